@@ -1,0 +1,61 @@
+"""aeplug: an engine in which autoencoders of any modality are plug-ins.
+
+This module holds public names only and imports neither torch nor numpy, so that
+``aeplug --help`` and a shell's completion stay instant.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aeplug.errors import AeplugError
+from aeplug.hookspecs import hookimpl
+from aeplug.specs import (
+    CodecSpec,
+    DatasetSpec,
+    DecoderSpec,
+    DemoSpec,
+    EncoderSpec,
+    LatentSpec,
+    LossSpec,
+    OptionSpec,
+    RunEvent,
+    TaskSpec,
+)
+
+if TYPE_CHECKING:
+    from aeplug.generation import Model
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AeplugError",
+    "CodecSpec",
+    "DatasetSpec",
+    "DecoderSpec",
+    "DemoSpec",
+    "EncoderSpec",
+    "LatentSpec",
+    "LossSpec",
+    "OptionSpec",
+    "RunEvent",
+    "TaskSpec",
+    "__version__",
+    "hookimpl",
+    "load",
+]
+
+
+def load(model: str, **options: Any) -> Model:
+    """Load a trained model: a task's name (its shipped weights) or a run directory.
+
+    Args:
+        model: ``"mnist-vae"``, ``"runs/mnist-vae-..."`` or a checkpoint folder.
+        **options: passed to :func:`aeplug.generation.load_model` (``device``, ``checkpoint``).
+
+    Raises:
+        AeplugError: there is no such model; the message names the nearest one.
+    """
+    from aeplug.generation import load_model  # imported late: it brings torch
+
+    return load_model(model, **options)

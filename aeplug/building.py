@@ -1,0 +1,104 @@
+"""``data build``: files turned into arrays once, ahead of training.
+
+A data set's builder is ``function(sources, out, processes, progress) -> BuildReport``:
+
+* ``sources``: what the user named, as typed: files, folders, zips, globs.
+* ``out``: an empty folder to write to; what lies there afterwards, the data set reads by
+  ``--data OUT``.
+* ``processes``: how many to use.
+* ``progress``: to be called with (files done, files in all) from time to time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aeplug.errors import DataError
+
+SKIPPED = "skipped.jsonl"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out.
+
+    Attributes:
+        source: the file as the user would find it (``tunes.zip!folder/tune.mid``).
+        reason: why, in words that hold for other files too; the table counts by it.
+        detail: what is particular to this file.
+    """
+
+    source: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass
+class BuildReport:
+    """What came of a build.
+
+    Attributes:
+        figures: counts for the closing table, by name.
+        skipped: every file left out.
+    """
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Reasons with their counts, commonest first."""
+        return Counter(skip.reason for skip in self.skipped).most_common()
+
+
+Builder = Callable[[list[str], Path, int, Callable[[int, int], None]], BuildReport]
+
+
+def build(
+    builder: Builder,
+    sources: list[str],
+    out: Path,
+    processes: int,
+    progress: Callable[[int, int], None],
+    *,
+    overwrite: bool = False,
+) -> BuildReport:
+    """Run a builder into a fresh folder that takes its place only when whole.
+
+    Raises:
+        DataError: ``out`` exists and is not to be replaced, or nothing usable was found.
+    """
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not overwrite:
+        raise DataError(f"{out} exists and is not empty; give --overwrite to replace it")
+    fresh = out.with_name(out.name + ".building")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir(parents=True)
+        report = builder(sources, fresh, processes, progress)
+        write_skipped(fresh / SKIPPED, report.skipped)
+        if out.is_dir():
+            shutil.rmtree(out)
+        elif out.exists():
+            out.unlink()
+        fresh.rename(out)
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return report
+
+
+def write_skipped(path: Path, skipped: list[Skipped]) -> None:
+    """One JSON object a line: source, reason, detail."""
+    lines = (json.dumps(vars(skip), ensure_ascii=False) + "\n" for skip in skipped)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def summary(report: BuildReport) -> Mapping[str, Any]:
+    """The report as JSON-ready values."""
+    return {**report.figures, "skipped": len(report.skipped), "reasons": dict(report.reasons())}

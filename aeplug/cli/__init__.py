@@ -1,0 +1,5 @@
+"""The ``aeplug`` command: thin commands over the engine."""
+
+from aeplug.cli.program import main
+
+__all__ = ["main"]

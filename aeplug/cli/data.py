@@ -1,0 +1,88 @@
+"""``aeplug data build``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from aeplug.cli.output import print_figures, print_json, print_table
+from aeplug.console import Progress, say
+from aeplug.errors import ConfigError, nearest
+from aeplug.plugins import active
+
+
+@click.group()
+def data() -> None:
+    """Prepare data for training."""
+
+
+@data.command()
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder to write.")
+@click.option("--dataset", default="", help="Kind of data set; needed where plug-ins bring more.")
+@click.option(
+    "--processes",
+    default=0,
+    type=click.IntRange(min=0),
+    help="Processes at work.  [default: one a core]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def build(
+    sources: tuple[str, ...], out: str, dataset: str, processes: int, overwrite: bool, as_json: bool
+) -> None:
+    """Turn files into arrays for training: SOURCES are files, folders, zips or globs.
+
+    \b
+    aeplug data build my-midi/ more.zip --out tunes
+    aeplug train melody-2bar --data tunes
+
+    Ends with a table of what was skipped and why; OUT/skipped.jsonl lists each file.
+    """
+    from aeplug.building import SKIPPED, summary
+    from aeplug.building import build as run_builder
+    from aeplug.specs import load_attribute
+
+    buildable = {spec.name: spec for spec in active().specs("dataset") if spec.builder}
+    if not dataset:
+        if len(buildable) != 1:
+            raise ConfigError(f"--dataset is needed, one of: {', '.join(buildable) or 'none'}")
+        dataset = next(iter(buildable))
+    if dataset not in buildable:
+        raise ConfigError(f"no data set '{dataset}' can be built. {nearest(dataset, buildable)}")
+    builder = load_attribute(buildable[dataset].builder)
+    bars: list[Progress] = []
+
+    def show(done: int, total: int) -> None:
+        if not bars:
+            bars.append(Progress(total, "files").__enter__())
+        bars[0].update(done)
+
+    try:
+        report = run_builder(
+            builder,
+            list(sources),
+            Path(out),
+            processes or os.cpu_count() or 1,
+            show,
+            overwrite=overwrite,
+        )
+    finally:
+        for bar in bars:
+            bar.__exit__(None, None, None)
+    if as_json:
+        print_json(summary(report))
+        return
+    print_figures(report.figures)
+    if report.skipped:
+        click.echo()
+        print_table(
+            [[str(count), reason] for reason, count in report.reasons()], ["SKIPPED", "REASON"]
+        )
+        say(f"each is listed in {Path(out) / SKIPPED}")
+    click.echo(out)
+
+
+COMMANDS = (data,)

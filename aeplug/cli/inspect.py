@@ -1,0 +1,174 @@
+"""``aeplug tasks``, ``plugins`` and ``doctor``; none of the first two imports torch."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from typing import Any
+
+import click
+
+from aeplug.cli.output import print_json, print_table
+from aeplug.errors import DataError
+from aeplug.plugins import active
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def tasks(as_json: bool) -> None:
+    """List what can be trained.
+
+    \b
+    aeplug tasks
+    aeplug tasks --json
+    """
+    plugins = active()
+    plugins.collect()
+    found = [
+        {
+            "name": task.name,
+            "summary": task.summary,
+            "plugin": plugins.owner("task", task.name).name,
+            "parts": {
+                "data": task.dataset,
+                "encoder": task.encoder,
+                "latent": task.latent,
+                "decoder": task.decoder,
+                "loss": task.loss,
+                "codec": task.codec,
+            },
+            "weights": _ships_weights(task),
+        }
+        for task in plugins.specs("task")
+    ]
+    if as_json:
+        print_json({"tasks": found})
+        return
+    rows = [
+        [entry["name"], "yes" if entry["weights"] else "no", entry["plugin"], entry["summary"]]
+        for entry in found
+    ]
+    print_table(rows, ["TASK", "WEIGHTS", "PLUG-IN", "SUMMARY"])
+
+
+def _ships_weights(task: Any) -> bool:
+    import importlib.util
+    from pathlib import Path
+
+    if task.weights is None:
+        return False
+    package, _, inner = task.weights.partition(":")
+    spec = importlib.util.find_spec(package)
+    places = (spec.submodule_search_locations or []) if spec else []
+    return any((Path(place) / inner / "config.json").is_file() for place in places)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def plugins(as_json: bool) -> None:
+    """List plug-ins, what they bring, and why one is not used.
+
+    \b
+    aeplug plugins
+    aeplug --plugins-dir my-plugins plugins --json
+    """
+    found = active().collect()
+    if as_json:
+        print_json({"plugins": [plugin.as_dict() for plugin in found]})
+        return
+    rows = []
+    for plugin in found:
+        brings = plugin.reason or "; ".join(
+            f"{kind}: {', '.join(names)}" for kind, names in plugin.provides.items()
+        )
+        rows.append([plugin.name, plugin.status, plugin.origin, brings])
+    print_table(rows, ["PLUG-IN", "STATUS", "ORIGIN", "BRINGS"])
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def doctor(as_json: bool) -> None:
+    """Say what is installed, which device is used, and whether data and plug-ins are in order.
+
+    \b
+    aeplug doctor
+    aeplug doctor --json
+    """
+    report = _examine()
+    if as_json:
+        print_json(report)
+    else:
+        for title in ("versions", "device", "data", "plugins"):
+            rows = [[name, str(value)] for name, value in report[title].items()]
+            print_table(rows, [title.upper(), ""])
+            click.echo()
+        click.echo("everything is in order" if report["ok"] else "see the lines above")
+    if not report["ok"]:
+        raise click.exceptions.Exit(1)
+
+
+def _examine() -> dict[str, Any]:
+    import platform
+    from importlib import metadata
+
+    import torch
+
+    from aeplug import __version__
+    from aeplug.distributed import pick_device
+
+    names = (
+        "torch",
+        "numpy",
+        "pluggy",
+        "click",
+        "pydantic",
+        "safetensors",
+        "pillow",
+        "matplotlib",
+        "pretty_midi",
+        "symusic",
+        "librosa",
+    )
+    versions = {"aeplug": __version__, "python": platform.python_version()}
+    ok = True
+    for name in names:
+        try:
+            versions[name] = metadata.version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+            ok = False
+    device = pick_device()
+    described = {"used": str(device), "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        described["name"] = torch.cuda.get_device_name(device)
+    data, found_all = _data_found()
+    plugins = {
+        plugin.name: plugin.status + (f": {plugin.reason}" if plugin.reason else "")
+        for plugin in active().collect()
+    }
+    broken = any(plugin.status == "broken" for plugin in active().plugins)
+    return {
+        "ok": ok and found_all and not broken,
+        "versions": versions,
+        "device": described,
+        "data": data,
+        "plugins": plugins,
+    }
+
+
+def _data_found() -> tuple[dict[str, str], bool]:
+    """Every data set that a task is trained on by default, opened."""
+    from aeplug.config import config_of
+
+    plugins = active()
+    found, ok = {}, True
+    for name in dict.fromkeys(task.dataset for task in plugins.specs("task")):
+        try:
+            factory = plugins.find("dataset", name).load()
+            train = factory(config_of(factory)()).split("train")
+            found[name] = f"{len(train):,} training items"
+        except DataError as error:
+            found[name], ok = str(error), False
+    return found, ok
+
+
+COMMANDS = (tasks, plugins, doctor)

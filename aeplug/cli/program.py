@@ -1,0 +1,133 @@
+"""The program: global options, plug-ins, and one clear line for every error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aeplug import __version__
+from aeplug.errors import AeplugError, nearest
+from aeplug.plugins import (
+    Plugins,
+    activate,
+    active,
+    blocked_from_environment,
+    folders_from_environment,
+)
+
+
+class Program(click.Group):
+    """A group that loads plug-ins after its own options and before its commands."""
+
+    def invoke_plugins(self, ctx: click.Context) -> None:
+        """Load plug-ins as the global options say, once, and let them add commands."""
+        if ctx.meta.get("aeplug.plugins"):
+            return
+        ctx.meta["aeplug.plugins"] = True
+        options = ctx.params
+        activate(
+            Plugins(
+                [*folders_from_environment(), *map(Path, options.get("plugins_dir") or ())],
+                [*blocked_from_environment(), *(options.get("block") or ())],
+                only_builtin=bool(options.get("no_plugins")),
+                strict=bool(options.get("strict")),
+            )
+        )
+        active().add_commands(self)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, plug-ins' included."""
+        self.invoke_plugins(ctx)
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name; an unknown one names the nearest."""
+        self.invoke_plugins(ctx)
+        command = super().get_command(ctx, cmd_name)
+        if command is None and not ctx.resilient_parsing:
+            raise click.UsageError(
+                f"no command is called '{cmd_name}'. {nearest(cmd_name, self.commands)}", ctx
+            )
+        return command
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="aeplug")
+@click.option(
+    "--plugins-dir",
+    multiple=True,
+    is_eager=True,
+    type=click.Path(file_okay=False),
+    help="Load the single-file plug-ins (*.py) of this folder. Also $AEPLUG_PLUGINS_DIR.",
+)
+@click.option(
+    "--block",
+    multiple=True,
+    is_eager=True,
+    metavar="NAME",
+    help="Do not load this plug-in. Also $AEPLUG_BLOCK.",
+)
+@click.option("--no-plugins", is_flag=True, is_eager=True, help="Load only what comes with aeplug.")
+@click.option("--strict", is_flag=True, is_eager=True, help="A broken plug-in stops the program.")
+@click.option("--debug", is_flag=True, is_eager=True, help="Show the traceback of an error.")
+def cli(**options: Any) -> None:
+    """Autoencoders of any modality, as plug-ins of one engine.
+
+    \b
+    aeplug demo                        train, sample and reconstruct in minutes
+    aeplug tasks                       what can be trained
+    aeplug train mnist-vae             train it; the run is kept in runs/
+    aeplug sample mnist-vae --out out  draw from a run, or from shipped weights
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; ends the process with its exit code."""
+    from aeplug.cli import data, demo, evaluate, generate, inspect, train
+
+    for module in (demo, train, evaluate, generate, data, inspect):
+        for command in module.COMMANDS:
+            cli.add_command(command)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # Taken from anywhere on the line: one adds it to the end of a command that has just failed.
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    debug = "--debug" in own
+    arguments = [a for a in own if a != "--debug"] + arguments[len(own) :]
+    try:
+        code = cli.main(arguments, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        _fail("stopped", 130)
+    except click.ClickException as error:
+        if debug:
+            raise
+        context = getattr(error, "ctx", None)
+        hint = f" (see '{context.command_path} --help')" if context else ""
+        _fail(error.format_message() + hint, error.exit_code)
+    except BrokenPipeError:
+        # The reader left (`aeplug tasks | head -1`); keep Python's own flush at exit silent.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except AeplugError as error:
+        if debug:
+            raise
+        _fail(str(error), 1)
+    except Exception as error:
+        if debug:
+            raise
+        text = " ".join(str(error).split())
+        _fail(f"{type(error).__name__}: {text} (--debug shows where; this is a bug)", 1)
+
+
+def _fail(text: str, code: int) -> None:
+    click.echo(f"aeplug: error: {text}", err=True)
+    sys.exit(code)

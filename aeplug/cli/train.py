@@ -1,0 +1,171 @@
+"""``aeplug train``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aeplug.console import say
+from aeplug.errors import ConfigError
+from aeplug.plugins import active
+
+
+@click.command()
+@click.argument("task")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting: latent=20, loss.beta=0.5, encoder=NAME, train.lr=3e-4. May be repeated.",
+)
+@click.option("--config", type=click.Path(dir_okay=False), help="Settings from a JSON file.")
+@click.option("--epochs", type=float, help="Passes over the training data.")
+@click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
+@click.option("--data", help="Train on this folder (or file) of your own.")
+@click.option("--run", "folder", type=click.Path(file_okay=False), help="Folder of the run.")
+@click.option("--seed", type=int, help="Seed of weights, order and noise.  [default: 0]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="bf16: mixed precision.")
+@click.option("--resume", is_flag=True, help="Go on with --run, or with the task's latest run.")
+def train(
+    task: str,
+    assignments: tuple[str, ...],
+    config: str | None,
+    epochs: float | None,
+    steps: int | None,
+    data: str | None,
+    folder: str | None,
+    seed: int | None,
+    device: str,
+    precision: str | None,
+    resume: bool,
+) -> None:
+    """Train TASK and keep everything in a run folder.
+
+    \b
+    aeplug train mnist-vae
+    aeplug train mnist-vae --set latent=20 --epochs 20 --run runs/vae20
+    aeplug train mnist --data my-pictures/ --set data.size=64
+    aeplug train mnist-vae --run runs/vae20 --resume
+    torchrun --nproc-per-node 2 -m aeplug train mnist-vae --device cpu
+
+    Ctrl-C saves first and says how to go on. The run's folder is printed on stdout.
+    """
+    from aeplug.config import parse_assignments, read_settings
+    from aeplug.evaluation import folder_settings
+
+    spec = active().task(task)
+    layers: list[dict[str, Any]] = [read_settings(Path(config))] if config else []
+    if data:
+        layers.append(folder_settings(spec, data))
+    layers.append(parse_assignments(assignments))
+    if epochs is not None and steps is not None:
+        raise ConfigError("--epochs and --steps exclude each other")
+    length: dict[str, Any] = {}
+    if epochs is not None:
+        length = {"train.epochs": epochs, "train.steps": 0}
+    if steps is not None:
+        length = {"train.steps": steps}
+    given = {"train.seed": seed, "train.precision": precision}
+    layers.append({key: value for key, value in given.items() if value is not None})
+    run = train_run(
+        task, layers, length, Path(folder) if folder else None, device=device, resume=resume
+    )
+    if run is not None:
+        click.echo(str(run))
+
+
+def train_run(
+    task: str,
+    layers: list[dict[str, Any]],
+    length: dict[str, Any],
+    folder: Path | None,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+) -> Path | None:
+    """Train and draw the pictures; the run's folder, or None in processes other than rank 0.
+
+    Ends the process with 128 + signal if training was asked to stop, after saving.
+    """
+    from aeplug import checkpoint, runs
+    from aeplug.config import flatten, resolve
+    from aeplug.distributed import world
+    from aeplug.evaluation import open_dataset
+    from aeplug.generation import config_of_checkpoint
+    from aeplug.training import Interrupted, Training, plugins_of
+
+    plugins = active()
+    spec = plugins.task(task)
+    with world(device) as here:
+        if resume:
+            run = runs.Run(folder or runs.latest(task))
+            source = checkpoint.read(run.checkpoint(runs.LAST))
+            if any(layers):
+                key = next(key for layer in layers for key in layer)
+                raise ConfigError(
+                    f"a resumed run keeps its settings; only --epochs or --steps may change, "
+                    f"not '{key}'"
+                )
+            if source.header["task"] != task:
+                raise ConfigError(f"{run.folder} is a run of '{source.header['task']}'")
+            config = config_of_checkpoint(source, plugins)
+            if length:
+                stored = {k: v for k, v in source.header["config"].items() if k != "task"}
+                config = resolve(spec, plugins, flatten(stored), length, defaults=False)
+        else:
+            source = None
+            config = resolve(spec, plugins, *layers, length)
+            run = runs.Run(folder or runs.new_folder(task))
+        training = Training(config, open_dataset(config), plugins, run, here)
+        if here.writes:
+            parameters = sum(p.numel() for p in training.parameters)
+            say(
+                f"{task}: {len(training.train_split):,} items, {parameters:,} parameters, "
+                f"{training.total:,} steps of {training.batch_size} on {here.device}"
+            )
+        if source is not None:
+            training.resume(source)
+            if here.writes:
+                say(f"going on at step {training.reached.step}")
+        elif here.writes:
+            run.create(
+                config.as_dict(), runs.environment(str(here.device), plugins_of(config, plugins))
+            )
+        try:
+            training.run()
+        except Interrupted as stop:
+            if here.writes:
+                say(
+                    f"stopped and saved at step {stop.step} of {training.total}; go on with:\n"
+                    f"  aeplug train {task} --run {run.folder} --resume"
+                )
+            sys.exit(128 + stop.signal_number)
+        if not here.writes:
+            return None
+    draw_pictures(run)
+    return run.folder
+
+
+def draw_pictures(run: Any) -> None:
+    """The pictures of a finished run, into its own folder: curve, reconstructions, samples."""
+    from aeplug.curve import draw_curve
+    from aeplug.gallery import draw_reconstructions, draw_samples
+    from aeplug.generation import load_model
+
+    draw_curve(run.metrics(), run.folder / "curve.png", run.folder.name)
+    model = load_model(run.folder)
+    written = [run.folder / "curve.png"]
+    if "reconstruct" in model.verbs:
+        written.append(draw_reconstructions(model, run.folder / "reconstructions.png"))
+    if "sample" in model.verbs:
+        written.append(draw_samples(model, run.folder / "samples.png"))
+    for path in written:
+        say(f"wrote {path}")
+
+
+COMMANDS = (train,)

@@ -1,0 +1,292 @@
+"""Typed settings of a task: parts' defaults, the task's own, a file, and ``--set``.
+
+A setting is addressed by a dotted key, ``latent.size`` or ``train.lr``. ``--set loss=NAME``
+chooses a part; ``--set latent=20`` is short for the part's main setting. Unknown keys and values
+out of range are errors that name the nearest key and the expected type.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aeplug.errors import ConfigError, PluginError, nearest
+from aeplug.plugins import Plugins
+from aeplug.specs import TaskSpec, load_attribute
+
+#: Parts chosen by name, in the order in which they are built.
+NAMED_ROLES = ("encoder", "latent", "decoder", "loss")
+#: The section called ``data`` chooses a data set by name.
+SECTIONS = ("data", "prepare", *NAMED_ROLES, "codec", "train")
+
+
+class PartConfig(BaseModel):
+    """Base of a part's ``Config``: unknown keys are errors, values are fixed once made.
+
+    ``main`` names the field that ``--set ROLE=NUMBER`` stands for.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    main: ClassVar[str | None] = None
+
+
+def setting(default: Any, help: str, *, unit: str = "", **limits: Any) -> Any:
+    """A field of a part's config with its one-line help, its unit and its limits.
+
+    ``limits`` are pydantic's: ``ge``, ``gt``, ``le``, ``lt``, ``min_length`` ...
+    """
+    extra: Any = {"unit": unit}
+    return Field(default, description=help, json_schema_extra=extra, **limits)
+
+
+class TrainConfig(PartConfig):
+    """How a task is trained; the same for every modality."""
+
+    epochs: float = setting(10.0, "passes over the training split", unit="epochs", gt=0)
+    steps: int = setting(0, "optimizer steps; above 0 it overrules epochs", unit="steps", ge=0)
+    batch_size: int = setting(256, "items a step, over all devices", unit="items", ge=1)
+    lr: float = setting(1e-3, "peak learning rate of AdamW", gt=0)
+    lr_floor: float = setting(0.01, "learning rate at the end, over its peak", ge=0, le=1)
+    warmup: float = setting(
+        0.05, "linear warm-up: steps, or up to 1 a fraction of the training", ge=0
+    )
+    weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", ge=0)
+    beta2: float = setting(0.999, "AdamW's second-moment decay", gt=0, lt=1)
+    clip: float = setting(1.0, "largest gradient norm; 0 does not clip", ge=0)
+    ema: float = setting(0.0, "decay a step of the weights' moving average; 0 is off", ge=0, lt=1)
+    precision: Literal["fp32", "bf16"] = setting("fp32", "bf16: autocast of forward passes")
+    compile: bool = setting(False, "torch.compile encoder, latent, decoder and loss")
+    seed: int = setting(0, "seed of weights, order of items and noise", ge=0, lt=2**63)
+    log_every: int = setting(100, "steps between lines of metrics.jsonl", unit="steps", ge=1)
+    eval_every: int = setting(0, "steps between evaluations; 0: every epoch", unit="steps", ge=0)
+    eval_items: int = setting(
+        10000, "items of the held-out split looked at each time", unit="items", ge=1
+    )
+    save_every: int = setting(0, "steps between checkpoints; 0: at evaluations", unit="steps", ge=0)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One chosen part: its name (empty where the task fixes it), factory and settings."""
+
+    name: str
+    factory: Any
+    config: PartConfig
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name and settings, JSON-ready."""
+        named = {"name": self.name} if self.name else {}
+        return {**named, **self.config.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """A task's settings, resolved: every part chosen, every value checked."""
+
+    task: TaskSpec
+    sections: Mapping[str, Section]
+
+    @property
+    def train(self) -> TrainConfig:
+        """The section ``train``."""
+        config = self.sections["train"].config
+        assert isinstance(config, TrainConfig)
+        return config
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as nested JSON-ready values; :func:`resolve` accepts them again."""
+        return {
+            "task": self.task.name,
+            **{role: section.as_dict() for role, section in self.sections.items()},
+        }
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """``["latent=20", "loss.beta=0.5"]`` -> dotted keys and values.
+
+    Values are read as JSON where they are JSON (numbers, true, lists), else as text.
+
+    Raises:
+        ConfigError: one has no ``=`` or no key.
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {assignment}: expected KEY=VALUE, as in latent=20")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = {"True": True, "False": False}.get(text, text)
+        settings[key.strip()] = value
+    return settings
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Settings from a JSON file: nested as in a run's ``config.json``, or dotted keys.
+
+    Raises:
+        ConfigError: the file is missing or not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a JSON object of settings")
+    content = content.get("config", content)
+    return flatten({key: value for key, value in content.items() if key != "task"})
+
+
+def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings as dotted keys; a section's ``name`` becomes the section's own value.
+
+    Part names come first, so that settings of a chosen part follow the choice.
+    """
+    names: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    for key, value in nested.items():
+        if key in SECTIONS and isinstance(value, Mapping):
+            for inner, setting_value in value.items():
+                if inner == "name":
+                    names[key] = setting_value
+                else:
+                    values[f"{key}.{inner}"] = setting_value
+        elif "." in key:
+            values[key] = value
+        else:
+            names[key] = value
+    return {**names, **values}
+
+
+def resolve(
+    task: TaskSpec, plugins: Plugins, *layers: Mapping[str, Any], defaults: bool = True
+) -> TaskConfig:
+    """All settings of a task: its defaults, then each layer of dotted keys over the last.
+
+    Args:
+        task: whose settings.
+        plugins: where parts are looked up.
+        *layers: dotted keys and values; later layers win.
+        defaults: start from the task's own settings.
+
+    Raises:
+        ConfigError: an unknown key, a value of the wrong type or out of range.
+        PluginError: a part that no plug-in brings.
+    """
+    chosen: dict[str, str] = {
+        "data": task.dataset,
+        "encoder": task.encoder,
+        "latent": task.latent,
+        "decoder": task.decoder,
+        "loss": task.loss,
+        "codec": task.codec,
+    }
+    values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    all_layers = [task.settings, *layers] if defaults else list(layers)
+    for layer in all_layers:
+        _apply(task, plugins, layer, chosen, values)
+    sections = {}
+    for section in SECTIONS:
+        factory = _factory(task, plugins, section, chosen.get(section, ""))
+        config_type = TrainConfig if section == "train" else config_of(factory)
+        sections[section] = Section(
+            chosen.get(section, ""), factory, _validated(section, config_type, values[section])
+        )
+    return TaskConfig(task, sections)
+
+
+def config_of(factory: Any) -> type[PartConfig]:
+    """The ``Config`` of a part's factory; a part without one has no settings."""
+    config: type[PartConfig] = getattr(factory, "Config", PartConfig)
+    return config
+
+
+def _apply(
+    task: TaskSpec,
+    plugins: Plugins,
+    layer: Mapping[str, Any],
+    chosen: dict[str, str],
+    values: dict[str, dict[str, Any]],
+) -> None:
+    # Choices first: settings of the part that is left behind go with it.
+    for key, value in sorted(layer.items(), key=lambda item: "." in item[0]):
+        section, dot, field = key.partition(".")
+        if not dot and key not in SECTIONS:
+            # `epochs=3` is unambiguous enough to be allowed for what every task has.
+            if key in TrainConfig.model_fields:
+                values["train"][key] = value
+                continue
+            raise ConfigError(f"no setting is called '{key}'. {_nearest_key(task, plugins, key)}")
+        if section not in SECTIONS:
+            raise ConfigError(f"no setting is called '{key}'. {nearest(section, SECTIONS)}")
+        if dot:
+            values[section][field] = value
+            continue
+        if section not in chosen:
+            raise ConfigError(
+                f"'{section}' is a group of settings; set one, as in {section}.KEY=VALUE"
+            )
+        main = config_of(_factory(task, plugins, section, chosen[section])).main
+        if not isinstance(value, str) and main:
+            values[section][main] = value
+        elif isinstance(value, str):
+            if value != chosen[section]:
+                values[section] = {}
+            chosen[section] = value
+            _factory(task, plugins, section, value)
+        else:
+            raise ConfigError(f"'{section}' expects the name of a part, got {value!r}")
+
+
+def _factory(task: TaskSpec, plugins: Plugins, section: str, name: str) -> Any:
+    if section == "train":
+        return None
+    if section == "prepare":
+        return load_attribute(task.prepare)
+    kind = "dataset" if section == "data" else section
+    spec = plugins.find(kind, name)
+    try:
+        return spec.load()
+    except (ImportError, AttributeError, ValueError) as error:
+        owner = plugins.owner(kind, name)
+        raise PluginError(
+            f"{kind} '{name}' of plug-in '{owner.name}' ({owner.origin}) cannot be loaded: {error}"
+        ) from error
+
+
+def _nearest_key(task: TaskSpec, plugins: Plugins, key: str) -> str:
+    keys = [*SECTIONS, *TrainConfig.model_fields]
+    names = {"data": task.dataset, **{role: getattr(task, role) for role in NAMED_ROLES}}
+    for section, name in names.items():
+        fields = config_of(_factory(task, plugins, section, name)).model_fields
+        if key in fields:
+            return f"Did you mean '{section}.{key}'?"
+        keys += [f"{section}.{field}" for field in fields]
+    return nearest(key, keys)
+
+
+def _validated(
+    section: str, config_type: type[PartConfig], values: Mapping[str, Any]
+) -> PartConfig:
+    for field in values:
+        if field not in config_type.model_fields:
+            known = [f"{section}.{name}" for name in config_type.model_fields]
+            raise ConfigError(
+                f"no setting is called '{section}.{field}'. {nearest(f'{section}.{field}', known)}"
+            )
+    try:
+        return config_type(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join([section, *(str(part) for part in first["loc"])])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{key}={first['input']!r}: {message}") from error

@@ -1,0 +1,48 @@
+"""Errors a user sees: one clear line that says what was wrong and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AeplugError(Exception):
+    """Base of every error shown to a user as one line, without a traceback."""
+
+
+class PluginError(AeplugError):
+    """A plug-in, or a part or task asked for by name, is missing, broken or ambiguous."""
+
+
+class ConfigError(AeplugError):
+    """A setting has an unknown name or a value outside its range."""
+
+
+class DataError(AeplugError):
+    """A data set is missing, damaged or not what the task expects."""
+
+
+class FileError(AeplugError):
+    """One input file cannot be read or one output file cannot be written."""
+
+
+class CheckpointError(AeplugError):
+    """A run or checkpoint is missing, damaged, or needs a plug-in that is not there."""
+
+
+class TrainingError(AeplugError):
+    """Training cannot go on (for instance every step gives a non-finite gradient)."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Text that points from a wrong name to the right one, to be put behind an error.
+
+    Returns ``"Did you mean 'mnist'?"`` where one of ``choices`` is close to ``name``, else the
+    list of choices: ``"There is: a, b, c."`` (or ``"There are none."``).
+    """
+    known = sorted(set(choices))
+    folded = {choice.lower(): choice for choice in known}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean '{folded[close[0]]}'?"
+    return f"There is: {', '.join(known)}." if known else "There are none."

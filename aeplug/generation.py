@@ -1,0 +1,489 @@
+"""A trained model in use: encode, decode, reconstruct, sample, interpolate, vary.
+
+Batched and seeded, for tensors and for files alike; what a file is, the task's codec knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aeplug import checkpoint
+from aeplug.checkpoint import Checkpoint
+from aeplug.config import TaskConfig, flatten, resolve
+from aeplug.distributed import pick_device
+from aeplug.errors import AeplugError, CheckpointError, ConfigError, PluginError, nearest
+from aeplug.interfaces import (
+    Batch,
+    Codec,
+    Context,
+    DataShape,
+    Document,
+    Encoder,
+    Posterior,
+    Prepare,
+    Raw,
+    Sampling,
+    Split,
+)
+from aeplug.plugins import Plugins, active
+from aeplug.runs import BEST, LAST, Run
+from aeplug.specs import VERBS, TaskSpec
+from aeplug.task import Task
+
+#: Pieces run through the model at once. Fixed, since draws of a batch share one generator:
+#: the same seed then gives the same result whatever the number of items.
+BATCH = 256
+
+
+class Model:
+    """A task with trained weights, in evaluation mode.
+
+    Attributes:
+        config: resolved settings.
+        task: encoder, latent, decoder, loss.
+        shape: what one item looks like.
+        device: where it computes.
+        header: what its checkpoint says of itself.
+    """
+
+    def __init__(
+        self,
+        config: TaskConfig,
+        task: Task,
+        device: torch.device,
+        header: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config, self.device, self.header = config, device, header or {}
+        self.task = task.to(device).eval()
+        self.shape: DataShape = task.shape
+        codec, prepare = config.sections["codec"], config.sections["prepare"]
+        self.codec: Codec = codec.factory(codec.config, self.shape)
+        self.prepare: Prepare = prepare.factory(prepare.config, self.shape)
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task's description."""
+        return self.config.task
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder alone, a plain module: ``model.encoder(images)`` gives features."""
+        encoder: Encoder = self.task.encoder
+        return encoder
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether there is a prior to sample from."""
+        return bool(self.task.latent.has_prior)
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """What this model can be asked to do."""
+        needs_prior = () if self.has_prior else ("sample", "vary")
+        return tuple(v for v in VERBS if v in self.spec.verbs and v not in needs_prior)
+
+    def require(self, verb: str) -> None:
+        """Check that the model can do what it is asked to.
+
+        Raises:
+            ConfigError: it cannot; the message says why and what it can do.
+        """
+        if verb in self.verbs:
+            return
+        why = ""
+        if verb in self.spec.verbs:
+            why = f": its latent '{self.config.sections['latent'].name}' has no prior to draw from"
+        raise ConfigError(f"'{self.spec.name}' cannot {verb}{why}. It can: {', '.join(self.verbs)}")
+
+    # Tensors
+
+    @torch.no_grad()
+    def posterior(self, batch: Batch) -> tuple[Posterior, Context]:
+        """Posterior of the latent for a prepared batch, and the context to decode it with."""
+        return self.task.encode(batch.input, batch.context(with_target=False))
+
+    def encode(
+        self,
+        items: Tensor | Path | str | Sequence[Path | str],
+        cond: Mapping[str, Any] | None = None,
+    ) -> dict[str, Tensor]:
+        """Latents of items or files.
+
+        Args:
+            items: inputs ``(B, *shape.input)`` as the model takes them (pixels in 0..1, tokens),
+                or files, each of which may hold several pieces.
+            cond: condition's name -> class name, number, or int64 ``(B,)``; for tensors only.
+
+        Returns:
+            ``mean`` ``(B, *latent_shape)``, and ``logvar`` where the posterior has one.
+        """
+        found: dict[str, list[Tensor]] = {}
+        for batch in self._chunks(self._batch(items, cond)):
+            posterior, _ = self.posterior(batch)
+            for name, value in posterior.statistics().items():
+                found.setdefault(name, []).append(value)
+        return {name: torch.cat(values) for name, values in found.items()}
+
+    @torch.no_grad()
+    def decode(
+        self,
+        z: Tensor,
+        cond: Mapping[str, Any] | None = None,
+        sampling: Sampling | None = None,
+    ) -> Tensor:
+        """Latents ``(B, *latent_shape)`` -> data ``(B, *shape.target)``; greedy by default."""
+        sampling = sampling or Sampling(greedy=True)
+        conditions = self.conditions(cond, len(z))
+        pieces = []
+        for start in range(0, len(z), BATCH):
+            rows = slice(start, start + BATCH)
+            context = Context(
+                cond={name: value[rows] for name, value in conditions.items()},
+                size=self.shape.target,
+            )
+            pieces.append(self.task.decoder.generate(z[rows].to(self.device), context, sampling))
+        return torch.cat(pieces)
+
+    @torch.no_grad()
+    def reconstruct(
+        self,
+        items: Tensor | Path | str | Sequence[Path | str],
+        cond: Mapping[str, Any] | None = None,
+        sampling: Sampling | None = None,
+    ) -> Tensor:
+        """Items or files (as for :meth:`encode`) through the model: ``(B, *shape.target)``.
+
+        Decoded from the posterior's mode; greedy by default.
+        """
+        sampling = sampling or Sampling(greedy=True)
+        pieces = []
+        for batch in self._chunks(self._batch(items, cond)):
+            posterior, context = self.posterior(batch)
+            pieces.append(self.task.decoder.generate(posterior.mode(), context, sampling))
+        return torch.cat(pieces)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        temperature: float = 1.0,
+        cond: Mapping[str, Any] | None = None,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        greedy: bool = False,
+    ) -> Tensor:
+        """Draw new items, ``(count, *shape.target)``; the same seed gives the same items.
+
+        Args:
+            count: how many.
+            seed: of every draw.
+            temperature: above 0. For tokens it divides the logits; for real values, where the
+                decoder's output is not drawn, it widens the prior.
+            cond: condition's name -> class.
+            top_k: see :class:`aeplug.interfaces.Sampling`, like ``top_p`` and ``greedy``.
+            top_p: see there.
+            greedy: see there.
+
+        Raises:
+            ConfigError: the model has no prior.
+        """
+        self.require("sample")
+        generator = self.generator(seed)
+        spread = 1.0 if self.shape.classes else temperature
+        z = self.task.latent.prior(count, spread, generator)
+        return self.decode(z, cond, Sampling(temperature, top_k, top_p, greedy, generator))
+
+    def generator(self, seed: int) -> torch.Generator:
+        """A source of randomness on the model's device."""
+        return torch.Generator(self.device).manual_seed(seed)
+
+    # Documents
+
+    def read(self, path: Path) -> Document:
+        """Read a file; raises :class:`aeplug.errors.FileError`."""
+        return self.codec.read(path)
+
+    def pieces(self, document: Document) -> Batch:
+        """A document cut into pieces and prepared for the model."""
+        raw = {name: column.to(self.device) for name, column in self.codec.split(document).items()}
+        return self.prepared(raw)
+
+    def reconstruct_document(self, document: Document, sampling: Sampling) -> Document:
+        """A document through the model, piece by piece, joined again."""
+        batch = self.pieces(document)
+        data = torch.cat([self._generate_mode(chunk, sampling) for chunk in self._chunks(batch)])
+        return self.codec.join(data, batch.cond, document)
+
+    def sample_documents(
+        self,
+        count: int,
+        seed: int,
+        sampling: Sampling,
+        cond: Mapping[str, Any] | None = None,
+    ) -> list[Document]:
+        """Draw documents of one piece each."""
+        data = self.sample(
+            count, seed, sampling.temperature, cond, sampling.top_k, sampling.top_p, sampling.greedy
+        )
+        return self._documents(data, self.conditions(cond, count), [None] * count)
+
+    @torch.no_grad()
+    def interpolate_documents(
+        self, a: Document, b: Document, steps: int, sampling: Sampling
+    ) -> list[Document]:
+        """``steps`` documents from ``a`` to ``b``, ends included, piece by piece.
+
+        The longer document is cut to the pieces of the shorter. Between Gaussian posteriors the
+        way is spherical (White, 2016), between plain codes straight. A condition in which the
+        ends differ changes at half way.
+        """
+        ends = [self.pieces(document) for document in (a, b)]
+        count = min(len(end.input) for end in ends)
+        ends = [_rows(end, slice(0, count)) for end in ends]
+        codes = [self.posterior(end)[0].mode() for end in ends]
+        documents = []
+        for step in range(steps):
+            t = step / max(steps - 1, 1)
+            z = (slerp if self.has_prior else torch.lerp)(codes[0], codes[1], t)
+            end = ends[0] if t < 0.5 else ends[1]
+            data = self.decode(z, end.cond, sampling)
+            documents.append(self.codec.join(data, end.cond, a if t < 0.5 else b))
+        return documents
+
+    @torch.no_grad()
+    def vary_document(
+        self, document: Document, count: int, similarity: float, seed: int, sampling: Sampling
+    ) -> list[Document]:
+        """``count`` variations: the document's latents turned towards draws from the prior.
+
+        Args:
+            document: what to vary; every piece is turned towards a draw of its own.
+            count: how many.
+            similarity: 1 keeps the latents, 0 replaces them by draws from the prior.
+            seed: of every draw.
+            sampling: how to decode.
+        """
+        self.require("vary")
+        generator = self.generator(seed)
+        sampling = Sampling(
+            sampling.temperature, sampling.top_k, sampling.top_p, sampling.greedy, generator
+        )
+        batch = self.pieces(document)
+        z = self.posterior(batch)[0].mode()
+        documents = []
+        for _ in range(count):
+            draw = self.task.latent.prior(len(z), 1.0, generator)
+            data = self.decode(slerp(z, draw, 1 - similarity), batch.cond, sampling)
+            documents.append(self.codec.join(data, batch.cond, document))
+        return documents
+
+    # Parts of the above
+
+    def prepared(self, raw: Raw) -> Batch:
+        """Raw rows on the device -> a batch, without augmentation."""
+        return self.prepare(raw, self.generator(0), training=False)
+
+    def batches(self, split: Split, items: int | None = None) -> Iterator[Batch]:
+        """A split's rows in order, prepared, ``BATCH`` at a time."""
+        split = split.to(self.device)
+        count = len(split) if items is None else min(items, len(split))
+        for start in range(0, count, BATCH):
+            index = torch.arange(start, min(start + BATCH, count), device=self.device)
+            yield self.prepared(split.take(index))
+
+    def conditions(self, cond: Mapping[str, Any] | None, count: int) -> dict[str, Tensor]:
+        """Conditions as int64 ``(count,)``; the first class where none is given.
+
+        Raises:
+            ConfigError: an unknown condition or class.
+        """
+        given = dict(cond or {})
+        found: dict[str, Tensor] = {}
+        for name, classes in self.shape.conditions.items():
+            value = given.pop(name, 0)
+            if isinstance(value, str):
+                if value not in classes:
+                    raise ConfigError(f"{name} has no class '{value}'. {nearest(value, classes)}")
+                value = classes.index(value)
+            if not isinstance(value, Tensor):
+                value = torch.full((count,), int(value), dtype=torch.int64)
+            found[name] = value.to(self.device)
+        if given:
+            name = next(iter(given))
+            hint = nearest(name, self.shape.conditions)
+            raise ConfigError(f"'{self.spec.name}' takes no condition '{name}'. {hint}")
+        return found
+
+    def _batch(
+        self, items: Tensor | Path | str | Sequence[Path | str], cond: Mapping[str, Any] | None
+    ) -> Batch:
+        if isinstance(items, Tensor):
+            expected = self.shape.input
+            if tuple(items.shape[1:]) != expected:
+                raise AeplugError(
+                    f"'{self.spec.name}' takes items of shape {expected}, "
+                    f"got {tuple(items.shape[1:])}"
+                )
+            items = items.to(self.device)
+            return Batch(items, items, self.conditions(cond, len(items)))
+        if isinstance(items, (str, Path)):
+            items = [items]
+        batches = [self.pieces(self.read(Path(item))) for item in items]
+        if len(batches) == 1:
+            return batches[0]
+        return Batch(
+            torch.cat([batch.input for batch in batches]),
+            torch.cat([batch.target for batch in batches]),
+            {name: torch.cat([batch.cond[name] for batch in batches]) for name in batches[0].cond},
+            torch.cat([batch.lengths for batch in batches if batch.lengths is not None])
+            if batches[0].lengths is not None
+            else None,
+        )
+
+    def _chunks(self, batch: Batch) -> Iterator[Batch]:
+        for start in range(0, len(batch.input), BATCH):
+            yield _rows(batch, slice(start, start + BATCH))
+
+    @torch.no_grad()
+    def _generate_mode(self, batch: Batch, sampling: Sampling) -> Tensor:
+        posterior, context = self.posterior(batch)
+        data: Tensor = self.task.decoder.generate(posterior.mode(), context, sampling)
+        return data
+
+    def _documents(
+        self, data: Tensor, cond: Mapping[str, Tensor], like: Sequence[Document | None]
+    ) -> list[Document]:
+        return [
+            self.codec.join(
+                data[row : row + 1],
+                {name: value[row : row + 1] for name, value in cond.items()},
+                like[row],
+            )
+            for row in range(len(data))
+        ]
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Spherical interpolation between rows of ``a`` and ``b``, ``(B, D)``; ``t`` in 0..1.
+
+    Under a Gaussian prior it keeps to the shell on which draws lie; nearly parallel rows are
+    interpolated along the straight line.
+    """
+    flat_a, flat_b = a.flatten(1), b.flatten(1)
+    cosine = torch.nn.functional.cosine_similarity(flat_a, flat_b, dim=1).clamp(-1, 1)
+    angle = torch.arccos(cosine).unsqueeze(1)
+    sine = torch.sin(angle)
+    straight = sine < 1e-4
+    safe = torch.where(straight, torch.ones_like(sine), sine)
+    weight_a = torch.where(straight, 1 - t, torch.sin((1 - t) * angle) / safe)
+    weight_b = torch.where(straight, t, torch.sin(t * angle) / safe)
+    return (weight_a * flat_a + weight_b * flat_b).reshape(a.shape)
+
+
+def load_model(
+    model: str | Path,
+    *,
+    device: str = "auto",
+    checkpoint_name: str = "",
+    plugins: Plugins | None = None,
+) -> Model:
+    """Load a model by a task's name (its shipped weights), a run directory or a checkpoint.
+
+    Args:
+        model: what to load; an existing run directory goes before a task of the same name.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        checkpoint_name: ``best`` or ``last`` of a run; by default best, else last.
+        plugins: where parts are looked up; by default those of this process.
+
+    Raises:
+        CheckpointError: nothing there, damaged, or its plug-in is missing.
+        PluginError: no run and no task has this name.
+    """
+    plugins = plugins or active()
+    source = checkpoint.read(_locate(model, checkpoint_name, plugins))
+    config = config_of_checkpoint(source, plugins)
+    task = Task(config, source.shape)
+    source.load_into(task)
+    return Model(config, task, pick_device(device), source.header)
+
+
+def config_of_checkpoint(source: Checkpoint, plugins: Plugins) -> TaskConfig:
+    """A checkpoint's settings, with its parts looked up again.
+
+    Raises:
+        CheckpointError: a plug-in it needs is not there; the message names what to install.
+    """
+    header = source.header
+    try:
+        task = plugins.task(header["task"])
+        settings = {key: value for key, value in header["config"].items() if key != "task"}
+        return resolve(task, plugins, flatten(settings), defaults=False)
+    except (PluginError, ConfigError) as error:
+        present = {plugin.name for plugin in plugins.collect() if plugin.status == "ok"}
+        missing = [
+            f"'{name}' ({origin})"
+            for name, origin in header.get("plugins", {}).items()
+            if name not in present
+        ]
+        if missing:
+            raise CheckpointError(
+                f"{source.folder} needs the plug-in {', '.join(missing)}, which is not loaded; "
+                f"install it, or name its folder by --plugins-dir"
+            ) from error
+        raise CheckpointError(f"{source.folder} does not fit the plug-ins here: {error}") from error
+
+
+def _locate(model: str | Path, which: str, plugins: Plugins) -> Path:
+    folder = Path(model)
+    run = Run(folder)
+    if folder.is_dir():
+        if (folder / "checkpoints").is_dir():
+            for name in [which] if which else [BEST, LAST]:
+                path = checkpoint.recovered(run.checkpoint(name))
+                if path.is_dir():
+                    return path
+            raise CheckpointError(f"run {folder} holds no checkpoint '{which or BEST}' yet")
+        if (folder / checkpoint.CONFIG).is_file():
+            return folder
+    names = [spec.name for spec in plugins.specs("task")]
+    text = str(model)
+    if text not in names:
+        if folder.exists():
+            raise CheckpointError(f"{folder} is neither a run directory nor a checkpoint")
+        if "/" in text or "\\" in text:
+            raise CheckpointError(f"no run directory '{text}'")
+        raise PluginError(
+            f"no run directory and no task is called '{text}'. {nearest(text, names)}"
+        )
+    weights = shipped_weights(plugins.task(text))
+    if weights is None:
+        raise CheckpointError(
+            f"task '{text}' ships no weights; train it (aeplug train {text}) and name the run"
+        )
+    return weights
+
+
+def shipped_weights(task: TaskSpec) -> Path | None:
+    """Folder of the checkpoint that comes with a task; None where none does."""
+    if task.weights is None:
+        return None
+    from importlib import resources
+
+    package, _, inner = task.weights.partition(":")
+    folder = Path(str(resources.files(package))) / inner
+    return folder if (folder / checkpoint.CONFIG).is_file() else None
+
+
+def _rows(batch: Batch, rows: slice) -> Batch:
+    return Batch(
+        batch.input[rows],
+        batch.target[rows],
+        {name: value[rows] for name, value in batch.cond.items()},
+        batch.lengths[rows] if batch.lengths is not None else None,
+    )

@@ -1,0 +1,272 @@
+"""What runs per batch: plain objects and the protocols of the parts.
+
+The objects grow by fields, never by keyword arguments, so that a plug-in written today accepts
+tomorrow's. Shapes are written as ``(B, C, H, W)``: B is the number of items in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+#: What a data set or a codec hands to ``prepare``: named columns, first dimension B.
+Raw = dict[str, Tensor]
+
+#: Values of schedules at the present step, as 0-d float32 tensors on the device; tensors, since
+#: a compiled module would be compiled anew for every new Python float.
+Knobs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What one item looks like; every part is built from it.
+
+    Attributes:
+        input: shape of one input item without the batch, ``(C, H, W)`` or ``(T,)``.
+        target: shape of one target item.
+        classes: size of the vocabulary where items are tokens; 0 for real values.
+        conditions: condition's name -> names of its classes, in the order of their numbers.
+    """
+
+    input: tuple[int, ...]
+    target: tuple[int, ...]
+    classes: int = 0
+    conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass
+class Context:
+    """What a part may look at beside the tensor it is given.
+
+    Attributes:
+        cond: condition's name -> int64 ``(B,)``.
+        lengths: valid steps of each item, int64 ``(B,)``; None where items have one size.
+        size: shape of one target item.
+        input: the model's input; None when sampling.
+        target: the target, for teacher forcing; None except in training and evaluation.
+        skips: feature maps the encoder hands to the decoder, coarsest last.
+    """
+
+    cond: Mapping[str, Tensor] = field(default_factory=dict)
+    lengths: Tensor | None = None
+    size: tuple[int, ...] = ()
+    input: Tensor | None = None
+    target: Tensor | None = None
+    skips: Sequence[Tensor] = ()
+
+
+@dataclass
+class Batch:
+    """Items to learn from.
+
+    Attributes:
+        input: ``(B, ...)``, what the encoder sees.
+        target: ``(B, ...)``, what is to be reconstructed; an autoencoder's is its input.
+        cond: condition's name -> int64 ``(B,)``.
+        lengths: valid steps of each item, int64 ``(B,)``, or None.
+    """
+
+    input: Tensor
+    target: Tensor
+    cond: Mapping[str, Tensor] = field(default_factory=dict)
+    lengths: Tensor | None = None
+
+    def context(self, *, with_target: bool) -> Context:
+        """The context for encoder and decoder; ``with_target`` for teacher forcing."""
+        return Context(
+            cond=self.cond,
+            lengths=self.lengths,
+            size=tuple(self.target.shape[1:]),
+            input=self.input,
+            target=self.target if with_target else None,
+        )
+
+
+@dataclass
+class Sampling:
+    """How to draw from a decoder's output distribution.
+
+    Attributes:
+        temperature: divides logits of discrete outputs; above 0. 1 is the model's own.
+        top_k: keep the k likeliest classes; 0 keeps all.
+        top_p: keep the likeliest classes that together have this probability; 1 keeps all.
+        greedy: take the likeliest class.
+        generator: source of randomness on the device; None: torch's own.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    greedy: bool = False
+    generator: torch.Generator | None = None
+
+
+@dataclass
+class Features:
+    """An encoder's result where it has more than one tensor to give.
+
+    Attributes:
+        values: ``(B, *features_shape)``, for the latent part.
+        skips: see :class:`Context`.
+    """
+
+    values: Tensor
+    skips: Sequence[Tensor] = ()
+
+
+class Posterior(Protocol):
+    """The distribution of the latent given an input."""
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw with gradient, ``(B, *latent_shape)``."""
+        ...
+
+    def mode(self) -> Tensor:
+        """The likeliest latent (a Gaussian's mean), ``(B, *latent_shape)``."""
+        ...
+
+    def kl(self) -> Tensor:
+        """KL divergence to the prior in nats, ``(B, *latent_shape)``, one value a dimension."""
+        ...
+
+    def statistics(self) -> dict[str, Tensor]:
+        """What ``encode`` returns by name, each ``(B, ...)``: ``mean``, ``logvar`` ..."""
+        ...
+
+
+class Encoder(Protocol):
+    """``factory(config, shape)``; a plain module, also of use alone as a feature extractor."""
+
+    features_shape: tuple[int, ...]
+
+    def __call__(self, input: Tensor, context: Context | None = None) -> Tensor | Features:
+        """``(B, *shape.input)`` -> ``(B, *features_shape)``."""
+        ...
+
+
+class LatentPart(Protocol):
+    """``factory(config, features_shape)``."""
+
+    latent_shape: tuple[int, ...]
+    has_prior: bool
+
+    def __call__(self, features: Tensor) -> Posterior:
+        """``(B, *features_shape)`` -> posterior over ``(B, *latent_shape)``."""
+        ...
+
+    def prior(self, count: int, temperature: float, generator: torch.Generator | None) -> Tensor:
+        """``count`` draws from the prior, ``(count, *latent_shape)``; only with ``has_prior``."""
+        ...
+
+
+class Decoder(Protocol):
+    """``factory(config, shape, latent_shape)``."""
+
+    def __call__(self, z: Tensor, context: Context, knobs: Knobs) -> Any:
+        """Latents -> parameters of the output distribution; teacher forcing lives here."""
+        ...
+
+    def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:
+        """Latents -> data, ``(B, *shape.target)``; works from ``z`` and ``cond`` alone."""
+        ...
+
+
+class Loss(Protocol):
+    """``factory(config, shape)``."""
+
+    def __call__(
+        self, output: Any, batch: Batch, posterior: Posterior, knobs: Knobs
+    ) -> dict[str, Tensor]:
+        """Means over the batch, 0-d: ``loss`` (minimised) and the terms it is made of."""
+        ...
+
+    def nll(self, output: Any, batch: Batch) -> Tensor:
+        """Negative log-likelihood of each target given the output, nats, ``(B,)``."""
+        ...
+
+
+class Prepare(Protocol):
+    """``factory(config, shape)``: the task's own step from raw rows to a batch."""
+
+    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+        """Normalise; in training also augment or corrupt, with randomness from ``generator``."""
+        ...
+
+
+class Split(Protocol):
+    """One part of a data set, addressed by row."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Tensor) -> Raw:
+        """Rows by number (int64 ``(B,)``), on the split's device."""
+        ...
+
+    def to(self, device: torch.device) -> Split:
+        """The split whose rows come out on ``device``."""
+        ...
+
+
+class Dataset(Protocol):
+    """``factory(config)``."""
+
+    shape: DataShape
+
+    def split(self, name: str) -> Split:
+        """``train``, ``val`` or ``test``.
+
+        Raises:
+            DataError: the data set has no such split, or its files are missing or damaged.
+        """
+        ...
+
+
+@dataclass
+class Document:
+    """A file's content as its modality understands it.
+
+    Attributes:
+        content: the codec's own object (an array of pixels, a tune).
+        name: for output files and captions; no suffix.
+        source: the file it was read from, if any.
+    """
+
+    content: Any
+    name: str
+    source: Path | None = None
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """``factory(config, shape)``: files <-> documents <-> the pieces a model takes.
+
+    A piece is one item of the model (an image, a window of bars, a tile).
+    """
+
+    def read(self, path: Path) -> Document:
+        """Read a whole file; raises :class:`aeplug.errors.FileError` with the reason."""
+        ...
+
+    def split(self, document: Document) -> Raw:
+        """Cut into pieces: columns with P rows, as a data set's ``take`` gives."""
+        ...
+
+    def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
+        """Pieces ``(P, *shape.target)`` that a model made -> one document.
+
+        ``like`` is the document the pieces were cut from; None when they were sampled.
+        """
+        ...
+
+    def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
+        """Write one document to ``stem`` plus suffix; returns the files written."""
+        ...
+
+    def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
+        """Draw labelled rows of documents side by side into one PNG."""
+        ...

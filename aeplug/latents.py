@@ -1,0 +1,119 @@
+"""The core's bottlenecks: a plain code and a diagonal Gaussian."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from aeplug.config import PartConfig, setting
+
+
+@dataclass
+class PointPosterior:
+    """A code without uncertainty.
+
+    Attributes:
+        z: ``(B, D)``.
+    """
+
+    z: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """The code itself, ``(B, D)``."""
+        return self.z
+
+    def mode(self) -> Tensor:
+        """The code itself, ``(B, D)``."""
+        return self.z
+
+    def kl(self) -> Tensor:
+        """Zeros, ``(B, D)``: there is no prior to differ from."""
+        return torch.zeros_like(self.z)
+
+    def statistics(self) -> dict[str, Tensor]:
+        """``mean`` alone, ``(B, D)``."""
+        return {"mean": self.z}
+
+
+@dataclass
+class GaussianPosterior:
+    """A Gaussian with diagonal covariance (Kingma & Welling, ICLR 2014).
+
+    Attributes:
+        mean: ``(B, D)``.
+        logvar: natural logarithm of the variance, ``(B, D)``; twice the logarithm of sigma.
+    """
+
+    mean: Tensor
+    logvar: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A reparameterised draw, ``(B, D)``."""
+        noise = torch.empty_like(self.mean).normal_(generator=generator)
+        return self.mean + noise * torch.exp(0.5 * self.logvar)
+
+    def mode(self) -> Tensor:
+        """The mean, ``(B, D)``."""
+        return self.mean
+
+    def kl(self) -> Tensor:
+        """KL to N(0, 1) in nats, ``(B, D)``, one value a dimension."""
+        return 0.5 * (self.mean.square() + self.logvar.exp() - 1.0 - self.logvar)
+
+    def statistics(self) -> dict[str, Tensor]:
+        """``mean`` and ``logvar``, each ``(B, D)``."""
+        return {"mean": self.mean, "logvar": self.logvar}
+
+
+class LatentConfig(PartConfig):
+    """Settings of the core's bottlenecks."""
+
+    main = "size"
+
+    size: int = setting(32, "number of latent dimensions", unit="dimensions", ge=1)
+
+
+class DeterministicLatent(nn.Module):
+    """A linear map to a code of ``size`` numbers."""
+
+    Config = LatentConfig
+    has_prior = False
+
+    def __init__(self, config: LatentConfig, features_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.latent_shape = (config.size,)
+        self.code = nn.Linear(math.prod(features_shape), config.size)
+
+    def forward(self, features: Tensor) -> PointPosterior:
+        """``(B, *features_shape)`` -> code ``(B, size)``."""
+        return PointPosterior(self.code(features.flatten(1)))
+
+
+class GaussianLatent(nn.Module):
+    """Linear maps to mean and log-variance, with the prior N(0, 1) in every dimension."""
+
+    Config = LatentConfig
+    has_prior = True
+
+    def __init__(self, config: LatentConfig, features_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.latent_shape = (config.size,)
+        self.moments = nn.Linear(math.prod(features_shape), 2 * config.size)
+
+    def forward(self, features: Tensor) -> GaussianPosterior:
+        """``(B, *features_shape)`` -> posterior over ``(B, size)``.
+
+        Moments are in float32 also under autocast: a variance in bfloat16 has two digits.
+        """
+        mean, logvar = self.moments(features.flatten(1)).float().chunk(2, dim=1)
+        # Beyond these a variance is as good as 0 or overflows float32 in the KL's exponential.
+        return GaussianPosterior(mean, logvar.clamp(-20.0, 20.0))
+
+    def prior(self, count: int, temperature: float, generator: torch.Generator | None) -> Tensor:
+        """``count`` draws from N(0, temperature^2), ``(count, size)``."""
+        weight = self.moments.weight
+        noise = torch.empty(count, *self.latent_shape, device=weight.device)
+        return noise.normal_(generator=generator) * temperature

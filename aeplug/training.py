@@ -1,0 +1,482 @@
+"""The one training loop, for every modality.
+
+Plain torch, in the open: take rows, prepare, forward, backward, clip, step. Nothing in a step
+reads a value back from the device; losses are summed there and read every ``log_every`` steps.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from aeplug import __version__, checkpoint
+from aeplug.checkpoint import Checkpoint
+from aeplug.config import TaskConfig
+from aeplug.console import Progress, duration, figures
+from aeplug.datasets import epoch_order
+from aeplug.distributed import World
+from aeplug.errors import CheckpointError, TrainingError
+from aeplug.interfaces import Dataset, Prepare, Split
+from aeplug.plugins import Plugins
+from aeplug.runs import BEST, LAST, Run
+from aeplug.schedules import learning_rate
+from aeplug.specs import RunEvent
+from aeplug.task import Task
+
+#: Seed of evaluation noise: the same at every evaluation, so that figures compare.
+EVALUATION_SEED = 20_131_220
+
+
+class Interrupted(Exception):
+    """Training was asked to stop and saved; ``signal_number`` says by what."""
+
+    def __init__(self, signal_number: int, step: int) -> None:
+        super().__init__(signal_number, step)
+        self.signal_number, self.step = signal_number, step
+
+
+@dataclass
+class Progressed:
+    """What training has reached; part of every checkpoint to be resumed.
+
+    Attributes:
+        step: optimizer steps done.
+        best: lowest held-out loss so far.
+        skipped: steps left out since their gradient was not finite.
+        seconds: time spent, over all sittings.
+    """
+
+    step: int = 0
+    best: float = math.inf
+    skipped: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Training:
+    """A task, its data and its optimizer; :meth:`run` trains.
+
+    Args:
+        config: resolved settings.
+        dataset: with splits ``train`` and ``val``.
+        plugins: told of the run's events.
+        run: folder to write to; None writes nothing (benchmarks, tests).
+        world: this process among those of the run.
+    """
+
+    config: TaskConfig
+    dataset: Dataset
+    plugins: Plugins
+    run_folder: Run | None
+    world: World
+    reached: Progressed = field(default_factory=Progressed)
+
+    def __post_init__(self) -> None:
+        settings, device = self.config.train, self.world.device
+        torch.manual_seed(settings.seed)
+        if device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+        self.task = Task(self.config, self.dataset.shape).to(device)
+        self.averaged = copy.deepcopy(self.task).requires_grad_(False) if settings.ema else None
+        if settings.compile:
+            self.task.compile_parts()
+        self.model: torch.nn.Module = self.task
+        if self.world.size > 1:
+            self.model = DistributedDataParallel(
+                self.task, device_ids=[device] if device.type == "cuda" else None
+            )
+        self.parameters = [p for p in self.task.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            lr=settings.lr,
+            betas=(0.9, settings.beta2),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        prepare = self.config.sections["prepare"]
+        self.prepare: Prepare = prepare.factory(prepare.config, self.dataset.shape)
+        self.train_split: Split = self.dataset.split("train").to(device)
+        self.val_split: Split = self.dataset.split("val").to(device)
+        self._plan()
+
+    def _plan(self) -> None:
+        settings, size = self.config.train, self.world.size
+        count = len(self.train_split)
+        if count == 0:
+            raise TrainingError("the training split is empty")
+        # A split smaller than a batch is one batch; else the rest of an epoch that does not fill
+        # a batch is left out, so that every step has one shape.
+        self.batch_size = min(settings.batch_size, count) // size * size
+        if self.batch_size == 0 or (count >= settings.batch_size and settings.batch_size % size):
+            raise TrainingError(
+                f"batch_size={settings.batch_size} cannot be shared evenly by {size} processes"
+            )
+        self.steps_per_epoch = count // self.batch_size
+        self.total = settings.steps or max(1, round(settings.epochs * self.steps_per_epoch))
+        warmup = settings.warmup
+        self.warmup = round(warmup * self.total) if warmup <= 1 else round(warmup)
+        self.eval_every = settings.eval_every or self.steps_per_epoch
+        self.save_every = settings.save_every or self.eval_every
+
+    # The loop
+
+    def run(self) -> Progressed:
+        """Train from where ``reached`` stands to the end.
+
+        Raises:
+            Interrupted: Ctrl-C or SIGTERM; everything reached is saved.
+            TrainingError: no step gives a finite gradient.
+            CheckpointError: a checkpoint cannot be written.
+        """
+        settings, world, reached = self.config.train, self.world, self.reached
+        device = world.device
+        knobs = self.task.knobs(device)
+        generator = torch.Generator(device)
+        autocast = settings.precision == "bf16"
+        totals: dict[str, Tensor] = {}
+        skipped = torch.zeros((), device=device)
+        summed = 0
+        began, before = time.perf_counter(), reached.seconds
+        self._announce("started", {})
+        self.task.train()
+        with (
+            Progress(self.total, "steps", reached.step, world.writes) as progress,
+            _stop_requests() as requests,
+        ):
+            for index in self._batches():
+                step = reached.step
+                self._seed(generator, step)
+                self.task.turn(knobs, step, self.total)
+                lr = learning_rate(step, self.total, settings.lr, self.warmup, settings.lr_floor)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = lr
+                batch = self.prepare(self.train_split.take(index), generator, training=True)
+                with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                    losses = self.model(batch, knobs)
+                losses["loss"].backward()
+                skipped += self._step()
+                if self.averaged is not None:
+                    self._average(step)
+                for name, value in losses.items():
+                    value = value.detach()
+                    totals[name] = totals[name] + value if name in totals else value
+                summed += 1
+                reached.step = step = step + 1
+                progress.update(step)
+
+                last = step == self.total
+                if last or step % settings.log_every == 0:
+                    reached.seconds = before + time.perf_counter() - began
+                    self._log(progress, totals, skipped, summed, lr)
+                    totals, summed = {}, 0
+                    skipped.zero_()
+                # Reading the flag of other processes costs an all-reduce: not at every step.
+                look = world.size == 1 or step % 10 == 0
+                stop = look and world.any(bool(requests))
+                if last or (step % self.eval_every == 0):
+                    reached.seconds = before + time.perf_counter() - began
+                    self._evaluate_and_keep_best(progress)
+                if last or stop or step % self.save_every == 0:
+                    reached.seconds = before + time.perf_counter() - began
+                    self._save(LAST)
+                if stop and not last:
+                    raise Interrupted(requests[0] if requests else signal.SIGTERM, step)
+        self._announce("finished", {"seconds": reached.seconds})
+        return reached
+
+    def _batches(self) -> Iterator[Tensor]:
+        """Row numbers of each step to come, this process's share of each, on the device."""
+        step = self.reached.step
+        share = slice(self.world.rank, None, self.world.size)
+        while step < self.total:
+            epoch, offset = divmod(step, self.steps_per_epoch)
+            order = epoch_order(len(self.train_split), self.config.train.seed, epoch)
+            order = order.to(self.world.device)
+            for position in range(offset, self.steps_per_epoch):
+                start = position * self.batch_size
+                yield order[start : start + self.batch_size][share]
+                step += 1
+                if step == self.total:
+                    return
+
+    def _seed(self, generator: torch.Generator, step: int) -> None:
+        """Make the step's randomness a function of seed, step and process alone.
+
+        So a resumed run draws what the uninterrupted one would, with no state to save.
+        """
+        number = (self.config.train.seed * 1_000_003 + step) * 1_009 + self.world.rank
+        torch.manual_seed(number % 2**63)
+        generator.manual_seed((number + 2**40) % 2**63)
+
+    def _step(self) -> Tensor:
+        """Clip and update, unless the gradient is not finite; 1.0 if it was skipped, else 0.0.
+
+        The fused optimizer takes both decisions on the device (``grad_scale``, ``found_inf``:
+        what torch's own GradScaler hands it), so that no step waits for a value. Under DDP the
+        gradients, hence the norm, are the same in every process.
+        """
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        found_inf = (~torch.isfinite(norm)).float()
+        clip = self.config.train.clip
+        if clip:
+            self.optimizer.grad_scale = (norm / clip).clamp_(min=1.0)  # type: ignore[attr-defined]
+        self.optimizer.found_inf = found_inf  # type: ignore[attr-defined]
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return found_inf
+
+    def _average(self, step: int) -> None:
+        assert self.averaged is not None
+        # Early on the average follows faster, else it would remember the random start.
+        decay = min(self.config.train.ema, (step + 1) / (step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.averaged.parameters()), list(self.task.parameters()), 1 - decay
+            )
+            for kept, new in zip(self.averaged.buffers(), self.task.buffers(), strict=True):
+                kept.copy_(new)
+
+    # Rare events
+
+    def _log(
+        self,
+        progress: Progress,
+        totals: Mapping[str, Tensor],
+        skipped: Tensor,
+        summed: int,
+        lr: float,
+    ) -> None:
+        names = list(totals)
+        values = torch.stack([*(totals[name].float() for name in names), skipped])
+        # Every process skips the same steps: only losses are summed.
+        numbers = self.world.sum(values / self.world.size).tolist()
+        bad = round(numbers.pop())
+        self.reached.skipped += bad
+        if bad == summed and summed >= min(self.config.train.log_every, 10):
+            raise TrainingError(
+                f"no gradient was finite in the last {summed} steps (up to step "
+                f"{self.reached.step}); lower train.lr, or look for invalid values in the data"
+            )
+        metrics = dict(zip(names, (number / summed for number in numbers), strict=True))
+        progress.describe(figures(metrics) + self._skipped_text())
+        if self.world.writes and self.run_folder:
+            self.run_folder.log(self._record("train", {**metrics, "lr": lr}))
+        self._announce("logged", metrics)
+
+    def _evaluate_and_keep_best(self, progress: Progress) -> None:
+        metrics = self.evaluate(self.val_split, self.config.train.eval_items)
+        reached = self.reached
+        epoch = reached.step / self.steps_per_epoch
+        progress.say(
+            f"step {reached.step}  epoch {epoch:.3g}  held out: {figures(metrics)}"
+            f"{self._skipped_text()}  {duration(reached.seconds)}"
+        )
+        if self.world.writes and self.run_folder:
+            self.run_folder.log(self._record("val", metrics))
+        self._announce("evaluated", metrics)
+        if metrics["loss"] < reached.best:
+            reached.best = metrics["loss"]
+            self._save(BEST, metrics)
+
+    def _skipped_text(self) -> str:
+        skipped = self.reached.skipped
+        return f"  ({skipped} steps skipped: gradient not finite)" if skipped else ""
+
+    def _record(self, split: str, metrics: Mapping[str, float]) -> dict[str, Any]:
+        reached = self.reached
+        return {
+            "step": reached.step,
+            "epoch": round(reached.step / self.steps_per_epoch, 4),
+            "split": split,
+            **{name: _significant(value) for name, value in metrics.items()},
+            "skipped": reached.skipped,
+            "seconds": round(reached.seconds, 3),
+        }
+
+    @torch.no_grad()
+    def evaluate(self, split: Split, items: int) -> dict[str, float]:
+        """Mean losses over the first ``items`` of a split, with the schedules' final values."""
+        task = self.averaged if self.averaged is not None else self.task
+        return mean_losses(
+            task,
+            self.prepare,
+            split,
+            items,
+            self.batch_size,
+            self.world,
+            self.total,
+            autocast=self.config.train.precision == "bf16",
+        )
+
+    # Checkpoints
+
+    def header(self, metrics: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """What a checkpoint says of itself."""
+        shape = self.dataset.shape
+        return {
+            "aeplug": __version__,
+            "task": self.config.task.name,
+            "plugins": plugins_of(self.config, self.plugins),
+            "config": self.config.as_dict(),
+            "shape": {
+                "input": list(shape.input),
+                "target": list(shape.target),
+                "classes": shape.classes,
+                "conditions": {name: list(classes) for name, classes in shape.conditions.items()},
+            },
+            "step": self.reached.step,
+            "total_steps": self.total,
+            "metrics": {name: _significant(value) for name, value in (metrics or {}).items()},
+        }
+
+    def _save(
+        self, which: Literal["last", "best"], metrics: Mapping[str, float] | None = None
+    ) -> None:
+        if self.world.writes and self.run_folder:
+            trainer = None
+            if which == LAST:
+                trainer = {
+                    "optimizers": {"main": self.optimizer.state_dict()},
+                    "reached": vars(self.reached).copy(),
+                    "raw": self.task.state_dict() if self.averaged is not None else None,
+                }
+            checkpoint.save(
+                self.run_folder.checkpoint(which),
+                self.header(metrics),
+                self.averaged if self.averaged is not None else self.task,
+                trainer,
+            )
+        self._announce("saved", {})
+        self.world.barrier()
+
+    def resume(self, source: Checkpoint) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, cannot be resumed, or is of another model.
+        """
+        state = source.trainer()
+        try:
+            source.load_into(self.averaged if self.averaged is not None else self.task)
+            if self.averaged is not None:
+                self.task.load_state_dict(state["raw"])
+            self.optimizer.load_state_dict(state["optimizers"]["main"])
+            self.reached = Progressed(**state["reached"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{source.folder} cannot be resumed: {error}") from error
+        if self.reached.step >= self.total:
+            raise CheckpointError(
+                f"{source.folder} is finished ({self.reached.step} of {self.total} steps); "
+                f"give a larger --epochs or --steps to go on"
+            )
+        if self.world.writes and self.run_folder:
+            self.run_folder.rewind(self.reached.step)
+
+    def _announce(
+        self,
+        kind: Literal["started", "logged", "evaluated", "saved", "finished"],
+        metrics: Mapping[str, float],
+    ) -> None:
+        if self.world.writes and self.run_folder:
+            self.plugins.announce(
+                RunEvent(
+                    kind,
+                    str(self.run_folder.folder),
+                    self.config.task.name,
+                    self.reached.step,
+                    dict(metrics),
+                )
+            )
+
+
+@torch.no_grad()
+def mean_losses(
+    task: Task,
+    prepare: Prepare,
+    split: Split,
+    items: int,
+    batch_size: int,
+    world: World,
+    step: int,
+    *,
+    autocast: bool = False,
+) -> dict[str, float]:
+    """Mean of every loss term over the first ``items`` rows, on all processes together.
+
+    The latent is drawn, with a fixed seed; schedules stand at their value of ``step`` of ``step``.
+    The task's mode and torch's random state are as before afterwards.
+    """
+    device = world.device
+    count = min(items, len(split))
+    if count == 0:
+        raise TrainingError("the held-out split is empty")
+    knobs = task.knobs(device)
+    task.turn(knobs, step, step)
+    generator = torch.Generator(device).manual_seed(EVALUATION_SEED + world.rank)
+    totals: dict[str, Tensor] = {}
+    was_training = task.training
+    task.eval()
+    for start in range(0, count, batch_size):
+        index = torch.arange(start, min(start + batch_size, count), device=device)
+        index = index[world.rank :: world.size]
+        if len(index) == 0:
+            continue
+        batch = prepare(split.take(index), generator, training=False)
+        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            losses = task(batch, knobs, generator)
+        for name, value in losses.items():
+            weighted = value.float() * len(index)
+            totals[name] = totals[name] + weighted if name in totals else weighted
+    task.train(was_training)
+    names = sorted(totals, key=lambda name: name != "loss")
+    values = world.sum(torch.stack([totals[name] for name in names])) / count
+    return dict(zip(names, values.tolist(), strict=True))
+
+
+def plugins_of(config: TaskConfig, plugins: Plugins) -> dict[str, str]:
+    """Plug-ins whose parts a task uses, with their origin: what a checkpoint needs again."""
+    owners = [plugins.owner("task", config.task.name)]
+    for section, chosen in config.sections.items():
+        if chosen.name:
+            owners.append(plugins.owner("dataset" if section == "data" else section, chosen.name))
+    return {plugin.name: plugin.origin for plugin in owners}
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM instead of dying; a second one is obeyed at once."""
+    requests: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield requests
+        return
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if requests:
+            raise KeyboardInterrupt
+        requests.append(number)
+
+    before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+        before[number] = signal.signal(number, remember)
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _significant(value: float) -> float:
+    return float(f"{value:.7g}") if math.isfinite(value) else value

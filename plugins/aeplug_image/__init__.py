@@ -1,0 +1,96 @@
+"""Image autoencoders: convolutional and MLP parts, pixel losses, the image codec, MNIST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aeplug import (
+    CodecSpec,
+    DatasetSpec,
+    DecoderSpec,
+    DemoSpec,
+    EncoderSpec,
+    LossSpec,
+    TaskSpec,
+    hookimpl,
+)
+
+
+@hookimpl
+def aeplug_encoders() -> Iterable[EncoderSpec]:
+    """Images -> features."""
+    yield EncoderSpec(
+        "conv", "aeplug_image.conv:ConvEncoder", "residual stages, each half the size"
+    )
+    yield EncoderSpec("mlp", "aeplug_image.mlp:MLPEncoder", "fully connected layers; any shape")
+
+
+@hookimpl
+def aeplug_decoders() -> Iterable[DecoderSpec]:
+    """Latents -> images."""
+    yield DecoderSpec("conv", "aeplug_image.conv:ConvDecoder", "mirror of the encoder 'conv'")
+    yield DecoderSpec("mlp", "aeplug_image.mlp:MLPDecoder", "mirror of the encoder 'mlp'")
+
+
+@hookimpl
+def aeplug_losses() -> Iterable[LossSpec]:
+    """Losses over pixels in 0..1."""
+    yield LossSpec("mse", "aeplug_image.losses:MSELoss", "mean squared error of a pixel")
+    yield LossSpec("bce", "aeplug_image.losses:BCELoss", "pixels as Bernoulli means, on logits")
+    yield LossSpec("elbo", "aeplug_image.losses:ELBOLoss", "reconstruction + beta x KL, in nats")
+
+
+@hookimpl
+def aeplug_codecs() -> Iterable[CodecSpec]:
+    """Image files."""
+    yield CodecSpec(
+        "image",
+        "aeplug_image.codec:ImageCodec",
+        "8 and 16 bit; grey, RGB, alpha",
+        suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"),
+    )
+
+
+@hookimpl
+def aeplug_datasets() -> Iterable[DatasetSpec]:
+    """MNIST and folders of images."""
+    yield DatasetSpec("mnist", "aeplug_image.mnist:MNIST", "70,000 digits of 28x28, bundled")
+    yield DatasetSpec("image-folder", "aeplug_image.folder:ImageFolder", "images of your own")
+
+
+@hookimpl
+def aeplug_tasks() -> Iterable[TaskSpec]:
+    """A plain autoencoder and a variational one."""
+    yield TaskSpec(
+        name="mnist",
+        summary="digits as 32 numbers: a deterministic convolutional autoencoder",
+        dataset="mnist",
+        folder_dataset="image-folder",
+        encoder="conv",
+        latent="deterministic",
+        decoder="conv",
+        loss="bce",
+        codec="image",
+        prepare="aeplug_image.prepare:PrepareImages",
+        evaluate="aeplug_image.evaluation:evaluate",
+        baselines="aeplug_image.evaluation:pca_baseline",
+        settings={"latent.size": 32},
+        weights="aeplug_image:weights/mnist",
+    )
+    yield TaskSpec(
+        name="mnist-vae",
+        summary="a variational autoencoder of digits; latent of 2, or --set latent=20",
+        dataset="mnist",
+        folder_dataset="image-folder",
+        encoder="conv",
+        latent="gaussian",
+        decoder="conv",
+        loss="elbo",
+        codec="image",
+        prepare="aeplug_image.prepare:PrepareImages",
+        evaluate="aeplug_image.evaluation:evaluate",
+        baselines="aeplug_image.evaluation:pca_baseline",
+        settings={"latent.size": 2},
+        weights="aeplug_image:weights/mnist-vae",
+        demo=DemoSpec(settings={"train.epochs": 6}, order=10),
+    )

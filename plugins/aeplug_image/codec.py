@@ -1,0 +1,56 @@
+"""The image codec: one picture is one piece of the model's size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aeplug.config import PartConfig
+from aeplug.interfaces import DataShape, Document, Raw
+from aeplug_image.fitting import fitted
+from aeplug_image.image_file import Picture, read_picture, write_picture
+from aeplug_image.sheet import draw_sheet
+
+
+class ImageCodec:
+    """Files of images for models of a fixed size."""
+
+    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+        self.shape = shape
+
+    def read(self, path: Path) -> Document:
+        """Decode a file; raises :class:`aeplug.errors.FileError`."""
+        return Document(read_picture(path), path.stem, path)
+
+    def split(self, document: Document) -> Raw:
+        """``image``: float32 ``(1, C, H, W)`` in 0..1, fitted to the model."""
+        return {"image": fitted(document.content, self.shape.input).unsqueeze(0)}
+
+    def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
+        """The picture of one piece ``(1, C, H, W)`` in 0..1; 16 bit where ``like`` has 16."""
+        deep = like is not None and like.content.pixels.dtype == np.uint16
+        unit, kind = (65535, np.uint16) if deep else (255, np.uint8)
+        image = pieces[0].float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+        pixels = np.rint(image * unit).astype(kind)
+        return Document(Picture(pixels), like.name if like else "sample")
+
+    def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
+        """Write ``stem.png``."""
+        return [write_picture(document.content, stem.with_name(stem.name + ".png"))]
+
+    def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
+        """Draw labelled rows of pictures, each in the model's size, into one PNG."""
+        cells = [
+            (label, [(self._cell(document), document.name) for document in documents])
+            for label, documents in rows
+        ]
+        draw_sheet(cells, path, title)
+
+    def _cell(self, document: Document) -> np.ndarray:
+        image = fitted(document.content, self.shape.target)
+        return (image * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

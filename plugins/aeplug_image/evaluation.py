@@ -1,0 +1,61 @@
+"""``aeplug evaluate`` for images, and PCA beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from aeplug.evaluation import open_dataset
+from aeplug.gallery import reconstructed
+from aeplug.generation import Model
+from aeplug.interfaces import Split
+from aeplug_image.metrics import mse, psnr_db, ssim
+from aeplug_image.prepare import normalised
+
+
+@torch.no_grad()
+def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, float]:
+    """Of reconstructions from the posterior's mode, pixels in 0..1, means over images.
+
+    ``mse`` of a pixel, ``squared_error`` (the sum over an image), ``psnr_db``, ``ssim``.
+    """
+    totals = torch.zeros(3, dtype=torch.float64)
+    count = 0
+    for batch in model.batches(split):
+        images = reconstructed(model, batch).float()
+        figures = (measure(images, batch.target) for measure in (mse, psnr_db, ssim))
+        totals += torch.stack([figure.sum().double().cpu() for figure in figures])
+        count += len(images)
+    error, psnr, similarity = (totals / count).tolist()
+    pixels = batch.target[0].numel()
+    return {"mse": error, "squared_error": error * pixels, "psnr_db": psnr, "ssim": similarity}
+
+
+def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
+    """PCA with as many components as the model has latents, fitted on the training split."""
+    train = open_dataset(model.config).split("train")
+    images = normalised(train.take(torch.arange(len(train)))["image"]).flatten(1).double()
+    mean = images.mean(0)
+    covariance = (images - mean).T @ (images - mean) / len(images)
+    size = min(model.task.latent.latent_shape[0], covariance.shape[0])
+    axes = torch.linalg.eigh(covariance).eigenvectors[:, -size:]
+    totals = torch.zeros(3, dtype=torch.float64)
+    count = 0
+    for batch in model.batches(split):
+        flat = batch.target.flatten(1).double().cpu() - mean
+        back = ((flat @ axes) @ axes.T + mean).reshape(batch.target.shape).float()
+        target = batch.target.cpu()
+        figures = (measure(back, target) for measure in (mse, psnr_db, ssim))
+        totals += torch.stack([figure.sum().double() for figure in figures])
+        count += len(target)
+    error, psnr, similarity = (totals / count).tolist()
+    return {
+        f"pca_{size}": {
+            "mse": error,
+            "squared_error": error * target[0].numel(),
+            "psnr_db": psnr,
+            "ssim": similarity,
+        }
+    }

@@ -1,0 +1,115 @@
+"""Losses over pixels in 0..1; targets are ``(B, C, H, W)`` float32."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from aeplug.config import PartConfig, setting
+from aeplug.interfaces import Batch, DataShape, Knobs, Posterior
+from aeplug.schedules import Schedule
+from aeplug_image.pixels import PixelOutput
+
+
+def gaussian_nll(output: PixelOutput, target: Tensor) -> Tensor:
+    """Nats an image, ``(B,)``, with unit variance a pixel."""
+    squares = (output.means.float() - target).square().flatten(1).sum(1)
+    return 0.5 * (squares + target[0].numel() * math.log(2 * math.pi))
+
+
+def bernoulli_nll(output: PixelOutput, target: Tensor) -> Tensor:
+    """Nats an image, ``(B,)``: cross-entropy between grey values and pixel means."""
+    if output.logits:
+        terms = functional.binary_cross_entropy_with_logits(
+            output.values.float(), target, reduction="none"
+        )
+    else:
+        means = output.values.float().clamp(1e-6, 1 - 1e-6)
+        terms = -(target * means.log() + (1 - target) * torch.log1p(-means))
+    return terms.flatten(1).sum(1)
+
+
+class MSELoss(torch.nn.Module):
+    """Mean squared error of a pixel; terms: ``loss``, ``mse``."""
+
+    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+        super().__init__()
+
+    def forward(
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+    ) -> dict[str, Tensor]:
+        """Means over the batch, 0-d."""
+        mse = functional.mse_loss(output.means.float(), batch.target)
+        return {"loss": mse, "mse": mse}
+
+    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
+        """As a Gaussian of unit variance; nats, ``(B,)``."""
+        return gaussian_nll(output, batch.target)
+
+
+class BCELoss(torch.nn.Module):
+    """Binary cross-entropy in nats a pixel; terms: ``loss``, ``bce``, ``mse``."""
+
+    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+        super().__init__()
+
+    def forward(
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+    ) -> dict[str, Tensor]:
+        """Means over the batch, 0-d."""
+        bce = bernoulli_nll(output, batch.target).mean() / batch.target[0].numel()
+        with torch.no_grad():
+            mse = functional.mse_loss(output.means.float(), batch.target)
+        return {"loss": bce, "bce": bce, "mse": mse}
+
+    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
+        """Nats an image, ``(B,)``."""
+        return bernoulli_nll(output, batch.target)
+
+
+class ELBOConfig(PartConfig):
+    """Settings of the evidence lower bound."""
+
+    main = "beta"
+
+    beta: Schedule = setting(
+        Schedule.parse(1.0), "weight of the KL (Higgins et al., ICLR 2017), or a schedule"
+    )
+    pixels: Literal["bernoulli", "gaussian"] = setting(
+        "bernoulli", "distribution of a pixel given the latent"
+    )
+    sigma: float = setting(0.1, "standard deviation of a gaussian pixel", gt=0)
+
+
+class ELBOLoss(torch.nn.Module):
+    """Reconstruction + beta x KL, in nats an image (Kingma & Welling, ICLR 2014).
+
+    Terms: ``loss``, ``nll_nats``, ``kl_nats``; the loss at beta 1 is the negative ELBO.
+    """
+
+    Config = ELBOConfig
+
+    def __init__(self, config: ELBOConfig, shape: DataShape) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+    ) -> dict[str, Tensor]:
+        """Means over the batch, 0-d."""
+        nll = self.nll(output, batch).mean()
+        kl = posterior.kl().flatten(1).sum(1).mean()
+        return {"loss": nll + knobs["beta"] * kl, "nll_nats": nll, "kl_nats": kl}
+
+    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
+        """Nats an image, ``(B,)``."""
+        if self.config.pixels == "bernoulli":
+            return bernoulli_nll(output, batch.target)
+        sigma = self.config.sigma
+        squares = (output.means.float() - batch.target).square().flatten(1).sum(1)
+        constant = batch.target[0].numel() * math.log(sigma * math.sqrt(2 * math.pi))
+        return 0.5 * squares / sigma**2 + constant

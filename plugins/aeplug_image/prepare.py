@@ -1,0 +1,68 @@
+"""From stored pixels to a batch: normalise, and in training augment, on the device."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from aeplug.config import PartConfig, setting
+from aeplug.interfaces import Batch, DataShape, Raw
+
+
+class PrepareConfig(PartConfig):
+    """Settings of the augmentation."""
+
+    affine: float = setting(
+        0.0,
+        "random affine maps in training: 1 is up to 15 degrees, 15 % of size, shear and 2 pixels "
+        "of 28 of shift; 0 is off",
+        ge=0,
+    )
+
+
+class PrepareImages:
+    """Column ``image`` -> input and target alike: an autoencoder's batch."""
+
+    Config = PrepareConfig
+
+    def __init__(self, config: PrepareConfig, shape: DataShape) -> None:
+        self.config = config
+
+    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+        """``image`` ``(B, C, H, W)``, uint8 or float in 0..1 -> float32 in 0..1."""
+        images = normalised(raw["image"])
+        if training and self.config.affine:
+            images = random_affine(images, self.config.affine, generator)
+        return Batch(input=images, target=images)
+
+
+def normalised(images: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 0..1; floats are taken to be in 0..1 already."""
+    if images.dtype == torch.uint8:
+        return images.float().div_(255)
+    return images.float()
+
+
+def random_affine(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Each image ``(B, C, H, W)`` under an affine map of its own; the outside is black."""
+    count, device = len(images), images.device
+
+    def draw(limit: float) -> Tensor:
+        return (torch.rand(count, device=device, generator=generator) * 2 - 1) * limit * strength
+
+    angle, shear = draw(math.pi / 12), draw(0.15)
+    scale_x, scale_y = torch.exp(draw(0.15)), torch.exp(draw(0.15))
+    shift_x, shift_y = draw(2 * 2 / 28), draw(2 * 2 / 28)
+    cosine, sine = torch.cos(angle), torch.sin(angle)
+    maps = torch.stack(
+        [
+            torch.stack([cosine * scale_x, (shear - sine) * scale_y, shift_x], 1),
+            torch.stack([sine * scale_x, cosine * scale_y, shift_y], 1),
+        ],
+        1,
+    )
+    grid = functional.affine_grid(maps, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False)

@@ -31,7 +31,13 @@ class PartConfig(BaseModel):
     ``main`` names the field that ``--set ROLE=NUMBER`` stands for.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        allow_inf_nan=False,
+        validate_default=True,  # a Schedule's default may be written as its text
+    )
 
     main: ClassVar[str | None] = None
 
@@ -51,12 +57,15 @@ class TrainConfig(PartConfig):
     epochs: float = setting(10.0, "passes over the training split", unit="epochs", gt=0)
     steps: int = setting(0, "optimizer steps; above 0 it overrules epochs", unit="steps", ge=0)
     batch_size: int = setting(256, "items a step, over all devices", unit="items", ge=1)
-    lr: float = setting(1e-3, "peak learning rate of AdamW", gt=0)
+    optimizer: Literal["adamw", "muon"] = setting(
+        "adamw", "muon: orthogonalised momentum for matrices and convolutions, AdamW for the rest"
+    )
+    lr: float = setting(1e-3, "peak learning rate", gt=0)
     lr_floor: float = setting(0.01, "learning rate at the end, over its peak", ge=0, le=1)
     warmup: float = setting(
         0.05, "linear warm-up: steps, or up to 1 a fraction of the training", ge=0
     )
-    weight_decay: float = setting(0.01, "AdamW's decoupled weight decay", ge=0)
+    weight_decay: float = setting(0.01, "decoupled weight decay", ge=0)
     beta2: float = setting(0.999, "AdamW's second-moment decay", gt=0, lt=1)
     clip: float = setting(1.0, "largest gradient norm; 0 does not clip", ge=0)
     ema: float = setting(0.0, "decay a step of the weights' moving average; 0 is off", ge=0, lt=1)
@@ -124,7 +133,11 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
             value = json.loads(text)
         except ValueError:
             value = {"True": True, "False": False}.get(text, text)
-        settings[key.strip()] = value
+        key = key.strip()
+        if key in settings and isinstance(settings[key], str) != isinstance(value, str):
+            # `latent=gaussian latent=20`: the later would drop the choice of the part.
+            raise ConfigError(f"--set {key} is given twice; write {key}.SETTING={text}")
+        settings[key] = value
     return settings
 
 

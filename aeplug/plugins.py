@@ -99,7 +99,7 @@ class Plugins:
             installed ones.
         block: names of plug-ins that are not loaded at all.
         only_builtin: leave out whatever does not come with aeplug itself.
-        strict: let the exception of a broken plug-in through.
+        strict: a broken plug-in raises PluginError, from its own exception.
     """
 
     def __init__(
@@ -164,14 +164,15 @@ class Plugins:
         self._registered.append(plugin)
 
     def _disable(self, plugin: Plugin, error: BaseException) -> None:
-        if self._strict:
-            raise error
         plugin.status = "broken"
         plugin.reason = " ".join(f"{type(error).__name__}: {error}".split())
         if isinstance(error, AeplugError):
             plugin.reason = str(error)
         plugin.provides = {}
-        _warn(f"plug-in '{plugin.name}' ({plugin.origin}) is not used: {plugin.reason}")
+        text = f"plug-in '{plugin.name}' ({plugin.origin}) is not used: {plugin.reason}"
+        if self._strict:
+            raise PluginError(text) from error
+        _warn(text)
         if any(plugin is registered for registered in self._registered):
             self.manager.unregister(name=plugin.name)
 
@@ -276,7 +277,7 @@ class Plugins:
                 continue
             try:
                 self._call(plugin, "aeplug_run_event", event=event)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if self._strict:
                     raise
                 if plugin.name not in self._silenced:
@@ -356,6 +357,8 @@ def _checked(specs: list[Any], hook: str, expected: type) -> list[Any]:
             raise PluginError(
                 f"{hook} gave {type(spec).__name__} {spec!r:.60}, expected {expected.__name__}"
             )
+        if not isinstance(spec.name, str) or not spec.name:  # type: ignore[attr-defined]
+            raise PluginError(f"{hook} gave {expected.__name__} without a name: {spec!r:.60}")
     return specs
 
 

@@ -5,7 +5,7 @@ In a config a schedule is a number (constant) or a text:
 ===============================  ==================================================
 ``linear(A, B, N)``              from A to B over N steps, then B
 ``cosine(A, B, N)``              the same along half a cosine
-``saturating(MAX, RATE)``        ``MAX * (1 - RATE ** step)``, MusicVAE's beta
+``saturating(MAX, RATE)``        ``MAX * (1 - RATE ** step)``, RATE in 0..1, MusicVAE's beta
 ``inverse-sigmoid(K)``           ``1 - K / (K + exp(step / K))``, scheduled sampling
                                  (Bengio et al., NeurIPS 2015)
 ===============================  ==================================================
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ class Schedule:
         if isinstance(value, cls):
             return value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            if not math.isfinite(value):
+            if not abs(value) <= sys.float_info.max:
                 raise ValueError("a schedule's number must be finite")
             return cls("constant", (float(value),))
         if isinstance(value, str):
@@ -55,7 +56,8 @@ class Schedule:
                 except ValueError:
                     arguments = ()
                 usable = len(arguments) == _FORMS[match[1]] and all(map(math.isfinite, arguments))
-                if usable and (match[1] == "saturating" or arguments[-1] > 0):
+                rate = match[1] == "saturating"
+                if usable and (0 <= arguments[-1] <= 1 if rate else arguments[-1] > 0):
                     return cls(match[1], arguments)
             try:
                 return cls.parse(float(value))
@@ -86,8 +88,8 @@ class Schedule:
 
     def __str__(self) -> str:
         if self.form == "constant":
-            return f"{self.arguments[0]:g}"
-        return f"{self.form}({', '.join(f'{argument:g}' for argument in self.arguments)})"
+            return _text(self.arguments[0])
+        return f"{self.form}({', '.join(map(_text, self.arguments))})"
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -101,6 +103,12 @@ class Schedule:
                 )
             ),
         )
+
+
+def _text(number: float) -> str:
+    # Short where that is exact: a digit lost here would be lost in a resumed run.
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def learning_rate(step: int, total: int, peak: float, warmup: int, floor: float) -> float:

@@ -23,17 +23,22 @@ from torch.nn.parallel import DistributedDataParallel
 
 from aeplug import __version__, checkpoint
 from aeplug.checkpoint import Checkpoint
-from aeplug.config import TaskConfig
+from aeplug.config import TaskConfig, TrainConfig
 from aeplug.console import Progress, duration, figures
 from aeplug.datasets import epoch_order
 from aeplug.distributed import World
 from aeplug.errors import CheckpointError, TrainingError
 from aeplug.interfaces import Dataset, Prepare, Split
+from aeplug.muon import Muon
 from aeplug.plugins import Plugins
 from aeplug.runs import BEST, LAST, Run
 from aeplug.schedules import learning_rate
 from aeplug.specs import RunEvent
 from aeplug.task import Task
+
+#: Muon takes matrices whose shorter side is at least this; the stem and the output layer of a
+#: small image net are closer to vectors.
+MUON_LEAST_SIDE = 16
 
 #: Seed of evaluation noise: the same at every evaluation, so that figures compare.
 EVALUATION_SEED = 20_131_220
@@ -98,13 +103,7 @@ class Training:
                 self.task, device_ids=[device] if device.type == "cuda" else None
             )
         self.parameters = [p for p in self.task.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=settings.lr,
-            betas=(0.9, settings.beta2),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self.optimizers = _optimizers(self.task, settings)
         prepare = self.config.sections["prepare"]
         self.prepare: Prepare = prepare.factory(prepare.config, self.dataset.shape)
         self.train_split: Split = self.dataset.split("train").to(device)
@@ -160,8 +159,9 @@ class Training:
                 self._seed(generator, step)
                 self.task.turn(knobs, step, self.total)
                 lr = learning_rate(step, self.total, settings.lr, self.warmup, settings.lr_floor)
-                for group in self.optimizer.param_groups:
-                    group["lr"] = lr
+                for optimizer in self.optimizers:
+                    for group in optimizer.param_groups:
+                        group["lr"] = lr
                 batch = self.prepare(self.train_split.take(index), generator, training=True)
                 with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
                     losses = self.model(batch, knobs)
@@ -223,19 +223,20 @@ class Training:
     def _step(self) -> Tensor:
         """Clip and update, unless the gradient is not finite; 1.0 if it was skipped, else 0.0.
 
-        The fused optimizer takes both decisions on the device (``grad_scale``, ``found_inf``:
-        what torch's own GradScaler hands it), so that no step waits for a value. Under DDP the
-        gradients, hence the norm, are the same in every process.
+        The optimizers take both decisions on the device (``grad_scale``, ``found_inf``: what
+        torch's own GradScaler hands to fused ones), so that no step waits for a value. Under DDP
+        the gradients, hence the norm, are the same in every process.
         """
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         found_inf = (~torch.isfinite(norm)).float()
         clip = self.config.train.clip
-        if clip:
-            self.optimizer.grad_scale = (norm / clip).clamp_(min=1.0)  # type: ignore[attr-defined]
-        self.optimizer.found_inf = found_inf  # type: ignore[attr-defined]
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        scale = (norm / clip).clamp_(min=1.0) if clip else None
+        for optimizer in self.optimizers:
+            optimizer.grad_scale = scale  # type: ignore[attr-defined]
+            optimizer.found_inf = found_inf  # type: ignore[attr-defined]
+            optimizer.step()
+            optimizer.zero_grad()
         return found_inf
 
     def _average(self, step: int) -> None:
@@ -349,7 +350,7 @@ class Training:
             trainer = None
             if which == LAST:
                 trainer = {
-                    "optimizers": {"main": self.optimizer.state_dict()},
+                    "optimizers": {"main": [o.state_dict() for o in self.optimizers]},
                     "reached": vars(self.reached).copy(),
                     "raw": self.task.state_dict() if self.averaged is not None else None,
                 }
@@ -373,7 +374,8 @@ class Training:
             source.load_into(self.averaged if self.averaged is not None else self.task)
             if self.averaged is not None:
                 self.task.load_state_dict(state["raw"])
-            self.optimizer.load_state_dict(state["optimizers"]["main"])
+            for optimizer, kept in zip(self.optimizers, state["optimizers"]["main"], strict=True):
+                optimizer.load_state_dict(kept)
             self.reached = Progressed(**state["reached"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{source.folder} cannot be resumed: {error}") from error
@@ -453,6 +455,38 @@ def plugins_of(config: TaskConfig, plugins: Plugins) -> dict[str, str]:
         if chosen.name:
             owners.append(plugins.owner("dataset" if section == "data" else section, chosen.name))
     return {plugin.name: plugin.origin for plugin in owners}
+
+
+def _optimizers(task: Task, settings: TrainConfig) -> list[torch.optim.Optimizer]:
+    """AdamW for everything; or Muon for matrices and convolutions, AdamW for the rest."""
+    parameters = [p for p in task.parameters() if p.requires_grad]
+    if settings.optimizer == "muon":
+        # An embedding's rows are looked up, not multiplied: a matrix in shape only.
+        looked_up = {
+            id(module.weight) for module in task.modules() if isinstance(module, torch.nn.Embedding)
+        }
+        matrices = [
+            p
+            for p in parameters
+            if p.dim() > 1
+            and id(p) not in looked_up
+            and min(len(p), p[0].numel()) >= MUON_LEAST_SIDE
+        ]
+    else:
+        matrices = []
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in parameters if id(p) not in chosen]
+    optimizers: list[torch.optim.Optimizer] = []
+    if matrices:
+        optimizers.append(Muon(matrices, settings.lr, settings.weight_decay))
+    if rest:
+        betas = (0.9, settings.beta2)
+        optimizers.append(
+            torch.optim.AdamW(
+                rest, settings.lr, betas, weight_decay=settings.weight_decay, fused=True
+            )
+        )
+    return optimizers
 
 
 @contextmanager

@@ -57,7 +57,10 @@ def _ships_weights(task: Any) -> bool:
     if task.weights is None:
         return False
     package, _, inner = task.weights.partition(":")
-    spec = importlib.util.find_spec(package)
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return False  # a plug-in's mistake; the list is for everyone
     places = (spec.submodule_search_locations or []) if spec else []
     return any((Path(place) / inner / "config.json").is_file() for place in places)
 

@@ -23,13 +23,13 @@ class ConvConfig(PartConfig):
     """Settings of encoder and decoder alike; the decoder runs through the stages backwards."""
 
     widths: tuple[int, ...] = setting(
-        (16, 32, 64, 96),
+        (8, 32, 64),
         "channels of each stage; the first is at full size",
         unit="channels",
         min_length=1,
     )
     blocks: tuple[int, ...] = setting(
-        (0, 1, 1, 1), "residual blocks of each stage", unit="blocks", min_length=1
+        (0, 1, 2), "residual blocks of each stage", unit="blocks", min_length=1
     )
     hidden: int = setting(
         0, "width of a layer between feature maps and features; 0: none", unit="units", ge=0
@@ -76,16 +76,16 @@ def _norm(kind: str, channels: int) -> nn.Module:
 
 
 class ResidualBlock(nn.Module):
-    """``x + conv(relu(norm(conv(relu(norm(x))))))``; starts as the identity."""
+    """``x + conv(silu(norm(conv(silu(norm(x))))))``; starts as the identity."""
 
     def __init__(self, channels: int, norm: str) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             _norm(norm, channels),
-            nn.ReLU(),
+            nn.SiLU(),
             nn.Conv2d(channels, channels, 3, padding=1),
             _norm(norm, channels),
-            nn.ReLU(),
+            nn.SiLU(),
             nn.Conv2d(channels, channels, 3, padding=1),
         )
         last = self.layers[-1]
@@ -125,15 +125,15 @@ class ConvEncoder(nn.Module):
         layers += [ResidualBlock(widths[0], config.norm) for _ in range(config.blocks[0])]
         for stage in range(1, len(widths)):
             before, after = widths[stage - 1], widths[stage]
-            layers += [_norm(config.norm, before), nn.ReLU()]
+            layers += [_norm(config.norm, before), nn.SiLU()]
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1)]
             layers += [ResidualBlock(after, config.norm) for _ in range(config.blocks[stage])]
-        layers += [_norm(config.norm, widths[-1]), nn.ReLU()]
+        layers += [_norm(config.norm, widths[-1]), nn.SiLU()]
         self.maps = nn.Sequential(*layers)
         flat = widths[-1] * math.prod(stage_sizes(height, width, len(widths))[-1])
         self.features_shape: tuple[int, ...] = (config.hidden or flat,)
         self.hidden = (
-            nn.Sequential(nn.Linear(flat, config.hidden), nn.ReLU())
+            nn.Sequential(nn.Linear(flat, config.hidden), nn.SiLU())
             if config.hidden
             else nn.Identity()
         )
@@ -159,7 +159,7 @@ class ConvDecoder(nn.Module):
         self.first = (widths[-1], *sizes[-1])
         size, flat = math.prod(latent_shape), math.prod(self.first)
         self.project = (
-            nn.Sequential(nn.Linear(size, config.hidden), nn.ReLU(), nn.Linear(config.hidden, flat))
+            nn.Sequential(nn.Linear(size, config.hidden), nn.SiLU(), nn.Linear(config.hidden, flat))
             if config.hidden
             else nn.Linear(size, flat)
         )
@@ -167,10 +167,10 @@ class ConvDecoder(nn.Module):
         for stage in range(len(widths) - 1, 0, -1):
             now, next_width = widths[stage], widths[stage - 1]
             layers += [ResidualBlock(now, config.norm) for _ in range(config.blocks[stage])]
-            layers += [_norm(config.norm, now), nn.ReLU(), ResizeTo(sizes[stage - 1])]
+            layers += [_norm(config.norm, now), nn.SiLU(), ResizeTo(sizes[stage - 1])]
             layers += [nn.Conv2d(now, next_width, 3, padding=1)]
         layers += [ResidualBlock(widths[0], config.norm) for _ in range(config.blocks[0])]
-        layers += [_norm(config.norm, widths[0]), nn.ReLU()]
+        layers += [_norm(config.norm, widths[0]), nn.SiLU()]
         layers += [nn.Conv2d(widths[0], channels, 3, padding=1)]
         self.maps = nn.Sequential(*layers)
 

@@ -1,24 +1,40 @@
 """Image files <-> arrays: PNG, JPEG, WebP, BMP, TIFF; 8 and 16 bit; grey, RGB, alpha.
 
-Pillow reads everything but colour of 16 bit, which it narrows to 8; OpenCV reads that.
+Pillow reads everything but colour of 16 bit, which it narrows to 8; OpenCV reads that. Neither
+writes it with profile and metadata, so PNG and TIFF of 16 bit are put together here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import struct
+import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
 from aeplug.errors import FileError
 
 #: Images above this are refused before they are decoded: 30,000 x 30,000 would take 2.7 GB.
 MAX_PIXELS = 400_000_000
+
+#: What is looked for in a file, whatever its suffix.
+_READ = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+
+_ORIENTATION = 0x0112
+
+#: Tags of a TIFF that are metadata, not structure: description, maker, model, resolution,
+#: software, date, artist, copyright, EXIF, GPS.
+_TIFF_METADATA = frozenset(
+    {270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853, _ORIENTATION}
+)
 
 
 @dataclass(frozen=True)
@@ -65,30 +81,30 @@ def read_picture(path: Path) -> Picture:
     if size == 0:
         raise FileError(f"{path} is empty")
     try:
-        with _strict_pillow(), Image.open(path) as image:
+        with _quiet_pillow(), _opened(path) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise FileError(
                     f"{path} has {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}"
                 )
-            if getattr(image, "n_frames", 1) > 1:
+            # MPO: the JPEG of many telephones, with a second picture (a gain map) behind the first.
+            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 raise FileError(f"{path} holds {image.n_frames} images; expected one")
-            icc = image.info.get("icc_profile")
-            orientation = image.getexif().get(0x0112, 1)
-            wide = _sixteen_bit_colour(path, image)
-            if wide is not None:
-                pixels = _turned(wide, orientation)
-                return Picture(pixels, icc, _upright_exif(image))
-            exif = _upright_exif(image)
+            icc = image.info.get("icc_profile") if image.mode != "CMYK" else None
+            turn = _orientation(image)
+            # Also where OpenCV decodes: it takes a truncated file for a whole one.
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return Picture(_array(upright), icc if image.mode != "CMYK" else None, exif)
+            pixels = _sixteen_bit_colour(path, image)
+            if pixels is None:
+                # Pillow has turned a TIFF by now, and forgotten its orientation.
+                pixels, turn = _array(path, image), _orientation(image)
+            return Picture(_turned(pixels, turn), icc, _upright_exif(image))
     except FileError:
         raise
     except UnidentifiedImageError:
         raise FileError(f"{path} is not an image that can be read") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # decoders raise whatever comes: struct.error, KeyError, cv2.error
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise FileError(f"{path} is damaged: {reason}") from error
 
 
@@ -104,16 +120,24 @@ def write_picture(picture: Picture, path: Path) -> Path:
     if suffix not in _FORMATS:
         raise FileError(f"{path}: images are written as {', '.join(_FORMATS)}")
     temporary = path.with_name(f".{path.name}.partial")
+    deep = picture.pixels.dtype == np.uint16
     try:
-        if picture.pixels.dtype == np.uint16 and suffix in (".png", ".tif", ".tiff"):
-            _write_sixteen_bit(picture, temporary, suffix)
-        else:
-            _write_eight_bit(picture, temporary, suffix)
+        with temporary.open("wb") as file:
+            if deep and suffix == ".png":
+                _write_deep_png(picture, file)
+            elif deep and suffix in (".tif", ".tiff"):
+                _write_deep_tiff(picture, file)
+            else:
+                _write_eight_bit(picture, file, suffix)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path} cannot be written: {error}") from error
+    except (OSError, ValueError, OverflowError, struct.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise FileError(f"{path} cannot be written: {reason}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     return path
 
 
@@ -129,24 +153,45 @@ _FORMATS = {
 
 
 @contextlib.contextmanager
-def _strict_pillow() -> Iterator[None]:
-    # Our own limit on pixels comes first; Pillow's would only warn, or stop below it.
+def _quiet_pillow() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _array(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)[..., None]
-    if image.mode == "I":  # Pillow's container for 16-bit grey of some files
-        return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)[..., None]
+_OPENING = threading.Lock()
+
+
+def _opened(path: Path) -> Image.Image:
+    # Our own limit on pixels follows; Pillow's, below it, would only warn or stop.
+    with _OPENING:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path, formats=_READ)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _array(path: Path, image: Image.Image) -> np.ndarray:
     if image.mode == "F":
-        raise ValueError("floating-point pixels are not supported")
+        raise FileError(f"{path} has floating-point pixels; expected 8 or 16 bit")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        pixels = np.asarray(image)
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise FileError(f"{path} has values beyond 16 bit; expected 8 or 16 bit")
+        pixels = pixels.astype(np.uint16)[..., None]
+        clear = image.info.get("transparency")
+        if isinstance(clear, int):
+            alpha = np.where(pixels == clear, 0, 65535).astype(np.uint16)
+            return np.concatenate([pixels, alpha], 2)
+        return pixels
     if image.mode == "CMYK":
         image = _from_cmyk(image)
-    has_alpha = "A" in image.getbands() or "transparency" in image.info
-    grey = image.mode in ("1", "L", "LA", "La")
+    if image.mode == "1":  # Pillow has no way from here to LA
+        image = image.convert("L")
+    has_alpha = "A" in image.getbands() or "a" in image.getbands()
+    has_alpha = has_alpha or "transparency" in image.info
+    grey = image.mode in ("L", "LA", "La")
     image = image.convert(("LA" if grey else "RGBA") if has_alpha else ("L" if grey else "RGB"))
     pixels = np.array(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
@@ -206,15 +251,25 @@ def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # metadata out of order is no reason to give up the picture
+        return 1
+
+
 def _upright_exif(image: Image.Image) -> bytes | None:
-    exif = image.getexif()
-    if not exif:
+    try:
+        exif = image.getexif()
+        for tag in list(exif):
+            if tag == _ORIENTATION or (image.format == "TIFF" and tag not in _TIFF_METADATA):
+                del exif[tag]
+        return exif.tobytes() if len(exif) else None
+    except Exception:  # as above
         return None
-    exif.pop(0x0112, None)
-    return exif.tobytes() if len(exif) else None
 
 
-def _write_eight_bit(picture: Picture, path: Path, suffix: str) -> None:
+def _write_eight_bit(picture: Picture, file: BinaryIO, suffix: str) -> None:
     pixels = picture.pixels
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -230,49 +285,59 @@ def _write_eight_bit(picture: Picture, path: Path, suffix: str) -> None:
     if suffix in (".jpg", ".jpeg"):
         extra.update(quality=95, subsampling=0)
     if suffix == ".webp":
-        extra.update(lossless=True)
+        extra.update(lossless=True, exact=True)
     if suffix in (".tif", ".tiff"):
         extra.update(compression="tiff_deflate")
-    with path.open("wb") as file:
-        image.save(file, _FORMATS[suffix], **extra)
-        file.flush()
-        os.fsync(file.fileno())
+    image.save(file, _FORMATS[suffix], **extra)
 
 
-def _write_sixteen_bit(picture: Picture, path: Path, suffix: str) -> None:
-    import cv2
+def _write_deep_png(picture: Picture, file: BinaryIO) -> None:
+    def chunk(kind: bytes, data: bytes) -> None:
+        file.write(struct.pack(">I", len(data)) + kind + data)
+        file.write(struct.pack(">I", zlib.crc32(kind + data)))
 
-    pixels = picture.pixels
-    channels = pixels.shape[2]
-    if channels == 2:  # OpenCV knows no grey with alpha
-        pixels = pixels[..., [0, 0, 0, 1]]
-    elif channels >= 3:
-        pixels = pixels[..., [2, 1, 0, 3][:channels]]
-    done, encoded = cv2.imencode(suffix, np.ascontiguousarray(pixels))
-    if not done:
-        raise ValueError("16-bit data cannot be encoded")
-    content = encoded.tobytes()
-    if suffix == ".png":
-        content = _with_png_chunks(content, picture)
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _with_png_chunks(content: bytes, picture: Picture) -> bytes:
-    """OpenCV writes no profile and no EXIF: their chunks go behind the header's."""
-    import struct
-    import zlib
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checksum = zlib.crc32(kind + data)
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
-
-    added = b""
+    height, width, channels = picture.pixels.shape
+    file.write(b"\x89PNG\r\n\x1a\n")
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))
     if picture.icc:
-        added += chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
+        chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
     if picture.exif:
-        added += chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
-    header_end = 8 + 25
-    return content[:header_end] + added + content[header_end:]
+        chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
+    rows = picture.pixels.astype(">u2").view(np.uint8).reshape(height, -1)
+    step = 2 * channels
+    filtered = np.ones((height, 1 + rows.shape[1]), np.uint8)  # in front of each row: filter 1
+    filtered[:, 1 : 1 + step] = rows[:, :step]
+    np.subtract(rows[:, step:], rows[:, :-step], out=filtered[:, 1 + step :])
+    data = zlib.compress(filtered.data, 3)
+    for start in range(0, len(data), 1 << 20):
+        chunk(b"IDAT", data[start : start + (1 << 20)])
+    chunk(b"IEND", b"")
+
+
+def _write_deep_tiff(picture: Picture, file: BinaryIO) -> None:
+    pixels = picture.pixels
+    if pixels.shape[2] == 2:  # Pillow reads no TIFF of grey with alpha at 16 bit
+        pixels = pixels[..., [0, 0, 0, 1]]
+    height, width, channels = pixels.shape
+    differences = pixels.astype("<u2")
+    differences[:, 1:] -= pixels[:, :-1]
+    data = zlib.compress(differences.tobytes(), 3)
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    if picture.exif:
+        exif = Image.Exif()
+        exif.load(picture.exif)
+        for tag in set(exif) & _TIFF_METADATA:
+            tags[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else exif[tag]
+    tags[256], tags[257] = width, height
+    tags[258] = (16,) * channels
+    tags[259], tags[317] = 8, 2  # deflate of differences
+    tags[262] = 1 if channels == 1 else 2
+    tags[273], tags[278], tags[279] = 0, height, len(data)  # one strip, behind the tags
+    tags[277] = channels
+    if channels == 4:
+        tags[338] = 2  # alpha, not multiplied into the colours
+    if picture.icc:
+        tags[34675] = picture.icc
+    tags.save(file)
+    file.write(data)

@@ -33,18 +33,35 @@ def bernoulli_nll(output: PixelOutput, target: Tensor) -> Tensor:
     return terms.flatten(1).sum(1)
 
 
+class MSEConfig(PartConfig):
+    """Settings of the squared error."""
+
+    bce: Schedule = setting(
+        Schedule.parse(0.0),
+        "share of cross-entropy in its stead, or a schedule: linear(1, 0, 0.3) begins with it, "
+        "where a sigmoid under squared error may die",
+    )
+
+
 class MSELoss(torch.nn.Module):
     """Mean squared error of a pixel; terms: ``loss``, ``mse``."""
 
-    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+    Config = MSEConfig
+
+    def __init__(self, config: MSEConfig, shape: DataShape) -> None:
         super().__init__()
+        # Decided once: a knob's value may not steer the flow of a compiled module.
+        self.mixed = config.bce != Schedule.parse(0.0)
 
     def forward(
         self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         mse = functional.mse_loss(output.means.float(), batch.target)
-        return {"loss": mse, "mse": mse}
+        if not self.mixed:
+            return {"loss": mse, "mse": mse}
+        bce = bernoulli_nll(output, batch.target).mean() / batch.target[0].numel()
+        return {"loss": torch.lerp(mse, bce, knobs["bce"]), "mse": mse}
 
     def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
         """As a Gaussian of unit variance; nats, ``(B,)``."""

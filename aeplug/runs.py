@@ -58,6 +58,15 @@ class Run:
         except OSError as error:
             raise CheckpointError(f"run folder {self.folder} cannot be written: {error}") from error
 
+    def update(self, config: Mapping[str, Any]) -> None:
+        """Replace the settings of a run that goes on with others (a greater length)."""
+        fresh = self.config_path.with_suffix(".new")
+        try:
+            fresh.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+            fresh.replace(self.config_path)
+        except OSError as error:
+            raise CheckpointError(f"{self.config_path} cannot be written: {error}") from error
+
     def log(self, record: Mapping[str, Any]) -> None:
         """Add one line to ``metrics.jsonl``."""
         try:

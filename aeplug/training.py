@@ -93,6 +93,9 @@ class Training:
         torch.manual_seed(settings.seed)
         if device.type == "cuda":
             torch.set_float32_matmul_precision("high")
+        elif device.type == "cpu":
+            # Moments of the optimizer decay into denormals, which are many times slower.
+            torch.set_flush_denormal(True)
         self.task = Task(self.config, self.dataset.shape).to(device)
         self.averaged = copy.deepcopy(self.task).requires_grad_(False) if settings.ema else None
         if settings.compile:
@@ -128,6 +131,7 @@ class Training:
         self.warmup = round(warmup * self.total) if warmup <= 1 else round(warmup)
         self.eval_every = settings.eval_every or self.steps_per_epoch
         self.save_every = settings.save_every or self.eval_every
+        self._barren = 0  # steps skipped in a row, up to the last line of metrics
 
     # The loop
 
@@ -177,18 +181,20 @@ class Training:
                 progress.update(step)
 
                 last = step == self.total
-                if last or step % settings.log_every == 0:
+                # Reading the flag of other processes costs an all-reduce: not at every step.
+                look = world.size == 1 or step % 10 == 0
+                stop = look and world.any(bool(requests))
+                save = last or stop or step % self.save_every == 0
+                # Before each checkpoint too: sums not yet read would be lost to a resumed run.
+                if save or step % settings.log_every == 0:
                     reached.seconds = before + time.perf_counter() - began
                     self._log(progress, totals, skipped, summed, lr)
                     totals, summed = {}, 0
                     skipped.zero_()
-                # Reading the flag of other processes costs an all-reduce: not at every step.
-                look = world.size == 1 or step % 10 == 0
-                stop = look and world.any(bool(requests))
                 if last or (step % self.eval_every == 0):
                     reached.seconds = before + time.perf_counter() - began
                     self._evaluate_and_keep_best(progress)
-                if last or stop or step % self.save_every == 0:
+                if save:
                     reached.seconds = before + time.perf_counter() - began
                     self._save(LAST)
                 if stop and not last:
@@ -266,9 +272,10 @@ class Training:
         numbers = self.world.sum(values / self.world.size).tolist()
         bad = round(numbers.pop())
         self.reached.skipped += bad
-        if bad == summed and summed >= min(self.config.train.log_every, 10):
+        self._barren = self._barren + bad if bad == summed else 0
+        if self._barren >= min(self.config.train.log_every, 10, self.total):
             raise TrainingError(
-                f"no gradient was finite in the last {summed} steps (up to step "
+                f"no gradient was finite in the last {self._barren} steps (up to step "
                 f"{self.reached.step}); lower train.lr, or look for invalid values in the data"
             )
         metrics = dict(zip(names, (number / summed for number in numbers), strict=True))
@@ -512,5 +519,6 @@ def _stop_requests() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _significant(value: float) -> float:
-    return float(f"{value:.7g}") if math.isfinite(value) else value
+def _significant(value: float) -> float | None:
+    # NaN is not JSON.
+    return float(f"{value:.7g}") if math.isfinite(value) else None

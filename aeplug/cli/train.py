@@ -131,6 +131,7 @@ def train_run(
         if source is not None:
             training.resume(source)
             if here.writes:
+                run.update(config.as_dict())
                 say(f"going on at step {training.reached.step}")
         elif here.writes:
             run.create(

@@ -1,0 +1,113 @@
+"""MIDI melodies: reading, representation, sequence VAE parts, the task ``melody-2bar``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aeplug import (
+    CodecSpec,
+    DatasetSpec,
+    DecoderSpec,
+    EncoderSpec,
+    LossSpec,
+    OptionSpec,
+    TaskSpec,
+    hookimpl,
+)
+
+
+@hookimpl
+def aeplug_codecs() -> Iterable[CodecSpec]:
+    """Files of music."""
+    yield CodecSpec(
+        "midi",
+        "aeplug_music.codec:MelodyCodec",
+        "melodies from MIDI; with the extra 'scores' from ABC and MusicXML",
+        suffixes=(".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl"),
+        options=(
+            OptionSpec("tempo", "float", None, "quarters a minute (else the tune's own, or 120)",
+                       minimum=10, maximum=1000),
+            OptionSpec("program", "int", 0, "General MIDI program, 0 to 127",
+                       minimum=0, maximum=127),
+            OptionSpec("velocity", "int", 80, "loudness of every note, 1 to 127",
+                       minimum=1, maximum=127),
+            OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
+        ),
+    )
+
+
+@hookimpl
+def aeplug_datasets() -> Iterable[DatasetSpec]:
+    """Windows of melodies."""
+    yield DatasetSpec(
+        "melodies",
+        "aeplug_music.dataset:MelodyDataset",
+        "windows of bars of 4,248 folk tunes, bundled, or of MIDI files of your own",
+        builder="aeplug_music.build:build_melodies",
+    )
+
+
+@hookimpl
+def aeplug_encoders() -> Iterable[EncoderSpec]:
+    """Windows -> features."""
+    yield EncoderSpec("window-mlp", "aeplug_music.plan:WindowEncoder", "the window at once, in C")
+    yield EncoderSpec("bilstm", "aeplug_music.lstm:BiLSTMEncoder", "MusicVAE's")
+
+
+@hookimpl
+def aeplug_decoders() -> Iterable[DecoderSpec]:
+    """Latents -> windows."""
+    yield DecoderSpec("plan", "aeplug_music.plan:PlanDecoder", "a slice of MLP(z) for each step")
+    yield DecoderSpec("lstm", "aeplug_music.lstm:LSTMDecoder", "MusicVAE's, flat")
+
+
+@hookimpl
+def aeplug_losses() -> Iterable[LossSpec]:
+    """Losses over windows."""
+    yield LossSpec("melody-elbo", "aeplug_music.losses:MelodyELBO", "ELBO with free bits")
+
+
+@hookimpl
+def aeplug_tasks() -> Iterable[TaskSpec]:
+    """Melodies."""
+    yield TaskSpec(
+        name="melody-2bar",
+        summary="two bars of melody in any of seven metres: sample, morph, vary tunes",
+        dataset="melodies",
+        folder_dataset="melodies",
+        encoder="window-mlp",
+        latent="gaussian",
+        decoder="plan",
+        loss="melody-elbo",
+        codec="midi",
+        prepare="aeplug_music.prepare:PrepareMelodies",
+        evaluate="aeplug_music.evaluation:evaluate",
+        options=(
+            OptionSpec(
+                "samples",
+                "int",
+                1000,
+                "windows to sample and compare with real ones; 0: none",
+                verbs=("evaluate",),
+                minimum=0,
+            ),
+        ),
+        settings={
+            "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "9/8", "3/8"),
+            "latent.size": 128,
+            "latent.mean_share": 0.2,
+            "loss.beta": "linear(0.16, 0.32, 0.3)",
+            "train.steps": 12000,
+            "train.batch_size": 512,
+            "train.optimizer": "muon",
+            "train.lr": 4e-3,
+            "train.warmup": 300,
+            "train.weight_decay": 0.02,
+            "train.beta2": 0.98,
+            "train.clip": 20.0,
+            "train.ema": 0.998,
+            "train.precision": "bf16",
+            "train.eval_every": 500,
+        },
+        weights="aeplug_music:weights/melody-2bar",
+    )

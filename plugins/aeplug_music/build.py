@@ -1,0 +1,191 @@
+"""``aeplug data build`` for melodies: MIDI files -> arrays that training maps into memory.
+
+A built folder holds:
+
+* ``tokens.npy``: uint8 ``(W, T)``, one window a row (see :mod:`aeplug_music.melody`), tunes in
+  order of their sources, each tune's windows in order of their bars.
+* ``index.json``: ``format``, ``bars``, ``metres``, and ``tunes``: for each its ``source``,
+  ``title``, ``split``, ``bpm``, ``key_shift`` (semitones to C major or A minor; ``key_known`` where
+  a key signature says so, else estimated), ``rows`` (first row, and the one behind the last), and
+  for each of its rows ``bar`` (from 0) and ``metre`` (a name, or one for each row).
+* ``skipped.jsonl``: the files left out, each with its reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug.building import BuildReport, Skipped
+from aeplug.errors import DataError
+from aeplug_music.fingerprints import Hashes
+from aeplug_music.ingest import Harvest, Melody, Parse, joined, window_width
+from aeplug_music.metres import METRES
+from aeplug_music.midi import parse_midi
+from aeplug_music.sources import Source, find_sources
+from aeplug_music.splitting import SPLITS, split_of
+from aeplug_music.workers import harvest_all
+
+FORMAT = 1
+TOKENS, INDEX, SPOOL = "tokens.npy", "index.json", "tokens.part"
+
+Int = npt.NDArray[np.int64]
+
+
+@dataclass
+class Collection:
+    """Melodies and what is known of their windows, equal ones counted once.
+
+    Attributes:
+        melodies: in order of their sources.
+        kept: rows, before the duplicates went, ``(W,)``.
+        melody: number in ``melodies``, ascending, ``(W,)``.
+        bar, metre: ``(W,)``; the metre is a number in ``METRES``.
+        split: number in ``SPLITS`` of each melody, ``(M,)``.
+        duplicates: windows dropped as equal to an earlier one.
+    """
+
+    melodies: list[Melody]
+    kept: Int
+    melody: Int
+    bar: Int
+    metre: Int
+    split: Int
+    duplicates: int
+
+
+def collect(harvest: Harvest, exact: Hashes, relative: Hashes) -> Collection:
+    """Drop duplicates and split; the harvest's order is that of the sources."""
+    _, first = np.unique(exact, return_index=True)
+    kept = np.sort(first)
+    files = np.array([melody.file for melody in harvest.melodies], np.int64)
+    # Melodies of one file stay together, as all that is alike does.
+    names, file = np.unique(files, return_inverse=True)
+    split = split_of(len(names), file[harvest.melody], relative)
+    return Collection(
+        harvest.melodies, kept, harvest.melody[kept], harvest.bar[kept], harvest.metre[kept],
+        split[file], len(exact) - len(kept),
+    )
+
+
+def build_melodies(
+    sources: Sequence[str],
+    out: Path,
+    processes: int,
+    progress: Callable[[int, int], None],
+    *,
+    bars: int = 2,
+    parse: Parse = parse_midi,
+) -> BuildReport:
+    """The builder of the data set ``melodies`` (see :mod:`aeplug.building`).
+
+    Args:
+        sources: files, folders, zips, globs.
+        out: an empty folder.
+        processes: at work.
+        progress: told files done and files in all.
+        bars: bars a window.
+        parse: bytes of a file -> tune.
+
+    Raises:
+        DataError: a source is not there, or no file gives a window.
+    """
+    found, skipped = find_sources(sources)
+    if not found and not skipped:
+        raise DataError(f"no MIDI files in {', '.join(sources)}")
+    spool = out / SPOOL
+    arrived: list[tuple[int, int, Harvest]] = []
+    with spool.open("wb") as file:
+        rows = 0
+        for number, harvest in harvest_all(found, max(processes, 1), bars, parse, progress):
+            file.write(harvest.tokens.tobytes())
+            arrived.append((number, rows, harvest))
+            rows += len(harvest.tokens)
+            # On disk they are; in memory only what tells them apart.
+            harvest.tokens = np.zeros((0, window_width(bars)), np.uint8)
+    progress(len(found), len(found))
+    arrived.sort(key=lambda one: one[0])
+    whole = joined([harvest for _, _, harvest in arrived]) if arrived else Harvest()
+    skipped += [
+        Skipped(str(found[number]), reason, detail)
+        for number, reason, detail in sorted(whole.skipped)
+    ]
+    if not len(whole.exact):
+        reasons = BuildReport(skipped=skipped).reasons()
+        raise DataError(
+            f"none of {len(found)} files gives a window of {bars} bars: "
+            + "; ".join(f"{count} {reason}" for reason, count in reasons[:5])
+        )
+    place = np.concatenate(
+        [first + np.arange(len(harvest.exact)) for _, first, harvest in arrived]
+    )
+    collection = collect(whole, whole.exact, whole.relative)
+    _write_tokens(out / TOKENS, spool, place[collection.kept], window_width(bars))
+    spool.unlink()
+    _write_index(out / INDEX, collection, found, bars)
+    return BuildReport(_figures(collection, found, whole), skipped)
+
+
+def _write_tokens(path: Path, spool: Path, rows: Int, width: int) -> None:
+    tokens = np.lib.format.open_memmap(path, "w+", np.uint8, (len(rows), width))
+    spooled = np.memmap(spool, np.uint8, "r").reshape(-1, width)
+    at_once = 2**16
+    for first in range(0, len(rows), at_once):
+        tokens[first : first + at_once] = spooled[rows[first : first + at_once]]
+    tokens.flush()
+    # Unmapped before the spool is removed, as Windows wants it.
+    del tokens, spooled
+
+
+def _write_index(
+    path: Path, collection: Collection, sources: Sequence[Source], bars: int
+) -> None:
+    edges = np.searchsorted(collection.melody, np.arange(len(collection.melodies) + 1)).tolist()
+    bar, metre = collection.bar.tolist(), [METRES[one] for one in collection.metre.tolist()]
+    tunes = []
+    for melody, split, first, end in zip(
+        collection.melodies, collection.split.tolist(), edges[:-1], edges[1:], strict=True
+    ):
+        metres = metre[first:end]
+        tunes.append({
+            "source": str(sources[melody.file]),
+            "title": melody.title,
+            "split": SPLITS[split],
+            "bpm": round(melody.bpm, 3),
+            "key_shift": melody.key_shift,
+            "key_known": melody.key_known,
+            "rows": [first, end],
+            "bar": bar[first:end],
+            "metre": metres[0] if len(set(metres)) == 1 else metres,
+        })
+    content = {"format": FORMAT, "bars": bars, "metres": list(METRES)}
+    with path.open("w", encoding="utf-8") as file:
+        # One tune a line: for people, and for line tools.
+        file.write(json.dumps(content)[:-1] + ', "tunes": [\n')
+        file.write(",\n".join(json.dumps(tune, ensure_ascii=False) for tune in tunes))
+        file.write("\n]}\n")
+
+
+def _figures(
+    collection: Collection, sources: Sequence[Source], whole: Harvest
+) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "files": len(sources),
+        "tunes": len(collection.melodies),
+        "windows": len(collection.kept),
+    }
+    counts = np.bincount(collection.metre, minlength=len(METRES)).tolist()
+    figures |= {f"windows_{name}": n for name, n in zip(METRES, counts, strict=True) if n}
+    figures["duplicate_windows_dropped"] = collection.duplicates
+    figures["silent_windows_dropped"] = whole.silent
+    splits = np.bincount(collection.split, minlength=len(SPLITS)).tolist()
+    rows = np.bincount(collection.split[collection.melody], minlength=len(SPLITS)).tolist()
+    for name, tunes, windows in zip(SPLITS, splits, rows, strict=True):
+        figures |= {f"{name}_tunes": tunes, f"{name}_windows": windows}
+    return figures

@@ -1,0 +1,220 @@
+"""The MIDI codec: a tune is read whole, modelled window by window, joined and written again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aeplug.config import PartConfig
+from aeplug.errors import FileError
+from aeplug.interfaces import DataShape, Document, Raw
+from aeplug_music.melody import (
+    FIRST_ONSET,
+    HOLD,
+    NOTE_OFF,
+    Tokens,
+    canonical,
+    sounding_at_end,
+    windows_of,
+)
+from aeplug_music.metres import METRES, longest_bar, window_lengths
+from aeplug_music.midi import read_midi
+from aeplug_music.pianoroll import draw_page
+from aeplug_music.score import Melody, Passage, melody_of
+from aeplug_music.scores import SCORE_SUFFIXES, read_score
+from aeplug_music.writing import to_pretty_midi, write_midi, write_wav
+
+
+class MelodyCodec:
+    """Files of music for models of windows of N bars.
+
+    A document's content is a :class:`aeplug_music.score.Melody`. Passages in a metre that the
+    model has not learnt are no pieces; they stand unchanged in what is joined.
+    """
+
+    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+        self.metres: tuple[str, ...] = tuple(shape.conditions.get("metre", METRES))
+        self.width = shape.target[0]
+        self.bars = self.width // longest_bar(self.metres)
+        self._lengths = window_lengths(self.metres, self.bars)
+
+    def read(self, path: Path) -> Document:
+        """The melody of a file: MIDI, and with the extra ``scores`` also ABC and MusicXML.
+
+        Raises:
+            FileError: it is no music, or holds no melody.
+        """
+        if path.is_dir():
+            raise FileError(f"{path} is a folder, expected a file of music")
+        try:
+            is_score = path.suffix.lower() in SCORE_SUFFIXES
+            tune = read_score(path) if is_score else read_midi(path)
+            return Document(melody_of(tune), path.stem, path)
+        except FileError as error:
+            raise FileError(f"{path}: {error}") from error
+
+    def split(self, document: Document) -> Raw:
+        """``tokens`` uint8 ``(P, T)`` and ``metre`` int64 ``(P,)``: windows one after another.
+
+        Raises:
+            FileError: nothing in it is in a metre that the model has learnt.
+        """
+        melody: Melody = document.content
+        rows, metres = [], []
+        before = HOLD
+        for passage in melody.passages:
+            if passage.metre in self.metres:
+                number = self.metres.index(passage.metre)
+                cut = windows_of(passage.tokens, self._lengths[number], before)
+                rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
+                metres += [number] * len(cut)
+            before = sounding_at_end(passage.tokens, before)
+        if not rows:
+            others = ", ".join(dict.fromkeys(passage.metre for passage in melody.passages))
+            raise FileError(
+                f"{document.source or document.name} is in {others}; the model has learnt "
+                f"{', '.join(self.metres)}"
+            )
+        return {
+            "tokens": torch.from_numpy(np.concatenate(rows)),
+            "metre": torch.tensor(metres, dtype=torch.int64),
+        }
+
+    def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
+        """Windows ``(P, T)`` and their ``metre`` ``(P,)`` -> one tune.
+
+        With ``like`` it gets that tune's length and tempo, and a note that the tune holds over
+        the edge of two windows is held, not struck again, where the pieces agree on its pitch.
+        Fewer pieces than ``like`` has end the tune where they end.
+        """
+        rows = pieces.detach().to("cpu", torch.uint8).numpy()
+        metres = [int(one) for one in cond["metre"]] if "metre" in cond else [0] * len(rows)
+        lengths = np.array([self._lengths[one] for one in metres], np.int64)
+        rows = canonical(rows, lengths)
+        windows = [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+        names = [self.metres[one] for one in metres]
+        if like is None:
+            return Document(Melody(tuple(_in_a_row(windows, names))), "sample")
+        original: Melody = like.content
+        passages = tuple(self._along(original, windows, names))
+        return Document(Melody(passages, original.bpm), like.name)
+
+    def _along(
+        self, original: Melody, windows: list[Tokens], names: list[str]
+    ) -> Iterator[Passage]:
+        place = 0
+        # What sounds over the edge of two passages: here, and in the original.
+        here, there = HOLD, HOLD
+        for passage in original.passages:
+            tokens = passage.tokens
+            if passage.metre in self.metres:
+                if place >= len(windows):
+                    return
+                length = self._lengths[self.metres.index(passage.metre)]
+                end = place + -(-len(tokens) // length)
+                if any(name != passage.metre for name in names[place:end]):
+                    # Asked for in another metre: there is nothing to line up with.
+                    yield from _in_a_row(windows[place:], names[place:], here)
+                    return
+                tokens = np.concatenate(windows[place:end])[: len(tokens)]
+                tokens = _held_over(tokens, passage.tokens, length, here, there)
+                place = end
+            elif here >= FIRST_ONSET and there < FIRST_ONSET:
+                tokens = _ended(tokens, here)
+            yield Passage(passage.metre, tokens)
+            here = sounding_at_end(tokens, here)
+            there = sounding_at_end(passage.tokens, there)
+
+    def chain(self, documents: Sequence[Document], name: str) -> Document:
+        """One tune that plays the documents in a row, at the tempo of the first."""
+        passages: list[Passage] = []
+        before = HOLD
+        for document in documents:
+            for number, passage in enumerate(document.content.passages):
+                tokens = passage.tokens if number else _ended(passage.tokens, before)
+                passages.append(Passage(passage.metre, tokens))
+                before = sounding_at_end(tokens, before)
+        bpm = documents[0].content.bpm if documents else 120.0
+        return Document(Melody(tuple(passages), bpm), name)
+
+    def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
+        """Write ``stem.mid``, and ``stem.wav`` with the option ``wav``.
+
+        Args:
+            document: the tune.
+            stem: path without suffix.
+            options: ``tempo`` in quarters a minute (0 or None: the tune's own), ``program``,
+                ``velocity``, ``wav``.
+
+        Raises:
+            FileError: a file cannot be written.
+        """
+        melody: Melody = document.content
+        midi = to_pretty_midi(
+            melody,
+            document.name,
+            float(options.get("tempo") or melody.bpm),
+            int(options.get("program") or 0),
+            int(options.get("velocity") or 80),
+        )
+        written = [stem.with_name(stem.name + ".mid")]
+        write_midi(midi, written[0])
+        if options.get("wav"):
+            written.append(stem.with_name(stem.name + ".wav"))
+            write_wav(midi, written[1])
+        return written
+
+    def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
+        """Draw labelled rows of tunes as piano rolls into one PNG."""
+        draw_page(
+            [(label, [(one.name, one.content) for one in documents]) for label, documents in rows],
+            path,
+            title,
+        )
+
+
+def _in_a_row(
+    windows: Sequence[Tokens], names: Sequence[str], before: int = HOLD
+) -> Iterator[Passage]:
+    """Windows as passages, neighbours of one metre as one; ``before`` is what sounds till then."""
+    run: list[Tokens] = []
+    for place, window in enumerate(windows):
+        run.append(_ended(window, before))
+        before = sounding_at_end(run[-1], before)
+        if place + 1 == len(windows) or names[place + 1] != names[place]:
+            yield Passage(names[place], np.concatenate(run))
+            run = []
+
+
+def _ended(tokens: Tokens, before: int) -> Tokens:
+    """A window that begins with a rest ends the note that sounds ``before`` it."""
+    if len(tokens) and tokens[0] == HOLD and before >= FIRST_ONSET:
+        tokens = tokens.copy()
+        tokens[0] = NOTE_OFF
+    return tokens
+
+
+def _held_over(tokens: Tokens, original: Tokens, length: int, here: int, there: int) -> Tokens:
+    """Windows in a row, with notes held over edges where the original holds one.
+
+    Args:
+        tokens: what the windows say, ``(S,)``.
+        original: what the tune said, ``(S,)`` or longer.
+        length: steps a window.
+        here: what sounds before the first of them.
+        there: what sounds there in the original.
+    """
+    found = tokens.copy()
+    for edge in range(0, len(found), length):
+        before = sounding_at_end(found[:edge], here)
+        tied = original[edge] == HOLD and sounding_at_end(original[:edge], there) >= FIRST_ONSET
+        if tied and before >= FIRST_ONSET and found[edge] == before:
+            found[edge] = HOLD
+        else:
+            found[edge : edge + 1] = _ended(found[edge : edge + 1], before)
+    return found

@@ -1,0 +1,121 @@
+"""``aeplug evaluate`` for melodies: reconstruction as MusicVAE's paper defines it, and samples.
+
+All from the mean of the posterior, over the steps that count. ``accuracy_teacher_forced``: the
+likeliest token given the true ones before. ``accuracy_free_running``: tokens drawn at temperature
+1, each given the model's own before. ``accuracy_greedy``, ``exact_match`` (share of windows
+without any error) and ``onset_f1`` (onsets of the right pitch on the right step): the likeliest
+token given the model's own before, as ``aeplug reconstruct`` gives. ``kl_bits``: to N(0, I).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aeplug.evaluation import open_dataset
+from aeplug.generation import BATCH, Model
+from aeplug.interfaces import Sampling, Split
+from aeplug_music.losses import LN2
+from aeplug_music.melody import FIRST_ONSET
+from aeplug_music.samples import compare_samples
+from aeplug_music.window_shape import step_mask
+
+SEED = 1
+
+
+@torch.no_grad()
+def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures over all windows, the same ``by_metre``, and of ``samples`` where asked for."""
+    counts: dict[str, list[Tensor]] = {}
+    generator = model.generator(SEED)
+    for batch in model.batches(split):
+        for name, values in _counts(model, batch, generator).items():
+            counts.setdefault(name, []).append(values.cpu())
+    columns = {name: torch.cat(values) for name, values in counts.items()}
+    report: dict[str, Any] = _figures(columns)
+    metres = model.shape.conditions["metre"]
+    report["by_metre"] = {
+        metres[number]: _figures(
+            {name: values[columns["metre"] == number] for name, values in columns.items()}
+        )
+        for number in columns["metre"].unique().long().tolist()
+    }
+    if options.get("samples"):
+        report["samples"] = _samples(model, split, int(options["samples"]))
+    return report
+
+
+def _counts(model: Model, batch: Any, generator: torch.Generator) -> dict[str, Tensor]:
+    """What the figures are made of, a value a window, float64 ``(B,)``."""
+    posterior, context = model.posterior(batch)
+    z, decoder = posterior.mode(), model.task.decoder
+    free = decoder.generate(z, context, Sampling(generator=generator))
+    greedy = decoder.generate(z, context, Sampling(greedy=True))
+    context.target = batch.target
+    forced = decoder(z, context, model.task.knobs(model.device)).likeliest()
+    target = batch.target
+    mask = step_mask(batch.lengths, target.shape[1])
+
+    def hits(tokens: Tensor) -> Tensor:
+        return ((tokens == target) & mask).sum(1).double()
+
+    true_onsets, own_onsets = target >= FIRST_ONSET, (greedy >= FIRST_ONSET) & mask
+    return {
+        "metre": batch.cond["metre"].double(),
+        "steps": batch.lengths.double(),
+        "forced": hits(forced),
+        "free": hits(free),
+        "greedy": hits(greedy),
+        "exact": (hits(greedy) == batch.lengths).double(),
+        "onsets_right": (true_onsets & (greedy == target)).sum(1).double(),
+        "onsets": (true_onsets.sum(1) + own_onsets.sum(1)).double(),
+        "kl_bits": posterior.kl().flatten(1).sum(1).double() / LN2,
+    }
+
+
+def _figures(columns: Mapping[str, Tensor]) -> dict[str, Any]:
+    total = {name: float(values.sum()) for name, values in columns.items()}
+    windows, steps = len(columns["steps"]), total["steps"]
+    return {
+        "windows": windows,
+        "accuracy_teacher_forced": total["forced"] / steps,
+        "accuracy_free_running": total["free"] / steps,
+        "accuracy_greedy": total["greedy"] / steps,
+        "exact_match": total["exact"] / windows,
+        "onset_f1": 2 * total["onsets_right"] / max(total["onsets"], 1.0),
+        "kl_bits": total["kl_bits"] / windows,
+    }
+
+
+def _samples(model: Model, split: Split, count: int) -> dict[str, Any]:
+    """Samples in the split's own mixture of metres, compared with it and with the training set."""
+    held_out = _windows(model, split, count)
+    train_split = open_dataset(model.config).split("train")
+    training = train_split.take(torch.arange(len(train_split)))
+    metre = held_out["metre"]
+    z = model.task.latent.prior(len(metre), 1.0, model.generator(SEED))
+    sampling = Sampling(generator=model.generator(SEED + 1))
+    tokens = torch.cat(
+        [
+            model.decode(z[rows], {"metre": metre[rows]}, sampling)
+            for rows in torch.arange(len(metre)).split(BATCH)
+        ]
+    )
+    return compare_samples(
+        tokens.cpu(),
+        held_out["tokens"],
+        metre,
+        training["tokens"].cpu(),
+        training["metre"].cpu(),
+        model.shape,
+    )
+
+
+def _windows(model: Model, split: Split, count: int) -> dict[str, Tensor]:
+    """``count`` windows spread over a split: ``tokens`` and ``metre``."""
+    index = torch.linspace(0, len(split) - 1, min(count, len(split))).round().long()
+    raw = split.to(torch.device("cpu")).take(index)
+    return {"tokens": raw["tokens"], "metre": raw["metre"].long()}

@@ -1,0 +1,47 @@
+"""Windows as 64-bit numbers: equal windows, and windows equal up to transposition.
+
+Of ten million windows two different ones share a number with a chance of 3 in a million.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_music.melody import FIRST_ONSET, Tokens
+
+Hashes = npt.NDArray[np.uint64]
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(32)
+_TOP = np.uint8(255)
+
+
+def fingerprint(tokens: Tokens, metre: npt.NDArray[np.int64]) -> Hashes:
+    """One number a window, ``(W,)``: equal tokens ``(W, T)`` in equal metres, equal numbers."""
+    count, width = tokens.shape
+    words = -(-width // 8)
+    if width % 8 or not tokens.flags.c_contiguous:
+        padded = np.zeros((count, words * 8), np.uint8)
+        padded[:, :width] = tokens
+        tokens = padded
+    value = (metre.astype(np.uint64) + np.uint64(1)) * _ODD
+    for column in tokens.view("<u8").T:
+        value = (value ^ column) * _ODD
+        value ^= value >> _SHIFT
+    return mixed(value)
+
+
+def mixed(value: Hashes) -> Hashes:
+    """Numbers scattered evenly over 64 bits; the same for equal numbers."""
+    value = value * _ODD
+    value ^= value >> _SHIFT
+    value = value * _ODD
+    return value ^ (value >> _SHIFT)
+
+
+def transposed_to_lowest(tokens: Tokens) -> Tokens:
+    """Windows ``(W, T)`` moved so that the lowest note of each is token 2."""
+    onsets = tokens >= FIRST_ONSET
+    lowest = np.where(onsets, tokens, _TOP).min(axis=1, keepdims=True, initial=_TOP)
+    return np.where(onsets, tokens - lowest + np.uint8(FIRST_ONSET), tokens)

@@ -1,0 +1,49 @@
+"""The metres a model can learn, as one table.
+
+A metre is written as its time signature. Its bar has ``16 * numerator / denominator`` steps, since
+a quarter has four. Metres outside the table (5/4, 7/8, 4/2 ...) are too rare in the data to be
+learnt; what is written in them is left out by the build, which counts it, and passed through
+unchanged by the codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+STEPS_PER_QUARTER = 4
+
+#: Steps of a bar by metre. The order is part of saved models: append only.
+STEPS_PER_BAR = {
+    "4/4": 16,
+    "3/4": 12,
+    "6/8": 12,
+    "2/4": 8,
+    "2/2": 16,
+    "9/8": 18,
+    "3/8": 6,
+    "12/8": 24,
+    "3/2": 24,
+    "6/4": 24,
+}
+
+#: Names in the order of their numbers.
+METRES = tuple(STEPS_PER_BAR)
+
+#: What a Standard MIDI File without a time signature is in.
+DEFAULT_METRE = (4, 4)
+
+
+def longest_bar(metres: Sequence[str]) -> int:
+    """Steps of the longest bar among ``metres``."""
+    return max(STEPS_PER_BAR[metre] for metre in metres)
+
+
+def window_lengths(metres: Sequence[str], bars: int) -> tuple[int, ...]:
+    """Steps of a window of ``bars`` bars in each of ``metres``, in their order."""
+    return tuple(STEPS_PER_BAR[metre] * bars for metre in metres)
+
+
+def parts(metre: str) -> tuple[int, int]:
+    """``"6/8"`` -> ``(6, 8)``."""
+    numerator, _, denominator = metre.partition("/")
+    return int(numerator), int(denominator)

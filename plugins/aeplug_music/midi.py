@@ -1,0 +1,230 @@
+"""Standard MIDI Files -> :class:`Tune`, in bulk, and never more than the file is worth.
+
+Bytes, ticks, notes and end time are bounded before anything is made from them. The parser,
+symusic, is strict about structure but silent about nonsense (tempo 0, time signature 4/512,
+ticks wrapped round at 2^32), so structure is checked before it and values after it.
+
+Notes of one pitch that overlap end in the order in which they began; a note that is never ended,
+or ends on the tick it began, is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from symusic.core import ScoreTick
+
+from aeplug.errors import FileError
+from aeplug_music.metres import STEPS_PER_QUARTER
+from aeplug_music.smf import (
+    MAX_BYTES,
+    MAX_TICK,
+    InvalidMidi,
+    check_chunks,
+    check_events,
+    is_suspect,
+)
+
+__all__ = ["InvalidMidi", "Track", "Tune", "parse_midi", "read_bytes", "read_midi"]
+
+#: Limits of one file: notes; quarters to its end (5,000 bars of 4/4); hours at its tempi; and
+#: sixteenths over all tracks, which is what its grids would take.
+MAX_NOTES = 400_000
+MAX_QUARTERS = 20_000
+MAX_SECONDS = 3 * 3600
+MAX_STEPS = 1_000_000
+
+_DENOMINATORS = frozenset({1, 2, 4, 8, 16, 32, 64})
+_DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm
+
+Int32 = npt.NDArray[np.int32]
+Int8 = npt.NDArray[np.int8]
+
+
+@dataclass(slots=True)
+class Track:
+    """Notes of one track, channel and program, ordered by onset.
+
+    Attributes:
+        pitch: MIDI number, int8 ``(n,)``, 0..127.
+        onset: tick, int32 ``(n,)``, from 0.
+        end: tick of the note's end, int32 ``(n,)``, above ``onset``.
+        velocity: int8 ``(n,)``, 1..127.
+        program: General MIDI program, 0..127.
+        is_drum: channel 10.
+        name: as the file has it.
+    """
+
+    pitch: Int8
+    onset: Int32
+    end: Int32
+    velocity: Int8
+    program: int = 0
+    is_drum: bool = False
+    name: str = ""
+
+
+@dataclass(slots=True)
+class Tune:
+    """What a file holds, in ticks.
+
+    Attributes:
+        ticks_per_quarter: from 1.
+        tracks: those with notes, drums included.
+        time_signatures: (tick, numerator, denominator), ordered by tick; none: 4/4.
+        tempos: (tick, microseconds a quarter), ordered by tick; none: 120 bpm.
+        keys: (tick, sharps -7..7, minor), ordered by tick; none: not said.
+        name: the first track's name.
+    """
+
+    ticks_per_quarter: int
+    tracks: list[Track]
+    time_signatures: list[tuple[int, int, int]] = field(default_factory=list)
+    tempos: list[tuple[int, int]] = field(default_factory=list)
+    keys: list[tuple[int, int, bool]] = field(default_factory=list)
+    name: str = ""
+
+    @property
+    def bpm(self) -> float:
+        """Quarters a minute at the start."""
+        return 60e6 / self.tempos[0][1] if self.tempos else 120.0
+
+    @property
+    def end(self) -> int:
+        """The last note's end, in ticks."""
+        return max((int(track.end.max()) for track in self.tracks), default=0)
+
+
+def read_midi(path: Path) -> Tune:
+    """Read a file.
+
+    Raises:
+        InvalidMidi: it is no usable MIDI file.
+        FileError: it cannot be read at all.
+    """
+    return parse_midi(read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content, no more than is admitted plus one byte.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}") from error
+
+
+def parse_midi(data: bytes) -> Tune:
+    """The bytes of a file -> its notes, checked.
+
+    Raises:
+        InvalidMidi: with one reason, whatever is wrong.
+    """
+    data, ticks_per_quarter, places = check_chunks(data)
+    if is_suspect(data):
+        check_events(data, places)
+    try:
+        score = ScoreTick.from_midi(data)
+    except MemoryError:
+        raise InvalidMidi("file too large", "out of memory") from None
+    except Exception as error:
+        # The parser's exceptions are of no fixed type; our own walk says what is wrong.
+        check_events(data, places)
+        raise InvalidMidi("damaged", str(error).splitlines()[0]) from None
+    end = score.end()
+    tempos = _tempos(score)
+    _check_extent(score, ticks_per_quarter, end, tempos)
+    tune = Tune(ticks_per_quarter, [], _time_signatures(score), tempos, _keys(score))
+    for track in score.tracks:
+        notes = track.notes
+        if len(notes):
+            tune.tracks.append(_track(track, notes.numpy()))
+    tune.tracks = [track for track in tune.tracks if len(track.pitch)]
+    if not tune.tracks:
+        raise InvalidMidi("no notes")
+    tune.name = tune.tracks[0].name
+    return tune
+
+
+def _track(track: Any, notes: dict[str, Any]) -> Track:
+    onset, length, pitch, velocity = (
+        notes["time"], notes["duration"], notes["pitch"], notes["velocity"]
+    )
+    if length.min() <= 0:
+        kept = length > 0
+        onset, length, pitch, velocity = onset[kept], length[kept], pitch[kept], velocity[kept]
+    return Track(
+        pitch, onset, onset + length, velocity, track.program, track.is_drum, track.name
+    )
+
+
+def _check_extent(
+    score: Any, ticks_per_quarter: int, end: int, tempos: list[tuple[int, int]]
+) -> None:
+    count = score.note_num()
+    if count > MAX_NOTES:
+        raise InvalidMidi("too many notes", f"{count}, at most {MAX_NOTES}")
+    quarters = end / ticks_per_quarter
+    if not 0 <= end <= MAX_TICK:
+        raise InvalidMidi("ticks out of range", f"tick {end}")
+    if quarters > MAX_QUARTERS:
+        raise InvalidMidi("too long", f"{quarters:.0f} quarters, at most {MAX_QUARTERS}")
+    tracks = len(score.tracks)
+    if quarters * STEPS_PER_QUARTER * tracks > MAX_STEPS:
+        raise InvalidMidi("too long", f"{tracks} tracks of {quarters:.0f} quarters")
+    seconds = seconds_at(tempos, ticks_per_quarter, end)
+    if seconds > MAX_SECONDS:
+        raise InvalidMidi("too long", f"{seconds:.0f} s, at most {MAX_SECONDS}")
+
+
+def seconds_at(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick: int) -> float:
+    """The time of a tick, in seconds, through all changes of tempo."""
+    microseconds, since, tempo = 0, 0, _DEFAULT_TEMPO
+    for change, value in tempos:
+        if change >= tick:
+            break
+        microseconds += (change - since) * tempo
+        since, tempo = change, value
+    return (microseconds + (tick - since) * tempo) / ticks_per_quarter / 1e6
+
+
+def _tempos(score: Any) -> list[tuple[int, int]]:
+    found = [(event.time, event.mspq) for event in score.tempos]
+    for tick, tempo in found:
+        if tempo <= 0:
+            raise InvalidMidi("tempo 0", f"at tick {tick}")
+    if len(found) > 1:
+        found.sort()
+    return found
+
+
+def _time_signatures(score: Any) -> list[tuple[int, int, int]]:
+    found = [
+        (event.time, event.numerator, event.denominator) for event in score.time_signatures
+    ]
+    for tick, numerator, denominator in found:
+        if numerator < 1 or denominator not in _DENOMINATORS:
+            raise InvalidMidi("invalid time signature", f"{numerator} over a note no one writes, "
+                              f"at tick {tick}")
+    if len(found) > 1:
+        # Of several at one tick (each track may repeat it) the last holds.
+        found = sorted({event[0]: event for event in found}.values())
+    return found
+
+
+def _keys(score: Any) -> list[tuple[int, int, bool]]:
+    found = [(event.time, event.key, event.tonality) for event in score.key_signatures]
+    for tick, sharps, mode in found:
+        if not -7 <= sharps <= 7 or mode not in (0, 1):
+            raise InvalidMidi(
+                "invalid key signature", f"{sharps} sharps, mode {mode}, at tick {tick}"
+            )
+    return [(tick, sharps, mode == 1) for tick, sharps, mode in sorted(found)]

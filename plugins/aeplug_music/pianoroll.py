@@ -1,0 +1,163 @@
+"""A page of piano rolls: labelled rows of tunes, with bar lines and note names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from aeplug.errors import FileError
+from aeplug_music.melody import notes_of
+from aeplug_music.score import Melody
+
+#: Bars drawn of a tune; a page shows how it goes, not all of it.
+MOST_BARS = 32
+DOTS_PER_INCH = 110
+_INCHES_PER_BAR, _NARROWEST, _WIDEST = 0.5, 1.9, 16.0
+_INCHES_PER_SEMITONE, _LOWEST, _HIGHEST = 0.062, 1.0, 3.2
+_WIDEST_PAGE = 80.0
+_NOTE, _BLACK_KEY = "#2f6db5", "#eef0f3"
+_BAR_LINE, _METRE_LINE, _QUARTER = "#8d949e", "#c0392b", "#e3e6ea"
+_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_BLACK = (1, 3, 6, 8, 10)
+
+
+def note_name(pitch: int) -> str:
+    """MIDI number -> name with octave; 60 is C4."""
+    return f"{_NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def draw_page(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Melody]]]], path: Path, title: str
+) -> None:
+    """Draw rows of ``(label, [(caption, melody), ...])`` side by side into a PNG.
+
+    All share one pitch axis; a tune of more than ``MOST_BARS`` bars is cut, and says so.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    melodies = [melody for _, cells in rows for _, melody in cells]
+    low, high = _pitch_range(melodies)
+    columns = max((len(cells) for _, cells in rows), default=1) or 1
+    bars = max((min(_bars(melody), MOST_BARS) for melody in melodies), default=1)
+    width = float(np.clip(_INCHES_PER_BAR * bars, _NARROWEST, _WIDEST))
+    width = max(min(width, _WIDEST_PAGE / columns), 0.6)
+    height = float(np.clip(_INCHES_PER_SEMITONE * (high - low), _LOWEST, _HIGHEST))
+    figure = Figure(
+        figsize=(max(columns * width + 1.2, 0.1 * len(title)), len(rows) * (height + 0.4) + 0.7),
+        dpi=DOTS_PER_INCH, layout="constrained",
+    )
+    panels = figure.subplots(max(len(rows), 1), columns, squeeze=False, sharey=True)
+    for panel_row, (label, cells) in zip(panels, rows, strict=False):
+        for column, panel in enumerate(panel_row):
+            if column >= len(cells):
+                panel.set_axis_off()
+                continue
+            caption, melody = cells[column]
+            _draw(panel, melody, low, high)
+            cut = f" (first {MOST_BARS} of {_bars(melody)} bars)" * (_bars(melody) > MOST_BARS)
+            panel.set_title(_fitting(caption, width) + cut, fontsize=8, loc="left", pad=3)
+            panel.tick_params(labelleft=column == 0)
+        if label:
+            panel_row[0].set_ylabel(label, fontsize=9)
+    # Text as it is: a $ in a file's name is no formula.
+    figure.suptitle(title, fontsize=12, parse_math=False)
+    _save(figure, path)
+
+
+def _draw(panel: Any, melody: Melody, low: int, high: int) -> None:
+    for pitch in range(low, high + 1):
+        if pitch % 12 in _BLACK:
+            panel.axhspan(pitch - 0.5, pitch + 0.5, color=_BLACK_KEY, linewidth=0, zorder=0)
+    bar_lines, end = _grid(panel, melody)
+    onsets, ends, pitches = notes_of(melody.tokens) if melody.passages else ([], [], [])
+    shown = np.asarray(onsets) < end
+    onsets, pitches = np.asarray(onsets)[shown], np.asarray(pitches)[shown]
+    ends = np.minimum(np.asarray(ends)[shown], end)
+    # A light edge, so that repeated notes are told apart.
+    panel.barh(
+        pitches, ends - onsets, 0.9, onsets,
+        color=_NOTE, edgecolor="white", linewidth=0.8, zorder=3,
+    )
+    panel.set_xlim(0, max(end, 1))
+    panel.set_ylim(low - 0.5, high + 0.5)
+    panel.xaxis.set_major_locator(FixedLocator(bar_lines))
+    every = max(1, round(len(bar_lines) / 8))
+    panel.set_xticklabels(
+        [str(n + 1) if n % every == 0 else "" for n in range(len(bar_lines))], fontsize=7
+    )
+    named = (0, 7) if high - low > 24 else (0, 4, 7, 9)
+    names = [pitch for pitch in range(low, high + 1) if pitch % 12 in named]
+    panel.yaxis.set_major_locator(FixedLocator(names))
+    panel.set_yticklabels([note_name(pitch) for pitch in names], fontsize=7)
+    panel.tick_params(length=2, pad=2)
+    for spine in panel.spines.values():
+        spine.set_color(_BAR_LINE)
+
+
+def _grid(panel: Any, melody: Melody) -> tuple[list[int], int]:
+    """Draw bar and quarter lines; returns the bars' first steps and the last step drawn."""
+    bar_lines: list[int] = []
+    start = 0
+    for number, passage in enumerate(melody.passages):
+        steps = len(passage.tokens)
+        bar = passage.bar or steps
+        for step in range(0, steps, 4):
+            panel.axvline(start + step, color=_QUARTER, linewidth=0.5, zorder=1)
+        for step in range(0, steps, max(bar, 1)):
+            if len(bar_lines) == MOST_BARS:
+                return bar_lines, start + step
+            changes = step == 0 and number > 0
+            colour = _METRE_LINE if changes else _BAR_LINE
+            panel.axvline(start + step, color=colour, linewidth=1.0, zorder=2)
+            if step == 0:
+                panel.text(
+                    start + 0.3, 0.97, passage.metre, transform=panel.get_xaxis_transform(),
+                    fontsize=7, color=colour, va="top", zorder=4,
+                )
+            bar_lines.append(start + step)
+        start += steps
+    return bar_lines, start
+
+
+def _bars(melody: Melody) -> int:
+    return sum(
+        -(-len(passage.tokens) // (passage.bar or len(passage.tokens) or 1))
+        for passage in melody.passages
+    )
+
+
+def _pitch_range(melodies: Sequence[Melody]) -> tuple[int, int]:
+    pitches = [notes_of(melody.tokens)[2] for melody in melodies if melody.passages]
+    every = np.concatenate(pitches) if pitches else np.zeros(0)
+    if not len(every):
+        return 58, 74
+    low, high = int(every.min()) - 2, int(every.max()) + 2
+    # At least an octave, so that a page of one note is no page of stripes.
+    missing = max(0, 12 - (high - low))
+    return low - missing // 2, high + (missing + 1) // 2
+
+
+def _fitting(caption: str, width: float) -> str:
+    most = max(8, int(width * 15))
+    caption = caption.replace("$", r"\$")
+    return caption if len(caption) <= most else caption[: most - 1] + "…"
+
+
+def _save(figure: Figure, path: Path) -> None:
+    fresh = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        FigureCanvasAgg(figure).print_png(str(fresh))
+        os.replace(fresh, path)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,131 @@
+"""Notation (ABC, MusicXML) -> :class:`aeplug_music.midi.Tune`, through music21, an extra."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aeplug.errors import FileError
+from aeplug_music.midi import MAX_QUARTERS, Track, Tune
+from aeplug_music.smf import MAX_BYTES
+
+SCORE_SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl")
+INSTALL = 'pip install "aeplug[scores]"'
+
+_TICKS_PER_QUARTER = 480
+_VELOCITY = 80
+
+
+def read_score(path: Path) -> Tune:
+    """Read a file of notation: repeats played out, ties joined, parts as tracks.
+
+    Of a file with several tunes, as ABC has them, the first is read.
+
+    Raises:
+        FileError: music21 is not installed, or the file cannot be read or holds no notes.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FileError(f"file too large (over {MAX_BYTES} bytes)")
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}") from error
+    try:
+        from music21 import converter, stream
+    except ImportError as error:
+        raise FileError(
+            f"{path.suffix} is read through music21, which is not installed: {INSTALL}"
+        ) from error
+    try:
+        # What it warns of it has also dealt with.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            score = converter.parse(str(path), forceSource=True)
+            if isinstance(score, stream.Opus):
+                score = score.scores[0]
+            tune = _tune(score)
+    except FileError:
+        raise
+    except Exception as error:
+        # music21 has no common base for what its parsers raise.
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileError(f"not readable as {path.suffix} ({detail})") from error
+    if not tune.tracks:
+        raise FileError("no notes")
+    tune.name = tune.name or path.stem
+    return tune
+
+
+def _tune(score: Any) -> Tune:
+    parts = list(score.parts) if score.hasPartLikeStreams() else [score]
+    tune = Tune(_TICKS_PER_QUARTER, [])
+    for part in parts:
+        played = _played(part)
+        track = _track(played)
+        if track is None:
+            continue
+        if not tune.tracks:
+            tune.time_signatures = _time_signatures(played)
+            tune.keys = [
+                (_tick(one.getOffsetInHierarchy(played)), int(one.sharps), False)
+                for one in played.recurse().getElementsByClass("KeySignature")
+            ]
+        tune.tracks.append(track)
+    for start, _, mark in score.metronomeMarkBoundaries():
+        quarters_a_minute = mark.getQuarterBPM()
+        if quarters_a_minute:
+            tune.tempos.append((_tick(start), round(60e6 / quarters_a_minute)))
+    if score.metadata is not None:
+        tune.name = score.metadata.bestTitle or ""
+    return tune
+
+
+def _played(part: Any) -> Any:
+    from music21.exceptions21 import Music21Exception
+
+    # Repeat signs that do not pair are played once, as written.
+    with contextlib.suppress(Music21Exception):
+        part = part.expandRepeats()
+    return part.stripTies()
+
+
+def _track(part: Any) -> Track | None:
+    notes = []
+    for element in part.flatten().notes:
+        onset = _tick(element.offset)
+        end = _tick(element.offset + element.quarterLength)
+        if end > onset:
+            notes += [(onset, pitch.midi, end) for pitch in element.pitches]
+    if not notes:
+        return None
+    onset, pitch, end = np.array(sorted(notes), np.int64).T
+    if end.max() > MAX_QUARTERS * _TICKS_PER_QUARTER:
+        raise FileError(f"too long (over {MAX_QUARTERS} quarters)")
+    inside = (pitch >= 0) & (pitch <= 127)
+    return Track(
+        pitch[inside].astype(np.int8), onset[inside].astype(np.int32),
+        end[inside].astype(np.int32), np.full(int(inside.sum()), _VELOCITY, np.int8),
+        name=part.partName or "",
+    )
+
+
+def _time_signatures(part: Any) -> list[tuple[int, int, int]]:
+    found = {
+        _tick(one.getOffsetInHierarchy(part)): (one.numerator, one.denominator)
+        for one in part.recurse().getElementsByClass("TimeSignature")
+    }
+    measures = list(part.getElementsByClass("Measure"))
+    if measures and found:
+        # An upbeat: the first measure is shorter than its time signature says.
+        length = _tick(measures[0].duration.quarterLength)
+        numerator, denominator = found.get(0, next(iter(found.values())))
+        if 0 < length < 4 * _TICKS_PER_QUARTER * numerator // denominator:
+            found.setdefault(length, (numerator, denominator))
+    return [(tick, *signature) for tick, signature in sorted(found.items())]
+
+
+def _tick(quarters: Any) -> int:
+    return round(quarters * _TICKS_PER_QUARTER)

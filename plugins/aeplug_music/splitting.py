@@ -1,0 +1,79 @@
+"""Tunes -> train, val, test, so that nothing held out was heard in training.
+
+Files that share a window, up to transposition, belong together; so do all files linked in a
+chain. A group goes to one split as a whole, by its own fingerprint: neither the order of files nor
+their names nor the machine matter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_music.fingerprints import Hashes, mixed
+
+Int = npt.NDArray[np.int64]
+
+SPLITS = ("train", "val", "test")
+TRAIN, VAL, TEST = range(3)
+#: Share of groups that go to ``val``, and as many to ``test``.
+HELD_OUT = 0.05
+#: A larger group is too much of one kind to judge by, and is trained on: share of all files, and
+#: files.
+LARGEST_SHARE, LARGEST = 0.01, 10
+#: Groups below which nothing is held out.
+FEWEST = 3
+
+
+def groups(count: int, item: Int, key: Hashes) -> Int:
+    """Items linked by equal keys, in chains too.
+
+    Args:
+        count: number of items.
+        item: an item, 0..count-1, ``(E,)``.
+        key: a key that it has, ``(E,)``.
+
+    Returns:
+        The lowest item of its group, for each item; ``(count,)``.
+    """
+    order = np.argsort(key, kind="stable")
+    item, key = item[order], key[order]
+    linked = (key[1:] == key[:-1]) & (item[1:] != item[:-1])
+    pairs = np.unique(item[:-1][linked] * count + item[1:][linked])
+    left, right = pairs // max(count, 1), pairs % max(count, 1)
+    label = np.arange(count)
+    while True:
+        low = np.minimum(label[left], label[right])
+        before = label.copy()
+        # Both ends and what they were labelled with learn of the lower label.
+        for end in (left, right):
+            np.minimum.at(label, before[end], low)
+            np.minimum.at(label, end, low)
+        label = label[label]
+        if (label == before).all():
+            return label
+
+
+def split_of(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
+    """The number of the split of each item, ``(count,)``; arguments as for :func:`groups`."""
+    label = groups(count, item, key)
+    split = np.full(count, TRAIN, np.int64)
+    if not count:
+        return split
+    names = np.full(count, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(names, label[item], key)
+    sizes = np.bincount(label, minlength=count)
+    small = (sizes > 0) & (sizes <= max(LARGEST, LARGEST_SHARE * count))
+    candidates = np.flatnonzero(small)
+    if np.count_nonzero(sizes) < FEWEST or len(candidates) < FEWEST - 1:
+        return split
+    # Mixed again: the least of many numbers is small, and would favour large groups.
+    draw = mixed(names[candidates]).astype(np.float64) / 2.0**64
+    order = candidates[np.argsort(draw, kind="stable")]
+    draw.sort()
+    val = max(1, int(np.searchsorted(draw, HELD_OUT)))
+    test = max(val + 1, int(np.searchsorted(draw, 2 * HELD_OUT)))
+    of_group = np.full(count, TRAIN, np.int64)
+    of_group[order[:val]] = VAL
+    of_group[order[val:test]] = TEST
+    return of_group[label]

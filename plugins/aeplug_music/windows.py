@@ -1,0 +1,328 @@
+"""Notes -> steps -> windows for many tunes at once, without Python a note.
+
+The cost of a file is then that of reading it. :class:`Batch` collects melodies, in ticks;
+:func:`quantise` lays them on one long grid of steps, one after another; :func:`cut` takes the
+windows out of it. What becomes of every note is said in :mod:`aeplug_music.melody`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_music.melody import (
+    HIGHEST,
+    HOLD,
+    LOWEST,
+    MOST_NOTES_PER_ONSET,
+    NOTE_OFF,
+    PITCH_OFFSET,
+    Tokens,
+)
+from aeplug_music.metres import DEFAULT_METRE, METRES, STEPS_PER_BAR, STEPS_PER_QUARTER, parts
+from aeplug_music.midi import Track, Tune
+
+Int = npt.NDArray[np.int64]
+
+_NUMBERS = {
+    parts(metre): (number, STEPS_PER_BAR[metre]) for number, metre in enumerate(METRES)
+}
+#: Number of a metre outside the table.
+NO_METRE = -1
+#: Above all ticks, so that (melody, tick) is one sortable number.
+_MELODY = 2**32
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Bars in one metre.
+
+    Attributes:
+        tick: where it begins; below 0 for an upbeat's bar.
+        signature: (numerator, denominator).
+        metre: number in ``METRES``, or ``NO_METRE``.
+        bar: steps a bar; 0 with ``NO_METRE``.
+        first_bar: bars of the tune before it.
+    """
+
+    tick: int
+    signature: tuple[int, int]
+    metre: int
+    bar: int
+    first_bar: int
+
+
+def stretches_of(tune: Tune) -> list[Stretch]:
+    """The tune's stretches of one metre, in order; at least one."""
+    changes = tune.time_signatures
+    quarter = tune.ticks_per_quarter
+    if not changes:
+        return [_stretch(0, DEFAULT_METRE, 0)]
+    if len(changes) == 1 and changes[0][0] == 0:
+        return [_stretch(0, changes[0][1:], 0)]
+    if changes[0][0] > 0:
+        changes = [(0, *DEFAULT_METRE), *changes]
+    found = [_stretch(0, changes[0][1:], 0)]
+    end = tune.end
+    for tick, numerator, denominator in changes[1:]:
+        if tick >= end:
+            break
+        signature, last = (numerator, denominator), found[-1]
+        # Compared times the denominator, where bars are whole numbers of ticks.
+        done = (tick - last.tick) * last.signature[1]
+        bar = 4 * quarter * last.signature[0]
+        if signature == last.signature and done % bar == 0:
+            continue
+        full = 4 * quarter * numerator
+        if len(found) == 1 and last.tick == 0 and tick * denominator < full:
+            found = [_stretch(tick - full // denominator, signature, 0)]
+            continue
+        found.append(_stretch(tick, signature, last.first_bar - (-done // bar)))
+    return found
+
+
+def _stretch(tick: int, signature: tuple[int, int], first_bar: int) -> Stretch:
+    metre, bar = _NUMBERS.get(signature, (NO_METRE, 0))
+    return Stretch(tick, signature, metre, bar, first_bar)
+
+
+@dataclass
+class Batch:
+    """Melodies of several tunes, in ticks, to be worked on together."""
+
+    tracks: list[Track] = field(default_factory=list)
+    quarters: list[int] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    rows: list[tuple[int, int, int, int]] = field(default_factory=list)
+    several: bool = False
+
+    def add(self, track: Track, stretches: list[Stretch], ticks_per_quarter: int) -> None:
+        """Add a track with at least one note; its number is ``len(self)`` before the call."""
+        self.tracks.append(track)
+        self.quarters.append(ticks_per_quarter)
+        self.counts.append(len(stretches))
+        self.rows += [(one.tick, one.metre, one.bar, one.first_bar) for one in stretches]
+        self.several |= len(stretches) > 1
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+
+@dataclass
+class Streams:
+    """Melodies on one grid of steps.
+
+    Attributes:
+        tokens: uint8 ``(S,)``, every melody's steps after those of the one before.
+        onsets: places of onsets in ``tokens``, ``(n,)``.
+        ends: places behind the notes' last steps, ``(n,)``.
+        melody: whose stretch each is, ``(K,)``.
+        start, steps: the stretches' places and steps, ``(K,)``.
+        metre, bar, first_bar: see :class:`Stretch`, ``(K,)``.
+        notes: notes of each melody that sound, ``(M,)``.
+        voices: notes that begin together, on average, of each melody, ``(M,)``.
+    """
+
+    tokens: Tokens
+    onsets: Int
+    ends: Int
+    melody: Int
+    start: Int
+    steps: Int
+    metre: Int
+    bar: Int
+    first_bar: Int
+    notes: Int
+    voices: npt.NDArray[np.float64]
+
+    @property
+    def is_melody(self) -> npt.NDArray[np.bool_]:
+        """Which have notes, and few at once; bool ``(M,)``."""
+        return (self.notes > 0) & (self.voices <= MOST_NOTES_PER_ONSET)
+
+
+def quantise(batch: Batch) -> Streams:
+    """Lay every melody of the batch on the grid, as one voice."""
+    melodies = len(batch)
+    pitch = np.concatenate([track.pitch for track in batch.tracks])
+    onset = np.concatenate([track.onset for track in batch.tracks])
+    end = np.concatenate([track.end for track in batch.tracks])
+    owner = np.repeat(np.arange(melodies), [len(track.pitch) for track in batch.tracks])
+    if pitch.min() < LOWEST or pitch.max() > HIGHEST:
+        inside = (pitch >= LOWEST) & (pitch <= HIGHEST)
+        pitch, onset, end, owner = pitch[inside], onset[inside], end[inside], owner[inside]
+    tick, metre, bar, first_bar = np.array(batch.rows, np.int64).T
+    count = np.array(batch.counts)
+    melody = np.repeat(np.arange(melodies), count)
+    last = np.cumsum(count) - 1
+    quarter = np.array(batch.quarters, np.int64)
+    if batch.several:
+        keys = melody * _MELODY + tick
+        onset_in = np.searchsorted(keys, owner * _MELODY + onset, "right") - 1
+        end_in = np.searchsorted(keys, owner * _MELODY + end, "right") - 1
+    else:
+        onset_in = end_in = owner
+    note_quarter = quarter[owner]
+    onset_step = _step(onset, tick[onset_in], note_quarter)
+    end_step = _step(end, tick[end_in], note_quarter)
+    # Steps of a stretch: to the next one's tick; of the last: to the last note, in whole bars.
+    steps = np.zeros(len(tick), np.int64)
+    steps[:-1] = _step(tick[1:], tick[:-1], quarter[melody[:-1]])
+    whole = np.maximum(bar[last], 1)
+    reach = _reach(onset_in, onset_step, end_in, end_step, owner, last)
+    steps[last] = -(-reach // whole) * whole
+    # A place more for each melody takes the note-off of one that ends with its last step.
+    room = steps.copy()
+    room[last] += 1
+    start = np.cumsum(room) - room
+    onsets = start[onset_in] + onset_step
+    ends = np.maximum(start[end_in] + end_step, onsets + 1)
+    chords = _in_chords(onsets, onset, end, owner, melodies)
+    onsets, ends, pitch, owner = _one_voice(onsets, ends, pitch, owner)
+    np.minimum(ends, (start + steps)[last][owner], out=ends)
+    tokens = np.zeros(int(room.sum()), np.uint8)
+    tokens[ends] = NOTE_OFF
+    tokens[onsets] = pitch - PITCH_OFFSET
+    kept = np.bincount(owner, minlength=melodies)
+    voices = 1 + chords / np.maximum(kept, 1)
+    return Streams(
+        tokens, onsets, ends, melody, start, steps, metre, bar, first_bar, kept, voices
+    )
+
+
+def _step(tick: npt.NDArray[np.signedinteger], since: Int, quarter: Int) -> Int:
+    # Nearest step, halves up, in whole numbers.
+    found: Int = (2 * STEPS_PER_QUARTER * (tick - since) + quarter) // (2 * quarter)
+    return found
+
+
+def _reach(
+    onset_in: Int, onset_step: Int, end_in: Int, end_step: Int, owner: Int, last: Int
+) -> Int:
+    """Steps of each melody's last stretch up to the end of its last note, ``(M,)``."""
+    final = last[owner]
+    ends = np.where(end_in == final, end_step, 0)
+    np.maximum(ends, np.where(onset_in == final, onset_step + 1, 0), out=ends)
+    reach = np.zeros(len(last), np.int64)
+    if len(owner):
+        first = np.flatnonzero(np.diff(owner, prepend=-1))
+        reach[owner[first]] = np.maximum.reduceat(ends, first)
+    return reach
+
+
+def _in_chords(
+    onsets: Int,
+    onset: npt.NDArray[np.signedinteger],
+    end: npt.NDArray[np.signedinteger],
+    owner: Int,
+    melodies: int,
+) -> Int:
+    """Notes of each melody that begin on the step of the note before and sound with it."""
+    # Overlap tells a chord from quick notes, of which a step may hold several.
+    together = (onsets[1:] == onsets[:-1]) & (onset[1:] < end[:-1])
+    return np.bincount(owner[1:][together], minlength=melodies)
+
+
+def _one_voice(
+    onsets: Int, ends: Int, pitch: npt.NDArray[np.int8], owner: Int
+) -> tuple[Int, Int, npt.NDArray[np.int8], Int]:
+    """The highest note at each step, cut by the next."""
+    if (np.diff(onsets) <= 0).any():
+        # By onset, then the highest, then the longest.
+        order = np.lexsort((-ends, -pitch.astype(np.int16), onsets))
+        sorted_onsets = onsets[order]
+        order = order[np.diff(sorted_onsets, prepend=-1) > 0]
+        onsets, ends, pitch, owner = onsets[order], ends[order], pitch[order], owner[order]
+    # The next melody's first onset lies beyond, and cuts nothing that its own end does not.
+    np.minimum(ends[:-1], onsets[1:], out=ends[:-1])
+    return onsets, ends, pitch, owner
+
+
+@dataclass
+class Windows:
+    """Windows of a batch, in order of melody and bar.
+
+    Attributes:
+        tokens: uint8 ``(W, T)``.
+        melody: whose, ``(W,)``.
+        bar: where it begins in the tune, from 0, ``(W,)``.
+        metre: number in ``METRES``, ``(W,)``.
+        silent: windows left out for silence, of each melody, ``(M,)``.
+    """
+
+    tokens: Tokens
+    melody: Int
+    bar: Int
+    metre: Int
+    silent: Int
+
+
+def cut(streams: Streams, bars: int, width: int) -> Windows:
+    """One window a bar of every melody.
+
+    Args:
+        streams: from :func:`quantise`.
+        bars: bars a window.
+        width: columns of the result, at least the longest window's steps.
+    """
+    usable = (streams.metre != NO_METRE) & streams.is_melody[streams.melody]
+    possible = streams.steps // np.maximum(streams.bar, 1) - bars + 1
+    counts: Int = np.where(usable, np.maximum(possible, 0), 0).astype(np.int64)
+    stretch = np.repeat(np.arange(len(counts)), counts)
+    number: Int = np.arange(len(stretch)) - (np.cumsum(counts) - counts)[stretch]
+    starts: Int = streams.start[stretch] + number * streams.bar[stretch]
+    quiet = _silent(streams, starts, streams.bar[stretch], bars)
+    silent = np.bincount(streams.melody[stretch[quiet]], minlength=len(streams.notes))
+    if quiet.any():
+        stretch, number, starts = stretch[~quiet], number[~quiet], starts[~quiet]
+    return Windows(
+        _rows(streams, starts, streams.bar[stretch] * bars, width),
+        streams.melody[stretch],
+        streams.first_bar[stretch] + number,
+        streams.metre[stretch],
+        silent,
+    )
+
+
+def _rows(streams: Streams, starts: Int, lengths: Int, width: int) -> Tokens:
+    stream = np.concatenate([streams.tokens, np.zeros(width, np.uint8)])
+    rows: Tokens = np.lib.stride_tricks.sliding_window_view(stream, width)[starts]
+    if not len(rows):
+        return rows
+    edge = rows[:, 0]
+    # At the left edge a note that sounds on begins anew, and a note-off ends nothing.
+    edge[:] = np.where(edge == HOLD, _sounding_over(streams, starts), edge)
+    edge[edge == NOTE_OFF] = HOLD
+    for length in np.unique(lengths):
+        if length < width:
+            rows[lengths == length, length:] = HOLD
+    return rows
+
+
+def _sounding_over(streams: Streams, places: Int) -> Tokens:
+    """The onset token of the note that sounds over each place, 0 where none does."""
+    note = np.searchsorted(streams.onsets, places) - 1
+    over = (note >= 0) & (streams.ends[note] > places)
+    return np.where(over, streams.tokens[streams.onsets[note]], HOLD).astype(np.uint8)
+
+
+def _silent(streams: Streams, starts: Int, bars_steps: Int, bars: int) -> npt.NDArray[np.bool_]:
+    """Which windows hold as many silent steps in a row as a bar has; ``(W,)``."""
+    found = np.zeros(len(starts), bool)
+    gap_start = np.concatenate([[0], streams.ends])
+    gap_end = np.concatenate([streams.onsets, [len(streams.tokens)]])
+    gaps = gap_end - gap_start
+    for bar in np.unique(bars_steps):
+        mine = np.flatnonzero(bars_steps == bar)
+        place = starts[mine]
+        long = gaps >= bar
+        # A window [a, a + L) overlaps a gap [g, h) by a bar B: g + B - L <= a <= h - B.
+        since = np.searchsorted(place, gap_start[long] + bar - bars * bar)
+        until = np.searchsorted(place, gap_end[long] - bar, "right")
+        marks = np.zeros(len(place) + 1, np.int64)
+        np.add.at(marks, since, 1)
+        np.add.at(marks, until, -1)
+        found[mine] = np.cumsum(marks[:-1]) > 0
+    return found

@@ -1,0 +1,191 @@
+"""Processes that each read a share of the files, watched over by the one that started them.
+
+A file that crashes its process, takes too long or too much memory costs that process, not the
+build: the file is set aside with its reason and a new process goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from aeplug.errors import DataError
+from aeplug_music.ingest import Harvest, Parse, ingest
+from aeplug_music.midi import parse_midi
+from aeplug_music.sources import Source
+
+#: Files a process is given at once.
+SHARE = 256
+#: Seconds a file may take, and for the work on all of a share together.
+FILE_SECONDS, SHARE_SECONDS = 2.0, 60.0
+#: Bytes a process may take beyond what it has once it is ready to read.
+MEMORY_BYTES = 192 * 2**20
+_LOOK_SECONDS = 0.2
+
+Share = list[tuple[int, Source]]
+
+
+def _limit_memory() -> None:
+    """Make allocations beyond the limit fail, where the system can (not on Windows)."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+        from pathlib import Path
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        limit = pages * resource.getpagesize() + MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _work(connection: Connection, state: Any, bars: int, parse: Parse) -> None:
+    """A process's whole life: shares in, harvests out, until told to end by None."""
+
+    def begun(number: int) -> None:
+        # Time first: whoever looks in between takes an old file for a young one.
+        state[1] = time.monotonic()
+        state[0] = number
+
+    _limit_memory()
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        while (share := connection.recv()) is not None:
+            connection.send(ingest(share, bars, parse, begun))
+
+
+@dataclass
+class _Worker:
+    process: Any
+    connection: Connection
+    state: Any
+    share: Share = field(default_factory=list)
+    given: float = 0.0
+
+    def stop(self) -> None:
+        """End the process at once and wait for it."""
+        self.connection.close()
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+        self.process.close()
+
+
+def _start(bars: int, parse: Parse) -> _Worker:
+    # A fresh interpreter: forking one in which torch runs threads may hang.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    state = context.RawArray("d", [-1.0, 0.0])
+    process = context.Process(target=_work, args=(theirs, state, bars, parse), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours, state)
+
+
+def harvest_all(
+    sources: Sequence[Source],
+    processes: int,
+    bars: int = 2,
+    parse: Parse = parse_midi,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[tuple[int, Harvest]]:
+    """Read all sources, several processes at work.
+
+    Yields:
+        The number of its first source and the harvest, for every share, in no fixed order; each
+        source is in one of them.
+
+    Raises:
+        DataError: processes die as soon as they are started.
+    """
+    numbered = list(enumerate(sources))
+    # Shares small enough that every process has several, so that all end together.
+    size = max(1, min(SHARE, -(-len(numbered) // (4 * processes))))
+    queue: deque[Share] = deque(
+        numbered[first : first + size] for first in range(0, len(numbered), size)
+    )
+    workers: list[_Worker] = []
+    done, failures = 0, 0
+    try:
+        workers = [_start(bars, parse) for _ in range(min(processes, len(queue)))]
+        for worker in workers:
+            _give(worker, queue)
+        while any(worker.share for worker in workers):
+            ready = wait([worker.connection for worker in workers], _LOOK_SECONDS)
+            for place, worker in enumerate(workers):
+                if not worker.share:
+                    continue
+                harvest = _received(worker) if worker.connection in ready else None
+                if harvest is not None:
+                    failures = 0
+                    done += len(worker.share)
+                    yield worker.share[0][0], harvest
+                elif (lost := _lost(worker, worker.connection in ready)) is not None:
+                    number, reason = lost
+                    failures += number is None
+                    if failures > 2 * processes:
+                        raise DataError(f"worker processes do not start: {reason}")
+                    done += _set_aside(worker.share, number, queue)
+                    if number is not None:
+                        empty = Harvest(skipped=[(number, reason, "")])
+                        yield number, empty
+                    worker.stop()
+                    workers[place] = worker = _start(bars, parse)
+                else:
+                    continue
+                progress(done, len(numbered))
+                _give(worker, queue)
+    finally:
+        for worker in workers:
+            with contextlib.suppress(OSError, ValueError):
+                worker.connection.send(None)
+        for worker in workers:
+            worker.stop()
+
+
+def _give(worker: _Worker, queue: deque[Share]) -> None:
+    worker.share = queue.popleft() if queue else []
+    if worker.share:
+        worker.state[0], worker.given = -1.0, time.monotonic()
+        # A process that has just died is noticed when its answer is waited for.
+        with contextlib.suppress(OSError):
+            worker.connection.send(worker.share)
+
+
+def _received(worker: _Worker) -> Harvest | None:
+    try:
+        harvest: Harvest = worker.connection.recv()
+    except (EOFError, OSError):
+        return None
+    return harvest
+
+
+def _lost(worker: _Worker, silent: bool) -> tuple[int | None, str] | None:
+    """The file at which a process died or hangs, None within no file; None: it is well."""
+    number, since = int(worker.state[0]), worker.state[1]
+    now = time.monotonic()
+    if silent:
+        reason = "crashed the reader"
+    elif number >= 0 and now - since > FILE_SECONDS:
+        reason = f"took over {FILE_SECONDS:g} s"
+    elif number < 0 and now - max(worker.given, since) > SHARE_SECONDS:
+        reason = f"took over {SHARE_SECONDS:g} s"
+    else:
+        return None
+    if number < 0 and len(worker.share) == 1 and since > worker.given:
+        # It was read; what fails is the work on its notes.
+        number = worker.share[0][0]
+    return (number if number >= 0 else None), reason
+
+
+def _set_aside(share: Share, number: int | None, queue: deque[Share]) -> int:
+    """Put the rest of a lost share back; returns how many files are done with."""
+    rest = [one for one in share if one[0] != number]
+    if number is None:
+        # No file to blame: one at a time, the one to blame will show.
+        queue.extendleft([one] for one in reversed(rest))
+    elif rest:
+        queue.appendleft(rest)
+    return len(share) - len(rest)

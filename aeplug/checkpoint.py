@@ -113,6 +113,9 @@ def save(
     """
     fresh = folder.with_name(folder.name + ".new")
     try:
+        kept = recovered(folder)
+        if kept != folder and kept.exists():
+            kept.rename(folder)  # finishes what a kill between two renames left
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         weights = fresh / WEIGHTS

@@ -38,7 +38,8 @@ def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> 
         panel.set_xlabel("step")
         panel.grid(alpha=0.25)
         _fit_scale(panel, [r[term] for r in records if isinstance(r.get(term), (int, float))])
-    panels[0].legend(frameon=False)
+    if panels[0].has_data():
+        panels[0].legend(frameon=False)
     figure.suptitle(title)
     figure.savefig(path, dpi=120)
 

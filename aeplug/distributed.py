@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,4 +95,7 @@ def world(device_name: str = "auto") -> Iterator[World]:
     try:
         yield World(dist.get_rank(), size, device)
     finally:
+        # DDP refers to itself. Left to the interpreter's end it would keep gloo's threads alive
+        # until they abort the process ("terminate called without an active exception").
+        gc.collect()
         dist.destroy_process_group()

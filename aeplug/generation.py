@@ -196,7 +196,9 @@ class Model:
         self.require("sample")
         generator = self.generator(seed)
         spread = 1.0 if self.shape.classes else temperature
-        z = self.task.latent.prior(count, spread, generator)
+        # In whole batches: torch's draws of a tensor depend on its size, not on the seed alone.
+        draws = range(0, count, BATCH)
+        z = torch.cat([self.task.latent.prior(BATCH, spread, generator) for _ in draws])[:count]
         return self.decode(z, cond, Sampling(temperature, top_k, top_p, greedy, generator))
 
     def generator(self, seed: int) -> torch.Generator:

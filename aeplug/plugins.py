@@ -357,8 +357,9 @@ def _checked(specs: list[Any], hook: str, expected: type) -> list[Any]:
             raise PluginError(
                 f"{hook} gave {type(spec).__name__} {spec!r:.60}, expected {expected.__name__}"
             )
-        if not isinstance(spec.name, str) or not spec.name:  # type: ignore[attr-defined]
-            raise PluginError(f"{hook} gave {expected.__name__} without a name: {spec!r:.60}")
+        texts = (spec.name, spec.summary)  # type: ignore[attr-defined]
+        if not texts[0] or not all(isinstance(text, str) for text in texts):
+            raise PluginError(f"{hook} gave {expected.__name__} without name or summary: {texts}")
     return specs
 
 

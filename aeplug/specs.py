@@ -106,6 +106,10 @@ class OptionSpec:
     minimum: float | None = None
     maximum: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.type not in ("str", "int", "float", "bool"):
+            raise ValueError(f"option '{self.name}' has type {self.type!r}")
+
 
 @dataclass(frozen=True)
 class CodecSpec(_Part):
@@ -162,7 +166,7 @@ class TaskSpec:
         summary: one line for ``aeplug tasks``.
         dataset, encoder, latent, decoder, loss, codec: names of parts, of any plug-in.
         prepare: ``"module:Class"``: raw rows of the data set -> :class:`aeplug.interfaces.Batch`;
-            augmentation and corruption live there.
+            augmentation and corruption live there. By default the column ``array`` as it is.
         settings: defaults that differ from the parts' own, by dotted key
             (``{"latent.size": 2, "train.epochs": 5}``).
         folder_dataset: the data set that ``--data DIR`` stands for; None: not offered.
@@ -180,9 +184,9 @@ class TaskSpec:
     encoder: str
     decoder: str
     loss: str
-    codec: str
-    prepare: str
     latent: str = "deterministic"
+    codec: str = "array"
+    prepare: str = "aeplug.arrays:PrepareArrays"
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     folder_dataset: str | None = None
     evaluate: str | None = None

@@ -22,13 +22,15 @@ from aeplug.specs import TaskSpec
     help="Folder under which the runs are kept.",
 )
 @click.option("--only", default="", metavar="TASK", help="Show one task.")
+@click.option("--quick", is_flag=True, help="Train a few steps only: does everything work?")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-def demo(out: str, only: str, device: str) -> None:
+def demo(out: str, only: str, quick: bool, device: str) -> None:
     """Train, sample and reconstruct with what comes along, in minutes.
 
     \b
     aeplug demo
     aeplug demo --only mnist-vae
+    aeplug demo --quick
 
     Every step is a command you can type yourself; it is shown as it runs.
     """
@@ -42,10 +44,10 @@ def demo(out: str, only: str, device: str) -> None:
         raise ConfigError(f"no demo of '{only}'. {nearest(only, names)}")
     for task in shown:
         if not only or task.name == only:
-            _show(task, Path(out), device)
+            _show(task, Path(out), quick, device)
 
 
-def _show(task: TaskSpec, out: Path, device: str) -> None:
+def _show(task: TaskSpec, out: Path, quick: bool, device: str) -> None:
     from aeplug import runs
 
     began = time.perf_counter()
@@ -55,6 +57,8 @@ def _show(task: TaskSpec, out: Path, device: str) -> None:
         from aeplug.cli.train import train_run
 
         settings: dict[str, Any] = dict(task.demo.settings)
+        if quick:
+            settings |= {"train.steps": 20, "train.eval_items": 500}
         choices = " ".join(f"--set {key}={value}" for key, value in settings.items())
         say(f"\n$ aeplug train {task.name} {choices} --run {folder}")
         train_run(task.name, [settings], {}, folder, device=device)

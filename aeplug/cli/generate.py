@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,9 @@ from aeplug.specs import OptionSpec
 if TYPE_CHECKING:
     from aeplug.generation import Model
     from aeplug.interfaces import Document, Sampling
+
+#: Files on a sheet of inputs and results, and how many side by side.
+SHOWN, COLUMNS = 60, 10
 
 _TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float}
 
@@ -182,13 +185,18 @@ def _conditions(cond: tuple[str, ...], model: Model) -> dict[str, Any]:
 def _write(
     model: Model, documents: Iterable[Document], out: Path, options: Mapping[str, Any]
 ) -> None:
+    """Write documents into ``out`` and say so in one line."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"--out {out}: {error.strerror}") from error
+    written: list[Path] = []
     for document in documents:
-        for path in model.codec.write(document, out / document.name, options):
-            click.echo(str(path))
+        written += model.codec.write(document, out / document.name, options)
+    if len(written) == 1:
+        say(f"wrote {written[0]}")
+    elif written:
+        say(f"wrote {len(written)} files, {written[0]} to {written[-1].name}")
 
 
 @click.command(cls=VerbCommand)
@@ -242,32 +250,39 @@ def reconstruct(model: str, inputs: tuple[str, ...], **values: Any) -> None:
     values.pop("seed")
     options = given_options(loaded, "reconstruct", values)
     paths = _files(inputs, loaded)
-    done: list[tuple[Document, Document]] = []
-    failed = 0
     for path in paths:
-        try:
-            before = loaded.read(path)
-            after = loaded.reconstruct_document(before, sampling)
-        except FileError as error:
-            failed += 1
-            say(str(error))
-            continue
-        after.name = _free_name(path, [document.name for _, document in done])
-        if (out / after.name).with_suffix(path.suffix).resolve() == path.resolve():
-            raise ConfigError(f"--out {out} would overwrite the input {path}; name another folder")
-        _write(loaded, [after], out, options)
-        done.append((before, after))
-    if done:
-        columns = 10
+        if path.parent.resolve() == out.resolve():
+            raise ConfigError(f"--out {out} is the folder of the input {path}; name another")
+    shown: list[tuple[Document, Document]] = []
+    failed: list[Path] = []
+
+    def results() -> Iterator[Document]:
+        taken: set[str] = set()
+        for path in paths:
+            try:
+                before = loaded.read(path)
+                after = loaded.reconstruct_document(before, sampling)
+            except FileError as error:
+                failed.append(path)
+                say(str(error))
+                continue
+            after.name = _free_name(path, taken)
+            taken.add(after.name)
+            if len(shown) < SHOWN:
+                shown.append((before, after))
+            yield after
+
+    _write(loaded, results(), out, options)
+    if shown:
         rows = []
-        for start in range(0, min(len(done), 60), columns):
-            part = done[start : start + columns]
+        for start in range(0, len(shown), COLUMNS):
+            part = shown[start : start + COLUMNS]
             rows.append(("input", [before for before, _ in part]))
             rows.append(("result", [after for _, after in part]))
         loaded.codec.sheet(rows, out / "reconstructions.png", f"{loaded.spec.name}: in and out")
         click.echo(str(out / "reconstructions.png"))
     if failed:
-        raise AeplugError(f"{failed} of {len(paths)} files could not be read (named above)")
+        raise AeplugError(f"{len(failed)} of {len(paths)} files could not be read (named above)")
 
 
 @click.command(cls=VerbCommand)
@@ -372,7 +387,7 @@ def _files(inputs: tuple[str, ...], model: Model) -> list[Path]:
     return found
 
 
-def _free_name(path: Path, taken: list[str]) -> str:
+def _free_name(path: Path, taken: set[str]) -> str:
     name, number = path.stem, 2
     while name in taken:
         name, number = f"{path.stem}-{number}", number + 1

@@ -90,9 +90,9 @@ def cli(**options: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; ends the process with its exit code."""
-    from aeplug.cli import data, demo, evaluate, generate, inspect, train
+    from aeplug.cli import data, demo, evaluate, export, generate, inspect, train
 
-    for module in (demo, train, evaluate, generate, data, inspect):
+    for module in (demo, train, evaluate, generate, data, export, inspect):
         for command in module.COMMANDS:
             cli.add_command(command)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
@@ -105,6 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         _fail("stopped", 130)
+    except getattr(click.exceptions, "NoArgsIsHelpError", ()) as error:  # since click 8.2
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         if debug:
             raise

@@ -51,14 +51,14 @@ def train(
     aeplug train mnist-vae --set latent=20 --epochs 20 --run runs/vae20
     aeplug train mnist --data my-pictures/ --set data.size=64
     aeplug train mnist-vae --run runs/vae20 --resume
-    torchrun --nproc-per-node 2 -m aeplug train mnist-vae --device cpu
+    torchrun --nproc-per-node 2 -m -- aeplug train mnist-vae --run runs/two --device cpu
 
     Ctrl-C saves first and says how to go on. The run's folder is printed on stdout.
     """
+    spec = active().task(task)  # before torch is imported: a typo is told at once
     from aeplug.config import parse_assignments, read_settings
     from aeplug.evaluation import folder_settings
 
-    spec = active().task(task)
     layers: list[dict[str, Any]] = [read_settings(Path(config))] if config else []
     if data:
         layers.append(folder_settings(spec, data))
@@ -146,6 +146,8 @@ def train_run(
                     f"  aeplug train {task} --run {run.folder} --resume"
                 )
             sys.exit(128 + stop.signal_number)
+        finally:
+            training.model = training.task  # lets go of DDP while its processes are still there
         if not here.writes:
             return None
     draw_pictures(run)

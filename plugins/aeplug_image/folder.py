@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from aeplug.config import PartConfig, setting
 from aeplug.console import say
@@ -14,7 +14,7 @@ from aeplug.datasets import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape
 from aeplug_image.fitting import fitted
-from aeplug_image.image_file import Picture, read_picture
+from aeplug_image.image_file import read_picture
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -44,8 +44,8 @@ class ImageFolderConfig(PartConfig):
 class ImageFolder:
     """All readable images of a folder, as uint8 of one size.
 
-    An image's split is a hash of its name, so that it stays when others come. Where images lie
-    in subfolders, the subfolder's name is the label.
+    An image's split is a hash of its name, so that it stays when others come (but for a few where
+    a split would be empty). Where images lie in subfolders, the subfolder's name is the label.
     """
 
     Config = ImageFolderConfig
@@ -55,22 +55,15 @@ class ImageFolder:
         folder = Path(config.path).expanduser()
         if not config.path or not folder.is_dir():
             raise DataError(f"data folder '{config.path}' does not exist or is not a folder")
-        names, pictures = _read_all(folder)
-        self.shape = shape or _common_shape(folder, pictures, config)
-        images = [(fitted(picture, self.shape.input) * 255).round() for picture in pictures]
-        self._columns = {"image": torch.stack(images).to(torch.uint8)}
+        names, images = _read_all(folder, config, shape)
+        self.shape = shape or _common_shape(folder, images)
+        channels = self.shape.input[0]
+        self._columns = {"image": torch.stack([i.expand(channels, -1, -1) for i in images])}
         labels = [Path(name).parts[0] if len(Path(name).parts) > 1 else "" for name in names]
         if any(labels):
             classes = sorted(set(labels))
             self._columns["label"] = torch.tensor([classes.index(label) for label in labels])
-        self._split_of = [_split_of(name, config.heldout) for name in names]
-        # Few images may all fall to one side; each split that is used must have some.
-        if len(names) > 2:
-            for position, split in ((0, "train"), (1, "val"), (2, "test")):
-                if split not in self._split_of:
-                    self._split_of[position] = split
-        else:
-            self._split_of = ["all"] * len(names)
+        self._split_of = _splits(names, config.heldout)
 
     @classmethod
     def fitted(cls, config: ImageFolderConfig, shape: DataShape) -> ImageFolder:
@@ -92,42 +85,56 @@ class ImageFolder:
         return TensorSplit({key: column[index] for key, column in self._columns.items()})
 
 
-def _read_all(folder: Path) -> tuple[list[str], list[Picture]]:
-    names, pictures, bad = [], [], []
+def _read_all(
+    folder: Path, config: ImageFolderConfig, shape: DataShape | None
+) -> tuple[list[str], list[Tensor]]:
+    """Names and images ``(C, H, W)`` uint8, each at its final size as soon as it is read."""
+    if config.channels == 2:
+        raise DataError("data.channels=2: expected 1 (grey) or 3 (colour)")
+    names, images, bad = [], [], []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         try:
-            pictures.append(read_picture(path))
-            names.append(path.relative_to(folder).as_posix())
+            picture = read_picture(path)
         except FileError as error:
             bad.append(str(error))
+            continue
+        height, width, channels = picture.pixels.shape
+        size = (config.size,) * 2 if config.size else (height, width)
+        target = shape.input if shape else (config.channels or (3 if channels > 2 else 1), *size)
+        images.append((fitted(picture, target) * 255).round().to(torch.uint8))
+        names.append(path.relative_to(folder).as_posix())
     for reason in bad[:5]:
         say(f"left out: {reason}")
     if len(bad) > 5:
         say(f"left out: {len(bad) - 5} more files that cannot be read")
-    if not pictures:
+    if not images:
         raise DataError(f"{folder} holds no readable image ({', '.join(sorted(SUFFIXES))})")
-    return names, pictures
+    return names, images
 
 
-def _common_shape(folder: Path, pictures: list[Picture], config: ImageFolderConfig) -> DataShape:
-    if config.channels == 2:
-        raise DataError("data.channels=2: expected 1 (grey) or 3 (colour)")
-    channels = config.channels or (3 if any(p.pixels.shape[2] >= 3 for p in pictures) else 1)
-    if config.size:
-        height = width = config.size
-    else:
-        sizes = Counter(picture.pixels.shape[:2] for picture in pictures)
-        if len(sizes) > 1:
-            (h1, w1), (h2, w2) = min(sizes), max(sizes)
-            raise DataError(
-                f"images in {folder} differ in size ({w1}x{h1} to {w2}x{h2}); choose one for "
-                f"all, as in --set data.size=64"
-            )
-        height, width = next(iter(sizes))
-    shape = (channels, height, width)
+def _common_shape(folder: Path, images: list[Tensor]) -> DataShape:
+    sizes = {tuple(image.shape[1:]) for image in images}
+    if len(sizes) > 1:
+        (h1, w1), (h2, w2) = min(sizes), max(sizes)
+        raise DataError(
+            f"images in {folder} differ in size ({w1}x{h1} to {w2}x{h2}); choose one for "
+            f"all, as in --set data.size=64"
+        )
+    shape = (max(len(image) for image in images), *sizes.pop())
     return DataShape(shape, shape)
 
 
-def _split_of(name: str, share: float) -> str:
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
-    return "val" if number < share else "test" if number < 2 * share else "train"
+def _splits(names: list[str], share: float) -> list[str]:
+    """Each name's split, by its hash; of 3 names or more every split gets at least one."""
+    if len(names) < 3:
+        return ["all"] * len(names)
+    digests = [hashlib.sha256(name.encode()).digest()[:4] for name in names]
+    numbers = [int.from_bytes(digest, "big") / 2**32 for digest in digests]
+    val = sum(number < share for number in numbers)
+    test = sum(share <= number < 2 * share for number in numbers)
+    val = min(max(val, 1), len(names) - 2)
+    test = min(max(test, 1), len(names) - 1 - val)
+    splits = [""] * len(names)
+    for rank, row in enumerate(sorted(range(len(names)), key=numbers.__getitem__)):
+        splits[row] = "val" if rank < val else "test" if rank < val + test else "train"
+    return splits

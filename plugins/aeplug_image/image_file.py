@@ -1,7 +1,8 @@
 """Image files <-> arrays: PNG, JPEG, WebP, BMP, TIFF; 8 and 16 bit; grey, RGB, alpha.
 
 Pillow reads everything but colour of 16 bit, which it narrows to 8; OpenCV reads that. Neither
-writes it with profile and metadata, so PNG and TIFF of 16 bit are put together here.
+writes it with profile and metadata, nor Pillow a TIFF with a photograph's EXIF block: PNG of 16
+bit and TIFF are put together here.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def read_picture(path: Path) -> Picture:
     if size == 0:
         raise FileError(f"{path} is empty")
     try:
-        with _quiet_pillow(), _opened(path) as image:
+        with path.open("rb") as file, _quiet_pillow(), _opened(file) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise FileError(
@@ -91,14 +92,13 @@ def read_picture(path: Path) -> Picture:
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 raise FileError(f"{path} holds {image.n_frames} images; expected one")
             icc = image.info.get("icc_profile") if image.mode != "CMYK" else None
-            turn = _orientation(image)
             # Also where OpenCV decodes: it takes a truncated file for a whole one.
             image.load()
             pixels = _sixteen_bit_colour(path, image)
             if pixels is None:
-                # Pillow has turned a TIFF by now, and forgotten its orientation.
-                pixels, turn = _array(path, image), _orientation(image)
-            return Picture(_turned(pixels, turn), icc, _upright_exif(image))
+                pixels = _array(path, image)
+            # Both turn a TIFF themselves, and Pillow has dropped its orientation by now.
+            return Picture(_turned(pixels, _orientation(image)), icc, _upright_exif(image))
     except FileError:
         raise
     except UnidentifiedImageError:
@@ -125,14 +125,14 @@ def write_picture(picture: Picture, path: Path) -> Path:
         with temporary.open("wb") as file:
             if deep and suffix == ".png":
                 _write_deep_png(picture, file)
-            elif deep and suffix in (".tif", ".tiff"):
-                _write_deep_tiff(picture, file)
+            elif suffix in (".tif", ".tiff"):
+                _write_tiff(picture, file)
             else:
                 _write_eight_bit(picture, file, suffix)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (OSError, ValueError, OverflowError, struct.error) as error:
+    except Exception as error:  # encoders raise whatever comes: struct.error, RuntimeError
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise FileError(f"{path} cannot be written: {reason}") from error
     finally:
@@ -162,12 +162,13 @@ def _quiet_pillow() -> Iterator[None]:
 _OPENING = threading.Lock()
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(file: BinaryIO) -> Image.Image:
+    # From a file, not a path: a path Pillow maps into memory, and scrambles so a TIFF on its side.
     # Our own limit on pixels follows; Pillow's, below it, would only warn or stop.
     with _OPENING:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path, formats=_READ)
+            return Image.open(file, formats=_READ)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -189,7 +190,7 @@ def _array(path: Path, image: Image.Image) -> np.ndarray:
         image = _from_cmyk(image)
     if image.mode == "1":  # Pillow has no way from here to LA
         image = image.convert("L")
-    has_alpha = "A" in image.getbands() or "a" in image.getbands()
+    has_alpha = image.getbands()[-1] in ("A", "a")
     has_alpha = has_alpha or "transparency" in image.info
     grey = image.mode in ("L", "LA", "La")
     image = image.convert(("LA" if grey else "RGBA") if has_alpha else ("L" if grey else "RGB"))
@@ -221,6 +222,9 @@ def _sixteen_bit_colour(path: Path, image: Image.Image) -> np.ndarray | None:
         bits = image.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
         bits = bits if isinstance(bits, tuple) else (bits,)
         deep = len(bits) > 1 and set(bits) == {16}
+        if deep and (image.tag_v2.get(262) != 2 or image.tag_v2.get(284, 1) != 1):  # type: ignore[attr-defined]
+            # OpenCV reads the planes of separated colours as if they were not.
+            raise FileError(f"{path} has 16 bit in CMYK or in separate planes; expected RGB")
     else:
         return None
     if not deep:
@@ -236,8 +240,11 @@ def _sixteen_bit_colour(path: Path, image: Image.Image) -> np.ndarray | None:
         return pixels[..., None]
     if pixels.shape[2] == 4 and image.format == "PNG" and header[25] == 4:
         return np.ascontiguousarray(pixels[..., [0, 3]])
-    order = [2, 1, 0, 3][: pixels.shape[2]]
-    return np.ascontiguousarray(pixels[..., order])
+    pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+    if image.format == "TIFF" and image.tag_v2.get(338) == (1,):  # type: ignore[attr-defined]
+        alpha = np.maximum(pixels[..., 3:].astype(np.float64), 1)  # colours multiplied by it
+        pixels[..., :3] = np.minimum(np.rint(pixels[..., :3] / alpha * 65535), 65535)
+    return pixels
 
 
 def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -286,8 +293,6 @@ def _write_eight_bit(picture: Picture, file: BinaryIO, suffix: str) -> None:
         extra.update(quality=95, subsampling=0)
     if suffix == ".webp":
         extra.update(lossless=True, exact=True)
-    if suffix in (".tif", ".tiff"):
-        extra.update(compression="tiff_deflate")
     image.save(file, _FORMATS[suffix], **extra)
 
 
@@ -304,7 +309,7 @@ def _write_deep_png(picture: Picture, file: BinaryIO) -> None:
         chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
     if picture.exif:
         chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
-    rows = picture.pixels.astype(">u2").view(np.uint8).reshape(height, -1)
+    rows = np.ascontiguousarray(picture.pixels, ">u2").view(np.uint8).reshape(height, -1)
     step = 2 * channels
     filtered = np.ones((height, 1 + rows.shape[1]), np.uint8)  # in front of each row: filter 1
     filtered[:, 1 : 1 + step] = rows[:, :step]
@@ -315,12 +320,13 @@ def _write_deep_png(picture: Picture, file: BinaryIO) -> None:
     chunk(b"IEND", b"")
 
 
-def _write_deep_tiff(picture: Picture, file: BinaryIO) -> None:
+def _write_tiff(picture: Picture, file: BinaryIO) -> None:
     pixels = picture.pixels
-    if pixels.shape[2] == 2:  # Pillow reads no TIFF of grey with alpha at 16 bit
+    deep = pixels.dtype == np.uint16
+    if deep and pixels.shape[2] == 2:  # Pillow reads no TIFF of grey with alpha at 16 bit
         pixels = pixels[..., [0, 0, 0, 1]]
     height, width, channels = pixels.shape
-    differences = pixels.astype("<u2")
+    differences = pixels.astype("<u2" if deep else "u1")
     differences[:, 1:] -= pixels[:, :-1]
     data = zlib.compress(differences.tobytes(), 3)
     tags = TiffImagePlugin.ImageFileDirectory_v2()
@@ -330,12 +336,12 @@ def _write_deep_tiff(picture: Picture, file: BinaryIO) -> None:
         for tag in set(exif) & _TIFF_METADATA:
             tags[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else exif[tag]
     tags[256], tags[257] = width, height
-    tags[258] = (16,) * channels
+    tags[258] = (16 if deep else 8,) * channels
     tags[259], tags[317] = 8, 2  # deflate of differences
-    tags[262] = 1 if channels == 1 else 2
+    tags[262] = 1 if channels < 3 else 2
     tags[273], tags[278], tags[279] = 0, height, len(data)  # one strip, behind the tags
     tags[277] = channels
-    if channels == 4:
+    if channels in (2, 4):
         tags[338] = 2  # alpha, not multiplied into the colours
     if picture.icc:
         tags[34675] = picture.icc

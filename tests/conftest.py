@@ -1,0 +1,165 @@
+"""Fixtures: the tiny plug-in, its trained runs, and the command line in this process."""
+
+from __future__ import annotations
+
+import os
+
+# Before torch is imported: tests run side by side, one thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from support import TINY
+
+settings.register_profile(
+    "aeplug",
+    deadline=None,  # machines that run tests are shared
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+settings.load_profile("aeplug")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also tests of more than 20 seconds")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than 20 seconds; runs with --slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "slow" in item.keywords and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="needs --slow"))
+
+
+@dataclass
+class Result:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def plugins() -> Any:
+    """Built-in plug-ins and the tiny one."""
+    from aeplug.plugins import Plugins
+
+    return Plugins([TINY])
+
+
+@pytest.fixture
+def tiny_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process as if started with the tiny plug-in, and left as it was found."""
+    from aeplug import plugins as module
+    from aeplug.cli.program import cli
+
+    for name in [name for name in os.environ if name.startswith(("AEPLUG_", "TINY_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(module.PLUGINS_DIR_VARIABLE, str(TINY))
+    monkeypatch.setattr(module, "_active", None)
+    monkeypatch.setattr("sys.argv", ["aeplug"])
+    commands = dict(cli.commands)
+    yield
+    cli.commands.clear()
+    cli.commands.update(commands)
+
+
+@pytest.fixture
+def invoke(tiny_process: None, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """``invoke("train", "tiny")``: the command line in this process."""
+    from aeplug.cli import main
+    from aeplug.cli.program import cli
+
+    def call(*arguments: object) -> Result:
+        capfd.readouterr()
+        commands = dict(cli.commands)
+        try:
+            main([str(argument) for argument in arguments])
+            code: Any = 0
+        except SystemExit as error:
+            code = error.code if error.code is not None else 0
+        finally:
+            cli.commands.clear()
+            cli.commands.update(commands)
+        captured = capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def make_training(plugins: Any) -> Callable[..., Any]:
+    """``make_training({"train.ema": 0.9}, run_folder)``: a training of the tiny VAE."""
+    import torch
+
+    from aeplug.config import resolve
+    from aeplug.distributed import World
+    from aeplug.evaluation import open_dataset
+    from aeplug.runs import Run
+    from aeplug.training import Training
+
+    def make(
+        settings: dict[str, Any] | None = None,
+        folder: Path | None = None,
+        task: str = "tiny-vae",
+    ) -> Any:
+        config = resolve(plugins.task(task), plugins, settings or {})
+        run = None
+        if folder is not None:
+            run = Run(folder)
+            if not run.exists:
+                run.create(config.as_dict(), {})
+        world = World(0, 1, torch.device("cpu"))
+        return Training(config, open_dataset(config), plugins, run, world)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(make_training: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished run of the tiny VAE."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    make_training({}, folder).run()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_plain(
+    make_training: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Folder of a finished run of the tiny autoencoder without a prior."""
+    folder = tmp_path_factory.mktemp("trained") / "plain"
+    make_training({}, folder, task="tiny").run()
+    return folder
+
+
+@pytest.fixture
+def model(trained: Path, plugins: Any) -> Any:
+    """The trained tiny VAE."""
+    from aeplug.generation import load_model
+
+    return load_model(trained, device="cpu", plugins=plugins)
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path) -> Callable[..., Path]:
+    """``tiny_file("a", [[1, 2, 3, 4]])`` writes a file the tiny codec reads."""
+    import json
+
+    def write(name: str, rows: list[list[int]] | None = None) -> Path:
+        path = tmp_path / f"{name}.tiny"
+        path.write_text(json.dumps(rows or [[10, 200, 105, 150]]), encoding="utf-8")
+        return path
+
+    return write

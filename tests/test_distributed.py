@@ -1,0 +1,79 @@
+"""Two processes under torchrun compute what one computes; one of them writes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from support import tiny_environment
+
+from aeplug.distributed import pick_device
+from aeplug.errors import TrainingError
+from aeplug.runs import Run
+
+
+def test_two_processes_agree_with_one_and_one_of_them_writes(tmp_path, make_training):
+    settings = {
+        "prepare.noise": 0,
+        "encoder.dropout": 0,
+        "train.epochs": 3,
+        "train.ema": 0.5,
+        "loss.nan_at": 3,
+    }
+    alone = make_training(settings, tmp_path / "alone", task="tiny")
+    alone.run()
+    arguments = [f"--set={key}={value}" for key, value in settings.items()]
+    events = tmp_path / "events"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"),
+            # The two dashes keep torchrun from taking our --run for an option of its own.
+            *("-m", "--", "aeplug", "train", "tiny", "--device", "cpu"),
+            *("--run", str(tmp_path / "together"), *arguments),
+        ],
+        env=tiny_environment(TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1", TINY_EVENTS=str(events)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "together")]
+    one = load_file(tmp_path / "alone/checkpoints/last/model.safetensors")
+    two = load_file(tmp_path / "together/checkpoints/last/model.safetensors")
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6)
+    ours, theirs = (Run(tmp_path / name).metrics() for name in ("alone", "together"))
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        for key in ("step", "split", "skipped"):
+            assert a[key] == b[key]
+        if a["loss"] is not None:
+            assert b["loss"] == pytest.approx(a["loss"], rel=1e-4)
+    assert ours[-1]["skipped"] == 1
+    assert done.stderr.count("held out") == 3, "only one process speaks"
+    kinds = [json.loads(line)["kind"] for line in events.read_text().splitlines()]
+    assert kinds.count("started") == kinds.count("finished") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gpu", "no device is called 'gpu'; expected auto, cpu, cuda"),
+        ("meta", "device 'meta' is not supported"),
+        ("cuda:99", "device 'cuda:99' is not available"),
+    ],
+)
+def test_device_that_is_not_there_is_named(name, message):
+    with pytest.raises(TrainingError, match=message):
+        pick_device(name)
+
+
+def test_cpu_always_works():
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")

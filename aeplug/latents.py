@@ -127,8 +127,8 @@ class GaussianLatent(nn.Module):
         Moments are in float32 also under autocast: a variance in bfloat16 has two digits.
         """
         mean, logvar = self.moments(features.flatten(1)).float().chunk(2, dim=1)
-        # Beyond these a variance is as good as 0 or overflows float32 in the KL's exponential.
         at_mean = int(len(mean) * self.mean_share) if self.training else 0
+        # Beyond these a variance is as good as 0 or overflows float32 in the KL's exponential.
         return GaussianPosterior(mean, logvar.clamp(-20.0, 20.0), at_mean)
 
     def prior(self, count: int, temperature: float, generator: torch.Generator | None) -> Tensor:

@@ -111,12 +111,15 @@ class TestAtomic:
             pass
 
         calls = 0
+        remove = shutil.rmtree
 
         def dies(function):
             def wrapper(*args, **kwargs):
                 nonlocal calls
                 calls += 1
                 if calls == nth:
+                    if function is remove and Path(args[0]).is_dir():
+                        max(Path(args[0]).iterdir()).unlink()  # in the midst of it
                     raise Killed
                 return function(*args, **kwargs)
 
@@ -128,7 +131,7 @@ class TestAtomic:
             patch.setattr(checkpoint, "_fsync", dies(checkpoint._fsync))
             patch.setattr(Path, "rename", dies(Path.rename))
             patch.setattr(Path, "write_text", dies(Path.write_text))
-            patch.setattr(checkpoint.shutil, "rmtree", dies(shutil.rmtree))
+            patch.setattr(checkpoint.shutil, "rmtree", dies(remove))
             with pytest.raises(Killed):
                 checkpoint.save(folder, HEADER, network(2), {"x": 2})
         value = value_of(folder)

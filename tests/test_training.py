@@ -333,8 +333,10 @@ def test_compiled_training_learns_the_same(make_training, tmp_path):
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_with_the_real_compiler(make_training):
     torch._dynamo.reset()
-    training = make_training({"train.steps": 6, "train.compile": True})
+    # Without dropout: a compiled one draws other numbers.
+    settings = {"train.steps": 6, "encoder.dropout": 0}
+    training = make_training({**settings, "train.compile": True})
     training.run()
-    plain = after(make_training, {"train.steps": 6})
+    plain = after(make_training, settings)
     for name, value in weights(training).items():
         torch.testing.assert_close(value, plain[name], rtol=1e-3, atol=1e-5)

@@ -92,7 +92,7 @@ def read_picture(path: Path) -> Picture:
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 raise FileError(f"{path} holds {image.n_frames} images; expected one")
             icc = image.info.get("icc_profile") if image.mode != "CMYK" else None
-            # Also where OpenCV decodes: it takes a truncated file for a whole one.
+            # Also where OpenCV decodes: of a damaged file it gives no reason but prints lines.
             image.load()
             pixels = _sixteen_bit_colour(path, image)
             if pixels is None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-#: Small pictures are enlarged, by whole factors and without smoothing, to about this many pixels.
-CELL = 84
+#: Small pictures are enlarged, by whole factors and without smoothing, to about this many pixels;
+#: large ones are reduced to the second number.
+CELL, LARGEST_CELL = 84, 256
 GAP, MARGIN, TITLE_HEIGHT, CAPTION_HEIGHT = 4, 14, 30, 16
 BACKGROUND, INK, FAINT = (250, 250, 248), (30, 30, 30), (110, 110, 110)
 
@@ -23,8 +24,11 @@ def draw_sheet(
     """
     title_font, font = ImageFont.load_default(17), ImageFont.load_default(12)
     height, width = next(pixels for _, cells in rows for pixels, _ in cells).shape[:2]
-    factor = max(1, round(CELL / max(height, width)))
-    height, width = height * factor, width * factor
+    factor: float = max(1, round(CELL / max(height, width)))
+    if max(height, width) > LARGEST_CELL:
+        factor = LARGEST_CELL / max(height, width)
+    height, width = max(1, round(height * factor)), max(1, round(width * factor))
+    resample = Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.BICUBIC
     label_width = max((int(font.getlength(label)) for label, _ in rows if label), default=0)
     left = MARGIN + (label_width + 10 if label_width else 0)
     columns = max(len(cells) for _, cells in rows)
@@ -51,7 +55,7 @@ def draw_sheet(
             if caption:
                 pen.text((x, top), _shortened(caption, font, width), FAINT, font)
             flat = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-            image = Image.fromarray(flat).resize((width, height), Image.Resampling.NEAREST)
+            image = Image.fromarray(flat).resize((width, height), resample)
             page.paste(image, (x, picture_top))
         top += row_height + GAP
     path.parent.mkdir(parents=True, exist_ok=True)

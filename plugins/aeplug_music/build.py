@@ -43,7 +43,7 @@ class Collection:
     """Melodies and what is known of their windows, equal ones counted once.
 
     Attributes:
-        melodies: in order of their sources.
+        melodies: those with a window of their own, in order of their sources.
         kept: rows, before the duplicates went, ``(W,)``.
         melody: number in ``melodies``, ascending, ``(W,)``.
         bar, metre: ``(W,)``; the metre is a number in ``METRES``.
@@ -68,9 +68,17 @@ def collect(harvest: Harvest, exact: Hashes, relative: Hashes) -> Collection:
     # Melodies of one file stay together, as all that is alike does.
     names, file = np.unique(files, return_inverse=True)
     split = split_of(len(names), file[harvest.melody], relative)
+    owner = harvest.melody[kept]
+    counts = np.bincount(owner, minlength=len(files))
+    own = np.flatnonzero(counts)
     return Collection(
-        harvest.melodies, kept, harvest.melody[kept], harvest.bar[kept], harvest.metre[kept],
-        split[file], len(exact) - len(kept),
+        [harvest.melodies[number] for number in own.tolist()],
+        kept,
+        np.repeat(np.arange(len(own)), counts[own]),
+        harvest.bar[kept],
+        harvest.metre[kept],
+        split[file][own],
+        len(exact) - len(kept),
     )
 
 
@@ -126,10 +134,21 @@ def build_melodies(
         [first + np.arange(len(harvest.exact)) for _, first, harvest in arrived]
     )
     collection = collect(whole, whole.exact, whole.relative)
+    skipped += _echoes(whole, collection, found)
     _write_tokens(out / TOKENS, spool, place[collection.kept], window_width(bars))
     spool.unlink()
     _write_index(out / INDEX, collection, found, bars)
     return BuildReport(_figures(collection, found, whole), skipped)
+
+
+def _echoes(
+    harvest: Harvest, collection: Collection, sources: Sequence[Source]
+) -> list[Skipped]:
+    """Files that add nothing."""
+    heard = {melody.file for melody in harvest.melodies}
+    own = {melody.file for melody in collection.melodies}
+    reason = "every window is in a file before it"
+    return [Skipped(str(sources[file]), reason) for file in sorted(heard - own)]
 
 
 def _write_tokens(path: Path, spool: Path, rows: Int, width: int) -> None:
@@ -168,7 +187,8 @@ def _write_index(
     with path.open("w", encoding="utf-8") as file:
         # One tune a line: for people, and for line tools.
         file.write(json.dumps(content)[:-1] + ', "tunes": [\n')
-        file.write(",\n".join(json.dumps(tune, ensure_ascii=False) for tune in tunes))
+        encode = json.JSONEncoder(ensure_ascii=False).encode
+        file.write(",\n".join(encode(tune) for tune in tunes))
         file.write("\n]}\n")
 
 

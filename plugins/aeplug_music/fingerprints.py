@@ -42,6 +42,7 @@ def mixed(value: Hashes) -> Hashes:
 
 def transposed_to_lowest(tokens: Tokens) -> Tokens:
     """Windows ``(W, T)`` moved so that the lowest note of each is token 2."""
-    onsets = tokens >= FIRST_ONSET
-    lowest = np.where(onsets, tokens, _TOP).min(axis=1, keepdims=True, initial=_TOP)
-    return np.where(onsets, tokens - lowest + np.uint8(FIRST_ONSET), tokens)
+    # Below zero it wraps: holds and note-offs become 254 and 255, above every onset.
+    above = tokens - np.uint8(FIRST_ONSET)
+    lowest = above.min(axis=1, keepdims=True, initial=_TOP)
+    return np.where(tokens >= FIRST_ONSET, tokens - lowest, tokens)

@@ -113,10 +113,10 @@ def ingest(
         parse: bytes -> tune; raises FileError.
         begun: told the number of each file before it is read, and -1 before the work on all.
     """
-    reader, waiting = Reader(), _Waiting()
+    waiting = _Waiting()
     harvests: list[Harvest] = []
     skipped: list[tuple[int, str, str]] = []
-    try:
+    with Reader() as reader:
         for number, source in files:
             begun(number)
             try:
@@ -141,8 +141,6 @@ def ingest(
                 waiting = _Waiting()
         begun(-1)
         harvests.append(_work_off(waiting, bars))
-    finally:
-        reader.close()
     result = joined(harvests) if len(harvests) > 1 else harvests[0]
     result.skipped += skipped
     return result

@@ -14,10 +14,10 @@ note-off, unless an onset stands there. Repeated notes that touch are onsets.
 
 **Bars.** The metre holds from its time signature's tick; without one it is 4/4. Bars are counted
 from there, so a change of metre, or a time signature restated off the bar line, begins a new
-*stretch*. A first stretch shorter than a bar of the metre after it is an upbeat (notation programs
-write it as 1/8, then 6/8): it becomes the end of a whole bar that begins with rests. An upbeat
-that the file does not mark so stands where the file has it. The last bar is filled up with rests,
-a bar cut short by a change of metre belongs to no window.
+*stretch*. A first stretch of at most one bar, shorter than a bar of the metre after it, is an
+upbeat (notation programs write it as 1/8, then 6/8): it becomes the end of a whole bar that begins
+with rests. An upbeat that the file does not mark so stands where the file has it. The last bar is
+filled up with rests, a bar cut short by a change of metre belongs to no window.
 
 **Windows.** A window is N bars (2 by default) of one metre, one window begins at every bar (the
 slide is one bar), and each stands on its own: a note that sounds over its left edge begins anew

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,9 @@ MOST_BARS = 32
 DOTS_PER_INCH = 110
 _INCHES_PER_BAR, _NARROWEST, _WIDEST = 0.5, 1.9, 16.0
 _INCHES_PER_SEMITONE, _LOWEST, _HIGHEST = 0.062, 1.0, 3.2
-_WIDEST_PAGE = 80.0
+_TALLEST_PAGE = 250.0
+#: Bars up to which tunes stand beside one another.
+_BARS_SIDE_BY_SIDE = 8
 _NOTE, _BLACK_KEY = "#2f6db5", "#eef0f3"
 _BAR_LINE, _METRE_LINE, _QUARTER = "#8d949e", "#c0392b", "#e3e6ea"
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -38,32 +41,38 @@ def draw_page(
 ) -> None:
     """Draw rows of ``(label, [(caption, melody), ...])`` side by side into a PNG.
 
-    All share one pitch axis; a tune of more than ``MOST_BARS`` bars is cut, and says so.
+    All share one pitch axis; tunes of more than 8 bars stand below one another; a tune of more than ``MOST_BARS`` bars is cut, and says so.
 
     Raises:
         FileError: the file cannot be written.
     """
     melodies = [melody for _, cells in rows for _, melody in cells]
     low, high = _pitch_range(melodies)
-    columns = max((len(cells) for _, cells in rows), default=1) or 1
     bars = max((min(_bars(melody), MOST_BARS) for melody in melodies), default=1)
+    one_scale = bars > _BARS_SIDE_BY_SIDE
+    if one_scale:
+        # Long tunes stand below one another, on one scale of time, as on paper.
+        rows = [(label, [cell]) for label, cells in rows for cell in cells]
+    columns = max((len(cells) for _, cells in rows), default=1) or 1
     width = float(np.clip(_INCHES_PER_BAR * bars, _NARROWEST, _WIDEST))
-    width = max(min(width, _WIDEST_PAGE / columns), 0.6)
     height = float(np.clip(_INCHES_PER_SEMITONE * (high - low), _LOWEST, _HIGHEST))
     figure = Figure(
-        figsize=(max(columns * width + 1.2, 0.1 * len(title)), len(rows) * (height + 0.4) + 0.7),
-        dpi=DOTS_PER_INCH, layout="constrained",
+        figsize=(columns * width + 1.2, min(len(rows) * (height + 0.4) + 0.7, _TALLEST_PAGE)),
+        dpi=DOTS_PER_INCH,
+        layout="constrained",
     )
     panels = figure.subplots(max(len(rows), 1), columns, squeeze=False, sharey=True)
+    span = max((_shown(melody) for melody in melodies), default=1)
     for panel_row, (label, cells) in zip(panels, rows, strict=False):
         for column, panel in enumerate(panel_row):
             if column >= len(cells):
                 panel.set_axis_off()
                 continue
             caption, melody = cells[column]
-            _draw(panel, melody, low, high)
+            _draw(panel, melody, low, high, span if one_scale else _shown(melody))
             cut = f" (first {MOST_BARS} of {_bars(melody)} bars)" * (_bars(melody) > MOST_BARS)
-            panel.set_title(_fitting(caption, width) + cut, fontsize=8, loc="left", pad=3)
+            text = _fitting(caption, width) + cut
+            panel.set_title(text, fontsize=8, loc="left", pad=3, parse_math=False)
             panel.tick_params(labelleft=column == 0)
         if label:
             panel_row[0].set_ylabel(label, fontsize=9)
@@ -72,11 +81,12 @@ def draw_page(
     _save(figure, path)
 
 
-def _draw(panel: Any, melody: Melody, low: int, high: int) -> None:
+def _draw(panel: Any, melody: Melody, low: int, high: int, span: int) -> None:
     for pitch in range(low, high + 1):
         if pitch % 12 in _BLACK:
             panel.axhspan(pitch - 0.5, pitch + 0.5, color=_BLACK_KEY, linewidth=0, zorder=0)
-    bar_lines, end = _grid(panel, melody)
+    end = _shown(melody)
+    bar_lines = _grid(panel, melody, end)
     onsets, ends, pitches = notes_of(melody.tokens) if melody.passages else ([], [], [])
     shown = np.asarray(onsets) < end
     onsets, pitches = np.asarray(onsets)[shown], np.asarray(pitches)[shown]
@@ -86,7 +96,7 @@ def _draw(panel: Any, melody: Melody, low: int, high: int) -> None:
         pitches, ends - onsets, 0.9, onsets,
         color=_NOTE, edgecolor="white", linewidth=0.8, zorder=3,
     )
-    panel.set_xlim(0, max(end, 1))
+    panel.set_xlim(0, max(span, 1))
     panel.set_ylim(low - 0.5, high + 0.5)
     panel.xaxis.set_major_locator(FixedLocator(bar_lines))
     every = max(1, round(len(bar_lines) / 8))
@@ -102,29 +112,37 @@ def _draw(panel: Any, melody: Melody, low: int, high: int) -> None:
         spine.set_color(_BAR_LINE)
 
 
-def _grid(panel: Any, melody: Melody) -> tuple[list[int], int]:
-    """Draw bar and quarter lines; returns the bars' first steps and the last step drawn."""
+def _grid(panel: Any, melody: Melody, end: int) -> list[int]:
+    """Draw bar and quarter lines up to step ``end``; returns the bars' first steps."""
     bar_lines: list[int] = []
     start = 0
     for number, passage in enumerate(melody.passages):
-        steps = len(passage.tokens)
-        bar = passage.bar or steps
-        for step in range(0, steps, 4):
-            panel.axvline(start + step, color=_QUARTER, linewidth=0.5, zorder=1)
-        for step in range(0, steps, max(bar, 1)):
-            if len(bar_lines) == MOST_BARS:
-                return bar_lines, start + step
-            changes = step == 0 and number > 0
-            colour = _METRE_LINE if changes else _BAR_LINE
-            panel.axvline(start + step, color=colour, linewidth=1.0, zorder=2)
-            if step == 0:
-                panel.text(
-                    start + 0.3, 0.97, passage.metre, transform=panel.get_xaxis_transform(),
-                    fontsize=7, color=colour, va="top", zorder=4,
-                )
-            bar_lines.append(start + step)
-        start += steps
-    return bar_lines, start
+        steps = min(len(passage.tokens), end - start)
+        for step in range(start, start + steps, 4):
+            panel.axvline(step, color=_QUARTER, linewidth=0.5, zorder=1)
+        colour = _METRE_LINE if number else _BAR_LINE
+        for step in range(start, start + steps, passage.bar or max(steps, 1)):
+            first = step == start
+            panel.axvline(step, color=colour if first else _BAR_LINE, linewidth=1.0, zorder=2)
+            bar_lines.append(step)
+        if steps > 0:
+            panel.text(
+                start + 0.3, 0.97, passage.metre, transform=panel.get_xaxis_transform(),
+                fontsize=7, color=colour, va="top", zorder=4,
+            )
+        start += len(passage.tokens)
+    return bar_lines
+
+
+def _shown(melody: Melody) -> int:
+    """Steps of the bars that are drawn."""
+    steps, bars = 0, 0
+    for passage in melody.passages:
+        length = len(passage.tokens)
+        bar = passage.bar or length or 1
+        taken = min(length, (MOST_BARS - bars) * bar)
+        steps, bars = steps + taken, bars + -(-taken // bar)
+    return steps
 
 
 def _bars(melody: Melody) -> int:
@@ -147,7 +165,6 @@ def _pitch_range(melodies: Sequence[Melody]) -> tuple[int, int]:
 
 def _fitting(caption: str, width: float) -> str:
     most = max(8, int(width * 15))
-    caption = caption.replace("$", r"\$")
     return caption if len(caption) <= most else caption[: most - 1] + "…"
 
 
@@ -160,4 +177,5 @@ def _save(figure: Figure, path: Path) -> None:
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()

@@ -113,18 +113,20 @@ def _track(part: Any) -> Track | None:
 
 
 def _time_signatures(part: Any) -> list[tuple[int, int, int]]:
-    found = {
-        _tick(one.getOffsetInHierarchy(part)): (one.numerator, one.denominator)
-        for one in part.recurse().getElementsByClass("TimeSignature")
-    }
+    found: list[tuple[int, int, int]] = []
+    for one in part.recurse().getElementsByClass("TimeSignature"):
+        # A repeat played out states its signature again, and changes nothing by it.
+        if not found or found[-1][1:] != (one.numerator, one.denominator):
+            tick = _tick(one.getOffsetInHierarchy(part))
+            found.append((tick, one.numerator, one.denominator))
     measures = list(part.getElementsByClass("Measure"))
-    if measures and found:
+    if measures and found and found[0][0] == 0:
         # An upbeat: the first measure is shorter than its time signature says.
         length = _tick(measures[0].duration.quarterLength)
-        numerator, denominator = found.get(0, next(iter(found.values())))
+        _, numerator, denominator = found[0]
         if 0 < length < 4 * _TICKS_PER_QUARTER * numerator // denominator:
-            found.setdefault(length, (numerator, denominator))
-    return [(tick, *signature) for tick, signature in sorted(found.items())]
+            found.insert(1, (length, numerator, denominator))
+    return found
 
 
 def _tick(quarters: Any) -> int:

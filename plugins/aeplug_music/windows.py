@@ -76,7 +76,8 @@ def stretches_of(tune: Tune) -> list[Stretch]:
         if signature == last.signature and done % bar == 0:
             continue
         full = 4 * quarter * numerator
-        if len(found) == 1 and last.tick == 0 and tick * denominator < full:
+        is_short = done <= bar and tick * denominator < full
+        if len(found) == 1 and last.tick == 0 and is_short:
             found = [_stretch(tick - full // denominator, signature, 0)]
             continue
         found.append(_stretch(tick, signature, last.first_bar - (-done // bar)))
@@ -164,9 +165,12 @@ def quantise(batch: Batch) -> Streams:
         end_in = np.searchsorted(keys, owner * _MELODY + end, "right") - 1
     else:
         onset_in = end_in = owner
-    note_quarter = quarter[owner]
-    onset_step = _step(onset, tick[onset_in], note_quarter)
-    end_step = _step(end, tick[end_in], note_quarter)
+    # Most often all have one division and begin at 0, which spares half of the work.
+    one_division = (quarter == quarter[0]).all()
+    note_quarter = quarter[0] if one_division else quarter[owner]
+    from_zero = not tick.any()
+    onset_step = _step(onset, 0 if from_zero else tick[onset_in], note_quarter)
+    end_step = _step(end, 0 if from_zero else tick[end_in], note_quarter)
     # Steps of a stretch: to the next one's tick; of the last: to the last note, in whole bars.
     steps = np.zeros(len(tick), np.int64)
     steps[:-1] = _step(tick[1:], tick[:-1], quarter[melody[:-1]])
@@ -192,9 +196,12 @@ def quantise(batch: Batch) -> Streams:
     )
 
 
-def _step(tick: npt.NDArray[np.signedinteger], since: Int, quarter: Int) -> Int:
+def _step(
+    tick: npt.NDArray[np.signedinteger], since: Int | int, quarter: Int | np.int64
+) -> Int:
     # Nearest step, halves up, in whole numbers.
-    found: Int = (2 * STEPS_PER_QUARTER * (tick - since) + quarter) // (2 * quarter)
+    eighths = 2 * STEPS_PER_QUARTER * (tick.astype(np.int64) - since)
+    found: Int = (eighths + quarter) // (2 * quarter)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import wave
 from pathlib import Path
@@ -68,7 +69,8 @@ def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
     except (OSError, ValueError) as error:
         raise FileError(f"{path} cannot be written: {error}") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
 
 
 def write_wav(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
@@ -79,7 +81,9 @@ def write_wav(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
     """
     if midi.get_end_time() > LONGEST_SOUND:
         raise FileError(f"{path} not written: over {LONGEST_SOUND:.0f} s of sound")
-    sound: Any = midi.synthesize(fs=SAMPLE_RATE)
+    heard = any(instrument.notes for instrument in midi.instruments)
+    # The synthesis divides by the loudest sample, so silence is not asked of it.
+    sound: Any = midi.synthesize(fs=SAMPLE_RATE) if heard else np.zeros(SAMPLE_RATE)
     peak = float(np.abs(sound).max(initial=0.0)) or 1.0
     samples = np.round(sound * (_LOUDEST / peak)).astype("<i2")
     fresh = path.with_name(f".{path.name}.part")
@@ -94,6 +98,7 @@ def write_wav(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
     except (OSError, wave.Error) as error:
         raise FileError(f"{path} cannot be written: {error}") from error
     finally:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
 
 

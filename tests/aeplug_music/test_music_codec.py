@@ -214,7 +214,8 @@ def test_options_of_writing(codec, tmp_path):
     with wave.open(str(paths[1])) as sound:
         assert (sound.getsampwidth(), sound.getnchannels(), sound.getframerate()) == (2, 1, 44100)
         samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
-    assert len(samples) / 44100 == pytest.approx(8 * 60 / 90 / 4, abs=0.1)
+    # The last note dies away within a second.
+    assert 0 <= len(samples) / 44100 - 8 * 60 / 90 / 4 <= 1.01
     assert 20_000 < np.abs(samples).max() <= 32_767
 
 
@@ -259,7 +260,9 @@ def test_a_sheet(codec, tunes, tmp_path):
     codec.sheet([("input", documents[:3]), ("", documents[3:])], tmp_path / "in" / "s.png", "t $x$")
     with Image.open(tmp_path / "in" / "s.png") as image:
         image.load()
-        assert image.width > image.height > 200
+        # Five long tunes, one below the other.
+        assert image.height > 5 * 110
+        assert 1000 < image.width < 2000
         assert len(image.convert("L").getcolors(100_000)) > 20
     codec.sheet([], tmp_path / "empty.png", "nothing")
 

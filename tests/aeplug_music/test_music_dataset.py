@@ -22,6 +22,7 @@ from aeplug_music.build import build_melodies
 from aeplug_music.dataset import MelodyDataset, melody_shape
 from aeplug_music.fingerprints import fingerprint, transposed_to_lowest
 from aeplug_music.metres import METRES
+from aeplug_music.midi import InvalidMidi
 from aeplug_music.sources import Reader, Source, find_sources
 from aeplug_music.splitting import groups, split_of
 
@@ -150,7 +151,7 @@ def test_wrong_settings(few):
         Config(metres=["7/9"])
     with pytest.raises(DataError, match=r"built for windows of 2 bars, not of 4; set data.bars=2"):
         MelodyDataset(Config(path=str(folder / "built"), bars=4))
-    with pytest.raises(DataError, match="no split 'tset'. Did you mean 'test'"):
+    with pytest.raises(DataError, match=r"no split 'tset'\. Did you mean 'test'"):
         MelodyDataset(Config(path=str(folder / "built"))).split("tset")
     with pytest.raises(DataError, match="no such file"):
         MelodyDataset(Config(path=str(folder / "nowhere")))
@@ -201,7 +202,8 @@ def test_what_is_named_is_found(tmp_path):
     names = [str(one).removeprefix(str(tmp_path) + "/") for one in found]
     assert names == ["a.mid", "sub/b.MIDI", "sub/z.zip!in/c.mid"]
     assert [skip.reason for skip in skipped] == ["damaged zip"]
-    assert Reader().read(found[-1]) == b"y" * 10
+    with Reader() as reader:
+        assert reader.read(found[-1]) == b"y" * 10
     assert [str(one) for one in find_sources([str(tmp_path / "odd")])[0]] == [
         str(tmp_path / "odd")
     ]
@@ -263,3 +265,36 @@ def test_readers_import_no_torch():
     code = "import sys, aeplug_music.workers, aeplug_music.build; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_members_of_zips(tmp_path, method):
+    path = tmp_path / "z.zip"
+    content = {f"{'long/' * 80}{n}.mid": bytes([n]) * 5000 for n in range(3)}
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+        archive.writestr("big.mid", bytes(2**22 + 1))
+    found, _ = find_sources([str(path)])
+    with Reader() as reader:
+        for source in found[1:]:
+            assert reader.read(source) == content[source.member]
+        if method != zipfile.ZIP_LZMA:
+            with pytest.raises(InvalidMidi, match="too large"):
+                reader.read(found[0])
+    data = bytearray(path.read_bytes())
+    data[:600:20] = b"\xff" * 30
+    path.write_bytes(data)
+    with Reader() as reader, pytest.raises(InvalidMidi, match="damaged zip member"):
+        reader.read(found[1])
+
+
+def test_a_file_that_adds_nothing_is_listed(few, tmp_path):
+    folder, _ = few
+    shutil.copy(folder / "few.zip", tmp_path / "again.zip")
+    shutil.copy(folder / "few.zip", tmp_path / "few.zip")
+    report = build(build_melodies, [str(tmp_path)], tmp_path / "out", 1, nothing)
+    assert report.figures["files"] == 236
+    assert dict(report.reasons())["every window is in a file before it"] >= 118
+    once = np.load(folder / "built" / "tokens.npy")
+    assert np.array_equal(np.load(tmp_path / "out" / "tokens.npy"), once)

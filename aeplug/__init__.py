@@ -51,11 +51,11 @@ def load(model: str, **options: Any) -> Model:
 
     Args:
         model: ``"mnist-vae"``, ``"runs/mnist-vae-..."`` or a checkpoint folder.
-        **options: passed to :func:`aeplug.generation.load_model` (``device``, ``checkpoint``).
+        **options: passed to :func:`aeplug.loading.load_model` (``device``, ``checkpoint``).
 
     Raises:
         AeplugError: there is no such model; the message names the nearest one.
     """
-    from aeplug.generation import load_model  # imported late: it brings torch
+    from aeplug.loading import load_model  # imported late: it brings torch
 
     return load_model(model, **options)

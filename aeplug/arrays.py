@@ -79,9 +79,7 @@ class ArrayCodec:
             raise FileError(f"{path} cannot be written: {error}") from error
         return [path]
 
-    def sheet(
-        self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str
-    ) -> None:
+    def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Each document's first piece: a line for each channel, or a map where it has two axes."""
         import matplotlib
 

@@ -10,10 +10,10 @@ from aeplug.config import TaskConfig, resolve
 from aeplug.distributed import World
 from aeplug.errors import ConfigError, nearest
 from aeplug.generation import BATCH, Model
+from aeplug.heldout import mean_losses
 from aeplug.interfaces import Dataset, Split
 from aeplug.plugins import Plugins
 from aeplug.specs import TaskSpec, load_attribute
-from aeplug.training import mean_losses
 
 #: ``all`` is every item, for files of the user's own.
 SPLITS = ("train", "val", "test", "all")

@@ -6,7 +6,9 @@ imports neither torch nor a codec's libraries.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -53,7 +55,9 @@ class _Part:
 
     def load(self) -> Any:
         """The factory itself; imports its module."""
-        return load_attribute(self.factory)
+        # What a plug-in prints must not end up in the JSON of the program around it.
+        with contextlib.redirect_stdout(sys.stderr):
+            return load_attribute(self.factory)
 
 
 @dataclass(frozen=True)

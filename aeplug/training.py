@@ -9,12 +9,9 @@ from __future__ import annotations
 import copy
 import math
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, Literal
 
 import torch
@@ -23,33 +20,20 @@ from torch.nn.parallel import DistributedDataParallel
 
 from aeplug import __version__, checkpoint
 from aeplug.checkpoint import Checkpoint
-from aeplug.config import TaskConfig, TrainConfig
+from aeplug.config import TaskConfig
 from aeplug.console import Progress, duration, figures
 from aeplug.datasets import epoch_order
 from aeplug.distributed import World
 from aeplug.errors import CheckpointError, TrainingError
+from aeplug.heldout import mean_losses
 from aeplug.interfaces import Dataset, Prepare, Split
-from aeplug.muon import Muon
+from aeplug.interruption import Interrupted, stop_requests
+from aeplug.optimizers import build_optimizers
 from aeplug.plugins import Plugins
 from aeplug.runs import BEST, LAST, Run
 from aeplug.schedules import learning_rate
 from aeplug.specs import RunEvent
 from aeplug.task import Task
-
-#: Muon takes matrices whose shorter side is at least this; the stem and the output layer of a
-#: small image net are closer to vectors.
-MUON_LEAST_SIDE = 16
-
-#: Seed of evaluation noise: the same at every evaluation, so that figures compare.
-EVALUATION_SEED = 20_131_220
-
-
-class Interrupted(Exception):
-    """Training was asked to stop and saved; ``signal_number`` says by what."""
-
-    def __init__(self, signal_number: int, step: int) -> None:
-        super().__init__(signal_number, step)
-        self.signal_number, self.step = signal_number, step
 
 
 @dataclass
@@ -106,7 +90,7 @@ class Training:
                 self.task, device_ids=[device] if device.type == "cuda" else None
             )
         self.parameters = [p for p in self.task.parameters() if p.requires_grad]
-        self.optimizers = _optimizers(self.task, settings)
+        self.optimizers = build_optimizers(self.task, settings)
         prepare = self.config.sections["prepare"]
         self.prepare: Prepare = prepare.factory(prepare.config, self.dataset.shape)
         self.train_split: Split = self.dataset.split("train").to(device)
@@ -156,7 +140,7 @@ class Training:
         self.task.train()
         with (
             Progress(self.total, "steps", reached.step, world.writes) as progress,
-            _stop_requests() as requests,
+            stop_requests() as requests,
         ):
             for index in self._batches():
                 step = reached.step
@@ -411,50 +395,6 @@ class Training:
             )
 
 
-@torch.no_grad()
-def mean_losses(
-    task: Task,
-    prepare: Prepare,
-    split: Split,
-    items: int,
-    batch_size: int,
-    world: World,
-    step: int,
-    *,
-    autocast: bool = False,
-) -> dict[str, float]:
-    """Mean of every loss term over the first ``items`` rows, on all processes together.
-
-    The latent is drawn, with a fixed seed; schedules stand at their value of ``step`` of ``step``.
-    The task's mode and torch's random state are as before afterwards.
-    """
-    device = world.device
-    count = min(items, len(split))
-    if count == 0:
-        raise TrainingError("the held-out split is empty")
-    knobs = task.knobs(device)
-    task.turn(knobs, step, step)
-    generator = torch.Generator(device).manual_seed(EVALUATION_SEED + world.rank)
-    totals: dict[str, Tensor] = {}
-    was_training = task.training
-    task.eval()
-    for start in range(0, count, batch_size):
-        index = torch.arange(start, min(start + batch_size, count), device=device)
-        index = index[world.rank :: world.size]
-        if len(index) == 0:
-            continue
-        batch = prepare(split.take(index), generator, training=False)
-        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            losses = task(batch, knobs, generator)
-        for name, value in losses.items():
-            weighted = value.float() * len(index)
-            totals[name] = totals[name] + weighted if name in totals else weighted
-    task.train(was_training)
-    names = sorted(totals, key=lambda name: name != "loss")
-    values = world.sum(torch.stack([totals[name] for name in names])) / count
-    return dict(zip(names, values.tolist(), strict=True))
-
-
 def plugins_of(config: TaskConfig, plugins: Plugins) -> dict[str, str]:
     """Plug-ins whose parts a task uses, with their origin: what a checkpoint needs again."""
     owners = [plugins.owner("task", config.task.name)]
@@ -462,61 +402,6 @@ def plugins_of(config: TaskConfig, plugins: Plugins) -> dict[str, str]:
         if chosen.name:
             owners.append(plugins.owner("dataset" if section == "data" else section, chosen.name))
     return {plugin.name: plugin.origin for plugin in owners}
-
-
-def _optimizers(task: Task, settings: TrainConfig) -> list[torch.optim.Optimizer]:
-    """AdamW for everything; or Muon for matrices and convolutions, AdamW for the rest."""
-    parameters = [p for p in task.parameters() if p.requires_grad]
-    if settings.optimizer == "muon":
-        # An embedding's rows are looked up, not multiplied: a matrix in shape only.
-        looked_up = {
-            id(module.weight) for module in task.modules() if isinstance(module, torch.nn.Embedding)
-        }
-        matrices = [
-            p
-            for p in parameters
-            if p.dim() > 1
-            and id(p) not in looked_up
-            and min(len(p), p[0].numel()) >= MUON_LEAST_SIDE
-        ]
-    else:
-        matrices = []
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in parameters if id(p) not in chosen]
-    optimizers: list[torch.optim.Optimizer] = []
-    if matrices:
-        optimizers.append(Muon(matrices, settings.lr, settings.weight_decay))
-    if rest:
-        betas = (0.9, settings.beta2)
-        optimizers.append(
-            torch.optim.AdamW(
-                rest, settings.lr, betas, weight_decay=settings.weight_decay, fused=True
-            )
-        )
-    return optimizers
-
-
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM instead of dying; a second one is obeyed at once."""
-    requests: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield requests
-        return
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        if requests:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
-    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
-        before[number] = signal.signal(number, remember)
-    try:
-        yield requests
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _significant(value: float) -> float | None:

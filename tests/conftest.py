@@ -147,7 +147,7 @@ def trained_plain(
 @pytest.fixture
 def model(trained: Path, plugins: Any) -> Any:
     """The trained tiny VAE."""
-    from aeplug.generation import load_model
+    from aeplug.loading import load_model
 
     return load_model(trained, device="cpu", plugins=plugins)
 

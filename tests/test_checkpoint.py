@@ -18,7 +18,7 @@ from torch import nn
 
 from aeplug import checkpoint
 from aeplug.errors import CheckpointError
-from aeplug.generation import load_model
+from aeplug.loading import load_model
 
 HEADER = {
     "task": "tiny-vae",

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import aeplug
 from aeplug.errors import AeplugError, CheckpointError, ConfigError, FileError, PluginError
-from aeplug.generation import BATCH, load_model, slerp
+from aeplug.generation import BATCH, slerp
 from aeplug.interfaces import Sampling
+from aeplug.loading import load_model
 
 GREEDY = Sampling(greedy=True)
 # No subnormal numbers: torch's kernels may have told the processor to flush them.

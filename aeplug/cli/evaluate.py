@@ -43,7 +43,7 @@ def evaluate(
     from aeplug.datasets import FirstItems
     from aeplug.evaluation import choose_split, evaluation_dataset
     from aeplug.evaluation import evaluate as measure
-    from aeplug.generation import load_model
+    from aeplug.loading import load_model
 
     loaded = load_model(model, device=device, checkpoint_name=checkpoint)
     options = given_options(loaded, "evaluate", values)

@@ -26,7 +26,7 @@ def export(model: str, out: str, half: bool, checkpoint: str) -> None:
     from aeplug import checkpoint as checkpoints
     from aeplug.console import say
     from aeplug.errors import FileError
-    from aeplug.generation import load_model
+    from aeplug.loading import load_model
 
     target = Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -157,7 +157,7 @@ def _sampling(model: Model, values: dict[str, Any]) -> Sampling:
 
 
 def _open(model: str, verb: str, values: dict[str, Any]) -> tuple[Model, Path]:
-    from aeplug.generation import load_model
+    from aeplug.loading import load_model
 
     loaded = load_model(
         model, device=values.pop("device"), checkpoint_name=values.pop("checkpoint")

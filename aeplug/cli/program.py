@@ -124,6 +124,12 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         _fail(str(error), 1)
+    except OSError as error:
+        # A full disk, a missing permission: the system's own words say it best.
+        if debug:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(f"{place}{error.strerror or error}", 1)
     except Exception as error:
         if debug:
             raise

@@ -96,8 +96,9 @@ def train_run(
     from aeplug.config import flatten, resolve
     from aeplug.distributed import world
     from aeplug.evaluation import open_dataset
-    from aeplug.generation import config_of_checkpoint
-    from aeplug.training import Interrupted, Training, plugins_of
+    from aeplug.interruption import Interrupted
+    from aeplug.loading import config_of_checkpoint
+    from aeplug.training import Training, plugins_of
 
     plugins = active()
     spec = plugins.task(task)
@@ -158,7 +159,7 @@ def draw_pictures(run: Any) -> None:
     """The pictures of a finished run, into its own folder: curve, reconstructions, samples."""
     from aeplug.curve import draw_curve
     from aeplug.gallery import draw_reconstructions, draw_samples
-    from aeplug.generation import load_model
+    from aeplug.loading import load_model
 
     draw_curve(run.metrics(), run.folder / "curve.png", run.folder.name)
     model = load_model(run.folder)

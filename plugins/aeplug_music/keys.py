@@ -36,12 +36,10 @@ def estimated_shifts(streams: Streams) -> list[int]:
     The key is that whose profile correlates best with how long each pitch class sounds.
     """
     count = len(streams.notes)
-    last_start = np.append(streams.start, len(streams.tokens))
-    owner = streams.melody[np.searchsorted(last_start, streams.onsets, "right") - 1]
     # token = pitch - 19, and 19 = 7 modulo 12.
     pitch_class = (streams.tokens[streams.onsets].astype(np.int64) + 7) % 12
     weights = np.bincount(
-        owner * 12 + pitch_class, streams.ends - streams.onsets, minlength=count * 12
+        streams.owner * 12 + pitch_class, streams.ends - streams.onsets, minlength=count * 12
     ).reshape(count, 12)
     best = np.argmax((weights - weights.mean(axis=1, keepdims=True)) @ _PROFILES.T, axis=1)
     tonic = np.where(best < 12, best, best - 12 + _RELATIVE)

@@ -6,7 +6,8 @@ stays silent), 1 *note-off* (what sounds ends here), 2..89 *onset* of MIDI pitch
 
 **Steps.** A quarter has 4 steps, counted from the bar line at which the present metre began. An
 onset or end goes to the nearest step; one exactly between two goes to the later. A note has at
-least one step. Notes outside 21..108 are left out before anything else.
+least one step. Notes outside 21..108, and those that end on the tick on which they began, are left
+out before anything else.
 
 **One voice.** Of the notes at one step the highest sounds (of two of one pitch, the longer). It
 ends at its own end or at the next onset, whichever comes first; at its own end stands a

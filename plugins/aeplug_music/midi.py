@@ -4,8 +4,8 @@ Bytes, ticks, notes and end time are bounded before anything is made from them. 
 symusic, is strict about structure but silent about nonsense (tempo 0, time signature 4/512,
 ticks wrapped round at 2^32), so structure is checked before it and values after it.
 
-Notes of one pitch that overlap end in the order in which they began; a note that is never ended,
-or ends on the tick it began, is left out.
+Notes of one pitch that overlap end in the order in which they began; a note that is never ended is
+left out.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Track:
     Attributes:
         pitch: MIDI number, int8 ``(n,)``, 0..127.
         onset: tick, int32 ``(n,)``, from 0.
-        end: tick of the note's end, int32 ``(n,)``, above ``onset``.
+        end: tick of the note's end, int32 ``(n,)``; where it is ``onset`` nothing is heard.
         velocity: int8 ``(n,)``, 1..127.
         program: General MIDI program, 0..127.
         is_drum: channel 10.
@@ -147,7 +147,6 @@ def parse_midi(data: bytes) -> Tune:
         notes = track.notes
         if len(notes):
             tune.tracks.append(_track(track, notes.numpy()))
-    tune.tracks = [track for track in tune.tracks if len(track.pitch)]
     if not tune.tracks:
         raise InvalidMidi("no notes")
     tune.name = tune.tracks[0].name
@@ -160,14 +159,10 @@ def _all(events: Any) -> list[Any]:
 
 
 def _track(track: Any, notes: dict[str, Any]) -> Track:
-    onset, length, pitch, velocity = (
-        notes["time"], notes["duration"], notes["pitch"], notes["velocity"]
-    )
-    if length.min() <= 0:
-        kept = length > 0
-        onset, length, pitch, velocity = onset[kept], length[kept], pitch[kept], velocity[kept]
+    onset = notes["time"]
     return Track(
-        pitch, onset, onset + length, velocity, track.program, track.is_drum, track.name
+        notes["pitch"], onset, onset + notes["duration"], notes["velocity"],
+        track.program, track.is_drum, track.name,
     )
 
 

@@ -41,7 +41,8 @@ def draw_page(
 ) -> None:
     """Draw rows of ``(label, [(caption, melody), ...])`` side by side into a PNG.
 
-    All share one pitch axis; tunes of more than 8 bars stand below one another; a tune of more than ``MOST_BARS`` bars is cut, and says so.
+    All share one pitch axis. Tunes of more than 8 bars stand below one another; one of more than
+    ``MOST_BARS`` is cut, and says so.
 
     Raises:
         FileError: the file cannot be written.

@@ -31,7 +31,7 @@ _MANY_DELTAS, _BYTES_PER_EVENT = _OVERFLOW >> 21, 5
 #: Bytes of the meta events that say how to read the notes; the parser believes any length.
 _META_BYTES = {0x51: 3, 0x58: 4, 0x59: 2}
 _META_NAMES = {0x51: "tempo", 0x58: "time signature", 0x59: "key signature"}
-_META_HEADS = [(bytes([0xFF, kind]), bytes([0xFF, kind, n])) for kind, n in _META_BYTES.items()]
+_META_LENGTHS = {bytes([kind]): bytes([length]) for kind, length in _META_BYTES.items()}
 
 #: Data bytes of a channel message by its status byte's high nibble.
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
@@ -116,8 +116,9 @@ def is_suspect(data: bytes) -> bool:
 
     Never False for a file in which they do.
     """
-    for head, right in _META_HEADS:
-        if data.count(head) != data.count(right):
+    for event in data.split(b"\xff")[1:]:
+        right = _META_LENGTHS.get(event[:1])
+        if right is not None and event[1:2] != right:
             return True
     high = data.translate(_HIGH_BITS)
     if _LONG_DELTA in high:

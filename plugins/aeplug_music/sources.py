@@ -7,9 +7,8 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from aeplug.building import Skipped
 from aeplug.errors import DataError, FileError
@@ -25,8 +24,7 @@ _LOCAL = struct.Struct("<4s22xHH")
 _USUAL_NAME = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """Where a member lies in its zip, so that readers need not list the zip again.
 
     Attributes:
@@ -44,9 +42,8 @@ class Packed:
     deflated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file, on disk or in a zip.
+class Source(NamedTuple):
+    """One file, on disk or in a zip; a tuple, since millions cross processes.
 
     Attributes:
         path: the file or the zip.
@@ -56,7 +53,7 @@ class Source:
 
     path: str
     member: str = ""
-    packed: Packed | None = field(default=None, compare=False)
+    packed: Packed | None = None
 
     def __str__(self) -> str:
         return f"{self.path}!{self.member}" if self.member else self.path

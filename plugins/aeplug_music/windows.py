@@ -33,6 +33,8 @@ _NUMBERS = {
 NO_METRE = -1
 #: Above all ticks, so that (melody, tick) is one sortable number.
 _MELODY = 2**32
+#: Bits below a pitch in a note's rank; every place in a batch has fewer.
+_PITCH_BITS = 48
 
 
 @dataclass(slots=True)
@@ -119,6 +121,7 @@ class Streams:
         tokens: uint8 ``(S,)``, every melody's steps after those of the one before.
         onsets: places of onsets in ``tokens``, ``(n,)``.
         ends: places behind the notes' last steps, ``(n,)``.
+        owner: number of the melody each note is of, ``(n,)``.
         melody: whose stretch each is, ``(K,)``.
         start, steps: the stretches' places and steps, ``(K,)``.
         metre, bar, first_bar: see :class:`Stretch`, ``(K,)``.
@@ -129,6 +132,7 @@ class Streams:
     tokens: Tokens
     onsets: Int
     ends: Int
+    owner: Int
     melody: Int
     start: Int
     steps: Int
@@ -151,9 +155,9 @@ def quantise(batch: Batch) -> Streams:
     onset = np.concatenate([track.onset for track in batch.tracks])
     end = np.concatenate([track.end for track in batch.tracks])
     owner = np.repeat(np.arange(melodies), [len(track.pitch) for track in batch.tracks])
-    if pitch.min() < LOWEST or pitch.max() > HIGHEST:
-        inside = (pitch >= LOWEST) & (pitch <= HIGHEST)
-        pitch, onset, end, owner = pitch[inside], onset[inside], end[inside], owner[inside]
+    heard = (pitch >= LOWEST) & (pitch <= HIGHEST) & (end > onset)
+    if not heard.all():
+        pitch, onset, end, owner = pitch[heard], onset[heard], end[heard], owner[heard]
     tick, metre, bar, first_bar = np.array(batch.rows, np.int64).T
     count = np.array(batch.counts)
     melody = np.repeat(np.arange(melodies), count)
@@ -183,6 +187,11 @@ def quantise(batch: Batch) -> Streams:
     start = np.cumsum(room) - room
     onsets = start[onset_in] + onset_step
     ends = np.maximum(start[end_in] + end_step, onsets + 1)
+    if (np.diff(onsets) < 0).any():
+        # Tracks come ordered by onset; any that does not is put in order here.
+        order = np.argsort(onsets, kind="stable")
+        onsets, ends, pitch, owner = onsets[order], ends[order], pitch[order], owner[order]
+        onset, end = onset[order], end[order]
     chords = _in_chords(onsets, onset, end, owner, melodies)
     onsets, ends, pitch, owner = _one_voice(onsets, ends, pitch, owner)
     np.minimum(ends, (start + steps)[last][owner], out=ends)
@@ -192,7 +201,7 @@ def quantise(batch: Batch) -> Streams:
     kept = np.bincount(owner, minlength=melodies)
     voices = 1 + chords / np.maximum(kept, 1)
     return Streams(
-        tokens, onsets, ends, melody, start, steps, metre, bar, first_bar, kept, voices
+        tokens, onsets, ends, owner, melody, start, steps, metre, bar, first_bar, kept, voices
     )
 
 
@@ -235,13 +244,15 @@ def _in_chords(
 def _one_voice(
     onsets: Int, ends: Int, pitch: npt.NDArray[np.int8], owner: Int
 ) -> tuple[Int, Int, npt.NDArray[np.int8], Int]:
-    """The highest note at each step, cut by the next."""
-    if (np.diff(onsets) <= 0).any():
-        # By onset, then the highest, then the longest.
-        order = np.lexsort((-ends, -pitch.astype(np.int16), onsets))
-        sorted_onsets = onsets[order]
-        order = order[np.diff(sorted_onsets, prepend=-1) > 0]
-        onsets, ends, pitch, owner = onsets[order], ends[order], pitch[order], owner[order]
+    """The highest note at each step, of one pitch the longest, cut by the next; ordered before."""
+    new = np.diff(onsets, prepend=-1) > 0
+    if not new.all():
+        first = np.flatnonzero(new)
+        # Pitch above end in one number, so that the greatest is the one that sounds.
+        rank = pitch.astype(np.int64) << _PITCH_BITS | ends
+        best = np.maximum.reduceat(rank, first)
+        onsets, owner = onsets[first], owner[first]
+        ends, pitch = best & (2**_PITCH_BITS - 1), (best >> _PITCH_BITS).astype(np.int8)
     # The next melody's first onset lies beyond, and cuts nothing that its own end does not.
     np.minimum(ends[:-1], onsets[1:], out=ends[:-1])
     return onsets, ends, pitch, owner

@@ -14,6 +14,7 @@ import pytest
 from aeplug.datasets import bundled
 from aeplug.errors import FileError
 from aeplug_music.midi import parse_midi, read_midi, seconds_at
+from aeplug_music.score import melody_of
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_a_note_that_ends_where_it_begins_is_left_out():
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert made(change).tracks[0].pitch.tolist() == [60]
+        assert (melody_of(made(change)).tokens >= 2).sum() == 1
 
 
 def test_a_missing_file(tmp_path):

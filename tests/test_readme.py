@@ -1,0 +1,99 @@
+"""Every command of the READMEs, as typed; trainings are cut to a few steps."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import ROOT
+
+from aeplug.cli import main
+from aeplug.datasets import bundled
+
+
+def commands(readme: Path) -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+def shortened(arguments: list[str]) -> list[str]:
+    """A training of 20 epochs as one of 20 steps, one of 2000 steps as one of 20."""
+    short = list(arguments)
+    if "train" in short:
+        for position, argument in enumerate(arguments[:-1]):
+            if argument == "--epochs":
+                short[position : position + 2] = ["--steps", arguments[position + 1]]
+            if argument == "--steps":
+                short[position + 1] = str(max(2, int(arguments[position + 1]) // 100))
+    return short
+
+
+def make_inputs(folder: Path) -> None:
+    """What the README calls `my-pictures` and `my-midi`."""
+    generator = np.random.default_rng(0)
+    (folder / "my-pictures").mkdir()
+    for number in range(60):
+        pixels = generator.integers(0, 256, (40, 40 + number % 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "my-pictures" / f"{number}.png")
+    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+        for name in sorted(archive.namelist())[:300:3]:
+            if name.endswith(".mid"):
+                archive.extract(name, folder / "my-midi")
+
+
+@pytest.mark.parametrize("readme", ["README.md", "plugins/README.md"])
+def test_every_command_works(
+    readme: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_inputs(tmp_path)
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    for name, code in re.findall(r"`(\w+\.py)`:[^`]*```python\n(.*?)```", text, re.DOTALL):
+        (tmp_path / name).write_text(code, encoding="utf-8")
+    lines = commands(ROOT / readme)
+    assert len(lines) >= 5
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "aeplug", line
+        with pytest.raises(SystemExit) as ended:
+            main(shortened(arguments))
+        assert ended.value.code == 0, f"{line}\n{capfd.readouterr().err[-2000:]}"
+
+
+def test_the_tutorial_has_at_most_40_lines() -> None:
+    text = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"`waves\.py`:[^`]*```python\n(.*?)```", text, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 40
+
+
+def test_the_python_example_gives_the_shapes_it_says() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(code, names)
+    said = re.findall(r"^(\w+) = .*# \(([\d, ]+)\)", code, re.MULTILINE)
+    assert len(said) >= 3
+    for name, shape in said:
+        expected = tuple(int(size) for size in shape.split(","))
+        assert tuple(names[name].shape) == expected  # type: ignore[attr-defined]
+
+
+def test_the_demo_runs_and_leaves_its_pictures(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", "--quick", "--out", str(tmp_path)])
+    assert ended.value.code == 0
+    folders = [Path(line) for line in capfd.readouterr().out.splitlines() if "." not in line]
+    assert len(folders) >= 1
+    assert (folders[0] / "curve.png").stat().st_size > 5000
+    assert (folders[0] / "reconstructions.png").is_file()
+    assert (folders[0] / "samples" / "samples.png").is_file()

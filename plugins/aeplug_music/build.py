@@ -14,6 +14,7 @@ A built folder holds:
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from aeplug_music.splitting import SPLITS, split_of
 from aeplug_music.workers import harvest_all
 
 FORMAT = 1
-TOKENS, INDEX, SPOOL = "tokens.npy", "index.json", "tokens.part"
+TOKENS, INDEX, SPOOLS = "tokens.npy", "index.json", "spools"
 
 Int = npt.NDArray[np.int64]
 
@@ -62,8 +63,9 @@ class Collection:
 
 def collect(harvest: Harvest, exact: Hashes, relative: Hashes) -> Collection:
     """Drop duplicates and split; the harvest's order is that of the sources."""
-    _, first = np.unique(exact, return_index=True)
-    kept = np.sort(first)
+    order = np.argsort(exact)
+    first = np.flatnonzero(np.diff(exact[order], prepend=exact[order[:1]] + np.uint64(1)))
+    kept = np.sort(np.minimum.reduceat(order, first))
     files = np.array([melody.file for melody in harvest.melodies], np.int64)
     # Melodies of one file stay together, as all that is alike does.
     names, file = np.unique(files, return_inverse=True)
@@ -107,19 +109,15 @@ def build_melodies(
     found, skipped = find_sources(sources)
     if not found and not skipped:
         raise DataError(f"no MIDI files in {', '.join(sources)}")
-    spool = out / SPOOL
-    arrived: list[tuple[int, int, Harvest]] = []
-    with spool.open("wb") as file:
-        rows = 0
-        for number, harvest in harvest_all(found, max(processes, 1), bars, parse, progress):
-            file.write(harvest.tokens.tobytes())
-            arrived.append((number, rows, harvest))
-            rows += len(harvest.tokens)
-            # On disk they are; in memory only what tells them apart.
-            harvest.tokens = np.zeros((0, window_width(bars)), np.uint8)
+    spools = out / SPOOLS
+    spools.mkdir()
+    arrived = sorted(
+        harvest_all(found, spools, max(processes, 1), bars, parse, progress),
+        key=lambda one: one[0],
+    )
     progress(len(found), len(found))
-    arrived.sort(key=lambda one: one[0])
-    whole = joined([harvest for _, _, harvest in arrived]) if arrived else Harvest()
+    harvests = [harvest for _, harvest in arrived]
+    whole = joined(harvests) if harvests else Harvest()
     skipped += [
         Skipped(str(found[number]), reason, detail)
         for number, reason, detail in sorted(whole.skipped)
@@ -130,13 +128,10 @@ def build_melodies(
             f"none of {len(found)} files gives a window of {bars} bars: "
             + "; ".join(f"{count} {reason}" for reason, count in reasons[:5])
         )
-    place = np.concatenate(
-        [first + np.arange(len(harvest.exact)) for _, first, harvest in arrived]
-    )
     collection = collect(whole, whole.exact, whole.relative)
     skipped += _echoes(whole, collection, found)
-    _write_tokens(out / TOKENS, spool, place[collection.kept], window_width(bars))
-    spool.unlink()
+    _write_tokens(out / TOKENS, harvests, collection.kept, window_width(bars))
+    shutil.rmtree(spools)
     _write_index(out / INDEX, collection, found, bars)
     return BuildReport(_figures(collection, found, whole), skipped)
 
@@ -151,15 +146,21 @@ def _echoes(
     return [Skipped(str(sources[file]), reason) for file in sorted(heard - own)]
 
 
-def _write_tokens(path: Path, spool: Path, rows: Int, width: int) -> None:
-    tokens = np.lib.format.open_memmap(path, "w+", np.uint8, (len(rows), width))
-    spooled = np.memmap(spool, np.uint8, "r").reshape(-1, width)
-    at_once = 2**16
-    for first in range(0, len(rows), at_once):
-        tokens[first : first + at_once] = spooled[rows[first : first + at_once]]
+def _write_tokens(path: Path, harvests: Sequence[Harvest], kept: Int, width: int) -> None:
+    tokens = np.lib.format.open_memmap(path, "w+", np.uint8, (len(kept), width))
+    spools: dict[str, npt.NDArray[np.uint8]] = {}
+    edges = np.cumsum([0, *(len(harvest.exact) for harvest in harvests)])
+    places = np.searchsorted(kept, edges)
+    for number, harvest in enumerate(harvests):
+        rows = kept[places[number] : places[number + 1]] - edges[number]
+        if len(rows):
+            name, first = harvest.spool
+            if name not in spools:
+                spools[name] = np.memmap(name, np.uint8, "r").reshape(-1, width)
+            tokens[places[number] : places[number + 1]] = spools[name][first + rows]
     tokens.flush()
-    # Unmapped before the spool is removed, as Windows wants it.
-    del tokens, spooled
+    # Unmapped before the spools are removed, as Windows wants it.
+    del tokens, spools
 
 
 def _write_index(

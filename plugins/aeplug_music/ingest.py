@@ -48,7 +48,8 @@ class Harvest:
 
     Attributes:
         melodies: those with windows.
-        tokens: their windows, uint8 ``(W, T)``.
+        tokens: their windows, uint8 ``(W, T)``; none where they are in a spool.
+        spool: the file they were written to, and the row there of the first.
         melody: number in ``melodies``, ``(W,)``.
         bar, metre: see :class:`aeplug_music.windows.Windows`, ``(W,)``.
         exact: :func:`fingerprint` of each window, ``(W,)``.
@@ -60,12 +61,13 @@ class Harvest:
     melodies: list[Melody] = field(default_factory=list)
     tokens: Tokens = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     melody: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    bar: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    metre: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    bar: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    metre: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
     exact: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
     relative: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
     silent: int = 0
+    spool: tuple[str, int] = ("", 0)
 
 
 def joined(harvests: list[Harvest]) -> Harvest:
@@ -174,8 +176,8 @@ def _work_off(waiting: _Waiting, bars: int) -> Harvest:
         [melody for melody, has in zip(waiting.melodies, used, strict=True) if has],
         windows.tokens,
         (np.cumsum(used) - 1)[windows.melody],
-        windows.bar,
-        windows.metre,
+        windows.bar.astype(np.int32),
+        windows.metre.astype(np.int8),
         fingerprint(windows.tokens, windows.metre),
         fingerprint(transposed_to_lowest(windows.tokens), windows.metre),
         _why_not(waiting, streams, windows, used, bars),

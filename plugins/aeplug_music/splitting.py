@@ -36,7 +36,7 @@ def groups(count: int, item: Int, key: Hashes) -> Int:
     Returns:
         The lowest item of its group, for each item; ``(count,)``.
     """
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key)
     item, key = item[order], key[order]
     linked = (key[1:] == key[:-1]) & (item[1:] != item[:-1])
     pairs = np.unique(item[:-1][linked] * count + item[1:][linked])

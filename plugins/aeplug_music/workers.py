@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from aeplug.errors import DataError
@@ -36,14 +37,13 @@ def _limit_memory() -> None:
     """Make allocations beyond the limit fail, where the system can (not on Windows)."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
-        from pathlib import Path
 
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         limit = pages * resource.getpagesize() + MEMORY_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def _work(connection: Connection, state: Any, bars: int, parse: Parse) -> None:
+def _work(connection: Connection, state: Any, bars: int, parse: Parse, spool: str) -> None:
     """A process's whole life: shares in, harvests out, until told to end by None."""
 
     def begun(number: int) -> None:
@@ -54,9 +54,18 @@ def _work(connection: Connection, state: Any, bars: int, parse: Parse) -> None:
     _limit_memory()
     # What is read has no cycles; looking for some takes a tenth of the time.
     gc.disable()
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+    rows = 0
+    with (
+        contextlib.suppress(EOFError, BrokenPipeError, ConnectionError, KeyboardInterrupt),
+        open(spool, "wb", buffering=0) as file,
+    ):
         while (share := connection.recv()) is not None:
-            connection.send(ingest(share, bars, parse, begun))
+            harvest = ingest(share, bars, parse, begun)
+            # Windows go to disk from here; the other end needs only what tells them apart.
+            file.write(harvest.tokens.data)
+            harvest.spool, rows = (spool, rows), rows + len(harvest.tokens)
+            harvest.tokens = harvest.tokens[:0].copy()
+            connection.send(harvest)
 
 
 @dataclass
@@ -76,12 +85,12 @@ class _Worker:
         self.process.close()
 
 
-def _start(bars: int, parse: Parse) -> _Worker:
+def _start(bars: int, parse: Parse, spool: Path) -> _Worker:
     # A fresh interpreter: forking one in which torch runs threads may hang.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     state = context.RawArray("d", [-1.0, 0.0])
-    process = context.Process(target=_work, args=(theirs, state, bars, parse), daemon=True)
+    process = context.Process(target=_work, args=(theirs, state, bars, parse, str(spool)), daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours, state)
@@ -89,12 +98,21 @@ def _start(bars: int, parse: Parse) -> _Worker:
 
 def harvest_all(
     sources: Sequence[Source],
+    spools: Path,
     processes: int,
     bars: int = 2,
     parse: Parse = parse_midi,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[tuple[int, Harvest]]:
     """Read all sources, several processes at work.
+
+    Args:
+        sources: what to read.
+        spools: an empty folder for files of windows, uint8 rows one after another.
+        processes: how many.
+        bars: bars a window.
+        parse: bytes -> tune.
+        progress: told files done and files in all.
 
     Yields:
         The number of its first source and the harvest, for every share, in no fixed order; each
@@ -110,9 +128,9 @@ def harvest_all(
         numbered[first : first + size] for first in range(0, len(numbered), size)
     )
     workers: list[_Worker] = []
-    done, failures = 0, 0
+    done, failures, started = 0, 0, min(processes, len(queue))
     try:
-        workers = [_start(bars, parse) for _ in range(min(processes, len(queue)))]
+        workers = [_start(bars, parse, spools / str(n)) for n in range(started)]
         for worker in workers:
             _give(worker, queue)
         while any(worker.share for worker in workers):
@@ -135,7 +153,8 @@ def harvest_all(
                         empty = Harvest(skipped=[(number, reason, "")])
                         yield number, empty
                     worker.stop()
-                    workers[place] = worker = _start(bars, parse)
+                    workers[place] = worker = _start(bars, parse, spools / str(started))
+                    started += 1
                 else:
                     continue
                 progress(done, len(numbered))

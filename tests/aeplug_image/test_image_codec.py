@@ -78,7 +78,7 @@ def test_a_bad_file_is_a_file_error(tmp_path: Path) -> None:
         codec(1, 4, 4).read(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("size", [2, 28, 64, 300])
+@pytest.mark.parametrize("size", [2, 28, 64, 256])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_sheet(tmp_path: Path, channels: int, size: int) -> None:
     plugin = codec(channels, size, size)
@@ -124,3 +124,11 @@ def test_rows_without_captions_take_no_room(tmp_path: Path) -> None:
     draw_sheet([("x", [(cell, "caption")])], tmp_path / "named.png", "t")
     bare, named = loaded(tmp_path / "bare.png"), loaded(tmp_path / "named.png")
     assert 10 <= named.height - bare.height <= 24
+
+
+def test_large_pictures_are_reduced_on_a_sheet(tmp_path: Path) -> None:
+    document = Document(Picture(noise(900, 600, 1, seed=0)), "large")
+    codec(1, 900, 600).sheet([("", [document] * 3)], tmp_path / "a.png", "t")
+    page = loaded(tmp_path / "a.png")
+    assert page.width < 3 * 256 + 100
+    assert page.height < 256 + 120

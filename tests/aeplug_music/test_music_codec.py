@@ -150,7 +150,8 @@ def test_a_window_that_begins_with_a_rest_ends_the_note_before(codec):
 
 def test_passages_in_other_metres_stand_unchanged(codec):
     mixed = melody(
-        ("4/4", filled(16, (0, 40))), ("7/8", filled(14, (0, 41), (4, 1))),
+        ("4/4", filled(16, (0, 40))),
+        ("7/8", filled(14, (0, 41), (4, 1))),
         ("3/4", filled(12, (2, 43))),
     )
     document = Document(mixed, "mixed")

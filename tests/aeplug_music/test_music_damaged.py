@@ -25,8 +25,12 @@ NOTE = b"\x00\x90\x3c\x50\x83\x60\x80\x3c\x00"
 def smf(events, division=480, kind=0, count=1, length=None, after=b"", header=6):
     length = len(events) if length is None else length
     return (
-        b"MThd" + struct.pack(">IHHH", header, kind, count, division)
-        + b"MTrk" + struct.pack(">I", length) + events + after
+        b"MThd"
+        + struct.pack(">IHHH", header, kind, count, division)
+        + b"MTrk"
+        + struct.pack(">I", length)
+        + events
+        + after
     )
 
 
@@ -54,19 +58,19 @@ CRAFTED = {
     "tempo of two bytes": (smf(b"\x00\xff\x51\x02\x07\xa1" + NOTE + END), "invalid tempo"),
     "invalid time signature": smf(b"\x00\xff\x58\x04\x04\x28\x18\x08" + NOTE + END),
     "time signature 0": (
-        smf(b"\x00\xff\x58\x04\x00\x02\x18\x08" + NOTE + END), "invalid time signature"
+        smf(b"\x00\xff\x58\x04\x00\x02\x18\x08" + NOTE + END),
+        "invalid time signature",
     ),
     "invalid key signature": smf(b"\x00\xff\x59\x02\x63\x05" + NOTE + END),
     "ticks out of range": smf(
         b"\x00\x90\x3c\x50" + b"\xff\xff\xff\x7f\x90\x3c\x50\xff\xff\xff\x7f\x80\x3c\x00" * 20 + END
     ),
     "ticks beyond 2^33 in small steps": (
-        smf(NOTE + b"\xff\xff\x7f\x90\x3c\x00" * 4100 + NOTE + END), "ticks out of range"
+        smf(NOTE + b"\xff\xff\x7f\x90\x3c\x00" * 4100 + NOTE + END),
+        "ticks out of range",
     ),
     "too long": FAR_APART,
-    "delta time of more than four bytes": smf(
-        NOTE + b"\x81\x80\x80\x80\x00\x80\x3c\x00" + END
-    ),
+    "delta time of more than four bytes": smf(NOTE + b"\x81\x80\x80\x80\x00\x80\x3c\x00" + END),
     "data out of range": smf(b"\x00\x90\xbc\x50" + NOTE + END),
     "unknown event": smf(b"\x00\xf4" + NOTE + END),
     "data without status": (smf(b"\x00\x3c\x50" + NOTE + END), "unknown event"),
@@ -79,8 +83,10 @@ CRAFTED = {
     "metre not among those learnt": smf(b"\x00\xff\x58\x04\x07\x03\x18\x08" + NOTE + END),
     "shorter than 2 bars of one metre": smf(NOTE + END),
     "many long tracks": (
-        b"MThd" + struct.pack(">IHHH", 6, 1, 2000, 1)
-        + 2000 * smf(b"\x00\x90\x3c\x50\x81\x9c\x10\x80\x3c\x00" + END)[14:], "too long"
+        b"MThd"
+        + struct.pack(">IHHH", 6, 1, 2000, 1)
+        + 2000 * smf(b"\x00\x90\x3c\x50\x81\x9c\x10\x80\x3c\x00" + END)[14:],
+        "too long",
     ),
 }
 
@@ -174,7 +180,10 @@ def test_500_damaged_files_in_one_build(tmp_path):
     # A process of its own: the memory of its children is that of the readers.
     run = subprocess.run(
         [sys.executable, "-c", BUILD, str(folder), str(tmp_path / "out")],
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     report = json.loads(run.stdout)
@@ -232,7 +241,9 @@ def test_a_reader_that_dies_or_hangs_costs_one_file(tmp_path):
     )
     reasons = {skip.source.split("_")[-1]: skip.reason for skip in report.skipped}
     assert reasons == {
-        "die.mid": "crashed the reader", "hang.mid": "took over 2 s", "hoard.mid": "out of memory"
+        "die.mid": "crashed the reader",
+        "hang.mid": "took over 2 s",
+        "hoard.mid": "out of memory",
     }
     assert report.figures["tunes"] == 8
     assert seen[-1] == (11, 11)

@@ -57,8 +57,10 @@ def test_the_bundled_set(whole):
     assert whole.shape.conditions["metre"][:6] == ("4/4", "3/4", "6/8", "2/4", "2/2", "9/8")
     columns = whole.split("train").columns
     assert {name: (c.dtype, c.dim()) for name, c in columns.items()} == {
-        "tokens": (torch.uint8, 2), "metre": (torch.int64, 1),
-        "tune": (torch.int64, 1), "bar": (torch.int64, 1),
+        "tokens": (torch.uint8, 2),
+        "metre": (torch.int64, 1),
+        "tune": (torch.int64, 1),
+        "bar": (torch.int64, 1),
     }
     sizes = {name: len(whole.split(name)) for name in ("train", "val", "test", "all")}
     assert sizes["train"] + sizes["val"] + sizes["test"] == sizes["all"] > 60_000
@@ -204,9 +206,7 @@ def test_what_is_named_is_found(tmp_path):
     assert [skip.reason for skip in skipped] == ["damaged zip"]
     with Reader() as reader:
         assert reader.read(found[-1]) == b"y" * 10
-    assert [str(one) for one in find_sources([str(tmp_path / "odd")])[0]] == [
-        str(tmp_path / "odd")
-    ]
+    assert [str(one) for one in find_sources([str(tmp_path / "odd")])[0]] == [str(tmp_path / "odd")]
     by_glob, _ = find_sources([str(tmp_path / "**" / "*.MIDI")])
     assert by_glob == [Source(str(tmp_path / "sub" / "b.MIDI"))]
 

@@ -29,8 +29,11 @@ def tune(*notes, quarter=4, metres=((0, 4, 4),), **more):
     """Notes (pitch, onset, end) in ticks; with quarter=4 a tick is a step."""
     pitch, onset, end = np.array(sorted(notes, key=lambda note: note[1])).T
     track = Track(
-        pitch.astype(np.int8), onset.astype(np.int32), end.astype(np.int32),
-        np.full(len(notes), 80, np.int8), **more,
+        pitch.astype(np.int8),
+        onset.astype(np.int32),
+        end.astype(np.int32),
+        np.full(len(notes), 80, np.int8),
+        **more,
     )
     return Tune(quarter, [track], list(metres))
 
@@ -55,7 +58,18 @@ def test_vocabulary():
 
 def test_onset_hold_and_note_off():
     assert tokens(tune((60, 0, 4), (62, 8, 10)))[:12] == [
-        C4, 0, 0, 0, NOTE_OFF, 0, 0, 0, C4 + 2, 0, NOTE_OFF, 0,
+        C4,
+        0,
+        0,
+        0,
+        NOTE_OFF,
+        0,
+        0,
+        0,
+        C4 + 2,
+        0,
+        NOTE_OFF,
+        0,
     ]
 
 
@@ -102,7 +116,8 @@ def test_without_a_time_signature_it_is_4_4():
 def test_a_change_of_metre_begins_a_stretch():
     one = tune((60, 0, 16), (62, 16, 34), metres=((0, 4, 4), (16, 6, 8)))
     assert [(p.metre, p.tokens.tolist()[:2]) for p in melody_of(one).passages] == [
-        ("4/4", [C4, 0]), ("6/8", [C4 + 2, 0])
+        ("4/4", [C4, 0]),
+        ("6/8", [C4 + 2, 0]),
     ]
     bars = [(one.metre, one.first_bar) for one in stretches_of(one)]
     assert bars == [(0, 0), (2, 1)]
@@ -122,11 +137,13 @@ def test_an_upbeat_is_the_end_of_a_bar_of_rests():
 
 
 def test_bars_cut_short_belong_to_no_window():
-    one = tune(*((60 + n % 5, 4 * n, 4 * n + 4) for n in range(22)),
-               metres=((0, 4, 4), (40, 3, 4)))
+    one = tune(*((60 + n % 5, 4 * n, 4 * n + 4) for n in range(22)), metres=((0, 4, 4), (40, 3, 4)))
     found = windows(one)
     assert [(int(b), METRES[m]) for b, m in zip(found.bar, found.metre, strict=True)] == [
-        (0, "4/4"), (3, "3/4"), (4, "3/4"), (5, "3/4")
+        (0, "4/4"),
+        (3, "3/4"),
+        (4, "3/4"),
+        (5, "3/4"),
     ]
 
 
@@ -161,8 +178,9 @@ def test_windows_with_a_bar_of_silence_are_left_out():
 def test_every_metre_of_the_table(metre):
     numerator, denominator = (int(part) for part in metre.split("/"))
     bar = STEPS_PER_BAR[metre]
-    one = tune(*((60 + n % 7, n, n + 1) for n in range(4 * bar)),
-               metres=((0, numerator, denominator),))
+    one = tune(
+        *((60 + n % 7, n, n + 1) for n in range(4 * bar)), metres=((0, numerator, denominator),)
+    )
     found = windows(one)
     assert found.bar.tolist() == [0, 1, 2]
     assert (found.tokens[:, : 2 * bar] > 0).all()
@@ -182,9 +200,7 @@ def test_chords_are_no_melody_but_quick_notes_are():
 
 def test_which_track_is_the_tune():
     def voice(pitch, count, chord=(0,)):
-        return tune(
-            *((pitch + k, 4 * n, 4 * n + 4) for n in range(count) for k in chord)
-        ).tracks[0]
+        return tune(*((pitch + k, 4 * n, 4 * n + 4) for n in range(count) for k in chord)).tracks[0]
 
     bass, lead, chords = voice(40, 20), voice(72, 12), voice(84, 20, (0, 4, 7))
     few, drums = voice(90, 3), voice(60, 40)
@@ -257,7 +273,8 @@ def test_windows_stand_on_their_own_and_sound_the_same(row, length):
 @given(
     st.lists(
         st.tuples(st.integers(15, 115), st.integers(0, 3000), st.integers(1, 900)),
-        min_size=1, max_size=40,
+        min_size=1,
+        max_size=40,
     ),
     st.sampled_from([24, 96, 100]),
     st.sampled_from([((0, 4, 4),), ((0, 3, 4), (288, 6, 8)), ((0, 2, 4), (48, 4, 4), (500, 3, 4))]),

@@ -30,9 +30,7 @@ def agreement(data):
     mine = sorted(
         note
         for track in ours.tracks
-        for note in zip(
-            track.pitch.tolist(), track.onset.tolist(), track.end.tolist(), strict=True
-        )
+        for note in zip(track.pitch.tolist(), track.onset.tolist(), track.end.tolist(), strict=True)
     )
     theirs = sorted(
         (note.pitch, midi.time_to_tick(note.start), midi.time_to_tick(note.end))
@@ -100,7 +98,8 @@ def test_seconds_through_changes_of_tempo():
 
 def test_of_several_signatures_at_one_tick_the_last_holds():
     events = (
-        b"\x00\xff\x58\x04\x04\x02\x18\x08" + b"\x00\xff\x58\x04\x03\x02\x18\x08"
+        b"\x00\xff\x58\x04\x04\x02\x18\x08"
+        + b"\x00\xff\x58\x04\x03\x02\x18\x08"
         + b"\x00\x90\x3c\x50\x83\x60\x80\x3c\x00\x00\xff\x2f\x00"
     )
     data = b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480) + b"MTrk" + struct.pack(">I", len(events))

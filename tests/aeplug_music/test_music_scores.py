@@ -94,8 +94,12 @@ def test_of_several_tunes_the_first(codec, tmp_path):
 @needs_music21
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("bad.musicxml", "<score-partwise"), ("bad.xml", "\x00\x01"), ("bad.mxl", "PK"),
-     ("empty.abc", "")],
+    [
+        ("bad.musicxml", "<score-partwise"),
+        ("bad.xml", "\x00\x01"),
+        ("bad.mxl", "PK"),
+        ("empty.abc", ""),
+    ],
 )
 def test_unreadable_notation(codec, tmp_path, name, text):
     with pytest.raises(FileError, match=name):

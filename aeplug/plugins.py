@@ -318,7 +318,7 @@ def _import_file(path: Path) -> Any:
     name = path.stem
     present = sys.modules.get(name)
     if present is not None:
-        if getattr(present, "__file__", None) == str(path):
+        if Path(getattr(present, "__file__", None) or "").resolve() == path.resolve():
             return present
         raise PluginError(f"its name '{name}' is taken by another module; rename the file")
     spec = importlib.util.spec_from_file_location(name, path)

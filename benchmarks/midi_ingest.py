@@ -47,14 +47,12 @@ def parse_pretty_midi(data: bytes) -> Tune:
         if not notes:
             continue
         tracks.append(
-            Track(
-                np.array([note.pitch for note in notes], np.int8),
+            Track.of(
+                [note.pitch for note in notes],
                 ticks([note.start for note in notes]),
                 ticks([note.end for note in notes]),
-                np.array([note.velocity for note in notes], np.int8),
-                instrument.program,
-                instrument.is_drum,
-                instrument.name,
+                [note.velocity for note in notes],
+                instrument.program, instrument.is_drum, instrument.name,
             )
         )
     return Tune(

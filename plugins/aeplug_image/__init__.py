@@ -107,7 +107,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "decoder.widths": (8, 16, 32, 32),
             "decoder.blocks": (0, 1, 1, 1),
             "decoder.hidden": 256,
-            "train.epochs": 20,
+            "train.epochs": 12,
             "train.batch_size": 128,
             "train.optimizer": "muon",
             "train.lr": 5e-3,

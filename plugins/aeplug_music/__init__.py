@@ -8,6 +8,7 @@ from aeplug import (
     CodecSpec,
     DatasetSpec,
     DecoderSpec,
+    DemoSpec,
     EncoderSpec,
     LossSpec,
     OptionSpec,
@@ -110,4 +111,11 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "train.eval_every": 500,
         },
         weights="aeplug_music:weights/melody-2bar",
+        demo=DemoSpec(
+            inputs=(
+                "folk_tunes.zip!ryansMammoth/ShipsAreSailingReel_1.mid",
+                "folk_tunes.zip!ryansMammoth/FantasticHornpipe_1.mid",
+            ),
+            order=20,
+        ),
     )

@@ -77,8 +77,8 @@ def collect(harvest: Harvest, exact: Hashes, relative: Hashes) -> Collection:
         [harvest.melodies[number] for number in own.tolist()],
         kept,
         np.repeat(np.arange(len(own)), counts[own]),
-        harvest.bar[kept],
-        harvest.metre[kept],
+        harvest.bar[kept].astype(np.int64),
+        harvest.metre[kept].astype(np.int64),
         split[file][own],
         len(exact) - len(kept),
     )
@@ -106,15 +106,23 @@ def build_melodies(
     Raises:
         DataError: a source is not there, or no file gives a window.
     """
-    found, skipped = find_sources(sources)
-    if not found and not skipped:
-        raise DataError(f"no MIDI files in {', '.join(sources)}")
+    found: list[Source] = []
+    skipped: list[Skipped] = []
+
+    def find() -> list[Source]:
+        files, damaged = find_sources(sources)
+        found.extend(files)
+        skipped.extend(damaged)
+        return found
+
     spools = out / SPOOLS
     spools.mkdir()
     arrived = sorted(
-        harvest_all(found, spools, max(processes, 1), bars, parse, progress),
+        harvest_all(find, spools, max(processes, 1), bars, parse, progress),
         key=lambda one: one[0],
     )
+    if not found and not skipped:
+        raise DataError(f"no MIDI files in {', '.join(sources)}")
     progress(len(found), len(found))
     harvests = [harvest for _, harvest in arrived]
     whole = joined(harvests) if harvests else Harvest()

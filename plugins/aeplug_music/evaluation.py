@@ -92,9 +92,9 @@ def _figures(columns: Mapping[str, Tensor]) -> dict[str, Any]:
 
 def _samples(model: Model, split: Split, count: int) -> dict[str, Any]:
     """Samples in the split's own mixture of metres, compared with it and with the training set."""
-    held_out = _windows(model, split, count)
-    train_split = open_dataset(model.config).split("train")
-    training = train_split.take(torch.arange(len(train_split)))
+    held_out = _windows(split, count)
+    dataset = open_dataset(model.config)
+    training, other = (_windows(dataset.split(name)) for name in ("train", "val"))
     metre = held_out["metre"]
     z = model.task.latent.prior(len(metre), 1.0, model.generator(SEED))
     sampling = Sampling(generator=model.generator(SEED + 1))
@@ -108,14 +108,17 @@ def _samples(model: Model, split: Split, count: int) -> dict[str, Any]:
         tokens.cpu(),
         held_out["tokens"],
         metre,
-        training["tokens"].cpu(),
-        training["metre"].cpu(),
+        training["tokens"],
+        training["metre"],
+        other["tokens"],
+        other["metre"],
         model.shape,
     )
 
 
-def _windows(model: Model, split: Split, count: int) -> dict[str, Tensor]:
-    """``count`` windows spread over a split: ``tokens`` and ``metre``."""
-    index = torch.linspace(0, len(split) - 1, min(count, len(split))).round().long()
+def _windows(split: Split, count: int | None = None) -> dict[str, Tensor]:
+    """All windows of a split, or ``count`` spread over it: ``tokens`` and ``metre``."""
+    rows = len(split) if count is None else min(count, len(split))
+    index = torch.linspace(0, len(split) - 1, rows, dtype=torch.float64).round().long()
     raw = split.to(torch.device("cpu")).take(index)
     return {"tokens": raw["tokens"], "metre": raw["metre"].long()}

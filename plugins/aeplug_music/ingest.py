@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,8 @@ STEPS_AT_ONCE = 250_000
 Parse = Callable[[bytes], Tune]
 
 
-@dataclass
-class Melody:
-    """One voice of a file.
+class Melody(NamedTuple):
+    """One voice of a file; a tuple, since millions cross processes.
 
     Attributes:
         file: number of its source.
@@ -73,9 +73,10 @@ class Harvest:
 def joined(harvests: list[Harvest]) -> Harvest:
     """Several as one, in their order."""
     counts = np.cumsum([0, *(len(one.melodies) for one in harvests)])
+    tokens = [one.tokens for one in harvests if len(one.tokens)] or [harvests[0].tokens]
     return Harvest(
         melodies=[melody for one in harvests for melody in one.melodies],
-        tokens=np.concatenate([one.tokens for one in harvests]),
+        tokens=np.concatenate(tokens),
         melody=np.concatenate([one.melody + n for one, n in zip(harvests, counts, strict=False)]),
         bar=np.concatenate([one.bar for one in harvests]),
         metre=np.concatenate([one.metre for one in harvests]),
@@ -155,9 +156,10 @@ def _add(waiting: _Waiting, number: int, tune: Tune) -> float:
     stretches = stretches_of(tune)
     key = tune.keys[0][1] if tune.keys else None
     shift = shift_of_signature(key) if key is not None else 0
+    bpm = tune.bpm
     for track in voices:
         waiting.batch.add(track, stretches, tune.ticks_per_quarter)
-        waiting.melodies.append(Melody(number, track.name, tune.bpm, shift, key is not None))
+        waiting.melodies.append(Melody(number, track.name, bpm, shift, key is not None))
         waiting.stretches.append(stretches)
     return 4 * len(voices) * tune.end / tune.ticks_per_quarter
 
@@ -167,13 +169,14 @@ def _work_off(waiting: _Waiting, bars: int) -> Harvest:
         return Harvest(tokens=np.zeros((0, window_width(bars)), np.uint8))
     streams = quantise(waiting.batch)
     windows = cut(streams, bars, window_width(bars))
-    for melody, shift in zip(waiting.melodies, estimated_shifts(streams), strict=True):
-        if not melody.key_known:
-            melody.key_shift = shift
-    counts = np.bincount(windows.melody, minlength=len(waiting.batch))
-    used = counts > 0
+    shifts = estimated_shifts(streams)
+    used = np.bincount(windows.melody, minlength=len(waiting.batch)) > 0
     return Harvest(
-        [melody for melody, has in zip(waiting.melodies, used, strict=True) if has],
+        [
+            melody if melody.key_known else Melody(*melody[:3], shift, False)
+            for melody, shift, has in zip(waiting.melodies, shifts, used.tolist(), strict=True)
+            if has
+        ],
         windows.tokens,
         (np.cumsum(used) - 1)[windows.melody],
         windows.bar.astype(np.int32),

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from symusic.core import ScoreTick
+from symusic.core import NoteTickList, ScoreTick
 
 from aeplug.errors import FileError
 from aeplug_music.metres import STEPS_PER_QUARTER
@@ -41,6 +41,10 @@ MAX_STEPS = 1_000_000
 _DENOMINATORS = frozenset({1, 2, 4, 8, 16, 32, 64})
 _DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm
 
+#: One note as it lies in memory, here and in the parser: ticks, MIDI number, 1..127.
+NOTE = np.dtype([("onset", "<i4"), ("length", "<i4"), ("pitch", "i1"), ("velocity", "i1"),
+                 ("unused", "<u2")])
+
 Int32 = npt.NDArray[np.int32]
 Int8 = npt.NDArray[np.int8]
 
@@ -50,22 +54,53 @@ class Track:
     """Notes of one track, channel and program, ordered by onset.
 
     Attributes:
-        pitch: MIDI number, int8 ``(n,)``, 0..127.
-        onset: tick, int32 ``(n,)``, from 0.
-        end: tick of the note's end, int32 ``(n,)``; where it is ``onset`` nothing is heard.
-        velocity: int8 ``(n,)``, 1..127.
+        notes: the notes' bytes, as many ``NOTE`` one after another; in bulk they are joined, and
+            never looked at one file at a time.
         program: General MIDI program, 0..127.
         is_drum: channel 10.
         name: as the file has it.
     """
 
-    pitch: Int8
-    onset: Int32
-    end: Int32
-    velocity: Int8
+    notes: bytes
     program: int = 0
     is_drum: bool = False
     name: str = ""
+
+    @classmethod
+    def of(
+        cls, pitch: npt.ArrayLike, onset: npt.ArrayLike, end: npt.ArrayLike,
+        velocity: npt.ArrayLike = 80, program: int = 0, is_drum: bool = False, name: str = "",
+    ) -> Track:
+        """A track from arrays ``(n,)``: MIDI numbers, ticks ordered by onset, ticks, 1..127."""
+        onset = np.asarray(onset)
+        notes = np.zeros(len(onset), NOTE)
+        notes["onset"], notes["length"] = onset, np.asarray(end) - onset
+        notes["pitch"], notes["velocity"] = pitch, velocity
+        return cls(notes.tobytes(), program, is_drum, name)
+
+    def __len__(self) -> int:
+        return len(self.notes) // NOTE.itemsize
+
+    @property
+    def pitch(self) -> Int8:
+        """MIDI numbers, int8 ``(n,)``, 0..127."""
+        return np.frombuffer(self.notes, NOTE)["pitch"]
+
+    @property
+    def onset(self) -> Int32:
+        """Ticks, int32 ``(n,)``, from 0."""
+        return np.frombuffer(self.notes, NOTE)["onset"]
+
+    @property
+    def end(self) -> Int32:
+        """Ticks of the notes' ends, int32 ``(n,)``; where it is the onset nothing is heard."""
+        notes = np.frombuffer(self.notes, NOTE)
+        return notes["onset"] + notes["length"]
+
+    @property
+    def velocity(self) -> Int8:
+        """Int8 ``(n,)``, 1..127."""
+        return np.frombuffer(self.notes, NOTE)["velocity"]
 
 
 @dataclass(slots=True)
@@ -79,6 +114,7 @@ class Tune:
         tempos: (tick, microseconds a quarter), ordered by tick; none: 120 bpm.
         keys: (tick, sharps -7..7, minor), ordered by tick; none: not said.
         name: the first track's name.
+        end: the last note's end, in ticks; taken from the tracks where it is not given.
     """
 
     ticks_per_quarter: int
@@ -87,16 +123,16 @@ class Tune:
     tempos: list[tuple[int, int]] = field(default_factory=list)
     keys: list[tuple[int, int, bool]] = field(default_factory=list)
     name: str = ""
+    end: int = 0
 
     @property
     def bpm(self) -> float:
         """Quarters a minute at the start."""
         return 60e6 / self.tempos[0][1] if self.tempos else 120.0
 
-    @property
-    def end(self) -> int:
-        """The last note's end, in ticks."""
-        return max((int(track.end.max()) for track in self.tracks), default=0)
+    def __post_init__(self) -> None:
+        if not self.end:
+            self.end = max((int(track.end.max()) for track in self.tracks), default=0)
 
 
 def read_midi(path: Path) -> Tune:
@@ -142,11 +178,15 @@ def parse_midi(data: bytes) -> Tune:
     end = score.end()
     tempos = _tempos(score)
     _check_extent(score, ticks_per_quarter, end, tempos)
-    tune = Tune(ticks_per_quarter, [], _time_signatures(score), tempos, _keys(score))
+    tune = Tune(
+        ticks_per_quarter, [], _time_signatures(score), tempos, _keys(score), end=end
+    )
     for track in _all(score.tracks):
         notes = track.notes
         if len(notes):
-            tune.tracks.append(_track(track, notes.numpy()))
+            tune.tracks.append(
+                Track(_note_bytes(notes), track.program, track.is_drum, track.name)
+            )
     if not tune.tracks:
         raise InvalidMidi("no notes")
     tune.name = tune.tracks[0].name
@@ -158,12 +198,34 @@ def _all(events: Any) -> list[Any]:
     return [events[number] for number in range(len(events))]
 
 
-def _track(track: Any, notes: dict[str, Any]) -> Track:
-    onset = notes["time"]
-    return Track(
-        notes["pitch"], onset, onset + notes["duration"], notes["velocity"],
-        track.program, track.is_drum, track.name,
+def _note_bytes(notes: Any) -> bytes:
+    # What the parser pickles is its memory, behind a count of four bytes; taking that costs a
+    # tenth of its arrays. Whether it still is so was tried when this module was imported.
+    if _PICKLES_MEMORY:
+        return bytes(notes.__getstate__())[4:]
+    arrays = notes.numpy()
+    return Track.of(
+        arrays["pitch"], arrays["time"], arrays["time"] + arrays["duration"], arrays["velocity"]
+    ).notes
+
+
+def _pickles_memory() -> bool:
+    pitch, velocity = [60, 21, 108], [1, 80, 127]
+    onset, end = [0, 70_000, 2**28], [9, 70_100, 2**28 + 1]
+    notes = NoteTickList.from_numpy(
+        np.array(onset, np.int32), np.array(end, np.int32) - np.array(onset, np.int32),
+        np.array(pitch, np.int8), np.array(velocity, np.int8),
     )
+    try:
+        track = Track(bytes(notes.__getstate__())[4:])
+        found = [one.tolist() for one in (track.pitch, track.velocity)]
+        found += [one.tolist() for one in (track.onset, track.end)]
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return found == [pitch, velocity, onset, end]
+
+
+_PICKLES_MEMORY = _pickles_memory()
 
 
 def _check_extent(

@@ -1,8 +1,9 @@
 """How samples compare with real tunes: features, known sequences, copies.
 
 Feature by feature the overlap of two histograms: of samples with held-out windows, beside the
-ceiling (windows of the training set in their place) and the floor (held-out windows with their
-pitches dealt out anew over the whole set and their onsets over each window).
+ceiling (other real windows in their place: the validation split) and the floor (the held-out
+windows with the tokens of each step dealt out anew among all windows of the metre, so that neither
+pitches nor rhythm hang together).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from aeplug_music.window_shape import lengths_by_metre
 
 Array = npt.NDArray[Any]
 
-#: Notes of a sequence that is looked up in the training set, by its intervals.
+#: Notes of a sequence that is looked up in the training set, by intervals and steps between onsets.
 SEQUENCE = 8
 SEED = 7
 
@@ -31,9 +32,13 @@ def compare_samples(
     metre: Tensor,
     training: Tensor,
     training_metre: Tensor,
+    other: Tensor,
+    other_metre: Tensor,
     shape: DataShape,
 ) -> dict[str, Any]:
     """Figures of samples ``(N, T)`` that have the metres ``(N,)`` of the held-out windows.
+
+    ``other`` are real windows, neither held out nor necessarily trained on, for the ceiling.
 
     Returns:
         ``known_sequences``: share of the samples' sequences of 8 notes that the training set has
@@ -51,13 +56,13 @@ def compare_samples(
         report[f"known_sequences{suffix}"] = _share(sequences, known)
         report[f"copies{suffix}"] = _share(prints, windows)
     generator = np.random.default_rng(SEED)
-    ceiling = _like(_array(training), _array(training_metre), _array(metre), generator)
+    ceiling = _like(_array(other), _array(other_metre), _array(metre), generator)
     real = _features(sets["held_out"], lengths[_array(metre)])
     compared = {
         "samples": _features(sets["samples"], lengths[_array(metre)]),
         "ceiling": _features(ceiling, lengths[_array(metre)]),
         "floor": _features(
-            _shuffled(sets["held_out"], lengths[_array(metre)], generator), lengths[_array(metre)]
+            _shuffled(sets["held_out"], _array(metre), generator), lengths[_array(metre)]
         ),
     }
     report["overlap"] = {
@@ -74,14 +79,13 @@ def _array(tensor: Tensor) -> Array:
 
 
 def _sequences(tokens: Array) -> list[bytes]:
-    """Every run of ``SEQUENCE`` notes as its intervals in semitones."""
+    """Every run of ``SEQUENCE`` notes as its intervals in semitones and steps between onsets."""
     found: list[bytes] = []
     for row in tokens:
-        intervals = np.diff(row[row >= FIRST_ONSET]).astype(np.int8)
-        content = intervals.tobytes()
-        found += [
-            content[start : start + SEQUENCE - 1] for start in range(len(content) - SEQUENCE + 2)
-        ]
+        places = np.flatnonzero(row >= FIRST_ONSET)
+        moves = np.stack([np.diff(row[places]), np.diff(places)], 1).astype(np.int8)
+        last = len(moves) - SEQUENCE + 2
+        found += [moves[start : start + SEQUENCE - 1].tobytes() for start in range(last)]
     return found
 
 
@@ -108,12 +112,11 @@ def _like(tokens: Array, metre: Array, wanted: Array, generator: np.random.Gener
     return tokens[rows]
 
 
-def _shuffled(tokens: Array, lengths: Array, generator: np.random.Generator) -> Array:
-    onsets = tokens >= FIRST_ONSET
+def _shuffled(tokens: Array, metre: Array, generator: np.random.Generator) -> Array:
     dealt = tokens.copy()
-    dealt[onsets] = generator.permutation(tokens[onsets])
-    for row, length in zip(dealt, lengths, strict=True):
-        row[:length] = generator.permutation(row[:length])
+    for number in np.unique(metre):
+        rows = np.flatnonzero(metre == number)
+        dealt[rows] = generator.permuted(tokens[rows], axis=0)
     return dealt
 
 

@@ -17,7 +17,6 @@ SCORE_SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl")
 INSTALL = 'pip install "aeplug[scores]"'
 
 _TICKS_PER_QUARTER = 480
-_VELOCITY = 80
 
 
 def read_score(path: Path) -> Tune:
@@ -53,34 +52,33 @@ def read_score(path: Path) -> Tune:
         # music21 has no common base for what its parsers raise.
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(f"not readable as {path.suffix} ({detail})") from error
-    if not tune.tracks:
-        raise FileError("no notes")
     tune.name = tune.name or path.stem
     return tune
 
 
 def _tune(score: Any) -> Tune:
-    parts = list(score.parts) if score.hasPartLikeStreams() else [score]
-    tune = Tune(_TICKS_PER_QUARTER, [])
-    for part in parts:
-        played = _played(part)
-        track = _track(played)
-        if track is None:
-            continue
-        if not tune.tracks:
-            tune.time_signatures = _time_signatures(played)
-            tune.keys = [
-                (_tick(one.getOffsetInHierarchy(played)), int(one.sharps), False)
-                for one in played.recurse().getElementsByClass("KeySignature")
-            ]
-        tune.tracks.append(track)
-    for start, _, mark in score.metronomeMarkBoundaries():
-        quarters_a_minute = mark.getQuarterBPM()
-        if quarters_a_minute:
-            tune.tempos.append((_tick(start), round(60e6 / quarters_a_minute)))
-    if score.metadata is not None:
-        tune.name = score.metadata.bestTitle or ""
-    return tune
+    played = [
+        _played(part) for part in (score.parts if score.hasPartLikeStreams() else [score])
+    ]
+    tracks = [(part, track) for part in played if (track := _track(part)) is not None]
+    if not tracks:
+        raise FileError("no notes")
+    first = tracks[0][0]
+    return Tune(
+        _TICKS_PER_QUARTER,
+        [track for _, track in tracks],
+        _time_signatures(first),
+        [
+            (_tick(start), round(60e6 / mark.getQuarterBPM()))
+            for start, _, mark in score.metronomeMarkBoundaries()
+            if mark.getQuarterBPM()
+        ],
+        [
+            (_tick(one.getOffsetInHierarchy(first)), int(one.sharps), False)
+            for one in first.recurse().getElementsByClass("KeySignature")
+        ],
+        (score.metadata.bestTitle if score.metadata is not None else "") or "",
+    )
 
 
 def _played(part: Any) -> Any:
@@ -105,11 +103,7 @@ def _track(part: Any) -> Track | None:
     if end.max() > MAX_QUARTERS * _TICKS_PER_QUARTER:
         raise FileError(f"too long (over {MAX_QUARTERS} quarters)")
     inside = (pitch >= 0) & (pitch <= 127)
-    return Track(
-        pitch[inside].astype(np.int8), onset[inside].astype(np.int32),
-        end[inside].astype(np.int32), np.full(int(inside.sum()), _VELOCITY, np.int8),
-        name=part.partName or "",
-    )
+    return Track.of(pitch[inside], onset[inside], end[inside], name=part.partName or "")
 
 
 def _time_signatures(part: Any) -> list[tuple[int, int, int]]:

@@ -38,9 +38,14 @@ def groups(count: int, item: Int, key: Hashes) -> Int:
     """
     order = np.argsort(key)
     item, key = item[order], key[order]
-    linked = (key[1:] == key[:-1]) & (item[1:] != item[:-1])
-    pairs = np.unique(item[:-1][linked] * count + item[1:][linked])
-    left, right = pairs // max(count, 1), pairs % max(count, 1)
+    # Every item is linked to the lowest that has the key.
+    first = np.flatnonzero(np.diff(key, prepend=key[:1] + np.uint64(1)))
+    if not len(first):
+        return np.arange(count)
+    lowest = np.repeat(np.minimum.reduceat(item, first), np.diff(first, append=len(key)))
+    pairs = np.sort((lowest * count + item)[lowest != item])
+    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+    left, right = pairs // count, pairs % count
     label = np.arange(count)
     while True:
         low = np.minimum(label[left], label[right])

@@ -22,7 +22,7 @@ from aeplug_music.melody import (
     Tokens,
 )
 from aeplug_music.metres import DEFAULT_METRE, METRES, STEPS_PER_BAR, STEPS_PER_QUARTER, parts
-from aeplug_music.midi import Track, Tune
+from aeplug_music.midi import NOTE, Track, Tune
 
 Int = npt.NDArray[np.int64]
 
@@ -151,10 +151,10 @@ class Streams:
 def quantise(batch: Batch) -> Streams:
     """Lay every melody of the batch on the grid, as one voice."""
     melodies = len(batch)
-    pitch = np.concatenate([track.pitch for track in batch.tracks])
-    onset = np.concatenate([track.onset for track in batch.tracks])
-    end = np.concatenate([track.end for track in batch.tracks])
-    owner = np.repeat(np.arange(melodies), [len(track.pitch) for track in batch.tracks])
+    notes = np.frombuffer(b"".join([track.notes for track in batch.tracks]), NOTE)
+    pitch, onset = notes["pitch"].copy(), notes["onset"].astype(np.int64)
+    end = onset + notes["length"]
+    owner = np.repeat(np.arange(melodies), [len(track) for track in batch.tracks])
     heard = (pitch >= LOWEST) & (pitch <= HIGHEST) & (end > onset)
     if not heard.all():
         pitch, onset, end, owner = pitch[heard], onset[heard], end[heard], owner[heard]
@@ -205,11 +205,9 @@ def quantise(batch: Batch) -> Streams:
     )
 
 
-def _step(
-    tick: npt.NDArray[np.signedinteger], since: Int | int, quarter: Int | np.int64
-) -> Int:
+def _step(tick: Int, since: Int | int, quarter: Int | np.int64) -> Int:
     # Nearest step, halves up, in whole numbers.
-    eighths = 2 * STEPS_PER_QUARTER * (tick.astype(np.int64) - since)
+    eighths = 2 * STEPS_PER_QUARTER * (tick - since)
     found: Int = (eighths + quarter) // (2 * quarter)
     return found
 
@@ -228,13 +226,7 @@ def _reach(
     return reach
 
 
-def _in_chords(
-    onsets: Int,
-    onset: npt.NDArray[np.signedinteger],
-    end: npt.NDArray[np.signedinteger],
-    owner: Int,
-    melodies: int,
-) -> Int:
+def _in_chords(onsets: Int, onset: Int, end: Int, owner: Int, melodies: int) -> Int:
     """Notes of each melody that begin on the step of the note before and sound with it."""
     # Overlap tells a chord from quick notes, of which a step may hold several.
     together = (onsets[1:] == onsets[:-1]) & (onset[1:] < end[:-1])
@@ -313,9 +305,9 @@ def _rows(streams: Streams, starts: Int, lengths: Int, width: int) -> Tokens:
     # At the left edge a note that sounds on begins anew, and a note-off ends nothing.
     edge[:] = np.where(edge == HOLD, _sounding_over(streams, starts), edge)
     edge[edge == NOTE_OFF] = HOLD
-    for length in np.unique(lengths):
-        if length < width:
-            rows[lengths == length, length:] = HOLD
+    # Beyond its length a window is all holds, which are 0.
+    steps, which = np.unique(lengths, return_inverse=True)
+    rows *= (np.arange(width) < steps[:, None]).astype(np.uint8)[which]
     return rows
 
 

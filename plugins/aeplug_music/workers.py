@@ -17,18 +17,23 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aeplug.errors import DataError
 from aeplug_music.ingest import Harvest, Parse, ingest
 from aeplug_music.midi import parse_midi
 from aeplug_music.sources import Source
 
 #: Files a process is given at once.
-SHARE = 256
+SHARE = 1024
 #: Seconds a file may take, and for the work on all of a share together.
 FILE_SECONDS, SHARE_SECONDS = 2.0, 60.0
 #: Bytes a process may take beyond what it has once it is ready to read.
 MEMORY_BYTES = 192 * 2**20
 _LOOK_SECONDS = 0.2
+_LARGE_BLOCK = 31 * 2**20
+#: Processes started before it is known how many have something to do.
+_EARLY = 2
 
 Share = list[tuple[int, Source]]
 
@@ -54,6 +59,9 @@ def _work(connection: Connection, state: Any, bars: int, parse: Parse, spool: st
     _limit_memory()
     # What is read has no cycles; looking for some takes a tenth of the time.
     gc.disable()
+    # glibc hands large blocks back at every free, and faults their pages in again, until it has
+    # seen a larger one freed. Arrays of a share are then reused; elsewhere this costs nothing.
+    np.empty(_LARGE_BLOCK, np.uint8)
     rows = 0
     with (
         contextlib.suppress(EOFError, BrokenPipeError, ConnectionError, KeyboardInterrupt),
@@ -90,14 +98,15 @@ def _start(bars: int, parse: Parse, spool: Path) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     state = context.RawArray("d", [-1.0, 0.0])
-    process = context.Process(target=_work, args=(theirs, state, bars, parse, str(spool)), daemon=True)
+    given = (theirs, state, bars, parse, str(spool))
+    process = context.Process(target=_work, args=given, daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours, state)
 
 
 def harvest_all(
-    sources: Sequence[Source],
+    find: Callable[[], Sequence[Source]],
     spools: Path,
     processes: int,
     bars: int = 2,
@@ -107,7 +116,7 @@ def harvest_all(
     """Read all sources, several processes at work.
 
     Args:
-        sources: what to read.
+        find: says what to read; called while the first processes start.
         spools: an empty folder for files of windows, uint8 rows one after another.
         processes: how many.
         bars: bars a window.
@@ -121,16 +130,19 @@ def harvest_all(
     Raises:
         DataError: processes die as soon as they are started.
     """
-    numbered = list(enumerate(sources))
-    # Shares small enough that every process has several, so that all end together.
-    size = max(1, min(SHARE, -(-len(numbered) // (4 * processes))))
-    queue: deque[Share] = deque(
-        numbered[first : first + size] for first in range(0, len(numbered), size)
-    )
-    workers: list[_Worker] = []
-    done, failures, started = 0, 0, min(processes, len(queue))
+    started = min(processes, _EARLY)
+    workers = [_start(bars, parse, spools / str(number)) for number in range(started)]
     try:
-        workers = [_start(bars, parse, spools / str(n)) for n in range(started)]
+        numbered = list(enumerate(find()))
+        # Shares small enough that every process has several, so that all end together.
+        size = max(1, min(SHARE, -(-len(numbered) // (4 * processes))))
+        queue: deque[Share] = deque(
+            numbered[first : first + size] for first in range(0, len(numbered), size)
+        )
+        while started < min(processes, len(queue)):
+            workers.append(_start(bars, parse, spools / str(started)))
+            started += 1
+        done, failures = 0, 0
         for worker in workers:
             _give(worker, queue)
         while any(worker.share for worker in workers):

@@ -28,13 +28,7 @@ C4 = 60 - 19  # its token
 def tune(*notes, quarter=4, metres=((0, 4, 4),), **more):
     """Notes (pitch, onset, end) in ticks; with quarter=4 a tick is a step."""
     pitch, onset, end = np.array(sorted(notes, key=lambda note: note[1])).T
-    track = Track(
-        pitch.astype(np.int8),
-        onset.astype(np.int32),
-        end.astype(np.int32),
-        np.full(len(notes), 80, np.int8),
-        **more,
-    )
+    track = Track.of(pitch, onset, end, **more)
     return Tune(quarter, [track], list(metres))
 
 

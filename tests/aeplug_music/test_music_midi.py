@@ -118,3 +118,14 @@ def test_a_note_that_ends_where_it_begins_is_left_out():
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileError, match="No such file"):
         read_midi(tmp_path / "none.mid")
+
+
+def test_both_ways_of_taking_notes_from_the_parser_agree(tunes, monkeypatch):
+    for name in sorted(tunes)[::400]:
+        quick = parse_midi(tunes[name])
+        with monkeypatch.context() as patch:
+            patch.setattr("aeplug_music.midi._PICKLES_MEMORY", False)
+            plain = parse_midi(tunes[name])
+        for a, b in zip(quick.tracks, plain.tracks, strict=True):
+            for field in ("pitch", "onset", "end", "velocity"):
+                assert np.array_equal(getattr(a, field), getattr(b, field))

@@ -52,7 +52,9 @@ def parse_pretty_midi(data: bytes) -> Tune:
                 ticks([note.start for note in notes]),
                 ticks([note.end for note in notes]),
                 [note.velocity for note in notes],
-                instrument.program, instrument.is_drum, instrument.name,
+                instrument.program,
+                instrument.is_drum,
+                instrument.name,
             )
         )
     return Tune(

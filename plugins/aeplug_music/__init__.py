@@ -26,12 +26,20 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
         "melodies from MIDI; with the extra 'scores' from ABC and MusicXML",
         suffixes=(".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl"),
         options=(
-            OptionSpec("tempo", "float", None, "quarters a minute (else the tune's own, or 120)",
-                       minimum=10, maximum=1000),
-            OptionSpec("program", "int", 0, "General MIDI program, 0 to 127",
-                       minimum=0, maximum=127),
-            OptionSpec("velocity", "int", 80, "loudness of every note, 1 to 127",
-                       minimum=1, maximum=127),
+            OptionSpec(
+                "tempo",
+                "float",
+                None,
+                "quarters a minute (else the tune's own, or 120)",
+                minimum=10,
+                maximum=1000,
+            ),
+            OptionSpec(
+                "program", "int", 0, "General MIDI program, 0 to 127", minimum=0, maximum=127
+            ),
+            OptionSpec(
+                "velocity", "int", 80, "loudness of every note, 1 to 127", minimum=1, maximum=127
+            ),
             OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
         ),
     )
@@ -96,8 +104,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         settings={
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "9/8", "3/8"),
             "latent.size": 128,
-            "latent.mean_share": 0.2,
-            "loss.beta": "linear(0.16, 0.32, 0.3)",
+            "loss.beta": "linear(0.2, 0.39, 0.3)",
             "train.steps": 12000,
             "train.batch_size": 512,
             "train.optimizer": "muon",

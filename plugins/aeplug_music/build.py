@@ -144,9 +144,7 @@ def build_melodies(
     return BuildReport(_figures(collection, found, whole), skipped)
 
 
-def _echoes(
-    harvest: Harvest, collection: Collection, sources: Sequence[Source]
-) -> list[Skipped]:
+def _echoes(harvest: Harvest, collection: Collection, sources: Sequence[Source]) -> list[Skipped]:
     """Files that add nothing."""
     heard = {melody.file for melody in harvest.melodies}
     own = {melody.file for melody in collection.melodies}
@@ -171,9 +169,7 @@ def _write_tokens(path: Path, harvests: Sequence[Harvest], kept: Int, width: int
     del tokens, spools
 
 
-def _write_index(
-    path: Path, collection: Collection, sources: Sequence[Source], bars: int
-) -> None:
+def _write_index(path: Path, collection: Collection, sources: Sequence[Source], bars: int) -> None:
     edges = np.searchsorted(collection.melody, np.arange(len(collection.melodies) + 1)).tolist()
     bar, metre = collection.bar.tolist(), [METRES[one] for one in collection.metre.tolist()]
     tunes = []
@@ -181,17 +177,19 @@ def _write_index(
         collection.melodies, collection.split.tolist(), edges[:-1], edges[1:], strict=True
     ):
         metres = metre[first:end]
-        tunes.append({
-            "source": str(sources[melody.file]),
-            "title": melody.title,
-            "split": SPLITS[split],
-            "bpm": round(melody.bpm, 3),
-            "key_shift": melody.key_shift,
-            "key_known": melody.key_known,
-            "rows": [first, end],
-            "bar": bar[first:end],
-            "metre": metres[0] if len(set(metres)) == 1 else metres,
-        })
+        tunes.append(
+            {
+                "source": str(sources[melody.file]),
+                "title": melody.title,
+                "split": SPLITS[split],
+                "bpm": round(melody.bpm, 3),
+                "key_shift": melody.key_shift,
+                "key_known": melody.key_known,
+                "rows": [first, end],
+                "bar": bar[first:end],
+                "metre": metres[0] if len(set(metres)) == 1 else metres,
+            }
+        )
     content = {"format": FORMAT, "bars": bars, "metres": list(METRES)}
     with path.open("w", encoding="utf-8") as file:
         # One tune a line: for people, and for line tools.
@@ -201,9 +199,7 @@ def _write_index(
         file.write("\n]}\n")
 
 
-def _figures(
-    collection: Collection, sources: Sequence[Source], whole: Harvest
-) -> dict[str, Any]:
+def _figures(collection: Collection, sources: Sequence[Source], whole: Harvest) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "files": len(sources),
         "tunes": len(collection.melodies),

@@ -85,8 +85,9 @@ class MelodyDataset:
         path: str = setting(
             "", "folder of `aeplug data build`, or MIDI files as folder or zip; empty: bundled"
         )
-        bars: int = setting(2, "bars a window, as many a built folder has", unit="bars",
-                            ge=1, le=64)
+        bars: int = setting(
+            2, "bars a window, as many a built folder has", unit="bars", ge=1, le=64
+        )
         metres: Metres = setting(METRES, "metres taken, others are left out")
 
     def __init__(self, config: Config) -> None:
@@ -165,7 +166,11 @@ def _open(path: Path, bars: int) -> _Rows:
         )
     found = collect(harvest, harvest.exact, harvest.relative)
     return _Rows(
-        harvest.tokens[found.kept], found.metre, found.melody, found.bar, found.split,
+        harvest.tokens[found.kept],
+        found.metre,
+        found.melody,
+        found.bar,
+        found.split,
         [str(sources[melody.file]) for melody in found.melodies],
     )
 
@@ -202,11 +207,10 @@ def _open_built(path: Path, bars: int) -> _Rows:
     except OSError as error:
         raise DataError(f"{path} is not a built folder: {error}") from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); build it again"
-                        ) from error
+        raise DataError(
+            f"{path} is damaged ({type(error).__name__}: {error}); build it again"
+        ) from error
     same = {len(rows.tokens), len(rows.metre), len(rows.tune), len(rows.bar)}
     if rows.tokens.shape[1:] != (window_width(bars),) or len(same) != 1:
         raise DataError(f"{path} is damaged: index and tokens do not fit; build it again")
     return rows
-
-

@@ -5,6 +5,9 @@ likeliest token given the true ones before. ``accuracy_free_running``: tokens dr
 1, each given the model's own before. ``accuracy_greedy``, ``exact_match`` (share of windows
 without any error) and ``onset_f1`` (onsets of the right pitch on the right step): the likeliest
 token given the model's own before, as ``aeplug reconstruct`` gives. ``kl_bits``: to N(0, I).
+
+``accuracy_from_draws`` is the exception: free-running from a draw of the posterior. The KL counts
+the bits of a draw; a decoder that reads from the mean what a draw's noise would hide shows here.
 """
 
 from __future__ import annotations
@@ -54,6 +57,7 @@ def _counts(model: Model, batch: Any, generator: torch.Generator) -> dict[str, T
     z, decoder = posterior.mode(), model.task.decoder
     free = decoder.generate(z, context, Sampling(generator=generator))
     greedy = decoder.generate(z, context, Sampling(greedy=True))
+    drawn = decoder.generate(posterior.sample(generator), context, Sampling(generator=generator))
     context.target = batch.target
     forced = decoder(z, context, model.task.knobs(model.device)).likeliest()
     target = batch.target
@@ -68,6 +72,7 @@ def _counts(model: Model, batch: Any, generator: torch.Generator) -> dict[str, T
         "steps": batch.lengths.double(),
         "forced": hits(forced),
         "free": hits(free),
+        "drawn": hits(drawn),
         "greedy": hits(greedy),
         "exact": (hits(greedy) == batch.lengths).double(),
         "onsets_right": (true_onsets & (greedy == target)).sum(1).double(),
@@ -84,6 +89,7 @@ def _figures(columns: Mapping[str, Tensor]) -> dict[str, Any]:
         "accuracy_teacher_forced": total["forced"] / steps,
         "accuracy_free_running": total["free"] / steps,
         "accuracy_greedy": total["greedy"] / steps,
+        "accuracy_from_draws": total["drawn"] / steps,
         "exact_match": total["exact"] / windows,
         "onset_f1": 2 * total["onsets_right"] / max(total["onsets"], 1.0),
         "kl_bits": total["kl_bits"] / windows,

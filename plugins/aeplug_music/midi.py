@@ -42,8 +42,9 @@ _DENOMINATORS = frozenset({1, 2, 4, 8, 16, 32, 64})
 _DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm
 
 #: One note as it lies in memory, here and in the parser: ticks, MIDI number, 1..127.
-NOTE = np.dtype([("onset", "<i4"), ("length", "<i4"), ("pitch", "i1"), ("velocity", "i1"),
-                 ("unused", "<u2")])
+NOTE = np.dtype(
+    [("onset", "<i4"), ("length", "<i4"), ("pitch", "i1"), ("velocity", "i1"), ("unused", "<u2")]
+)
 
 Int32 = npt.NDArray[np.int32]
 Int8 = npt.NDArray[np.int8]
@@ -68,8 +69,14 @@ class Track:
 
     @classmethod
     def of(
-        cls, pitch: npt.ArrayLike, onset: npt.ArrayLike, end: npt.ArrayLike,
-        velocity: npt.ArrayLike = 80, program: int = 0, is_drum: bool = False, name: str = "",
+        cls,
+        pitch: npt.ArrayLike,
+        onset: npt.ArrayLike,
+        end: npt.ArrayLike,
+        velocity: npt.ArrayLike = 80,
+        program: int = 0,
+        is_drum: bool = False,
+        name: str = "",
     ) -> Track:
         """A track from arrays ``(n,)``: MIDI numbers, ticks ordered by onset, ticks, 1..127."""
         onset = np.asarray(onset)
@@ -178,15 +185,11 @@ def parse_midi(data: bytes) -> Tune:
     end = score.end()
     tempos = _tempos(score)
     _check_extent(score, ticks_per_quarter, end, tempos)
-    tune = Tune(
-        ticks_per_quarter, [], _time_signatures(score), tempos, _keys(score), end=end
-    )
+    tune = Tune(ticks_per_quarter, [], _time_signatures(score), tempos, _keys(score), end=end)
     for track in _all(score.tracks):
         notes = track.notes
         if len(notes):
-            tune.tracks.append(
-                Track(_note_bytes(notes), track.program, track.is_drum, track.name)
-            )
+            tune.tracks.append(Track(_note_bytes(notes), track.program, track.is_drum, track.name))
     if not tune.tracks:
         raise InvalidMidi("no notes")
     tune.name = tune.tracks[0].name
@@ -213,8 +216,10 @@ def _pickles_memory() -> bool:
     pitch, velocity = [60, 21, 108], [1, 80, 127]
     onset, end = [0, 70_000, 2**28], [9, 70_100, 2**28 + 1]
     notes = NoteTickList.from_numpy(
-        np.array(onset, np.int32), np.array(end, np.int32) - np.array(onset, np.int32),
-        np.array(pitch, np.int8), np.array(velocity, np.int8),
+        np.array(onset, np.int32),
+        np.array(end, np.int32) - np.array(onset, np.int32),
+        np.array(pitch, np.int8),
+        np.array(velocity, np.int8),
     )
     try:
         track = Track(bytes(notes.__getstate__())[4:])
@@ -270,13 +275,13 @@ def _tempos(score: Any) -> list[tuple[int, int]]:
 
 def _time_signatures(score: Any) -> list[tuple[int, int, int]]:
     found = [
-        (event.time, event.numerator, event.denominator)
-        for event in _all(score.time_signatures)
+        (event.time, event.numerator, event.denominator) for event in _all(score.time_signatures)
     ]
     for tick, numerator, denominator in found:
         if numerator < 1 or denominator not in _DENOMINATORS:
-            raise InvalidMidi("invalid time signature", f"{numerator} over a note no one writes, "
-                              f"at tick {tick}")
+            raise InvalidMidi(
+                "invalid time signature", f"{numerator} over a note no one writes, at tick {tick}"
+            )
     if len(found) > 1:
         # Of several at one tick (each track may repeat it) the last holds.
         found = sorted({event[0]: event for event in found}.values())

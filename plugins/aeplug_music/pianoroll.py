@@ -94,8 +94,14 @@ def _draw(panel: Any, melody: Melody, low: int, high: int, span: int) -> None:
     ends = np.minimum(np.asarray(ends)[shown], end)
     # A light edge, so that repeated notes are told apart.
     panel.barh(
-        pitches, ends - onsets, 0.9, onsets,
-        color=_NOTE, edgecolor="white", linewidth=0.8, zorder=3,
+        pitches,
+        ends - onsets,
+        0.9,
+        onsets,
+        color=_NOTE,
+        edgecolor="white",
+        linewidth=0.8,
+        zorder=3,
     )
     panel.set_xlim(0, max(span, 1))
     panel.set_ylim(low - 0.5, high + 0.5)
@@ -128,8 +134,14 @@ def _grid(panel: Any, melody: Melody, end: int) -> list[int]:
             bar_lines.append(step)
         if steps > 0:
             panel.text(
-                start + 0.3, 0.97, passage.metre, transform=panel.get_xaxis_transform(),
-                fontsize=7, color=colour, va="top", zorder=4,
+                start + 0.3,
+                0.97,
+                passage.metre,
+                transform=panel.get_xaxis_transform(),
+                fontsize=7,
+                color=colour,
+                va="top",
+                zorder=4,
             )
         start += len(passage.tokens)
     return bar_lines

@@ -94,5 +94,3 @@ def _passages(tune: Tune, streams: Streams) -> tuple[Passage, ...]:
             name = "{}/{}".format(*stretch.signature)
             found.append(Passage(name, streams.tokens[start : start + steps]))
     return tuple(found)
-
-

@@ -57,9 +57,7 @@ def read_score(path: Path) -> Tune:
 
 
 def _tune(score: Any) -> Tune:
-    played = [
-        _played(part) for part in (score.parts if score.hasPartLikeStreams() else [score])
-    ]
+    played = [_played(part) for part in (score.parts if score.hasPartLikeStreams() else [score])]
     tracks = [(part, track) for part in played if (track := _track(part)) is not None]
     if not tracks:
         raise FileError("no notes")

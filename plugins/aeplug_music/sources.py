@@ -113,7 +113,10 @@ def _packed(member: zipfile.ZipInfo) -> Packed | None:
     if encrypted or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return None
     return Packed(
-        member.header_offset, member.compress_size, member.file_size, member.CRC,
+        member.header_offset,
+        member.compress_size,
+        member.file_size,
+        member.CRC,
         member.compress_type == zipfile.ZIP_DEFLATED,
     )
 

@@ -26,9 +26,7 @@ from aeplug_music.midi import NOTE, Track, Tune
 
 Int = npt.NDArray[np.int64]
 
-_NUMBERS = {
-    parts(metre): (number, STEPS_PER_BAR[metre]) for number, metre in enumerate(METRES)
-}
+_NUMBERS = {parts(metre): (number, STEPS_PER_BAR[metre]) for number, metre in enumerate(METRES)}
 #: Number of a metre outside the table.
 NO_METRE = -1
 #: Above all ticks, so that (melody, tick) is one sortable number.
@@ -179,8 +177,10 @@ def quantise(batch: Batch) -> Streams:
     steps = np.zeros(len(tick), np.int64)
     steps[:-1] = _step(tick[1:], tick[:-1], quarter[melody[:-1]])
     whole = np.maximum(bar[last], 1)
-    reach = _reach(onset_in, onset_step, end_in, end_step, owner, last)
-    steps[last] = -(-reach // whole) * whole
+    final = last[owner]
+    reach = np.where(end_in == final, end_step, 0)
+    np.maximum(reach, np.where(onset_in == final, onset_step + 1, 0), out=reach)
+    steps[last] = _whole_bars(reach, owner, whole)
     # A place more for each melody takes the note-off of one that ends with its last step.
     room = steps.copy()
     room[last] += 1
@@ -195,6 +195,8 @@ def quantise(batch: Batch) -> Streams:
     chords = _in_chords(onsets, onset, end, owner, melodies)
     onsets, ends, pitch, owner = _one_voice(onsets, ends, pitch, owner)
     np.minimum(ends, (start + steps)[last][owner], out=ends)
+    # Notes that gave way to others do not make a tune longer.
+    steps[last] = _whole_bars(ends - start[last][owner], owner, whole)
     tokens = np.zeros(int(room.sum()), np.uint8)
     tokens[ends] = NOTE_OFF
     tokens[onsets] = pitch - PITCH_OFFSET
@@ -212,18 +214,13 @@ def _step(tick: Int, since: Int | int, quarter: Int | np.int64) -> Int:
     return found
 
 
-def _reach(
-    onset_in: Int, onset_step: Int, end_in: Int, end_step: Int, owner: Int, last: Int
-) -> Int:
-    """Steps of each melody's last stretch up to the end of its last note, ``(M,)``."""
-    final = last[owner]
-    ends = np.where(end_in == final, end_step, 0)
-    np.maximum(ends, np.where(onset_in == final, onset_step + 1, 0), out=ends)
-    reach = np.zeros(len(last), np.int64)
+def _whole_bars(reach: Int, owner: Int, bar: Int) -> Int:
+    """Steps ``(M,)`` in which every note's ``reach``, ``(n,)``, lies, in whole bars."""
+    found = np.zeros(len(bar), np.int64)
     if len(owner):
         first = np.flatnonzero(np.diff(owner, prepend=-1))
-        reach[owner[first]] = np.maximum.reduceat(ends, first)
-    return reach
+        found[owner[first]] = np.maximum(np.maximum.reduceat(reach, first), 0)
+    return -(-found // bar) * bar
 
 
 def _in_chords(onsets: Int, onset: Int, end: Int, owner: Int, melodies: int) -> Int:

@@ -48,9 +48,7 @@ def to_pretty_midi(
         start += len(passage.tokens)
     instrument = pretty_midi.Instrument(program, name=name)
     for onset, end, pitch in zip(*(one.tolist() for one in notes_of(melody.tokens)), strict=True):
-        instrument.notes.append(
-            pretty_midi.Note(velocity, pitch, onset * seconds, end * seconds)
-        )
+        instrument.notes.append(pretty_midi.Note(velocity, pitch, onset * seconds, end * seconds))
     midi.instruments.append(instrument)
     return midi
 
@@ -100,5 +98,3 @@ def write_wav(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             fresh.unlink()
-
-

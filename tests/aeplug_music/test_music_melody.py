@@ -93,6 +93,11 @@ def test_the_highest_of_one_step_sounds_and_of_one_pitch_the_longer():
     assert tokens(tune((60, 0, 2), (60, 0, 6)))[:8] == [C4, 0, 0, 0, 0, 0, NOTE_OFF, 0]
 
 
+def test_a_note_that_gave_way_makes_no_tune_longer():
+    # Both begin nearest to step 14; the higher, shorter one sounds.
+    assert len(tokens(tune((60, 0, 16), (64, 27, 28), (60, 28, 60), quarter=8))) == 16
+
+
 def test_a_note_is_cut_by_the_next():
     assert tokens(tune((72, 0, 16), (60, 4, 8)))[:9] == [C4 + 12, 0, 0, 0, C4, 0, 0, 0, NOTE_OFF]
 

@@ -264,9 +264,7 @@ def test_samples_taken_from_the_training_set_are_found_out() -> None:
     assert copied["copies"] == 1
     assert copied["known_sequences"] == 1
     assert copied["copies_held_out"] < 0.05
-    fresh = compare_samples(
-        other, other, other_metre, tokens, metre, tokens, metre, SHAPE
-    )
+    fresh = compare_samples(other, other, other_metre, tokens, metre, tokens, metre, SHAPE)
     assert fresh["copies"] < 0.05
     assert all(values["samples"] > 0.999 for values in fresh["overlap"].values())
     assert fresh["overlap"]["off_beat_share"]["ceiling"] > 0.5

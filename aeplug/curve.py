@@ -12,6 +12,8 @@ matplotlib.use("Agg")
 
 #: Keys of ``metrics.jsonl`` that are not losses.
 NOT_LOSSES = frozenset({"step", "epoch", "split", "lr", "skipped", "seconds"})
+#: Share of the training from which on every point lies within the panel.
+SHOWN_FROM = 0.05
 
 
 def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
@@ -29,7 +31,7 @@ def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> 
             points = [
                 (record["step"], record[term])
                 for record in records
-                if record["split"] == split and isinstance(record.get(term), (int, float))
+                if record["split"] == split and _is_number(record.get(term))
             ]
             if points:
                 steps, values = zip(*points, strict=True)
@@ -37,15 +39,26 @@ def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> 
         panel.set_title(term.replace("_", " "))
         panel.set_xlabel("step")
         panel.grid(alpha=0.25)
-        _fit_scale(panel, [r[term] for r in records if isinstance(r.get(term), (int, float))])
+        _fit_scale(panel, [(r["step"], r[term]) for r in records if _is_number(r.get(term))])
     if panels[0].has_data():
         panels[0].legend(frameon=False)
     figure.suptitle(title)
     figure.savefig(path, dpi=120)
 
 
-def _fit_scale(panel: Any, values: Sequence[float]) -> None:
-    # A loss that fell by more than ten times shows its end only on a logarithmic scale.
-    positive = [value for value in values if value > 0]
-    if positive and len(positive) == len(values) and max(positive) > 10 * min(positive):
+def _fit_scale(panel: Any, points: Sequence[tuple[int, float]]) -> None:
+    # The fall of the first steps would flatten all that comes after: it may leave the panel.
+    last = max((step for step, _ in points), default=0)
+    values = [value for step, value in points if step >= SHOWN_FROM * last]
+    if not values:
+        return
+    low, high = min(values), max(values)
+    if low > 0 and high > 10 * low:
         panel.set_yscale("log")
+    elif high > low:
+        margin = 0.08 * (high - low)
+        panel.set_ylim(low - margin, high + margin)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float))

@@ -40,6 +40,8 @@ def draw_reconstructions(model: Model, path: Path) -> Path:
 def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
     """Draws from the prior on one sheet; returns ``path``."""
     documents = model.sample_documents(SAMPLES, seed, Sampling())
+    for document in documents:
+        document.name = ""
     draw_rows(model, documents, path, f"{model.spec.name}: samples, seed {seed}")
     return path
 

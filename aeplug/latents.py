@@ -45,15 +45,20 @@ class GaussianPosterior:
     Attributes:
         mean: ``(B, D)``.
         logvar: natural logarithm of the variance, ``(B, D)``; twice the logarithm of sigma.
+        at_mean: how many rows, from the first, ``sample`` gives their mean, without gradient.
     """
 
     mean: Tensor
     logvar: Tensor
+    at_mean: int = 0
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """A reparameterised draw, ``(B, D)``."""
         noise = torch.empty_like(self.mean).normal_(generator=generator)
-        return self.mean + noise * torch.exp(0.5 * self.logvar)
+        z = self.mean + noise * torch.exp(0.5 * self.logvar)
+        if self.at_mean:
+            z = torch.cat([self.mean[: self.at_mean].detach(), z[self.at_mean :]])
+        return z
 
     def mode(self) -> Tensor:
         """The mean, ``(B, D)``."""
@@ -92,15 +97,29 @@ class DeterministicLatent(nn.Module):
         return PointPosterior(self.code(features.flatten(1)))
 
 
+class GaussianConfig(LatentConfig):
+    """Settings of the Gaussian."""
+
+    mean_share: float = setting(
+        0.0,
+        "share of a training batch that is decoded from the mean, where reconstruction decodes; "
+        "the encoder learns from the draws alone. The KL then bounds what a draw tells, not what "
+        "the decoder reads from a mean",
+        ge=0,
+        lt=1,
+    )
+
+
 class GaussianLatent(nn.Module):
     """Linear maps to mean and log-variance, with the prior N(0, 1) in every dimension."""
 
-    Config = LatentConfig
+    Config = GaussianConfig
     has_prior = True
 
-    def __init__(self, config: LatentConfig, features_shape: tuple[int, ...]) -> None:
+    def __init__(self, config: GaussianConfig, features_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.latent_shape = (config.size,)
+        self.mean_share = config.mean_share
         self.moments = nn.Linear(math.prod(features_shape), 2 * config.size)
 
     def forward(self, features: Tensor) -> GaussianPosterior:
@@ -109,8 +128,9 @@ class GaussianLatent(nn.Module):
         Moments are in float32 also under autocast: a variance in bfloat16 has two digits.
         """
         mean, logvar = self.moments(features.flatten(1)).float().chunk(2, dim=1)
+        at_mean = int(len(mean) * self.mean_share) if self.training else 0
         # Beyond these a variance is as good as 0 or overflows float32 in the KL's exponential.
-        return GaussianPosterior(mean, logvar.clamp(-20.0, 20.0))
+        return GaussianPosterior(mean, logvar.clamp(-20.0, 20.0), at_mean)
 
     def prior(self, count: int, temperature: float, generator: torch.Generator | None) -> Tensor:
         """``count`` draws from N(0, temperature^2), ``(count, size)``."""

@@ -51,7 +51,7 @@ def load(model: str, **options: Any) -> Model:
 
     Args:
         model: ``"mnist-vae"``, ``"runs/mnist-vae-..."`` or a checkpoint folder.
-        **options: passed to :func:`aeplug.loading.load_model` (``device``, ``checkpoint``).
+        **options: passed to :func:`aeplug.loading.load_model` (``device``, ``checkpoint_name``).
 
     Raises:
         AeplugError: there is no such model; the message names the nearest one.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -70,27 +71,50 @@ def build(
 ) -> BuildReport:
     """Run a builder into a fresh folder that takes its place only when whole.
 
+    Only a folder that a build made, or an empty one, is ever replaced.
+
     Raises:
-        DataError: ``out`` exists and is not to be replaced, or nothing usable was found.
+        DataError: ``out`` is not to be replaced, or nothing usable was found.
     """
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not overwrite:
-        raise DataError(f"{out} exists and is not empty; give --overwrite to replace it")
-    fresh = out.with_name(out.name + ".building")
-    shutil.rmtree(fresh, ignore_errors=True)
+    out = out.expanduser().resolve()
+    _check_replaceable(out, sources, overwrite)
     try:
-        fresh.mkdir(parents=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error.strerror}") from error
+    try:
         report = builder(sources, fresh, processes, progress)
         write_skipped(fresh / SKIPPED, report.skipped)
-        if out.is_dir():
-            shutil.rmtree(out)
-        elif out.exists():
-            out.unlink()
-        fresh.rename(out)
+        fresh.chmod(0o755)  # mkdtemp makes it private
+        if out.exists():
+            # Moved aside first: what was there is deleted only once its successor is in place.
+            old = fresh.with_name(fresh.name + ".old")
+            out.rename(old)
+            fresh.rename(out)
+            shutil.rmtree(old)
+        else:
+            fresh.rename(out)
     except OSError as error:
-        raise DataError(f"{out} cannot be written: {error}") from error
+        raise DataError(f"{out} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return report
+
+
+def _check_replaceable(out: Path, sources: list[str], overwrite: bool) -> None:
+    for place in (Path.cwd(), *(Path(source).expanduser().resolve() for source in sources)):
+        if out == place or out in place.parents:
+            raise DataError(f"--out {out} holds {place}; name another folder")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise DataError(f"{out} exists and is a file")
+    if any(out.iterdir()):
+        if not overwrite:
+            raise DataError(f"{out} exists and is not empty; give --overwrite to replace it")
+        if not (out / SKIPPED).is_file():
+            raise DataError(f"{out} was not made by 'data build'; it is not replaced")
 
 
 def write_skipped(path: Path, skipped: list[Skipped]) -> None:

@@ -38,7 +38,7 @@ def folder_settings(task: TaskSpec, path: str) -> dict[str, Any]:
     """
     if task.folder_dataset is None:
         raise ConfigError(f"task '{task.name}' does not take --data")
-    return {"data": task.folder_dataset, "data.path": str(Path(path).expanduser())}
+    return {"data": task.folder_dataset, "data.path": str(Path(path).expanduser().resolve())}
 
 
 def evaluation_dataset(model: Model, path: str | None, plugins: Plugins) -> Dataset:
@@ -57,6 +57,8 @@ def evaluation_dataset(model: Model, path: str | None, plugins: Plugins) -> Data
         if fit is not None:
             # A folder's files are brought to the shape that the model was built for.
             return fit(section.config, model.shape)
+    elif model.header.get("data_left_out"):
+        raise ConfigError("this model was exported without the path of its data; give --data")
     dataset = open_dataset(config)
     if dataset.shape.input != model.shape.input:
         raise ConfigError(

@@ -115,12 +115,13 @@ class Model:
             cond: condition's name -> class name, number, or int64 ``(B,)``; for tensors only.
 
         Returns:
-            ``mean`` ``(B, *latent_shape)``, and ``logvar`` where the posterior has one.
+            ``mean`` ``(B, *latent_shape)``, ``logvar`` where the posterior has one, and each
+            condition by its name, int64 ``(B,)``: :meth:`decode` wants it again.
         """
         found: dict[str, list[Tensor]] = {}
         for batch in self._chunks(self._batch(items, cond)):
             posterior, _ = self.posterior(batch)
-            for name, value in posterior.statistics().items():
+            for name, value in (*posterior.statistics().items(), *batch.cond.items()):
                 found.setdefault(name, []).append(value)
         return {name: torch.cat(values) for name, values in found.items()}
 
@@ -133,6 +134,9 @@ class Model:
     ) -> Tensor:
         """Latents ``(B, *latent_shape)`` -> data ``(B, *shape.target)``; greedy by default."""
         sampling = sampling or Sampling(greedy=True)
+        expected = self.task.latent.latent_shape
+        if tuple(z.shape[1:]) != expected:
+            raise AeplugError(f"latents have shape {expected}, got {tuple(z.shape[1:])}")
         conditions = self.conditions(cond, len(z))
         pieces = []
         for start in range(0, len(z), BATCH):
@@ -189,12 +193,24 @@ class Model:
             ConfigError: the model has no prior.
         """
         self.require("sample")
+        if count < 1:
+            raise ConfigError(f"cannot sample {count} items: expected at least 1")
+        if not temperature > 0:
+            raise ConfigError(f"temperature {temperature}: expected above 0")
         generator = self.generator(seed)
         spread = 1.0 if self.shape.classes else temperature
-        # In whole batches: torch's draws of a tensor depend on its size, not on the seed alone.
+        # In whole batches, also where fewer are asked for: draws depend on a tensor's size, and
+        # the first items shall be the same however many follow.
         draws = range(0, count, BATCH)
-        z = torch.cat([self.task.latent.prior(BATCH, spread, generator) for _ in draws])[:count]
-        return self.decode(z, cond, Sampling(temperature, top_k, top_p, greedy, generator))
+        z = torch.cat([self.task.latent.prior(BATCH, spread, generator) for _ in draws])
+        # Of their own, since how many latents were drawn before must not matter either.
+        draws_of_tokens = self.generator((seed + 2**40) % 2**63)
+        sampling = Sampling(temperature, top_k, top_p, greedy, draws_of_tokens)
+        chosen = {
+            name: torch.cat([value, value[-1:].expand(len(z) - count)])
+            for name, value in self.conditions(cond, count).items()
+        }
+        return self.decode(z, chosen, sampling)[:count]
 
     def generator(self, seed: int) -> torch.Generator:
         """A source of randomness on the model's device."""
@@ -310,6 +326,8 @@ class Model:
                 value = classes.index(value)
             if not isinstance(value, Tensor):
                 value = torch.full((count,), int(value), dtype=torch.int64)
+            if len(value) and not 0 <= int(value.min()) <= int(value.max()) < len(classes):
+                raise ConfigError(f"{name} has {len(classes)} classes, got number {value.max()}")
             found[name] = value.to(self.device)
         if given:
             name = next(iter(given))
@@ -320,6 +338,8 @@ class Model:
     def _batch(
         self, items: Tensor | Path | str | Sequence[Path | str], cond: Mapping[str, Any] | None
     ) -> Batch:
+        if hasattr(items, "__array__") and not isinstance(items, Tensor):
+            items = torch.as_tensor(items)
         if isinstance(items, Tensor):
             expected = self.shape.input
             if tuple(items.shape[1:]) != expected:
@@ -327,11 +347,19 @@ class Model:
                     f"'{self.spec.name}' takes items of shape {expected}, "
                     f"got {tuple(items.shape[1:])}"
                 )
-            items = items.to(self.device)
+            if len(items) == 0:
+                raise AeplugError("no items were given")
+            items = items.to(self.device, torch.int64 if self.shape.classes else torch.float32)
+            if self.shape.classes and not 0 <= int(items.min()) <= int(items.max()) < (
+                self.shape.classes
+            ):
+                raise AeplugError(f"tokens are 0..{self.shape.classes - 1}")
             return Batch(items, items, self.conditions(cond, len(items)))
         if isinstance(items, (str, Path)):
             items = [items]
-        batches = [self.pieces(self.read(Path(item))) for item in items]
+        if len(items) == 0:
+            raise AeplugError("no items were given")
+        batches = [self.pieces(self.read(Path(item).expanduser())) for item in items]
         if len(batches) == 1:
             return batches[0]
         return Batch(

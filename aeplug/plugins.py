@@ -142,6 +142,7 @@ class Plugins:
             plugin.status, plugin.reason = "blocked", "--block"
         if plugin.status == "blocked":
             return
+        had_torch = "torch" in sys.modules
         began = time.perf_counter()
         try:
             # What a plug-in prints must not end up in the JSON of the program around it.
@@ -153,7 +154,9 @@ class Plugins:
         except (Exception, SystemExit) as error:
             self._disable(plugin, error)
             return
-        if plugin.seconds > SLOW_IMPORT_SECONDS:
+        # A single file may import torch: it is somebody's own, and seldom loaded.
+        excused = not plugin.version and not had_torch and "torch" in sys.modules
+        if plugin.seconds > SLOW_IMPORT_SECONDS and not excused:
             _warn(f"plug-in '{plugin.name}' ({plugin.origin}) took {plugin.seconds:.1f} s to load")
 
     def _register(self, plugin: Plugin, module: Any) -> None:

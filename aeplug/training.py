@@ -95,6 +95,7 @@ class Training:
         self.prepare: Prepare = prepare.factory(prepare.config, self.dataset.shape)
         self.train_split: Split = self.dataset.split("train").to(device)
         self.val_split: Split = self.dataset.split("val").to(device)
+        self._held_out = math.inf
         self._plan()
 
     def _plan(self) -> None:
@@ -183,6 +184,11 @@ class Training:
                     self._save(LAST)
                 if stop and not last:
                     raise Interrupted(requests[0] if requests else signal.SIGTERM, step)
+        if not math.isfinite(self._held_out):
+            raise TrainingError(
+                f"the held-out loss ended at {self._held_out}; lower train.lr "
+                f"({reached.skipped} steps were skipped)"
+            )
         self._announce("finished", {"seconds": reached.seconds})
         return reached
 
@@ -270,6 +276,7 @@ class Training:
 
     def _evaluate_and_keep_best(self, progress: Progress) -> None:
         metrics = self.evaluate(self.val_split, self.config.train.eval_items)
+        self._held_out = metrics["loss"]
         reached = self.reached
         epoch = reached.step / self.steps_per_epoch
         progress.say(

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from aeplug.cli.generate import VerbCommand, given_options
+from aeplug.cli.options import VerbCommand, checkpoint_option, given_options
 from aeplug.cli.output import print_figures, print_json
 from aeplug.plugins import active
 
@@ -19,7 +19,7 @@ from aeplug.plugins import active
 @click.option("--baselines", is_flag=True, help="Simple methods on the same items, beside.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
-@click.option("--checkpoint", default="", help="best (default) or last, of a run.")
+@checkpoint_option
 def evaluate(
     model: str,
     data: str | None,
@@ -28,7 +28,7 @@ def evaluate(
     baselines: bool,
     as_json: bool,
     device: str,
-    checkpoint: str,
+    checkpoint: str | None,
     **values: Any,
 ) -> None:
     """Measure MODEL on data it was not trained on.
@@ -45,7 +45,7 @@ def evaluate(
     from aeplug.evaluation import evaluate as measure
     from aeplug.loading import load_model
 
-    loaded = load_model(model, device=device, checkpoint_name=checkpoint)
+    loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
     options = given_options(loaded, "evaluate", values)
     dataset = evaluation_dataset(loaded, data, active())
     chosen = choose_split(dataset, "all" if data and split == "test" else split)

@@ -50,26 +50,40 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-def _print_nested(nested: Mapping[str, Any]) -> None:
-    inner = [value for value in nested.values() if isinstance(value, Mapping)]
-    if not inner or len(inner) != len(nested):
-        for name, value in nested.items():
-            click.echo(f"  {name}  {_number(value)}")
+def _print_nested(nested: Mapping[str, Any], indent: str = "  ") -> None:
+    """Numbers in lines, then what is nested; mappings of one depth as a table."""
+    inner = {name: value for name, value in nested.items() if isinstance(value, Mapping)}
+    plain = {name: value for name, value in nested.items() if name not in inner}
+    size = max((len(name) for name in plain), default=0)
+    for name, value in plain.items():
+        click.echo(f"{indent}{name.ljust(size)}  {_number(value)}")
+    flat = all(not isinstance(cell, Mapping) for value in inner.values() for cell in value.values())
+    if inner and flat and not plain:
+        _print_grid(inner, indent)
         return
-    columns: list[str] = []
-    for value in inner:
-        columns += [name for name in value if name not in columns]
-    rows = [
-        [name, *(_number(value[column]) if column in value else "" for column in columns)]
-        for name, value in nested.items()
+    for name, value in inner.items():
+        click.echo(f"{indent}{name}")
+        _print_nested(value, indent + "  ")
+
+
+def _print_grid(rows: Mapping[str, Mapping[str, Any]], indent: str) -> None:
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    # Long names go down the side, where they cost their width once.
+    if len(rows) < len(columns) or sum(map(len, columns)) > terminal_width() - 20:
+        rows, columns = (
+            {name: {row: rows[row][name] for row in rows if name in rows[row]} for name in columns},
+            list(rows),
+        )
+    table = [["", *columns]] + [
+        [name, *(_number(row[column]) if column in row else "" for column in columns)]
+        for name, row in rows.items()
     ]
-    heads = ["", *columns]
-    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
-    for row in [heads, *rows]:
-        cells = [row[0].ljust(widths[0])] + [
-            cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
+    widths = [max(len(line[number]) for line in table) for number in range(len(table[0]))]
+    for line in table:
+        cells = [line[0].ljust(widths[0])] + [
+            cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)
         ]
-        click.echo("  " + "  ".join(cells).rstrip())
+        click.echo(indent + "  ".join(cells).rstrip())
 
 
 def _number(value: Any) -> str:

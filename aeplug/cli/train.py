@@ -23,8 +23,10 @@ from aeplug.plugins import active
     help="A setting: latent=20, loss.beta=0.5, encoder=NAME, train.lr=3e-4. May be repeated.",
 )
 @click.option("--config", type=click.Path(dir_okay=False), help="Settings from a JSON file.")
-@click.option("--epochs", type=float, help="Passes over the training data.")
-@click.option("--steps", type=int, help="Optimizer steps, instead of epochs.")
+@click.option(
+    "--epochs", type=click.FloatRange(min=0, min_open=True), help="Passes over the training data."
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps, instead of epochs.")
 @click.option("--data", help="Train on this folder (or file) of your own.")
 @click.option("--run", "folder", type=click.Path(file_okay=False), help="Folder of the run.")
 @click.option("--seed", type=int, help="Seed of weights, order and noise.  [default: 0]")

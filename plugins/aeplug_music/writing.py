@@ -46,6 +46,8 @@ def to_pretty_midi(
             pretty_midi.TimeSignature(numerator, denominator, start * seconds)
         )
         start += len(passage.tokens)
+    # Text in a Standard MIDI File is Latin-1; a name in another script loses what does not fit.
+    name = name.encode("latin-1", "replace").decode("latin-1")
     instrument = pretty_midi.Instrument(program, name=name)
     for onset, end, pitch in zip(*(one.tolist() for one in notes_of(melody.tokens)), strict=True):
         instrument.notes.append(pretty_midi.Note(velocity, pitch, onset * seconds, end * seconds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import aeplug
 from aeplug.config import resolve
+from aeplug.datasets import extract_bundled
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
 from aeplug.latents import GaussianPosterior
 from aeplug.plugins import active
@@ -221,8 +224,8 @@ def test_free_bits_as_musicvae_has_them(free_bits: float, of: str) -> None:
     else:
         cost = (kl - free_bits * LN2).clamp(min=0).sum(1).mean()
     expected = loss.nll(output, batch).mean() + 0.5 * cost
-    assert torch.allclose(terms["loss"], expected)
-    assert torch.allclose(terms["kl_bits"], kl.sum(1).mean() / math.log(2))
+    assert torch.allclose(terms["loss"], expected, rtol=1e-4)
+    assert torch.allclose(terms["kl_bits"], kl.sum(1).mean() / math.log(2), rtol=1e-4)
 
 
 def test_nll_counts_the_steps_of_the_metre_alone() -> None:
@@ -273,3 +276,45 @@ def test_samples_taken_from_the_training_set_are_found_out() -> None:
 def test_parts_refuse_what_is_not_a_melody() -> None:
     with pytest.raises(ValueError, match="windows of 90 classes"):
         WindowEncoder(WindowEncoder.Config(), DataShape((1, 28, 28), (1, 28, 28)))
+
+
+def test_a_tune_with_a_name_in_another_script_is_varied_and_kept(tmp_path: Path) -> None:
+    tune = extract_bundled("folk_tunes.zip!ryansMammoth/ShipsAreSailingReel_1.mid", tmp_path)
+    named = tune.rename(tmp_path / "日本.mid")
+    model = aeplug.load("melody-2bar")
+    document = model.read(named)
+    (written,) = model.codec.write(document, tmp_path / "out" / document.name, {})
+    assert written.name == "日本.mid"
+    again = model.pieces(model.read(written)).input
+    assert torch.equal(again, model.pieces(document).input)
+
+
+def test_the_first_samples_do_not_depend_on_how_many_follow() -> None:
+    model = aeplug.load("melody-2bar")
+    few, many = model.sample(3, seed=4), model.sample(300, seed=4)
+    assert torch.equal(few, many[:3])
+    assert not torch.equal(few, model.sample(3, seed=5))
+
+
+def test_latents_of_a_file_decode_in_its_own_metre(tmp_path: Path) -> None:
+    jig = extract_bundled("folk_tunes.zip!ryansMammoth/CatholicBillsJig_1.mid", tmp_path)
+    model = aeplug.load("melody-2bar")
+    latents = model.encode(jig)
+    assert set(latents) == {"mean", "logvar", "metre"}
+    decoded = model.decode(latents["mean"], {"metre": latents["metre"]})
+    assert torch.equal(decoded, model.reconstruct(jig))
+
+
+def test_every_sample_can_be_written_and_read_again(tmp_path: Path) -> None:
+    model = aeplug.load("melody-2bar")
+    for metre in model.shape.conditions["metre"]:
+        tokens = model.sample(20, seed=2, cond={"metre": metre})
+        number = model.shape.conditions["metre"].index(metre)
+        cond = {"metre": torch.tensor([number])}
+        for row in range(20):
+            document = model.codec.join(tokens[row : row + 1], cond, None)
+            (path,) = model.codec.write(document, tmp_path / f"{number}-{row}", {})
+            raw = model.codec.split(model.read(path))
+            first = model.codec.split(document)
+            assert torch.equal(raw["tokens"], first["tokens"]), (metre, row)
+            assert torch.equal(raw["metre"].long(), first["metre"].long())

@@ -1,0 +1,210 @@
+"""Options that several commands share, and those that plug-ins bring."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aeplug.errors import ConfigError
+from aeplug.plugins import active
+from aeplug.specs import OptionSpec
+
+if TYPE_CHECKING:
+    from aeplug.generation import Model
+    from aeplug.interfaces import Sampling
+
+checkpoint_option = click.option(
+    "--checkpoint", type=click.Choice(["best", "last"]), help="Of a run.  [default: best]"
+)
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers; click's own lets ``nan`` through, and ``inf`` where it has no end."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, checked."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+_TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float}
+
+
+class VerbCommand(click.Command):
+    """A command that also takes the options which codecs and tasks bring for it."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own parameters, then the plug-ins'."""
+        own = super().get_params(ctx)
+        taken = {option for parameter in own for option in parameter.opts}
+        brought = [
+            _click_option(spec, sorted(users))
+            for spec, users in plugin_options(self.name or "")
+            if f"--{spec.name}" not in taken
+        ]
+        return [*own, *brought]
+
+
+def plugin_options(verb: str) -> list[tuple[OptionSpec, set[str]]]:
+    """Options of a verb, over all plug-ins, with the names of the tasks that take them."""
+    plugins = active()
+    codecs = {codec.name: codec for codec in plugins.specs("codec")}
+    found: dict[str, tuple[OptionSpec, set[str]]] = {}
+    for task in plugins.specs("task"):
+        codec = codecs.get(task.codec)
+        for option in (*task.options, *(codec.options if codec else ())):
+            if verb in option.verbs:
+                found.setdefault(option.name, (option, set()))[1].add(task.name)
+    return list(found.values())
+
+
+def given_options(model: Model, verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's own options with the user's values over their defaults, checked.
+
+    Raises:
+        ConfigError: a value out of range, or an option that the model's task does not take.
+    """
+    codec = active().find("codec", model.config.sections["codec"].name)
+    own = {
+        option.name: option
+        for option in (*model.spec.options, *codec.options)
+        if verb in option.verbs
+    }
+    result = {name: option.default for name, option in own.items()}
+    for key, value in values.items():
+        name = key.replace("_", "-")
+        if value is None:
+            continue
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"--{name} {value}: expected a finite number")
+        if name not in own:
+            raise ConfigError(f"'{model.spec.name}' takes no option --{name}")
+        option = own[name]
+        if option.minimum is not None and value < option.minimum:
+            raise ConfigError(f"--{name} {value}: expected at least {option.minimum:g}")
+        if option.maximum is not None and value > option.maximum:
+            raise ConfigError(f"--{name} {value}: expected at most {option.maximum:g}")
+        result[name] = value
+    return result
+
+
+def _click_option(spec: OptionSpec, users: list[str]) -> click.Option:
+    default = "" if spec.default in (None, False, "") else f"  [default: {spec.default}]"
+    text = f"{spec.help}{default}  ({', '.join(users)})"
+    if spec.type == "bool":
+        return click.Option([f"--{spec.name}"], is_flag=True, default=None, help=text)
+    return click.Option([f"--{spec.name}"], type=_TYPES[spec.type], default=None, help=text)
+
+
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--out``, ``--device`` and ``--checkpoint``."""
+    for decorate in reversed(
+        (
+            click.option(
+                "--out",
+                type=click.Path(file_okay=False),
+                required=True,
+                help="Folder for the results.",
+            ),
+            click.option(
+                "--device", default="auto", help="auto, cpu, cuda, mps.", show_default=True
+            ),
+            checkpoint_option,
+        )
+    ):
+        command = decorate(command)
+    return command
+
+
+def drawing_options(temperature: float, greedy: bool) -> Callable[..., Any]:
+    """Add ``--seed`` and how tokens are drawn, with a command's own defaults."""
+
+    def decorator(command: Callable[..., Any]) -> Callable[..., Any]:
+        for decorate in reversed(
+            (
+                click.option(
+                    "--seed",
+                    default=0,
+                    show_default=True,
+                    type=click.IntRange(0, 2**63 - 1),
+                    help="Seed of every draw.",
+                ),
+                click.option(
+                    "--temperature",
+                    default=temperature,
+                    show_default=True,
+                    type=FiniteRange(min=0, min_open=True),
+                    help="Below 1 tamer, above 1 wilder.",
+                ),
+                click.option(
+                    "--top-k",
+                    default=0,
+                    type=click.IntRange(min=0),
+                    help="Of tokens: draw from the k likeliest only.",
+                ),
+                click.option(
+                    "--top-p",
+                    default=1.0,
+                    type=FiniteRange(min=0, min_open=True, max=1),
+                    help="Of tokens: draw from the likeliest of this total probability.",
+                ),
+                click.option(
+                    "--greedy/--draw",
+                    default=greedy,
+                    show_default=True,
+                    help="Of tokens: take the likeliest, whatever the options above.",
+                ),
+            )
+        ):
+            command = decorate(command)
+        return command
+
+    return decorator
+
+
+def sampling_of(model: Model, values: dict[str, Any]) -> Sampling:
+    """Take the drawing options out of a command's values; the seed stays."""
+    from aeplug.interfaces import Sampling
+
+    return Sampling(
+        values.pop("temperature"),
+        values.pop("top_k"),
+        values.pop("top_p"),
+        values.pop("greedy"),
+        model.generator(values.get("seed", 0)),
+    )
+
+
+def open_model(model: str, verb: str, values: dict[str, Any]) -> tuple[Model, Path]:
+    """Load the model a command names, if it can do ``verb``; and the folder for results."""
+    from aeplug.loading import load_model
+
+    loaded = load_model(
+        model, device=values.pop("device"), checkpoint_name=values.pop("checkpoint") or ""
+    )
+    loaded.require(verb)
+    return loaded, Path(values.pop("out")).expanduser()
+
+
+def conditions_of(cond: tuple[str, ...], model: Model) -> dict[str, Any]:
+    """``metre=3/4``, or the class alone where there is one condition."""
+    names = list(model.shape.conditions)
+    if cond and not names:
+        raise ConfigError(f"'{model.spec.name}' takes no condition")
+    given: dict[str, str] = {}
+    for text in cond:
+        name, equals, value = text.partition("=")
+        if not equals:
+            if len(names) > 1:
+                raise ConfigError(f"--cond {text}: expected NAME=CLASS, NAME of {', '.join(names)}")
+            name, value = names[0], text
+        if name in given:
+            raise ConfigError(f"--cond {text}: {name} is given twice")
+        given[name] = value
+    return given

@@ -5,6 +5,7 @@ Batched and seeded, for tensors and for files alike; what a file is, the task's 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -182,8 +183,8 @@ class Model:
         Args:
             count: how many.
             seed: of every draw.
-            temperature: above 0. For tokens it divides the logits; for real values, where the
-                decoder's output is not drawn, it widens the prior.
+            temperature: T above 0, 1 is the model's own. The prior gets the standard deviation
+                sqrt(T), the logits of tokens are divided by T.
             cond: condition's name -> class.
             top_k: see :class:`aeplug.interfaces.Sampling`, like ``top_p`` and ``greedy``.
             top_p: see there.
@@ -198,7 +199,9 @@ class Model:
         if not temperature > 0:
             raise ConfigError(f"temperature {temperature}: expected above 0")
         generator = self.generator(seed)
-        spread = 1.0 if self.shape.classes else temperature
+        # The whole model is tempered, p(z)^(1/T) p(x|z)^(1/T): a Gaussian then has the standard
+        # deviation sqrt(T), and logits are divided by T.
+        spread = math.sqrt(temperature)
         # In whole batches, also where fewer are asked for: draws depend on a tensor's size, and
         # the first items shall be the same however many follow.
         draws = range(0, count, BATCH)

@@ -159,8 +159,11 @@ class LatentPart(Protocol):
         """``(B, *features_shape)`` -> posterior over ``(B, *latent_shape)``."""
         ...
 
-    def prior(self, count: int, temperature: float, generator: torch.Generator | None) -> Tensor:
-        """``count`` draws from the prior, ``(count, *latent_shape)``; only with ``has_prior``."""
+    def prior(self, count: int, spread: float, generator: torch.Generator | None) -> Tensor:
+        """``count`` draws from the prior, ``(count, *latent_shape)``; only with ``has_prior``.
+
+        ``spread`` scales the distance from the prior's middle; 1 is the prior itself.
+        """
         ...
 
 

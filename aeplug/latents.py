@@ -132,8 +132,8 @@ class GaussianLatent(nn.Module):
         # Beyond these a variance is as good as 0 or overflows float32 in the KL's exponential.
         return GaussianPosterior(mean, logvar.clamp(-20.0, 20.0), at_mean)
 
-    def prior(self, count: int, temperature: float, generator: torch.Generator | None) -> Tensor:
-        """``count`` draws from N(0, temperature^2), ``(count, size)``."""
+    def prior(self, count: int, spread: float, generator: torch.Generator | None) -> Tensor:
+        """``count`` draws from N(0, spread^2), ``(count, size)``."""
         weight = self.moments.weight
         noise = torch.empty(count, *self.latent_shape, device=weight.device)
-        return noise.normal_(generator=generator) * temperature
+        return noise.normal_(generator=generator) * spread

@@ -140,7 +140,7 @@ def drawing_options(temperature: float, greedy: bool) -> Callable[..., Any]:
                     default=temperature,
                     show_default=True,
                     type=FiniteRange(min=0, min_open=True),
-                    help="Below 1 tamer, above 1 wilder.",
+                    help="Below 1 more typical, above 1 wilder.",
                 ),
                 click.option(
                     "--top-k",

@@ -100,6 +100,14 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
                 verbs=("evaluate",),
                 minimum=0,
             ),
+            OptionSpec(
+                "sample-temperature",
+                "float",
+                0.5,
+                "of those windows; 0.5 is what MusicVAE's own command samples at",
+                verbs=("evaluate",),
+                minimum=0.01,
+            ),
         ),
         settings={
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "9/8", "3/8"),

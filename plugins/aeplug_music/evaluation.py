@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from aeplug.evaluation import open_dataset
-from aeplug.generation import BATCH, Model
+from aeplug.generation import Model
 from aeplug.interfaces import Sampling, Split
 from aeplug_music.losses import LN2
 from aeplug_music.melody import FIRST_ONSET
@@ -47,7 +47,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
         for number in columns["metre"].unique().long().tolist()
     }
     if options.get("samples"):
-        report["samples"] = _samples(model, split, int(options["samples"]))
+        report["samples"] = _samples(model, split, options)
     return report
 
 
@@ -96,20 +96,14 @@ def _figures(columns: Mapping[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def _samples(model: Model, split: Split, count: int) -> dict[str, Any]:
+def _samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
     """Samples in the split's own mixture of metres, compared with it and with the training set."""
-    held_out = _windows(split, count)
+    held_out = _windows(split, int(options["samples"]))
     dataset = open_dataset(model.config)
     training, other = (_windows(dataset.split(name)) for name in ("train", "val"))
     metre = held_out["metre"]
-    z = model.task.latent.prior(len(metre), 1.0, model.generator(SEED))
-    sampling = Sampling(generator=model.generator(SEED + 1))
-    tokens = torch.cat(
-        [
-            model.decode(z[rows], {"metre": metre[rows]}, sampling)
-            for rows in torch.arange(len(metre)).split(BATCH)
-        ]
-    )
+    temperature = float(options["sample-temperature"])
+    tokens = model.sample(len(metre), SEED, temperature, {"metre": metre})
     return compare_samples(
         tokens.cpu(),
         held_out["tokens"],

@@ -281,7 +281,8 @@ class Model:
         Args:
             document: what to vary; every piece is turned towards a draw of its own.
             count: how many.
-            similarity: 1 keeps the latents, 0 replaces them by draws from the prior.
+            similarity: the cosine of the angle by which latents are turned: 1 keeps them, 0
+                replaces them by draws from the prior.
             seed: of every draw.
             sampling: how to decode.
         """
@@ -295,7 +296,8 @@ class Model:
         documents = []
         for _ in range(count):
             draw = self.task.latent.prior(len(z), 1.0, generator)
-            data = self.decode(slerp(z, draw, 1 - similarity), batch.cond, sampling)
+            turned = similarity * z + math.sqrt(1 - similarity**2) * draw
+            data = self.decode(turned, batch.cond, sampling)
             documents.append(self.codec.join(data, batch.cond, document))
         return documents
 

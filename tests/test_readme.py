@@ -22,8 +22,10 @@ def commands(readme: Path) -> list[str]:
 
 
 def shortened(arguments: list[str]) -> list[str]:
-    """A training of 20 epochs as one of 20 steps, one of 2000 steps as one of 20."""
+    """A training of 20 epochs, or of no length, as one of 20 steps; of 2000 steps as of 20."""
     short = list(arguments)
+    if "train" in short and not {"--epochs", "--steps"} & set(short):
+        return [*short, "--steps", "20"]
     if "train" in short:
         for position, argument in enumerate(arguments[:-1]):
             if argument == "--epochs":

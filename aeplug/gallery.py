@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from aeplug.evaluation import open_dataset
 from aeplug.generation import Model
-from aeplug.interfaces import Batch, Document, Sampling
+from aeplug.interfaces import Document, Sampling
 
 #: Items on a sheet, and columns of a row.
 RECONSTRUCTIONS, SAMPLES, COLUMNS = 20, 60, 10
@@ -23,12 +22,12 @@ def draw_reconstructions(model: Model, path: Path) -> Path:
     index = torch.linspace(0, len(split) - 1, count, device=model.device).round().long()
     raw = split.take(index)
     batch = model.prepared(raw)
-    cond = batch.cond
-    data = reconstructed(model, batch)
+    originals = model.documents(batch.target, batch.cond)
+    results = model.documents(model.reconstruct_batch(batch), batch.cond)
     labels = raw.get("label")
-    names = [str(int(label)) for label in labels] if labels is not None else [""] * count
-    originals = one_by_one(model, batch.target, cond, names)
-    results = one_by_one(model, data, cond, [""] * count)
+    for row, (original, result) in enumerate(zip(originals, results, strict=True)):
+        original.name = str(int(labels[row])) if labels is not None else ""
+        result.name = ""
     rows = []
     for start in range(0, count, COLUMNS):
         rows.append(("original", originals[start : start + COLUMNS]))
@@ -51,26 +50,3 @@ def draw_rows(model: Model, documents: list[Document], path: Path, title: str) -
     columns = max(1, min(COLUMNS, round(len(documents) ** 0.5 + 0.5)))
     rows = [("", documents[start : start + columns]) for start in range(0, len(documents), columns)]
     model.codec.sheet(rows, path, title)
-
-
-@torch.no_grad()
-def reconstructed(model: Model, batch: Batch) -> torch.Tensor:
-    """A prepared batch through the model, from the posterior's mode, greedily."""
-    posterior, context = model.posterior(batch)
-    data: torch.Tensor = model.task.decoder.generate(
-        posterior.mode(), context, Sampling(greedy=True)
-    )
-    return data
-
-
-def one_by_one(
-    model: Model, data: torch.Tensor, cond: Mapping[str, torch.Tensor], names: list[str]
-) -> list[Document]:
-    """Each row of ``data`` as a document of its own."""
-    documents = []
-    for row, name in enumerate(names):
-        one = {key: value[row : row + 1] for key, value in cond.items()}
-        document = model.codec.join(data[row : row + 1], one, None)
-        document.name = name
-        documents.append(document)
-    return documents

@@ -160,12 +160,17 @@ class Model:
 
         Decoded from the posterior's mode; greedy by default.
         """
-        sampling = sampling or Sampling(greedy=True)
-        pieces = []
-        for batch in self._chunks(self._batch(items, cond)):
-            posterior, context = self.posterior(batch)
-            pieces.append(self.task.decoder.generate(posterior.mode(), context, sampling))
-        return torch.cat(pieces)
+        chunks = self._chunks(self._batch(items, cond))
+        return torch.cat([self.reconstruct_batch(chunk, sampling) for chunk in chunks])
+
+    @torch.no_grad()
+    def reconstruct_batch(self, batch: Batch, sampling: Sampling | None = None) -> Tensor:
+        """A prepared batch decoded from its posterior's mode, greedily by default."""
+        posterior, context = self.posterior(batch)
+        data: Tensor = self.task.decoder.generate(
+            posterior.mode(), context, sampling or Sampling(greedy=True)
+        )
+        return data
 
     @torch.no_grad()
     def sample(
@@ -233,7 +238,7 @@ class Model:
     def reconstruct_document(self, document: Document, sampling: Sampling) -> Document:
         """A document through the model, piece by piece, joined again."""
         batch = self.pieces(document)
-        data = torch.cat([self._generate_mode(chunk, sampling) for chunk in self._chunks(batch)])
+        data = torch.cat([self.reconstruct_batch(chunk, sampling) for chunk in self._chunks(batch)])
         return self.codec.join(data, batch.cond, document)
 
     def sample_documents(
@@ -247,7 +252,7 @@ class Model:
         data = self.sample(
             count, seed, sampling.temperature, cond, sampling.top_k, sampling.top_p, sampling.greedy
         )
-        return self._documents(data, self.conditions(cond, count), [None] * count)
+        return self.documents(data, self.conditions(cond, count))
 
     @torch.no_grad()
     def interpolate_documents(
@@ -302,6 +307,17 @@ class Model:
         return documents
 
     # Parts of the above
+
+    def documents(self, data: Tensor, cond: Mapping[str, Tensor]) -> list[Document]:
+        """Each row of data ``(B, *shape.target)`` as a document of its own."""
+        return [
+            self.codec.join(
+                data[row : row + 1],
+                {name: value[row : row + 1] for name, value in cond.items()},
+                None,
+            )
+            for row in range(len(data))
+        ]
 
     def prepared(self, raw: Raw) -> Batch:
         """Raw rows on the device -> a batch, without augmentation."""
@@ -379,24 +395,6 @@ class Model:
     def _chunks(self, batch: Batch) -> Iterator[Batch]:
         for start in range(0, len(batch.input), BATCH):
             yield _rows(batch, slice(start, start + BATCH))
-
-    @torch.no_grad()
-    def _generate_mode(self, batch: Batch, sampling: Sampling) -> Tensor:
-        posterior, context = self.posterior(batch)
-        data: Tensor = self.task.decoder.generate(posterior.mode(), context, sampling)
-        return data
-
-    def _documents(
-        self, data: Tensor, cond: Mapping[str, Tensor], like: Sequence[Document | None]
-    ) -> list[Document]:
-        return [
-            self.codec.join(
-                data[row : row + 1],
-                {name: value[row : row + 1] for name, value in cond.items()},
-                like[row],
-            )
-            for row in range(len(data))
-        ]
 
 
 def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:

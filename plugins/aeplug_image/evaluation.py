@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from aeplug.evaluation import open_dataset
-from aeplug.gallery import reconstructed
 from aeplug.generation import Model
 from aeplug.interfaces import Split
 from aeplug_image.metrics import mse, psnr_db, ssim
@@ -24,7 +23,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     totals = torch.zeros(3, dtype=torch.float64)
     count = 0
     for batch in model.batches(split):
-        images = reconstructed(model, batch).float()
+        images = model.reconstruct_batch(batch).float()
         figures = (measure(images, batch.target) for measure in (mse, psnr_db, ssim))
         totals += torch.stack([figure.sum().double().cpu() for figure in figures])
         count += len(images)

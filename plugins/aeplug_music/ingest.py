@@ -4,87 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
-from aeplug_music.fingerprints import Hashes, fingerprint, transposed_to_lowest
+from aeplug_music.fingerprints import fingerprint, first_of_each, mixed, transposed_to_lowest
+from aeplug_music.harvest import Harvest, Int, Melodies, Melody, joined
 from aeplug_music.keys import estimated_shifts, shift_of_signature
-from aeplug_music.melody import HIGHEST, LOWEST, Tokens
+from aeplug_music.melody import HIGHEST, LOWEST
 from aeplug_music.metres import METRES, longest_bar
 from aeplug_music.midi import InvalidMidi, Tune, parse_midi
 from aeplug_music.sources import Reader, Source
 from aeplug_music.windows import Batch, Streams, Stretch, Windows, cut, quantise, stretches_of
 
-#: Steps of grid after which a batch is worked off: some 20 MB with all that is made from it.
-STEPS_AT_ONCE = 250_000
+#: Steps of grid after which a batch is worked off: some 30 MB with all that is made from it.
+STEPS_AT_ONCE = 400_000
 
 Parse = Callable[[bytes], Tune]
-
-
-class Melody(NamedTuple):
-    """One voice of a file; a tuple, since millions cross processes.
-
-    Attributes:
-        file: number of its source.
-        title: of its track.
-        bpm: quarters a minute at the start.
-        key_shift: semitones, -5..6, to C major or A minor.
-        key_known: from a key signature; False: estimated.
-    """
-
-    file: int
-    title: str
-    bpm: float
-    key_shift: int
-    key_known: bool
-
-
-@dataclass
-class Harvest:
-    """What came of some files.
-
-    Attributes:
-        melodies: those with windows.
-        tokens: their windows, uint8 ``(W, T)``; none where they are in a spool.
-        spool: the file they were written to, and the row there of the first.
-        melody: number in ``melodies``, ``(W,)``.
-        bar, metre: see :class:`aeplug_music.windows.Windows`, ``(W,)``.
-        exact: :func:`fingerprint` of each window, ``(W,)``.
-        relative: that of the window up to transposition, ``(W,)``.
-        skipped: (number of the source, reason, detail).
-        silent: windows left out for silence.
-    """
-
-    melodies: list[Melody] = field(default_factory=list)
-    tokens: Tokens = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
-    melody: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    bar: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    metre: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
-    exact: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
-    relative: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
-    skipped: list[tuple[int, str, str]] = field(default_factory=list)
-    silent: int = 0
-    spool: tuple[str, int] = ("", 0)
-
-
-def joined(harvests: list[Harvest]) -> Harvest:
-    """Several as one, in their order."""
-    counts = np.cumsum([0, *(len(one.melodies) for one in harvests)])
-    tokens = [one.tokens for one in harvests if len(one.tokens)] or [harvests[0].tokens]
-    return Harvest(
-        melodies=[melody for one in harvests for melody in one.melodies],
-        tokens=np.concatenate(tokens),
-        melody=np.concatenate([one.melody + n for one, n in zip(harvests, counts, strict=False)]),
-        bar=np.concatenate([one.bar for one in harvests]),
-        metre=np.concatenate([one.metre for one in harvests]),
-        exact=np.concatenate([one.exact for one in harvests]),
-        relative=np.concatenate([one.relative for one in harvests]),
-        skipped=[skip for one in harvests for skip in one.skipped],
-        silent=sum(one.silent for one in harvests),
-    )
 
 
 def window_width(bars: int) -> int:
@@ -169,38 +106,42 @@ def _work_off(waiting: _Waiting, bars: int) -> Harvest:
         return Harvest(tokens=np.zeros((0, window_width(bars)), np.uint8))
     streams = quantise(waiting.batch)
     windows = cut(streams, bars, window_width(bars))
-    shifts = estimated_shifts(streams)
-    used = np.bincount(windows.melody, minlength=len(waiting.batch)) > 0
+    melodies = Melodies.of(waiting.melodies)
+    melodies.key_shift = np.where(melodies.key_known, melodies.key_shift, estimated_shifts(streams))
+    used = np.bincount(windows.melody, minlength=len(melodies)) > 0
+    exact = fingerprint(windows.tokens, windows.metre)
+    # Tunes repeat themselves: what a file has twice, a third of all, goes no further.
+    file = melodies.file[windows.melody].astype(np.uint64)
+    kept = first_of_each(exact ^ mixed(file))
+    tokens, metre = windows.tokens[kept], windows.metre[kept]
     return Harvest(
-        [
-            melody if melody.key_known else Melody(*melody[:3], shift, False)
-            for melody, shift, has in zip(waiting.melodies, shifts, used.tolist(), strict=True)
-            if has
-        ],
-        windows.tokens,
-        (np.cumsum(used) - 1)[windows.melody],
-        windows.bar.astype(np.int32),
-        windows.metre.astype(np.int8),
-        fingerprint(windows.tokens, windows.metre),
-        fingerprint(transposed_to_lowest(windows.tokens), windows.metre),
-        _why_not(waiting, streams, windows, used, bars),
-        int(windows.silent.sum()),
+        melodies.part(np.flatnonzero(used)),
+        tokens,
+        (np.cumsum(used) - 1)[windows.melody[kept]],
+        windows.bar[kept].astype(np.int32),
+        metre.astype(np.int8),
+        exact[kept],
+        fingerprint(transposed_to_lowest(tokens), metre),
+        _why_not(waiting, melodies.file, streams, windows, used, bars),
+        silent=int(windows.silent.sum()),
+        repeated=len(exact) - len(kept),
     )
 
 
 def _why_not(
     waiting: _Waiting,
+    files: Int,
     streams: Streams,
     windows: Windows,
     used: npt.NDArray[np.bool_],
     bars: int,
 ) -> list[tuple[int, str, str]]:
     """A reason for every file that gave no window: that of the melody which came furthest."""
-    with_windows = {m.file for m, has in zip(waiting.melodies, used, strict=True) if has}
+    with_windows = set(files[used].tolist())
     reasons: dict[int, tuple[int, str, str]] = {}
     is_melody = streams.is_melody
-    for number in np.flatnonzero(~used):
-        file = waiting.melodies[number].file
+    for number in np.flatnonzero(~used).tolist():
+        file = int(files[number])
         if file in with_windows:
             continue
         stretches = waiting.stretches[number]

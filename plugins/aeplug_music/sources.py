@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 import glob
-import struct
+import os
 import zipfile
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+
 from aeplug.building import Skipped
 from aeplug.errors import DataError, FileError
+from aeplug_music.archives import NOT_PACKED, Int, Packed, members, unpacked
 from aeplug_music.midi import InvalidMidi, read_bytes
 from aeplug_music.smf import MAX_BYTES
 
 SUFFIXES = (".mid", ".midi")
 ZIP = ".zip"
 
-#: A member's header in a zip: signature and the lengths of what follows, 30 bytes.
-_LOCAL = struct.Struct("<4s22xHH")
-#: Bytes read ahead for a member's name.
-_USUAL_NAME = 256
-
-
-class Packed(NamedTuple):
-    """Where a member lies in its zip, so that readers need not list the zip again.
-
-    Attributes:
-        place: of its local header, in bytes.
-        packed: bytes it takes there.
-        size: bytes it has unpacked.
-        checksum: CRC-32 of those.
-        deflated: False: stored as it is.
-    """
-
-    place: int
-    packed: int
-    size: int
-    checksum: int
-    deflated: bool
+#: Files on disk that are listed at once.
+_AT_ONCE = 1024
+#: Bytes read at once from a zip: some thirty tunes, where they lie in the order of their names.
+_BUFFER = 2**14
 
 
 class Source(NamedTuple):
-    """One file, on disk or in a zip; a tuple, since millions cross processes.
+    """One file, on disk or in a zip.
 
     Attributes:
         path: the file or the zip.
@@ -59,32 +44,100 @@ class Source(NamedTuple):
         return f"{self.path}!{self.member}" if self.member else self.path
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Some files, as columns: millions of them cross processes, and objects are slow to send.
+
+    Attributes:
+        paths, members: see :class:`Source`, n of each.
+        packed: a :class:`Packed` or ``NOT_PACKED`` for each, int64 ``(n, 5)``.
+    """
+
+    paths: list[str]
+    members: list[str]
+    packed: Int
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Source]:
+        for path, member, row in zip(self.paths, self.members, self.packed.tolist(), strict=True):
+            yield Source(path, member, Packed._make(row) if row[0] >= 0 else None)
+
+    def part(self, first: int, end: int) -> Listing:
+        """Files ``first`` to ``end - 1``."""
+        return Listing(self.paths[first:end], self.members[first:end], self.packed[first:end])
+
+    def names(self) -> list[str]:
+        """The files as the user would find them: ``str`` of each source."""
+        return [
+            f"{path}!{member}" if member else path
+            for path, member in zip(self.paths, self.members, strict=True)
+        ]
+
+
+def joined_listings(listings: Sequence[Listing]) -> Listing:
+    """Several as one, in their order; at least one."""
+    if len(listings) == 1:
+        return listings[0]
+    return Listing(
+        [path for one in listings for path in one.paths],
+        [member for one in listings for member in one.members],
+        np.concatenate([one.packed for one in listings]),
+    )
+
+
 def find_sources(named: Sequence[str]) -> tuple[list[Source], list[Skipped]]:
-    """All files meant, each once, in order of their names; and zips that cannot be opened.
+    """All that :func:`list_sources` lists, and what cannot be listed."""
+    skipped: list[Skipped] = []
+    return [one for listing in list_sources(named, skipped) for one in listing], skipped
+
+
+def list_sources(named: Sequence[str], skipped: list[Skipped]) -> Iterator[Listing]:
+    """All files meant, each once, folders and zips one after another in order of their names.
 
     A folder stands for every MIDI file and zip below it, a zip for every MIDI file in it; a file
     that is named itself is read whatever its ending.
 
+    Args:
+        named: files, folders, zips, globs.
+        skipped: gets the zips and folders that cannot be listed.
+
     Raises:
-        DataError: a name that nothing answers to.
+        DataError: a name that nothing answers to; before anything is listed.
     """
-    found: dict[Source, None] = {}
-    skipped: list[Skipped] = []
-    for text in named:
-        for path in _matches(text):
-            if path.is_dir():
-                inside = (*SUFFIXES, ZIP)
-                files = [p for p in path.rglob("*") if p.suffix.lower() in inside and p.is_file()]
-            else:
-                files = [path]
-            for file in sorted(files):
-                if file.suffix.lower() == ZIP:
-                    members, damage = _members(file)
-                    found.update(dict.fromkeys(members))
-                    skipped += damage
-                else:
-                    found[Source(str(file))] = None
-    return list(found), skipped
+    matches = [str(path) for text in named for path in _matches(text)]
+    return _listings((path for match in matches for path in _files(match, skipped)), skipped)
+
+
+def _listings(paths: Iterable[str], skipped: list[Skipped]) -> Iterator[Listing]:
+    seen: set[str] = set()
+    loose: list[str] = []
+    for path in paths:
+        if path in seen:
+            continue
+        seen.add(path)
+        if _ending(os.path.basename(path)) != ZIP:
+            loose.append(path)
+            if len(loose) == _AT_ONCE:
+                yield _on_disk(loose)
+                loose = []
+            continue
+        if loose:
+            yield _on_disk(loose)
+            loose = []
+        try:
+            names, packed = members(path, SUFFIXES)
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            skipped.append(Skipped(path, "damaged zip", str(error)))
+        else:
+            yield Listing([path] * len(names), names, packed)
+    if loose:
+        yield _on_disk(loose)
+
+
+def _on_disk(paths: list[str]) -> Listing:
+    return Listing(paths, [""] * len(paths), np.tile(np.array(NOT_PACKED), (len(paths), 1)))
 
 
 def _matches(text: str) -> Iterable[Path]:
@@ -97,28 +150,29 @@ def _matches(text: str) -> Iterable[Path]:
     return [Path(match) for match in matches]
 
 
-def _members(path: Path) -> tuple[list[Source], list[Skipped]]:
+def _files(path: str, skipped: list[Skipped]) -> Iterator[str]:
+    """The path itself or, of a folder, the MIDI files and zips below it, in order."""
+    if not os.path.isdir(path):
+        yield path
+        return
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        return [], [Skipped(str(path), "damaged zip", str(error))]
-    members = [one for one in members if one.filename.lower().endswith(SUFFIXES)]
-    members.sort(key=lambda one: one.filename)
-    return [Source(str(path), one.filename, _packed(one)) for one in members], []
+        with os.scandir(path) as entries:
+            inside = sorted(entries, key=lambda entry: os.path.normcase(entry.name))
+    except OSError as error:
+        skipped.append(Skipped(path, "folder cannot be listed", error.strerror or str(error)))
+        return
+    before = "" if path == os.curdir else os.path.join(path, "")
+    for entry in inside:
+        # Links to folders are not followed: they may lead round in a circle.
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(before + entry.name, skipped)
+        elif _ending(entry.name) in (*SUFFIXES, ZIP) and os.path.isfile(entry.path):
+            yield before + entry.name
 
 
-def _packed(member: zipfile.ZipInfo) -> Packed | None:
-    encrypted = member.flag_bits & 1
-    if encrypted or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return None
-    return Packed(
-        member.header_offset,
-        member.compress_size,
-        member.file_size,
-        member.CRC,
-        member.compress_type == zipfile.ZIP_DEFLATED,
-    )
+def _ending(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    return dot + ending.lower() if stem and ending else ""
 
 
 class Reader:
@@ -140,10 +194,10 @@ class Reader:
         try:
             if self._file is None or self._path != source.path:
                 self.close()
-                self._file = Path(source.path).open("rb", buffering=0)  # noqa: SIM115
+                self._file = open(source.path, "rb", buffering=_BUFFER)  # noqa: SIM115
                 self._path = source.path
             if source.packed is not None:
-                return _unpacked(self._file, source.packed)
+                return unpacked(self._file, source.packed)
             with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as file:
                 return file.read(MAX_BYTES + 1)
         except FileError:
@@ -163,25 +217,3 @@ class Reader:
         if self._file is not None:
             self._file.close()
         self._file = None
-
-
-def _unpacked(file: BinaryIO, packed: Packed) -> bytes:
-    if max(packed.size, packed.packed) > MAX_BYTES:
-        raise InvalidMidi("file too large", f"over {MAX_BYTES} bytes")
-    file.seek(packed.place)
-    # Behind the header stand a name and further fields, of lengths that the header says.
-    block = file.read(_LOCAL.size + packed.packed + _USUAL_NAME)
-    signature, name, extra = _LOCAL.unpack_from(block)
-    start = _LOCAL.size + name + extra
-    if start + packed.packed > len(block):
-        file.seek(packed.place + start)
-        block, start = file.read(packed.packed), 0
-    content = block[start : start + packed.packed]
-    if packed.deflated:
-        # The size a zip claims may be a lie, so no more than the limit is unpacked.
-        content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, MAX_BYTES + 1)
-    if signature != b"PK\3\4" or len(content) != packed.size:
-        raise InvalidMidi("damaged zip member", "not where the zip says, or of another size")
-    if zlib.crc32(content) != packed.checksum:
-        raise InvalidMidi("damaged zip member", "wrong checksum")
-    return content

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.fingerprints import Hashes, mixed
+from aeplug_music.fingerprints import Hashes, mixed, runs
 
 Int = npt.NDArray[np.int64]
 
@@ -36,15 +36,19 @@ def groups(count: int, item: Int, key: Hashes) -> Int:
     Returns:
         The lowest item of its group, for each item; ``(count,)``.
     """
+    return _groups_and_keys(count, item, key)[0]
+
+
+def _groups_and_keys(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]:
+    """The groups, an item that has it for every key ``(K,)``, and the keys ``(K,)``."""
     order = np.argsort(key)
     item, key = item[order], key[order]
     # Every item is linked to the lowest that has the key.
-    first = np.flatnonzero(np.diff(key, prepend=key[:1] + np.uint64(1)))
-    if not len(first):
-        return np.arange(count)
-    lowest = np.repeat(np.minimum.reduceat(item, first), np.diff(first, append=len(key)))
-    pairs = np.sort((lowest * count + item)[lowest != item])
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+    first = runs(key)
+    lowest = np.minimum.reduceat(item, first)
+    linked = np.repeat(lowest, np.diff(first, append=len(key)))
+    pairs = np.sort((linked * count + item)[linked != item])
+    pairs = pairs[runs(pairs)]
     left, right = pairs // count, pairs % count
     label = np.arange(count)
     while True:
@@ -56,17 +60,17 @@ def groups(count: int, item: Int, key: Hashes) -> Int:
             np.minimum.at(label, end, low)
         label = label[label]
         if (label == before).all():
-            return label
+            return label, lowest, key[first]
 
 
 def split_of(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
     """The number of the split of each item, ``(count,)``; arguments as for :func:`groups`."""
-    label = groups(count, item, key)
+    label, owner, keys = _groups_and_keys(count, item, key)
     split = np.full(count, TRAIN, np.int64)
     if not count:
         return split
     names = np.full(count, np.iinfo(np.uint64).max, np.uint64)
-    np.minimum.at(names, label[item], key)
+    np.minimum.at(names, label[owner], keys)
     sizes = np.bincount(label, minlength=count)
     small = (sizes > 0) & (sizes <= max(LARGEST, LARGEST_SHARE * count))
     candidates = np.flatnonzero(small)

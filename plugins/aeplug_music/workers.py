@@ -10,9 +10,8 @@ import contextlib
 import gc
 import multiprocessing
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from aeplug.errors import DataError
-from aeplug_music.ingest import Harvest, Parse, ingest
+from aeplug_music.harvest import Harvest
+from aeplug_music.ingest import Parse, ingest
 from aeplug_music.midi import parse_midi
-from aeplug_music.sources import Source
+from aeplug_music.shares import Queue, Share
+from aeplug_music.sources import Listing
 
-#: Files a process is given at once.
-SHARE = 1024
 #: Seconds a file may take, and for the work on all of a share together.
 FILE_SECONDS, SHARE_SECONDS = 2.0, 60.0
 #: Bytes a process may take beyond what it has once it is ready to read.
@@ -34,8 +33,6 @@ _LOOK_SECONDS = 0.2
 _LARGE_BLOCK = 31 * 2**20
 #: Processes started before it is known how many have something to do.
 _EARLY = 2
-
-Share = list[tuple[int, Source]]
 
 
 def _limit_memory() -> None:
@@ -68,7 +65,7 @@ def _work(connection: Connection, state: Any, bars: int, parse: Parse, spool: st
         open(spool, "wb", buffering=0) as file,
     ):
         while (share := connection.recv()) is not None:
-            harvest = ingest(share, bars, parse, begun)
+            harvest = ingest(enumerate(share.files, share.first), bars, parse, begun)
             # Windows go to disk from here; the other end needs only what tells them apart.
             file.write(harvest.tokens.data)
             harvest.spool, rows = (spool, rows), rows + len(harvest.tokens)
@@ -81,7 +78,7 @@ class _Worker:
     process: Any
     connection: Connection
     state: Any
-    share: Share = field(default_factory=list)
+    share: Share | None = None
     given: float = 0.0
 
     def stop(self) -> None:
@@ -106,22 +103,22 @@ def _start(bars: int, parse: Parse, spool: Path) -> _Worker:
 
 
 def harvest_all(
-    find: Callable[[], Sequence[Source]],
+    listings: Iterator[Listing],
     spools: Path,
     processes: int,
     bars: int = 2,
     parse: Parse = parse_midi,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[tuple[int, Harvest]]:
-    """Read all sources, several processes at work.
+    """Read all that is listed, several processes at work.
 
     Args:
-        find: says what to read; called while the first processes start.
+        listings: what to read; listed while processes start and read.
         spools: an empty folder for files of windows, uint8 rows one after another.
         processes: how many.
         bars: bars a window.
         parse: bytes -> tune.
-        progress: told files done and files in all.
+        progress: told files done and files in all, once these are known.
 
     Yields:
         The number of its first source and the harvest, for every share, in no fixed order; each
@@ -133,34 +130,36 @@ def harvest_all(
     started = min(processes, _EARLY)
     workers = [_start(bars, parse, spools / str(number)) for number in range(started)]
     try:
-        numbered = list(enumerate(find()))
-        # Shares small enough that every process has several, so that all end together.
-        size = max(1, min(SHARE, -(-len(numbered) // (4 * processes))))
-        queue: deque[Share] = deque(
-            numbered[first : first + size] for first in range(0, len(numbered), size)
-        )
+        queue = Queue(listings, processes)
         while started < min(processes, len(queue)):
             workers.append(_start(bars, parse, spools / str(started)))
             started += 1
         done, failures = 0, 0
-        for worker in workers:
-            _give(worker, queue)
-        while any(worker.share for worker in workers):
-            ready = wait([worker.connection for worker in workers], _LOOK_SECONDS)
+        while True:
+            for worker in workers:
+                if worker.share is None:
+                    _give(worker, queue.next())
+            busy = [worker.connection for worker in workers if worker.share is not None]
+            if not busy:
+                break
+            ready = wait(busy, _LOOK_SECONDS if queue.ended else 0)
+            if not ready and not queue.ended:
+                queue.list_on()
+                continue
             for place, worker in enumerate(workers):
-                if not worker.share:
+                if worker.share is None:
                     continue
                 harvest = _received(worker) if worker.connection in ready else None
                 if harvest is not None:
                     failures = 0
-                    done += len(worker.share)
-                    yield worker.share[0][0], harvest
-                elif (lost := _lost(worker, worker.connection in ready)) is not None:
+                    done += len(worker.share.files)
+                    yield worker.share.first, harvest
+                elif (lost := _lost(worker, worker.share, worker.connection in ready)) is not None:
                     number, reason = lost
                     failures += number is None
                     if failures > 2 * processes:
                         raise DataError(f"worker processes do not start: {reason}")
-                    done += _set_aside(worker.share, number, queue)
+                    done += queue.put_back(worker.share, number)
                     if number is not None:
                         empty = Harvest(skipped=[(number, reason, "")])
                         yield number, empty
@@ -169,8 +168,9 @@ def harvest_all(
                     started += 1
                 else:
                     continue
-                progress(done, len(numbered))
-                _give(worker, queue)
+                worker.share = None
+                if queue.ended:
+                    progress(done, queue.listed)
     finally:
         for worker in workers:
             with contextlib.suppress(OSError, ValueError):
@@ -179,13 +179,13 @@ def harvest_all(
             worker.stop()
 
 
-def _give(worker: _Worker, queue: deque[Share]) -> None:
-    worker.share = queue.popleft() if queue else []
-    if worker.share:
+def _give(worker: _Worker, share: Share | None) -> None:
+    worker.share = share
+    if share is not None:
         worker.state[0], worker.given = -1.0, time.monotonic()
         # A process that has just died is noticed when its answer is waited for.
         with contextlib.suppress(OSError):
-            worker.connection.send(worker.share)
+            worker.connection.send(share)
 
 
 def _received(worker: _Worker) -> Harvest | None:
@@ -196,7 +196,7 @@ def _received(worker: _Worker) -> Harvest | None:
     return harvest
 
 
-def _lost(worker: _Worker, silent: bool) -> tuple[int | None, str] | None:
+def _lost(worker: _Worker, share: Share, silent: bool) -> tuple[int | None, str] | None:
     """The file at which a process died or hangs, None within no file; None: it is well."""
     number, since = int(worker.state[0]), worker.state[1]
     now = time.monotonic()
@@ -208,18 +208,7 @@ def _lost(worker: _Worker, silent: bool) -> tuple[int | None, str] | None:
         reason = f"took over {SHARE_SECONDS:g} s"
     else:
         return None
-    if number < 0 and len(worker.share) == 1 and since > worker.given:
+    if number < 0 and len(share.files) == 1 and since > worker.given:
         # It was read; what fails is the work on its notes.
-        number = worker.share[0][0]
+        number = share.first
     return (number if number >= 0 else None), reason
-
-
-def _set_aside(share: Share, number: int | None, queue: deque[Share]) -> int:
-    """Put the rest of a lost share back; returns how many files are done with."""
-    rest = [one for one in share if one[0] != number]
-    if number is None:
-        # No file to blame: one at a time, the one to blame will show.
-        queue.extendleft([one] for one in reversed(rest))
-    elif rest:
-        queue.appendleft(rest)
-    return len(share) - len(rest)

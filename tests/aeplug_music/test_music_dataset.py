@@ -20,10 +20,8 @@ from aeplug.datasets import bundled
 from aeplug.errors import DataError
 from aeplug_music.build import build_melodies
 from aeplug_music.dataset import MelodyDataset, melody_shape
-from aeplug_music.fingerprints import fingerprint, transposed_to_lowest
+from aeplug_music.fingerprints import fingerprint, first_of_each, transposed_to_lowest
 from aeplug_music.metres import METRES
-from aeplug_music.midi import InvalidMidi
-from aeplug_music.sources import Reader, Source, find_sources
 from aeplug_music.splitting import groups, split_of
 
 Config = config_of(MelodyDataset)
@@ -192,25 +190,6 @@ def test_too_few_tunes_to_hold_any_out(tmp_path):
         one.split("val")
 
 
-def test_what_is_named_is_found(tmp_path):
-    for name in ("a.mid", "sub/b.MIDI", "sub/notes.txt", "odd"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    with zipfile.ZipFile(tmp_path / "sub" / "z.zip", "w") as archive:
-        archive.writestr("in/c.mid", b"y" * 10)
-        archive.writestr("in/readme.txt", b"y")
-    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04")
-    found, skipped = find_sources([str(tmp_path), str(tmp_path / "a.mid")])
-    names = [str(one).removeprefix(str(tmp_path) + "/") for one in found]
-    assert names == ["a.mid", "sub/b.MIDI", "sub/z.zip!in/c.mid"]
-    assert [skip.reason for skip in skipped] == ["damaged zip"]
-    with Reader() as reader:
-        assert reader.read(found[-1]) == b"y" * 10
-    assert [str(one) for one in find_sources([str(tmp_path / "odd")])[0]] == [str(tmp_path / "odd")]
-    by_glob, _ = find_sources([str(tmp_path / "**" / "*.MIDI")])
-    assert by_glob == [Source(str(tmp_path / "sub" / "b.MIDI"))]
-
-
 def test_all_melodies_of_a_file_and_one_split(tmp_path):
     midi = pretty_midi.PrettyMIDI()
     for voice in range(2):
@@ -223,6 +202,46 @@ def test_all_melodies_of_a_file_and_one_split(tmp_path):
     build(build_melodies, [str(tmp_path / "duet.mid")], tmp_path / "out", 1, nothing)
     index = json.loads((tmp_path / "out" / "index.json").read_text(encoding="utf-8"))
     assert [tune["title"] for tune in index["tunes"]] == ["voice 0", "voice 1"]
+
+
+def tune(bars, name):
+    """Bars of four quarters each, by the pitch of the first, as MIDI."""
+    midi = pretty_midi.PrettyMIDI()
+    instrument = pretty_midi.Instrument(0, name=name)
+    for n, pitch in enumerate(pitch for bar in bars for pitch in range(bar, bar + 4)):
+        instrument.notes.append(pretty_midi.Note(80, pitch, n / 2, n / 2 + 0.5))
+    midi.instruments.append(instrument)
+    return midi
+
+
+def test_what_a_tune_repeats_is_kept_and_counted_once(tmp_path):
+    tune([60, 64, 60, 64, 60, 64, 67], "a").write(str(tmp_path / "a.mid"))
+    tune([67, 60, 64, 67], "b").write(str(tmp_path / "b.mid"))
+    sources = [str(tmp_path / name) for name in ("a.mid", "b.mid")]
+    report = build(build_melodies, sources, tmp_path / "out", 1, nothing)
+    # a: 60-64, 64-60, 64-67; b: 67-60.
+    assert report.figures["windows"] == 4
+    assert report.figures["duplicate_windows_dropped"] == 3 + 2
+    index = json.loads((tmp_path / "out" / "index.json").read_text(encoding="utf-8"))
+    assert [one["bar"] for one in index["tunes"]] == [[0, 1, 5], [0]]
+    assert len({one["split"] for one in index["tunes"]}) == 1
+
+
+def test_the_index_is_written_as_json_writes_it(tmp_path):
+    title = 'Ein "Lied" \\\tzwei'
+    tune([60, 62, 64], title).write(str(tmp_path / '♫ "x".mid'))
+    build(build_melodies, [str(tmp_path)], tmp_path / "out", 1, nothing)
+    text = (tmp_path / "out" / "index.json").read_text(encoding="utf-8")
+    index = json.loads(text)
+    lines = [json.dumps(one, ensure_ascii=False) for one in index["tunes"]]
+    assert text.splitlines()[1:-1] == lines
+    assert index["tunes"][0]["source"] == str(tmp_path / '♫ "x".mid')
+
+
+def test_first_of_each():
+    hashes = np.array([5, 3, 5, 2**64 - 1, 3, 0], np.uint64)
+    assert first_of_each(hashes).tolist() == [0, 1, 3, 5]
+    assert first_of_each(hashes[:0]).tolist() == []
 
 
 def test_groups_are_chains_of_equal_keys():
@@ -265,28 +284,6 @@ def test_readers_import_no_torch():
     code = "import sys, aeplug_music.workers, aeplug_music.build; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
-
-
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
-def test_members_of_zips(tmp_path, method):
-    path = tmp_path / "z.zip"
-    content = {f"{'long/' * 80}{n}.mid": bytes([n]) * 5000 for n in range(3)}
-    with zipfile.ZipFile(path, "w", method) as archive:
-        for name, data in content.items():
-            archive.writestr(name, data)
-        archive.writestr("big.mid", bytes(2**22 + 1))
-    found, _ = find_sources([str(path)])
-    with Reader() as reader:
-        for source in found[1:]:
-            assert reader.read(source) == content[source.member]
-        if method != zipfile.ZIP_LZMA:
-            with pytest.raises(InvalidMidi, match="too large"):
-                reader.read(found[0])
-    data = bytearray(path.read_bytes())
-    data[:600:20] = b"\xff" * 30
-    path.write_bytes(data)
-    with Reader() as reader, pytest.raises(InvalidMidi, match="damaged zip member"):
-        reader.read(found[1])
 
 
 def test_a_file_that_adds_nothing_is_listed(few, tmp_path):

@@ -10,8 +10,9 @@ from aeplug.specs import CodecSpec, LatentSpec
 
 @hookimpl
 def aeplug_latents() -> Iterable[LatentSpec]:
-    """The plain code and the Gaussian."""
+    """Plain codes and the Gaussian."""
     yield LatentSpec("deterministic", "aeplug.latents:DeterministicLatent", "a code of n numbers")
+    yield LatentSpec("maps", "aeplug.latents:MapsLatent", "feature maps as they are")
     yield LatentSpec("gaussian", "aeplug.latents:GaussianLatent", "mean and variance, prior N(0,1)")
 
 

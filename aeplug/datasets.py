@@ -63,6 +63,16 @@ class FirstItems:
         return FirstItems(self._split.to(device), self._count)
 
 
+def first_items(split: Split, count: int) -> Split:
+    """The first ``count`` items; a split whose items are not its rows says itself what they are.
+
+    Such a split (photographs, of which rows are crops) has a method ``first(count)``.
+    """
+    first = getattr(split, "first", None)
+    chosen: Split = first(count) if first else FirstItems(split, count)
+    return chosen
+
+
 def bundled(name: str) -> Path:
     """Where a bundled data set lies: ``$AEPLUG_DATA``, the checkout's ``data/``, or the wheel's.
 

@@ -60,10 +60,10 @@ def evaluation_dataset(model: Model, path: str | None, plugins: Plugins) -> Data
     elif model.header.get("data_left_out"):
         raise ConfigError("this model was exported without the path of its data; give --data")
     dataset = open_dataset(config)
-    if dataset.shape.input != model.shape.input:
+    if dataset.shape.target != model.shape.target:
         raise ConfigError(
-            f"items of the data have shape {dataset.shape.input}, "
-            f"'{model.spec.name}' was built for {model.shape.input}"
+            f"items of the data have shape {dataset.shape.target}, "
+            f"'{model.spec.name}' was built for {model.shape.target}"
         )
     return dataset
 

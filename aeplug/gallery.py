@@ -22,16 +22,25 @@ def draw_reconstructions(model: Model, path: Path) -> Path:
     index = torch.linspace(0, len(split) - 1, count, device=model.device).round().long()
     raw = split.take(index)
     batch = model.prepared(raw)
-    originals = model.documents(batch.target, batch.cond)
-    results = model.documents(model.reconstruct_batch(batch), batch.cond)
+    versions = {
+        "original": model.documents(batch.target, batch.cond),
+        "reconstruction": model.documents(model.reconstruct_batch(batch), batch.cond),
+    }
+    if batch.input is not batch.target:  # to be restored: corrupted or reduced
+        versions = {
+            "input": model.documents(batch.input, batch.cond),
+            "result": versions["reconstruction"],
+            "truth": versions["original"],
+        }
     labels = raw.get("label")
-    for row, (original, result) in enumerate(zip(originals, results, strict=True)):
-        original.name = str(int(labels[row])) if labels is not None else ""
-        result.name = ""
-    rows = []
-    for start in range(0, count, COLUMNS):
-        rows.append(("original", originals[start : start + COLUMNS]))
-        rows.append(("reconstruction", results[start : start + COLUMNS]))
+    for line, documents in enumerate(versions.values()):
+        for row, document in enumerate(documents):
+            document.name = str(int(labels[row])) if labels is not None and line == 0 else ""
+    rows = [
+        (label, documents[start : start + COLUMNS])
+        for start in range(0, count, COLUMNS)
+        for label, documents in versions.items()
+    ]
     model.codec.sheet(rows, path, f"{model.spec.name}: held-out items and reconstructions")
     return path
 

@@ -28,6 +28,8 @@ from aeplug.interfaces import (
     Sampling,
     Split,
 )
+from aeplug.interpolation import slerp
+from aeplug.pieces import Result, assembled, chunks, divided, gathered, joined, rows
 from aeplug.specs import VERBS, TaskSpec
 from aeplug.task import Task
 
@@ -141,12 +143,12 @@ class Model:
         conditions = self.conditions(cond, len(z))
         pieces = []
         for start in range(0, len(z), BATCH):
-            rows = slice(start, start + BATCH)
+            part = slice(start, start + BATCH)
             context = Context(
-                cond={name: value[rows] for name, value in conditions.items()},
+                cond={name: value[part] for name, value in conditions.items()},
                 size=self.shape.target,
             )
-            pieces.append(self.task.decoder.generate(z[rows].to(self.device), context, sampling))
+            pieces.append(self.task.decoder.generate(z[part].to(self.device), context, sampling))
         return torch.cat(pieces)
 
     @torch.no_grad()
@@ -177,7 +179,7 @@ class Model:
         self,
         count: int,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         cond: Mapping[str, Any] | None = None,
         top_k: int = 0,
         top_p: float = 1.0,
@@ -188,8 +190,8 @@ class Model:
         Args:
             count: how many.
             seed: of every draw.
-            temperature: T above 0, 1 is the model's own. The prior gets the standard deviation
-                sqrt(T), the logits of tokens are divided by T.
+            temperature: T above 0, 1 is the model's own; by default the task's. The prior gets the
+                standard deviation sqrt(T), the logits of tokens are divided by T.
             cond: condition's name -> class.
             top_k: see :class:`aeplug.interfaces.Sampling`, like ``top_p`` and ``greedy``.
             top_p: see there.
@@ -201,6 +203,7 @@ class Model:
         self.require("sample")
         if count < 1:
             raise ConfigError(f"cannot sample {count} items: expected at least 1")
+        temperature = self.spec.temperature if temperature is None else temperature
         if not temperature > 0:
             raise ConfigError(f"temperature {temperature}: expected above 0")
         generator = self.generator(seed)
@@ -232,14 +235,21 @@ class Model:
 
     def pieces(self, document: Document) -> Batch:
         """A document cut into pieces and prepared for the model."""
-        raw = {name: column.to(self.device) for name, column in self.codec.split(document).items()}
-        return self.prepared(raw)
+        return self.given(self._here(self.codec.split(document)))
 
     def reconstruct_document(self, document: Document, sampling: Sampling) -> Document:
-        """A document through the model, piece by piece, joined again."""
-        batch = self.pieces(document)
-        data = torch.cat([self.reconstruct_batch(chunk, sampling) for chunk in self._chunks(batch)])
-        return self.codec.join(data, batch.cond, document)
+        """A document through the model, chunk by chunk, joined again."""
+        results = (
+            self.reconstruct_chunks([raw], sampling)[0] for raw in chunks(self.codec, document)
+        )
+        return assembled(self.codec, results, document)
+
+    @torch.no_grad()
+    def reconstruct_chunks(self, raws: Sequence[Raw], sampling: Sampling) -> list[Result]:
+        """Chunks of one form, of one document or of several, through the model together."""
+        batch = self.given(self._here(gathered(raws)))
+        parts = [self.reconstruct_batch(part, sampling) for part in self._chunks(batch)]
+        return divided(torch.cat(parts).cpu(), batch.cond, raws)
 
     def sample_documents(
         self,
@@ -266,7 +276,7 @@ class Model:
         """
         ends = [self.pieces(document) for document in (a, b)]
         count = min(len(end.input) for end in ends)
-        ends = [_rows(end, slice(0, count)) for end in ends]
+        ends = [rows(end, slice(0, count)) for end in ends]
         codes = [self.posterior(end)[0].mode() for end in ends]
         documents = []
         for step in range(steps):
@@ -323,6 +333,12 @@ class Model:
         """Raw rows on the device -> a batch, without augmentation."""
         return self.prepare(raw, self.generator(0), training=False)
 
+    def given(self, raw: Raw) -> Batch:
+        """Rows of a user's file on the device -> a batch: not corrupted, as rows of data may be."""
+        given = getattr(self.prepare, "given", None)
+        batch: Batch = given(raw) if given else self.prepared(raw)
+        return batch
+
     def batches(self, split: Split, items: int | None = None) -> Iterator[Batch]:
         """A split's rows in order, prepared, ``BATCH`` at a time."""
         split = split.to(self.device)
@@ -363,6 +379,8 @@ class Model:
             items = torch.as_tensor(items)
         if isinstance(items, Tensor):
             expected = self.shape.input
+            if getattr(self.encoder, "any_size", False) and items.ndim == 1 + len(expected):
+                expected = (expected[0], *items.shape[2:])
             if tuple(items.shape[1:]) != expected:
                 raise AeplugError(
                     f"'{self.spec.name}' takes items of shape {expected}, "
@@ -380,44 +398,11 @@ class Model:
             items = [items]
         if len(items) == 0:
             raise AeplugError("no items were given")
-        batches = [self.pieces(self.read(Path(item).expanduser())) for item in items]
-        if len(batches) == 1:
-            return batches[0]
-        return Batch(
-            torch.cat([batch.input for batch in batches]),
-            torch.cat([batch.target for batch in batches]),
-            {name: torch.cat([batch.cond[name] for batch in batches]) for name in batches[0].cond},
-            torch.cat([batch.lengths for batch in batches if batch.lengths is not None])
-            if batches[0].lengths is not None
-            else None,
-        )
+        return joined([self.pieces(self.read(Path(item).expanduser())) for item in items])
+
+    def _here(self, raw: Raw) -> Raw:
+        return {name: column.to(self.device) for name, column in raw.items()}
 
     def _chunks(self, batch: Batch) -> Iterator[Batch]:
         for start in range(0, len(batch.input), BATCH):
-            yield _rows(batch, slice(start, start + BATCH))
-
-
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """Spherical interpolation between rows of ``a`` and ``b``, ``(B, D)``; ``t`` in 0..1.
-
-    Under a Gaussian prior it keeps to the shell on which draws lie; nearly parallel rows are
-    interpolated along the straight line.
-    """
-    flat_a, flat_b = a.flatten(1), b.flatten(1)
-    cosine = torch.nn.functional.cosine_similarity(flat_a, flat_b, dim=1).clamp(-1, 1)
-    angle = torch.arccos(cosine).unsqueeze(1)
-    sine = torch.sin(angle)
-    straight = sine < 1e-4
-    safe = torch.where(straight, torch.ones_like(sine), sine)
-    weight_a = torch.where(straight, 1 - t, torch.sin((1 - t) * angle) / safe)
-    weight_b = torch.where(straight, t, torch.sin(t * angle) / safe)
-    return (weight_a * flat_a + weight_b * flat_b).reshape(a.shape)
-
-
-def _rows(batch: Batch, rows: slice) -> Batch:
-    return Batch(
-        batch.input[rows],
-        batch.target[rows],
-        {name: value[rows] for name, value in batch.cond.items()},
-        batch.lengths[rows] if batch.lengths is not None else None,
-    )
+            yield rows(batch, slice(start, start + BATCH))

@@ -6,12 +6,14 @@ tomorrow's. Shapes are written as ``(B, C, H, W)``: B is the number of items in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 #: What a data set or a codec hands to ``prepare``: named columns, first dimension B.
@@ -140,7 +142,10 @@ class Posterior(Protocol):
 
 
 class Encoder(Protocol):
-    """``factory(config, shape)``; a plain module, also of use alone as a feature extractor."""
+    """``factory(config, shape)``; a plain module, also of use alone as a feature extractor.
+
+    A fully convolutional one says ``any_size = True``: items need not have the size of ``shape``.
+    """
 
     features_shape: tuple[int, ...]
 
@@ -194,7 +199,12 @@ class Loss(Protocol):
 
 
 class Prepare(Protocol):
-    """``factory(config, shape)``: the task's own step from raw rows to a batch."""
+    """``factory(config, shape)``: the task's own step from raw rows to a batch.
+
+    One that corrupts or reduces also has a method ``given(raw) -> Batch`` for rows of a user's
+    file, which go in as they are. Where the batch's items differ in shape from the data set's, an
+    attribute ``shape`` (:class:`DataShape`) says what the parts are built for.
+    """
 
     def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
         """Normalise; in training also augment or corrupt, with randomness from ``generator``."""
@@ -229,6 +239,24 @@ class Dataset(Protocol):
         ...
 
 
+@runtime_checkable
+class LabelledDataset(Dataset, Protocol):
+    """A data set that says what its rows are, for maps, probes and files of embeddings.
+
+    Without it a data set's labels are its columns of one integer a row.
+    """
+
+    def labels(self, rows: Raw) -> Mapping[str, Any]:
+        """What is known of rows ``(B, ...)`` that a split's ``take`` gave.
+
+        Returns:
+            Arrays ``(B,)`` by name: classes as text or integers, quantities as floats. The first
+            is what a map is coloured by and a probe reads; ``name``, where there is one, is what
+            each item is called.
+        """
+        ...
+
+
 @dataclass
 class Document:
     """A file's content as its modality understands it.
@@ -237,18 +265,24 @@ class Document:
         content: the codec's own object (an array of pixels, a tune).
         name: for output files and captions; no suffix.
         source: the file it was read from, if any.
+        suffix: of the file to write, for codecs that write several formats; empty: the codec's.
+        size: bytes that the content takes in memory, where it may be large; a job holds fewer
+            of the large ones at once.
     """
 
     content: Any
     name: str
     source: Path | None = None
+    suffix: str = ""
+    size: int = 0
 
 
 @runtime_checkable
 class Codec(Protocol):
     """``factory(config, shape)``: files <-> documents <-> the pieces a model takes.
 
-    A piece is one item of the model (an image, a window of bars, a tile).
+    A piece is one item of the model (an image, a window of bars, a tile). All but ``sheet`` may be
+    called from several threads at once.
     """
 
     def read(self, path: Path) -> Document:
@@ -267,9 +301,58 @@ class Codec(Protocol):
         ...
 
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
-        """Write one document to ``stem`` plus suffix; returns the files written."""
+        """Write one document to ``stem`` plus suffix; returns the files written.
+
+        They lie beside each other and are named ``stem`` plus a suffix each.
+        """
         ...
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of documents side by side into one PNG."""
+        ...
+
+
+@runtime_checkable
+class StreamingCodec(Codec, Protocol):
+    """A codec of documents too large to lie in memory as all their pieces at once.
+
+    Where a codec has these two, ``reconstruct`` uses them in place of ``split`` and ``join``.
+    """
+
+    def chunks(self, document: Document) -> Iterator[Raw]:
+        """The pieces in order, some at a time, those of one chunk of one shape."""
+        ...
+
+    def assemble(self, results: Iterator[Tensor], like: Document) -> Document:
+        """What the model made of each chunk, in order -> one document.
+
+        A chunk is asked for once the result before it has been taken: at any time one is held.
+        """
+        ...
+
+
+@runtime_checkable
+class FormatCodec(Codec, Protocol):
+    """A codec that writes several formats, a document's in ``Document.suffix``."""
+
+    def suffix_for(self, source: Path) -> str:
+        """Suffix of the file that becomes of ``source``: its own where the codec writes it."""
+        ...
+
+
+@runtime_checkable
+class PicturedCodec(Codec, Protocol):
+    """A codec whose documents can be shown small."""
+
+    def thumbnail(self, document: Document) -> NDArray[np.uint8]:
+        """A picture ``(h, w, 3)`` of the document, of one size for all of a model's items."""
+        ...
+
+
+@runtime_checkable
+class PlayableCodec(Codec, Protocol):
+    """A codec whose documents can be heard."""
+
+    def playable(self, document: Document) -> Sequence[tuple[float, float, int]]:
+        """Notes in order: begin and duration in seconds, and MIDI pitch."""
         ...

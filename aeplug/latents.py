@@ -73,6 +73,21 @@ class GaussianPosterior:
         return {"mean": self.mean, "logvar": self.logvar}
 
 
+class MapsLatent(nn.Module):
+    """Feature maps as they are: the code of nets that work on items of any size."""
+
+    Config = PartConfig
+    has_prior = False
+
+    def __init__(self, config: PartConfig, features_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.latent_shape = features_shape
+
+    def forward(self, features: Tensor) -> PointPosterior:
+        """``(B, *features_shape)``, maps of any size -> themselves."""
+        return PointPosterior(features)
+
+
 class LatentConfig(PartConfig):
     """Settings of the core's bottlenecks."""
 

@@ -179,6 +179,7 @@ class TaskSpec:
         options: settings of commands that belong to the task rather than to its codec.
         verbs: what the task can be asked to do.
         weights: ``"package:folder"`` of the checkpoint that ships with it, if one does.
+        temperature: what ``sample`` draws at unless it is told; 1 is the model's own.
         demo: how ``aeplug demo`` shows it, if it does.
     """
 
@@ -198,6 +199,7 @@ class TaskSpec:
     options: tuple[OptionSpec, ...] = ()
     verbs: tuple[str, ...] = VERBS
     weights: str | None = None
+    temperature: float = 1.0
     demo: DemoSpec | None = None
 
     kind: ClassVar[str] = "task"

@@ -10,8 +10,22 @@ from torch import Tensor, nn
 
 from aeplug.config import NAMED_ROLES, TaskConfig
 from aeplug.errors import ConfigError
-from aeplug.interfaces import Batch, Context, DataShape, Features, Knobs, Posterior
+from aeplug.interfaces import Batch, Context, DataShape, Features, Knobs, Posterior, Prepare
 from aeplug.schedules import Schedule
+
+
+def build_prepare(config: TaskConfig, shape: DataShape) -> Prepare:
+    """The task's step from rows of this shape to a batch.
+
+    Raises:
+        ConfigError: it cannot work on items of this shape.
+    """
+    section = config.sections["prepare"]
+    try:
+        prepare: Prepare = section.factory(section.config, shape)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"task '{config.task.name}' cannot be built: {error}") from error
+    return prepare
 
 
 class Task(nn.Module):

@@ -26,14 +26,14 @@ from aeplug.datasets import epoch_order
 from aeplug.distributed import World
 from aeplug.errors import CheckpointError, TrainingError
 from aeplug.heldout import mean_losses
-from aeplug.interfaces import Dataset, Prepare, Split
+from aeplug.interfaces import Dataset, DataShape, Prepare, Split
 from aeplug.interruption import Interrupted, stop_requests
 from aeplug.optimizers import build_optimizers
 from aeplug.plugins import Plugins
 from aeplug.runs import BEST, LAST, Run
 from aeplug.schedules import learning_rate
 from aeplug.specs import RunEvent
-from aeplug.task import Task
+from aeplug.task import Task, build_prepare
 
 
 @dataclass
@@ -80,7 +80,10 @@ class Training:
         elif device.type == "cpu":
             # Moments of the optimizer decay into denormals, which are many times slower.
             torch.set_flush_denormal(True)
-        self.task = Task(self.config, self.dataset.shape).to(device)
+        self.prepare: Prepare = build_prepare(self.config, self.dataset.shape)
+        # What `prepare` makes of the data is what the parts are built for.
+        self.shape: DataShape = getattr(self.prepare, "shape", self.dataset.shape)
+        self.task = Task(self.config, self.shape).to(device)
         self.averaged = copy.deepcopy(self.task).requires_grad_(False) if settings.ema else None
         if settings.compile:
             self.task.compile_parts()
@@ -91,8 +94,6 @@ class Training:
             )
         self.parameters = [p for p in self.task.parameters() if p.requires_grad]
         self.optimizers = build_optimizers(self.task, settings)
-        prepare = self.config.sections["prepare"]
-        self.prepare: Prepare = prepare.factory(prepare.config, self.dataset.shape)
         self.train_split: Split = self.dataset.split("train").to(device)
         self.val_split: Split = self.dataset.split("val").to(device)
         self._held_out = math.inf
@@ -324,7 +325,7 @@ class Training:
 
     def header(self, metrics: Mapping[str, float] | None = None) -> dict[str, Any]:
         """What a checkpoint says of itself."""
-        shape = self.dataset.shape
+        shape = self.shape
         return {
             "aeplug": __version__,
             "task": self.config.task.name,

@@ -72,7 +72,8 @@ def _show(task: TaskSpec, out: Path, quick: bool, device: str) -> None:
 
 def _use(task: TaskSpec, model: str, folder: Path, device: str) -> None:
     """The verbs of the task on the demo's inputs, as a user would type them."""
-    from aeplug.cli.generate import interpolate, reconstruct, sample, vary
+    from aeplug.cli.generate import interpolate, sample, vary
+    from aeplug.cli.reconstruct import reconstruct
     from aeplug.datasets import extract_bundled
 
     assert task.demo is not None
@@ -82,7 +83,8 @@ def _use(task: TaskSpec, model: str, folder: Path, device: str) -> None:
         count = "8" if task.demo.settings is None else "32"
         calls.append((sample, [model, "-n", count, "--seed", "1"], "samples"))
     if inputs:
-        calls.append((reconstruct, [model, *inputs], "reconstructions"))
+        page = str(folder / "reconstructed.png")
+        calls.append((reconstruct, [model, *inputs, "--sheet", page], "reconstructions"))
         calls.append((vary, [model, inputs[0], "-n", "4"], "variations"))
     if len(inputs) > 1:
         calls.append((interpolate, [model, inputs[0], inputs[1], "--steps", "7"], "interpolation"))

@@ -40,7 +40,7 @@ def evaluate(
 
     Names of figures end in their unit. With --data every file counts, whatever its split.
     """
-    from aeplug.datasets import FirstItems
+    from aeplug.datasets import first_items
     from aeplug.evaluation import choose_split, evaluation_dataset
     from aeplug.evaluation import evaluate as measure
     from aeplug.loading import load_model
@@ -49,8 +49,8 @@ def evaluate(
     options = given_options(loaded, "evaluate", values)
     dataset = evaluation_dataset(loaded, data, active())
     chosen = choose_split(dataset, "all" if data and split == "test" else split)
-    if items is not None and items < len(chosen):
-        chosen = FirstItems(chosen, items)
+    if items is not None:
+        chosen = first_items(chosen, items)
     report = measure(loaded, chosen, options, with_baselines=baselines)
     report = {"model": str(model), "task": loaded.spec.name, **report}
     if as_json:

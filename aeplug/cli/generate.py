@@ -1,8 +1,8 @@
-"""``aeplug reconstruct``, ``sample``, ``interpolate`` and ``vary``."""
+"""``aeplug sample``, ``interpolate`` and ``vary``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +19,11 @@ from aeplug.cli.options import (
     sampling_of,
 )
 from aeplug.console import say
-from aeplug.errors import AeplugError, ConfigError, FileError
-from aeplug.plugins import active
+from aeplug.errors import ConfigError, FileError
 
 if TYPE_CHECKING:
     from aeplug.generation import Model
     from aeplug.interfaces import Document
-
-#: Files on a sheet of inputs and results, and how many side by side.
-SHOWN, COLUMNS = 60, 10
-#: Name of that sheet, which no result may have.
-SHEET = "reconstructions"
 
 
 def _write(
@@ -38,12 +32,8 @@ def _write(
     out: Path,
     options: Mapping[str, Any],
     inputs: Sequence[Path] = (),
-    failed: list[str] | None = None,
 ) -> None:
-    """Write documents into ``out`` and say so in one line; never over one of ``inputs``.
-
-    A document that cannot be written ends the command, or goes to ``failed`` where that is given.
-    """
+    """Write documents into ``out`` and say so in one line; never over one of ``inputs``."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -54,13 +44,7 @@ def _write(
         stem = out / document.name
         if stem.resolve() in kept:
             raise ConfigError(f"--out {out} would replace the input {stem.name}; name another")
-        try:
-            written += model.codec.write(document, stem, options)
-        except FileError as error:
-            if failed is None:
-                raise
-            failed.append(document.name)
-            say(str(error))
+        written += model.codec.write(document, stem, options)
     if len(written) == 1:
         say(f"wrote {written[0]}")
     elif written:
@@ -78,7 +62,7 @@ def _write(
     metavar="CLASS|NAME=CLASS",
     help="Of which class: 6/8, or metre=6/8 where there are several conditions.",
 )
-@drawing_options(1.0, greedy=False)
+@drawing_options(greedy=False)
 @common_options
 def sample(model: str, count: int, cond: tuple[str, ...], **values: Any) -> None:
     """Draw new items from MODEL: a run directory, or a task that ships weights.
@@ -105,58 +89,6 @@ def sample(model: str, count: int, cond: tuple[str, ...], **values: Any) -> None
 
 @click.command(cls=VerbCommand)
 @click.argument("model")
-@click.argument("inputs", nargs=-1, required=True)
-@drawing_options(1.0, greedy=True)
-@common_options
-def reconstruct(model: str, inputs: tuple[str, ...], **values: Any) -> None:
-    """Put files, or folders of files, through MODEL and write what comes out.
-
-    \b
-    aeplug reconstruct mnist digits/ --out rebuilt
-    aeplug reconstruct runs/my-run photo.png --out rebuilt
-
-    Writes one file an input and a sheet of inputs over results. A file that cannot be read is
-    named with its reason, the rest goes on, and the exit code is 1.
-    """
-    loaded, out = open_model(model, "reconstruct", values)
-    sampling = sampling_of(loaded, values)
-    values.pop("seed")
-    options = given_options(loaded, "reconstruct", values)
-    paths = _files(inputs, loaded)
-    shown: list[tuple[Document, Document]] = []
-    failed: list[str] = []
-
-    def results() -> Iterator[Document]:
-        taken = {SHEET}
-        for path in paths:
-            try:
-                before = loaded.read(path)
-                after = loaded.reconstruct_document(before, sampling)
-            except FileError as error:
-                failed.append(str(path))
-                say(str(error))
-                continue
-            after.name = _free_name(path, taken)
-            taken.add(after.name)
-            if len(shown) < SHOWN:
-                shown.append((before, after))
-            yield after
-
-    _write(loaded, results(), out, options, paths, failed)
-    if shown:
-        rows = []
-        for start in range(0, len(shown), COLUMNS):
-            part = shown[start : start + COLUMNS]
-            rows.append(("input", [before for before, _ in part]))
-            rows.append(("result", [after for _, after in part]))
-        loaded.codec.sheet(rows, out / f"{SHEET}.png", f"{loaded.spec.name}: in and out")
-        click.echo(str(out / f"{SHEET}.png"))
-    if failed:
-        raise AeplugError(f"{len(failed)} of {len(paths)} files could not be done (named above)")
-
-
-@click.command(cls=VerbCommand)
-@click.argument("model")
 @click.argument("a", type=click.Path())
 @click.argument("b", type=click.Path())
 @click.option(
@@ -166,7 +98,7 @@ def reconstruct(model: str, inputs: tuple[str, ...], **values: Any) -> None:
     type=click.IntRange(min=2),
     help="Results, the two ends included.",
 )
-@drawing_options(1.0, greedy=True)
+@drawing_options(greedy=True)
 @common_options
 def interpolate(model: str, a: str, b: str, steps: int, **values: Any) -> None:
     """Walk through MODEL's latent space from file A to file B.
@@ -208,7 +140,7 @@ def interpolate(model: str, a: str, b: str, steps: int, **values: Any) -> None:
     type=FiniteRange(0, 1),
     help="1: as near as the model can; 0: drawn from the prior.",
 )
-@drawing_options(1.0, greedy=True)
+@drawing_options(greedy=True)
 @common_options
 def vary(model: str, input: str, count: int, similarity: float, **values: Any) -> None:
     """Make variations of a file by MODEL.
@@ -243,36 +175,4 @@ def _in_a_row(model: Model, documents: list[Document]) -> list[Document]:
     return [chain(documents, "all-steps")] if chain else []
 
 
-def _files(inputs: tuple[str, ...], model: Model) -> list[Path]:
-    """Files named, and those in folders that the codec reads, in order."""
-    suffixes = active().find("codec", model.config.sections["codec"].name).suffixes
-    found: list[Path] = []
-    empty: list[str] = []
-    for text in inputs:
-        path = Path(text).expanduser()
-        if path.is_dir():
-            try:
-                next(path.iterdir(), None)
-            except OSError as error:
-                raise FileError(f"{path}: {error.strerror}") from error
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes)
-            if not inside:
-                empty.append(f"{path} holds none of {', '.join(suffixes)}")
-            found += inside
-        else:
-            found.append(path)
-    if not found:
-        raise FileError(empty[0])
-    for line in empty:
-        say(line)
-    return found
-
-
-def _free_name(path: Path, taken: set[str]) -> str:
-    name, number = path.stem, 2
-    while name in taken:
-        name, number = f"{path.stem}-{number}", number + 1
-    return name
-
-
-COMMANDS = (sample, reconstruct, interpolate, vary)
+COMMANDS = (sample, interpolate, vary)

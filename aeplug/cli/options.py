@@ -122,8 +122,8 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def drawing_options(temperature: float, greedy: bool) -> Callable[..., Any]:
-    """Add ``--seed`` and how tokens are drawn, with a command's own defaults."""
+def drawing_options(greedy: bool) -> Callable[..., Any]:
+    """Add ``--seed`` and how to draw; ``greedy`` is the command's own default."""
 
     def decorator(command: Callable[..., Any]) -> Callable[..., Any]:
         for decorate in reversed(
@@ -137,10 +137,8 @@ def drawing_options(temperature: float, greedy: bool) -> Callable[..., Any]:
                 ),
                 click.option(
                     "--temperature",
-                    default=temperature,
-                    show_default=True,
                     type=FiniteRange(min=0, min_open=True),
-                    help="Below 1 more typical, above 1 wilder.",
+                    help="Below 1 more typical, above 1 wilder.  [default: the task's own, or 1]",
                 ),
                 click.option(
                     "--top-k",
@@ -172,8 +170,9 @@ def sampling_of(model: Model, values: dict[str, Any]) -> Sampling:
     """Take the drawing options out of a command's values; the seed stays."""
     from aeplug.interfaces import Sampling
 
+    temperature = values.pop("temperature")
     return Sampling(
-        values.pop("temperature"),
+        model.spec.temperature if temperature is None else temperature,
         values.pop("top_k"),
         values.pop("top_p"),
         values.pop("greedy"),

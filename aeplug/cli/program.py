@@ -95,9 +95,21 @@ def main(arguments: list[str] | None = None) -> None:
     # slower by half. This is a few microseconds.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    from aeplug.cli import data, demo, evaluate, export, generate, inspect, train
+    # Large tensors on huge pages: else the system, asked for every page of each feature map anew,
+    # takes as much time as the convolution that fills it.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    from aeplug.cli import (
+        data,
+        demo,
+        evaluate,
+        export,
+        generate,
+        inspect,
+        reconstruct,
+        train,
+    )
 
-    for module in (demo, train, evaluate, generate, data, export, inspect):
+    for module in (demo, train, evaluate, reconstruct, generate, data, export, inspect):
         for command in module.COMMANDS:
             cli.add_command(command)
     arguments = list(sys.argv[1:] if arguments is None else arguments)

@@ -22,6 +22,7 @@ def aeplug_encoders() -> Iterable[EncoderSpec]:
     yield EncoderSpec(
         "conv", "aeplug_image.conv:ConvEncoder", "residual stages, each half the size"
     )
+    yield EncoderSpec("unet", "aeplug_image.unet:UNetEncoder", "residual U-Net; images of any size")
     yield EncoderSpec("mlp", "aeplug_image.mlp:MLPEncoder", "fully connected layers; any shape")
 
 
@@ -29,6 +30,7 @@ def aeplug_encoders() -> Iterable[EncoderSpec]:
 def aeplug_decoders() -> Iterable[DecoderSpec]:
     """Latents -> images."""
     yield DecoderSpec("conv", "aeplug_image.conv:ConvDecoder", "mirror of the encoder 'conv'")
+    yield DecoderSpec("unet", "aeplug_image.unet:UNetDecoder", "corrects or enlarges its input")
     yield DecoderSpec("mlp", "aeplug_image.mlp:MLPDecoder", "mirror of the encoder 'mlp'")
 
 
@@ -37,6 +39,11 @@ def aeplug_losses() -> Iterable[LossSpec]:
     """Losses over pixels in 0..1."""
     yield LossSpec("mse", "aeplug_image.losses:MSELoss", "mean squared error of a pixel")
     yield LossSpec("bce", "aeplug_image.losses:BCELoss", "pixels as Bernoulli means, on logits")
+    yield LossSpec("l1", "aeplug_image.restoration_losses:L1Loss", "mean absolute error of a pixel")
+    yield LossSpec(
+        "charbonnier", "aeplug_image.restoration_losses:CharbonnierLoss", "a smooth absolute error"
+    )
+    yield LossSpec("psnr", "aeplug_image.restoration_losses:PSNRLoss", "mean PSNR of an image")
     yield LossSpec("elbo", "aeplug_image.losses:ELBOLoss", "reconstruction + beta x KL, in nats")
 
 
@@ -49,12 +56,22 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
         "8 and 16 bit; grey, RGB, alpha",
         suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"),
     )
+    yield CodecSpec(
+        "photo",
+        "aeplug_image.photo:PhotoCodec",
+        "pictures of any size, by tiles; format, depth, alpha, profile and EXIF stay",
+        suffixes=(
+            *(".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".tif", ".tiff"),
+            ".gif",
+        ),
+    )
 
 
 @hookimpl
 def aeplug_datasets() -> Iterable[DatasetSpec]:
     """MNIST and folders of images."""
     yield DatasetSpec("mnist", "aeplug_image.mnist:MNIST", "70,000 digits of 28x28, bundled")
+    yield DatasetSpec("photo-crops", "aeplug_image.crops:PhotoCrops", "photographs of any size")
     yield DatasetSpec("image-folder", "aeplug_image.folder:ImageFolder", "images of your own")
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig
 from aeplug.interfaces import DataShape, Document, Raw
 from aeplug_image.fitting import fitted
-from aeplug_image.image_file import Picture, read_picture, write_picture
+from aeplug_image.image_file import WRITTEN, Picture, read_picture, write_picture
 from aeplug_image.sheet import draw_sheet
 
 
@@ -40,8 +41,14 @@ class ImageCodec:
         return Document(Picture(pixels), like.name if like else "sample")
 
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
-        """Write ``stem.png``."""
-        return [write_picture(document.content, stem.with_name(stem.name + ".png"))]
+        """Write ``stem`` in the document's format, PNG where it has none."""
+        return [
+            write_picture(document.content, stem.with_name(stem.name + (document.suffix or ".png")))
+        ]
+
+    def suffix_for(self, source: Path) -> str:
+        """The source's own suffix where that format is written, else ``.png``."""
+        return source.suffix if source.suffix.lower() in WRITTEN else ".png"
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of pictures, each in the model's size, into one PNG."""
@@ -50,6 +57,11 @@ class ImageCodec:
             for label, documents in rows
         ]
         draw_sheet(cells, path, title)
+
+    def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
+        """The picture in the model's size, ``(H, W, 3)``."""
+        cell = self._cell(document)
+        return np.repeat(cell, 3, axis=2) if cell.shape[2] == 1 else cell
 
     def _cell(self, document: Document) -> np.ndarray:
         image = fitted(document.content, self.shape.target)

@@ -57,7 +57,7 @@ class ImageFolder:
             raise DataError(f"data folder '{config.path}' does not exist or is not a folder")
         names, images = _read_all(folder, config, shape)
         self.shape = shape or _common_shape(folder, images)
-        channels = self.shape.input[0]
+        channels = self.shape.target[0]
         self._columns = {"image": torch.stack([i.expand(channels, -1, -1) for i in images])}
         labels = [Path(name).parts[0] if len(Path(name).parts) > 1 else "" for name in names]
         if any(labels):
@@ -100,7 +100,7 @@ def _read_all(
             continue
         height, width, channels = picture.pixels.shape
         size = (config.size,) * 2 if config.size else (height, width)
-        target = shape.input if shape else (config.channels or (3 if channels > 2 else 1), *size)
+        target = shape.target if shape else (config.channels or (3 if channels > 2 else 1), *size)
         images.append((fitted(picture, target) * 255).round().to(torch.uint8))
         names.append(path.relative_to(folder).as_posix())
     for reason in bad[:5]:

@@ -13,20 +13,19 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from aeplug.errors import FileError
 
 #: Images above this are refused before they are decoded: 30,000 x 30,000 would take 2.7 GB.
 MAX_PIXELS = 400_000_000
 
-#: What is looked for in a file, whatever its suffix.
+#: What is looked for in a file; a suffix that stands for another of them is an error.
 _READ = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 
 _ORIENTATION = 0x0112
@@ -67,11 +66,12 @@ class Picture:
 def read_picture(path: Path) -> Picture:
     """Decode an image file, with the rotation its EXIF asks for.
 
-    CMYK, YCbCr and palettes become RGB (CMYK through its profile where it has one). Of an
-    animation or a file of several pages nothing is read.
+    YCbCr and palettes become RGB. Of an animation or a file of several pages nothing is read, nor
+    of CMYK: written back as RGB, it would be another kind of file.
 
     Raises:
-        FileError: missing, empty, truncated, not an image, too large, animated.
+        FileError: missing, empty, truncated, not an image, of another format than its suffix
+            says, too large, animated, CMYK.
     """
     try:
         size = path.stat().st_size
@@ -82,16 +82,22 @@ def read_picture(path: Path) -> Picture:
     if size == 0:
         raise FileError(f"{path} is empty")
     try:
-        with path.open("rb") as file, _quiet_pillow(), _opened(file) as image:
+        with path.open("rb") as file, _QUIET_PILLOW, _opened(file) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise FileError(
                     f"{path} has {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}"
                 )
             # MPO: the JPEG of many telephones, with a second picture (a gain map) behind the first.
+            kind = "JPEG" if image.format == "MPO" else image.format
+            said = _FORMATS.get(path.suffix.lower(), kind)
+            if said != kind:
+                raise FileError(f"{path} is a {kind} file, its suffix says {said}; rename it")
             if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
                 raise FileError(f"{path} holds {image.n_frames} images; expected one")
-            icc = image.info.get("icc_profile") if image.mode != "CMYK" else None
+            if image.mode == "CMYK":
+                raise FileError(f"{path} has CMYK colours, expected RGB or grey; convert it first")
+            icc = image.info.get("icc_profile")
             # Also where OpenCV decodes: of a damaged file it gives no reason but prints lines.
             image.load()
             pixels = _sixteen_bit_colour(path, image)
@@ -117,8 +123,8 @@ def write_picture(picture: Picture, path: Path) -> Path:
         FileError: unknown suffix, or the file cannot be written.
     """
     suffix = path.suffix.lower()
-    if suffix not in _FORMATS:
-        raise FileError(f"{path}: images are written as {', '.join(_FORMATS)}")
+    if suffix not in WRITTEN:
+        raise FileError(f"{path}: images are written as {', '.join(WRITTEN)}")
     temporary = path.with_name(f".{path.name}.partial")
     deep = picture.pixels.dtype == np.uint16
     try:
@@ -145,20 +151,44 @@ _FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jpe": "JPEG",
     ".webp": "WEBP",
     ".bmp": "BMP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
+    ".gif": "GIF",
 }
+#: Suffixes of files that can be written.
+WRITTEN = tuple(suffix for suffix, kind in _FORMATS.items() if kind != "GIF")
 
 
-@contextlib.contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+class _QuietPillow:
+    """No warnings while any thread reads.
+
+    ``warnings.catch_warnings`` alone would, with threads that overlap, leave the filters of one
+    in place of another's.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._depth = threading.Lock(), 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._caught.__exit__(None, None, None)
 
 
+_QUIET_PILLOW = _QuietPillow()
 _OPENING = threading.Lock()
 
 
@@ -186,8 +216,6 @@ def _array(path: Path, image: Image.Image) -> np.ndarray:
             alpha = np.where(pixels == clear, 0, 65535).astype(np.uint16)
             return np.concatenate([pixels, alpha], 2)
         return pixels
-    if image.mode == "CMYK":
-        image = _from_cmyk(image)
     if image.mode == "1":  # Pillow has no way from here to LA
         image = image.convert("L")
     has_alpha = image.getbands()[-1] in ("A", "a")
@@ -196,20 +224,6 @@ def _array(path: Path, image: Image.Image) -> np.ndarray:
     image = image.convert(("LA" if grey else "RGBA") if has_alpha else ("L" if grey else "RGB"))
     pixels = np.array(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _from_cmyk(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile:
-        import io
-
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = ImageCms.createProfile("sRGB")
-            converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
-            if converted is not None:
-                return converted
-    return image.convert("RGB")
 
 
 def _sixteen_bit_colour(path: Path, image: Image.Image) -> np.ndarray | None:
@@ -224,7 +238,7 @@ def _sixteen_bit_colour(path: Path, image: Image.Image) -> np.ndarray | None:
         deep = len(bits) > 1 and set(bits) == {16}
         if deep and (image.tag_v2.get(262) != 2 or image.tag_v2.get(284, 1) != 1):  # type: ignore[attr-defined]
             # OpenCV reads the planes of separated colours as if they were not.
-            raise FileError(f"{path} has 16 bit in CMYK or in separate planes; expected RGB")
+            raise FileError(f"{path} has 16 bit in separate planes or not in RGB; expected RGB")
     else:
         return None
     if not deep:
@@ -280,7 +294,7 @@ def _write_eight_bit(picture: Picture, file: BinaryIO, suffix: str) -> None:
     pixels = picture.pixels
     if pixels.dtype == np.uint16:
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if picture.has_alpha and suffix in (".jpg", ".jpeg", ".bmp"):
+    if picture.has_alpha and _FORMATS[suffix] in ("JPEG", "BMP"):
         alpha = pixels[..., -1:].astype(np.float32) / 255
         pixels = np.rint(pixels[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
@@ -289,7 +303,7 @@ def _write_eight_bit(picture: Picture, file: BinaryIO, suffix: str) -> None:
         extra["icc_profile"] = picture.icc
     if picture.exif and suffix != ".bmp":
         extra["exif"] = picture.exif
-    if suffix in (".jpg", ".jpeg"):
+    if _FORMATS[suffix] == "JPEG":
         extra.update(quality=95, subsampling=0)
     if suffix == ".webp":
         extra.update(lossless=True, exact=True)

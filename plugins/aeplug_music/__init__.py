@@ -103,8 +103,8 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             OptionSpec(
                 "sample-temperature",
                 "float",
-                0.5,
-                "of those windows; 0.5 is what MusicVAE's own command samples at",
+                None,
+                "of those windows, by default what `sample` draws at: 0.5, as MusicVAE's command",
                 verbs=("evaluate",),
                 minimum=0.01,
             ),
@@ -127,6 +127,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "train.eval_every": 500,
         },
         weights="aeplug_music:weights/melody-2bar",
+        temperature=0.5,
         demo=DemoSpec(
             inputs=(
                 "folk_tunes.zip!ryansMammoth/ShipsAreSailingReel_1.mid",

@@ -102,8 +102,7 @@ def _samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     dataset = open_dataset(model.config)
     training, other = (_windows(dataset.split(name)) for name in ("train", "val"))
     metre = held_out["metre"]
-    temperature = float(options["sample-temperature"])
-    tokens = model.sample(len(metre), SEED, temperature, {"metre": metre})
+    tokens = model.sample(len(metre), SEED, options["sample-temperature"], {"metre": metre})
     return compare_samples(
         tokens.cpu(),
         held_out["tokens"],

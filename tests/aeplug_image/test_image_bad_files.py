@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +167,43 @@ def test_floating_point_pixels(tmp_path: Path) -> None:
     refused(tmp_path / "a.tif", "floating-point")
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_cmyk(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(noise(9, 9, 4), mode="CMYK").save(tmp_path / f"a{suffix}")
+    refused(tmp_path / f"a{suffix}", "CMYK", "convert it")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("a.png", "b.jpg"),
+        ("a.tif", "b.png"),
+        ("a.jpg", "b.webp"),
+        ("a.bmp", "b.TIFF"),
+        ("a.webp", "b.gif"),
+    ],
+)
+def test_another_format_than_the_suffix_says(tmp_path: Path, written: str, name: str) -> None:
+    kind = read_picture(save(tmp_path / written, noise(5, 6, 3))).pixels.dtype
+    assert kind == np.uint8
+    (tmp_path / written).rename(tmp_path / name)
+    refused(tmp_path / name, "its suffix says", "rename it")
+
+
+def test_suffixes_of_one_format(tmp_path: Path) -> None:
+    for suffix, other in ((".jpg", ".jpeg"), (".jpeg", ".JPE"), (".tif", ".tiff")):
+        path = save(tmp_path / f"a{suffix}", noise(5, 6, 3))
+        assert read_picture(path.rename(tmp_path / f"a{other}")).pixels.shape == (5, 6, 3)
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", noise(64, 64, 3))
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(read_picture, [path] * 200))
+    assert warnings.filters == before
+
+
 @pytest.mark.parametrize("how", ["planes", "cmyk"])
 def test_16_bit_tiff_that_opencv_would_misread(tmp_path: Path, how: str) -> None:
     if how == "planes":
@@ -177,7 +216,7 @@ def test_16_bit_tiff_that_opencv_would_misread(tmp_path: Path, how: str) -> None
     else:
         pixels = noise(20, 21, 4, np.uint16)
         tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="separated")
-    refused(tmp_path / "a.tif", "expected RGB")
+    refused(tmp_path / "a.tif", "RGB")
 
 
 # Writing

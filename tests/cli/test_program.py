@@ -302,9 +302,10 @@ class TestVerbs:
         result = invoke("reconstruct", trained, tmp_path / "in", "--out", out)
         assert result.code == 1
         assert sorted(path.name for path in out.iterdir()) == [
+            ".aeplug",
             "a.tiny",
             "c.tiny",
-            "reconstructions.png",
+            "failed.jsonl",
         ]
         assert "b.tiny: not a .tiny file" in result.err
         assert_one_line_error(result.err, "1 of 3 files could not be done")

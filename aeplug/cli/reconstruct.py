@@ -1,0 +1,150 @@
+"""``aeplug reconstruct``: files, ten or ten million, through a model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aeplug.cli.options import (
+    VerbCommand,
+    common_options,
+    drawing_options,
+    given_options,
+    open_model,
+    sampling_of,
+)
+from aeplug.console import say
+from aeplug.errors import AeplugError, ConfigError
+from aeplug.plugins import active
+
+if TYPE_CHECKING:
+    from aeplug.inputs import Inputs
+    from aeplug.job import Job
+
+#: Files on a sheet of inputs and results, and how many side by side.
+SHOWN, COLUMNS = 60, 10
+
+
+@click.command(cls=VerbCommand)
+@click.argument("model")
+@click.argument("inputs", metavar="[IN]...", nargs=-1)
+@click.option(
+    "--from",
+    "manifest",
+    default="",
+    metavar="LIST",
+    help="File of names to do, one a line or separated by NUL; - for stdin.",
+)
+@click.option(
+    "--overwrite", is_flag=True, help="Replace files in OUT that another job or person left."
+)
+@click.option(
+    "--sheet",
+    type=click.Path(dir_okay=False),
+    help="Also draw the first results of this run below their inputs, into this PNG.",
+)
+@drawing_options(greedy=True)
+@common_options
+def reconstruct(
+    model: str,
+    inputs: tuple[str, ...],
+    manifest: str,
+    overwrite: bool,
+    sheet: str | None,
+    **values: Any,
+) -> int:
+    """Put files through MODEL and write what comes out, each under its own name.
+
+    \b
+    aeplug reconstruct mnist digits/ --out rebuilt
+    aeplug reconstruct runs/my-run photo.png "scans/**/*.tif" --out rebuilt
+    find photos -name "*.jpg" | aeplug reconstruct runs/my-run - --out rebuilt
+
+    IN is a file, a folder (searched recursively; its tree is kept), a pattern, or - for a list of
+    names on stdin. Stopped or killed, the same command goes on where it was. A file that cannot
+    be done is listed with its reason in OUT/failed.jsonl, the rest goes on, and the exit code
+    is 1. Inputs are never written over.
+    """
+    if not (inputs or manifest):
+        raise click.UsageError("Missing argument 'IN...': files, folders, or --from LIST")
+    loaded, out = open_model(model, "reconstruct", values)
+    sampling, seed = sampling_of(loaded, values), values.pop("seed")
+    options = given_options(loaded, "reconstruct", values)
+    from aeplug.inputs import Inputs
+    from aeplug.job import Job
+
+    suffixes = active().find("codec", loaded.config.sections["codec"].name).suffixes
+    named = Inputs(inputs, manifest, suffixes, out)
+    page = _page(Path(sheet).expanduser(), out, overwrite, named) if sheet else None
+    job = Job(
+        loaded,
+        named,
+        out,
+        suffixes[0] if suffixes else "",
+        options,
+        sampling,
+        seed=seed,
+        overwrite=overwrite,
+        keep=SHOWN if page else 0,
+    )
+    stopped = job.run()
+    for line in named.empty:
+        say(line)
+    if page and job.shown:
+        _draw(job, page)
+        click.echo(str(page))
+    return _told(job, out, stopped)
+
+
+def _page(page: Path, out: Path, overwrite: bool, inputs: Inputs) -> Path | None:
+    """Where the sheet goes: not among the results, and never over an input.
+
+    None where one is there already: the same command shall go on, and draw nothing twice.
+    """
+    if page.suffix.lower() != ".png":
+        raise ConfigError(f"--sheet {page}: expected a name that ends in .png")
+    if out.resolve() in page.resolve().parents:
+        raise ConfigError(f"--sheet {page} would lie among the results in {out}; name another")
+    if not page.exists():
+        return page
+    if not overwrite:
+        say(f"--sheet {page} is there and stays; give --overwrite to draw it again")
+        return None
+    real = os.path.realpath(page)
+    if any(os.path.realpath(one.path) == real for one in inputs):
+        raise ConfigError(f"--sheet {page} would replace an input; name another")
+    return page
+
+
+def _told(job: Job, out: Path, stopped: int) -> int:
+    """Say what the job did; the exit code where that is no error."""
+    from aeplug.failures import FAILED
+
+    tally = job.tally
+    before = f", {tally.before} were done before" if tally.before else ""
+    say(f"wrote {tally.done} of {tally.total} files to {out}{before}")
+    if stopped:
+        say("stopped; the same command goes on")
+        return 128 + stopped
+    if tally.failed:
+        raise AeplugError(
+            f"{tally.failed} of {tally.total} files could not be done, reasons in {out / FAILED}"
+        )
+    return 0
+
+
+def _draw(job: Job, page: Path) -> None:
+    rows = []
+    shown = sorted(job.shown, key=lambda pair: pair[0])
+    for start in range(0, len(shown), COLUMNS):
+        part = shown[start : start + COLUMNS]
+        rows.append(("input", [before for _, before, _ in part]))
+        rows.append(("result", [after for _, _, after in part]))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    job.codec.sheet(rows, page, f"{job.model.spec.name}: in and out")
+
+
+COMMANDS = (reconstruct,)

@@ -1,0 +1,398 @@
+"""Many files through a model: decoding, computing and encoding side by side, to be resumed.
+
+Threads decode ahead and encode behind, while this one runs the model, on files of one shape
+together. What is on its way is bounded in number and in bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from aeplug.console import Progress
+from aeplug.errors import AeplugError, FileError
+from aeplug.failures import Failures, disk_full, reason_of
+from aeplug.generation import BATCH, Model
+from aeplug.inputs import Input, Inputs
+from aeplug.interfaces import Document, FormatCodec, Raw, Sampling
+from aeplug.interruption import stop_requests
+from aeplug.journal import Journal
+from aeplug.pieces import Result, assembled, chunks, form, memory, pieces_in
+from aeplug.results import Results, Targets
+
+#: Documents on their way at once, from decoding to the written file, and bytes they may take; one
+#: alone may take more.
+DOCUMENTS, BYTES = 3 * BATCH, 256 << 20
+#: Values of a batch over several documents: a photograph of 512 x 512, or 85 of 64 x 64. More at
+#: once leave a processor's caches and are no faster; a GPU wants more.
+VALUES, VALUES_ON_GPU = 1 << 20, 1 << 22
+#: Reasons shown as they come up; the others stand in the list alone.
+REASONS_SHOWN = 5
+
+
+@dataclass
+class Work:
+    """A file on its way.
+
+    Attributes:
+        number: of the file, in order.
+        input: what to read.
+        place: its result, relative to the folder of results.
+        suffix: with which the place ends.
+        source: path, size and time of the input, by which the journal knows it.
+        size: bytes held for it; first as many as for the file before.
+        document: what was read.
+        first: its first chunk.
+        rest: further chunks; None where there are none.
+    """
+
+    number: int
+    input: Input
+    place: str
+    suffix: str
+    source: Mapping[str, Any]
+    size: int = 0
+    document: Document = field(default_factory=lambda: Document(None, ""))
+    first: Raw = field(default_factory=dict)
+    rest: Iterator[Raw] | None = None
+
+
+@dataclass
+class Tally:
+    """Files of a job: all, done before, done now, failed now."""
+
+    total: int = 0
+    before: int = 0
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def past(self) -> int:
+        """Files that need no more work in this run."""
+        return self.before + self.done + self.failed
+
+
+class _Stopped(Exception):
+    """Asked to stop, in the middle of a document."""
+
+
+class Job:
+    """Reconstructs files into a folder.
+
+    A result that is there already is kept where the journal says that it was made of this very
+    input, made again where the input has changed since, and left alone where the journal does not
+    know it: that file fails. A file that failed is tried again by the next run.
+
+    Args:
+        model: what they go through.
+        inputs: which files.
+        out: folder of the results, and of the list of what failed
+            (:class:`aeplug.failures.Failures`).
+        suffix: of results, where the codec does not keep that of the input.
+        options: the codec's, for writing.
+        sampling: how to decode.
+        seed: of draws, where ``sampling`` is not greedy. Each file has draws of its own: what
+            becomes of it does not depend on where a job was cut.
+        overwrite: replace also what others left in ``out``; never an input.
+        keep: pairs of input and result to keep, in ``shown``, for a sheet.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        inputs: Inputs,
+        out: Path,
+        suffix: str,
+        options: Mapping[str, Any],
+        sampling: Sampling,
+        seed: int = 0,
+        overwrite: bool = False,
+        keep: int = 0,
+    ) -> None:
+        self.model, self.codec, self.inputs, self.out = model, model.codec, inputs, out
+        self.suffix, self.options, self.sampling, self.seed = suffix, options, sampling, seed
+        self.overwrite, self.keep = overwrite, keep
+        self.tally = Tally()
+        self.shown: list[tuple[int, Document, Document]] = []
+        self._values = VALUES if model.device.type == "cpu" else VALUES_ON_GPU
+        self._changed = threading.Condition()
+        self._held = self._typical = self._writing = self._shown_size = 0
+        self._halt = ""
+        self._news: list[str] = []
+        self._results = Results(out, overwrite)
+
+    def run(self) -> int:
+        """Do every file that is not done; gives the number of the signal that ended it early, or 0.
+
+        Raises:
+            AeplugError: the disk is full; the message says how to go on.
+            ConfigError: results would replace inputs, or ``out`` belongs to another job.
+            FileError: ``out`` cannot be written, a folder cannot be searched, or nothing is named.
+        """
+        self.tally = Tally(total=self._count())
+        if not self.tally.total:
+            raise FileError(next(iter(self.inputs.empty), "no files are named"))
+        with Journal(self.out, self._identity(), self.overwrite) as self._journal:
+            if len(self._journal):
+                self.tally.before = sum(self._is_done(work) for work in self._works())
+            listed = Failures(self.out, self._journal.folder)
+            with listed as self._failures, stop_requests() as requests:
+                self._pipeline(requests)
+        if self._halt:
+            ready = self.tally.before + self.tally.done
+            raise AeplugError(
+                f"{self._halt}; {ready} of {self.tally.total} files are done and stay. Make room, "
+                f"and give the same command again"
+            )
+        return requests[0] if requests and self.tally.past < self.tally.total else 0
+
+    # Which files
+
+    def _named(self) -> Iterator[tuple[Input, str, str]]:
+        """Each input once, the place of its result, and the suffix with which that ends."""
+        targets = Targets()
+        keeps = self.codec.suffix_for if isinstance(self.codec, FormatCodec) else None
+        for one in self.inputs:
+            suffix = keeps(Path(one.path)) if keeps else self.suffix
+            place = targets.of(one.path, one.place, suffix)
+            if place is not None:
+                yield one, place, suffix
+
+    def _count(self) -> int:
+        """How many files there are; those that lie among the results are protected from now on."""
+        count = 0
+        for one, place, _ in self._named():
+            if one.inside:
+                self._results.protect(one.path, place)
+            count += 1
+        return count
+
+    def _works(self) -> Iterator[Work]:
+        for number, (one, place, suffix) in enumerate(self._named()):
+            yield Work(number, one, place, suffix, one.source())
+
+    def _is_done(self, work: Work) -> bool:
+        return self._journal.done(work.place, work.source)
+
+    def _identity(self) -> dict[str, Any]:
+        given = self.sampling
+        draws = [self.seed, given.temperature, given.top_k, given.top_p]
+        return {
+            "model": self.model.spec.name,
+            "weights": self.model.header.get("weights_sha256", ""),
+            "settings": {
+                name: self.model.config.sections[name].as_dict() for name in ("codec", "prepare")
+            },
+            "options": dict(self.options),
+            "draws": [] if given.greedy else draws,
+        }
+
+    # The pipeline
+
+    def _pipeline(self, requests: list[int]) -> None:
+        works = self._works()
+        more = True
+        reading: deque[Future[Work | None]] = deque()
+        group: list[Work] = []
+        threads = min(os.cpu_count() or 1, 16)
+        with (
+            Progress(self.tally.total, "files", self.tally.before) as progress,
+            _pool(threads) as readers,
+            _pool(threads) as writers,
+        ):
+            try:
+                while not (requests or self._halt):
+                    while more and not requests and self._room(len(reading) + len(group)):
+                        work = next(works, None)
+                        more = work is not None
+                        if work and not self._is_done(work) and self._hold(work):
+                            reading.append(readers.submit(self._read, work))
+                    self._tell(progress)
+                    if reading and (not group or reading[0].done()):
+                        ready = reading.popleft().result()
+                        if ready is None:
+                            continue
+                        if group and not self._fits(group, ready):
+                            self._compute(group, writers)
+                            group = []
+                        if ready.rest is None:
+                            group.append(ready)
+                        else:
+                            self._compute_chunks(ready, writers, requests)
+                    elif group:
+                        self._compute(group, writers)
+                        group = []
+                    elif self._writing:
+                        with self._changed:
+                            self._changed.wait(0.2)
+                    elif not more:
+                        break
+            finally:
+                readers.shutdown(cancel_futures=True)
+                writers.shutdown()
+                self._tell(progress)
+
+    def _room(self, ahead: int) -> bool:
+        on_the_way = ahead + self._writing
+        fits = self._held + self._typical <= BYTES and on_the_way < DOCUMENTS
+        return fits or not on_the_way
+
+    def _hold(self, work: Work) -> bool:
+        """Reserve memory for a file that is to be read; False for one that cannot be written."""
+        try:
+            self._results.check(work.place, self._journal.owns(work.place))
+        except FileError as error:
+            self._fail(work, error)
+            return False
+        with self._changed:
+            work.size = self._typical
+            self._held += work.size
+        return True
+
+    def _read(self, work: Work) -> Work | None:
+        try:
+            work.document = self.model.read(Path(work.input.path))
+            work.rest = chunks(self.codec, work.document)
+            work.first = next(work.rest)
+            second = next(work.rest, None)
+            work.rest = chain([second], work.rest) if second is not None else None
+            size = work.document.size + 2 * memory(work.first)
+        except Exception as error:  # whatever a codec raises is this file's reason
+            self._fail(work, error)
+            return None
+        with self._changed:
+            self._held += size - work.size
+            work.size = self._typical = size
+        return work
+
+    def _fits(self, group: list[Work], work: Work) -> bool:
+        """Whether a file may go through the model together with others."""
+        if work.rest is not None or not self.sampling.greedy:
+            return False
+        raws = [one.first for one in (*group, work)]
+        values = sum(column.numel() for raw in raws for column in raw.values())
+        return (
+            form(raws[0]) == form(raws[-1])
+            and sum(map(pieces_in, raws)) <= BATCH
+            and values <= self._values
+        )
+
+    def _compute(self, group: list[Work], writers: ThreadPoolExecutor) -> None:
+        try:
+            raws = [work.first for work in group]
+            results = self.model.reconstruct_chunks(raws, self._draws(group[0]))
+        except Exception as error:
+            if len(group) == 1:
+                self._fail(group[0], error)
+            else:  # one of them is to blame
+                for work in group:
+                    self._compute([work], writers)
+            return
+        for work, result in zip(group, results, strict=True):
+            self._hand_on(work, result, writers)
+
+    def _compute_chunks(self, work: Work, writers: ThreadPoolExecutor, requests: list[int]) -> None:
+        sampling = self._draws(work)
+
+        def results() -> Iterator[Result]:
+            for raw in chain([work.first], work.rest or ()):
+                if requests:
+                    raise _Stopped
+                yield self.model.reconstruct_chunks([raw], sampling)[0]
+
+        try:
+            self._hand_on(work, assembled(self.codec, results(), work.document), writers)
+        except _Stopped:
+            pass
+        except Exception as error:
+            self._fail(work, error)
+
+    def _draws(self, work: Work) -> Sampling:
+        if self.sampling.greedy:
+            return self.sampling
+        content = f"{self.seed} {work.place}".encode("utf-8", "surrogateescape")
+        seed = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") % 2**63
+        given = self.sampling
+        generator = self.model.generator(seed)
+        return Sampling(given.temperature, given.top_k, given.top_p, False, generator)
+
+    def _hand_on(self, work: Work, result: Result | Document, writers: ThreadPoolExecutor) -> None:
+        work.first, work.rest = {}, None
+        with self._changed:
+            self._writing += 1
+        writers.submit(self._write, work, result)
+
+    def _write(self, work: Work, result: Result | Document) -> None:
+        stem = self._journal.fresh()
+        try:
+            before, after = work.document, result
+            if isinstance(after, Result):
+                after = assembled(self.codec, [after], before)
+            base = work.place.removesuffix(work.suffix)
+            after.name, after.suffix = os.path.basename(base), work.suffix
+            written = self.codec.write(after, stem, self.options)
+            tails = [path.name.removeprefix(stem.name) for path in written]
+            owned = self._journal.owns(work.place)
+            for tail in tails:
+                self._results.check(base + tail, owned)
+            files = {tail: base + tail for tail in tails}
+            self._journal.publish(work.place, work.source, stem, files)
+            self._done(work, before, after)
+        except Exception as error:  # whatever a codec raises is this file's reason
+            if full := disk_full(error, self.out):
+                self._halt = f"{self.out}: {full}"
+                self._release(work)
+            else:
+                self._fail(work, error)
+            with contextlib.suppress(OSError):
+                self._journal.discard(stem)
+        finally:
+            with self._changed:
+                self._writing -= 1
+                self._changed.notify()
+
+    # What became of a file
+
+    def _done(self, work: Work, before: Document, after: Document) -> None:
+        with self._changed:
+            self.tally.done += 1
+            if len(self.shown) < self.keep and self._shown_size + work.size <= BYTES:
+                self._shown_size += work.size
+                self.shown.append((work.number, before, after))
+        self._release(work)
+
+    def _fail(self, work: Work, error: Exception) -> None:
+        reason = reason_of(error)
+        with self._changed:
+            self.tally.failed += 1
+            if self.tally.failed <= REASONS_SHOWN:
+                self._news.append(reason)
+            self._failures.add(work.input.path, reason)
+        self._release(work)
+
+    def _release(self, work: Work) -> None:
+        with self._changed:
+            self._held -= work.size
+            work.size = 0
+            self._changed.notify()
+
+    def _tell(self, progress: Progress) -> None:
+        while self._news:
+            progress.say(self._news.pop(0))
+        progress.update(self.tally.past)
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    # Each with one thread of torch: their tensors are small, and the model's threads are busy.
+    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))

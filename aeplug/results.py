@@ -1,0 +1,93 @@
+"""Where results go: the name of each, and what is never written over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from aeplug.errors import ConfigError, FileError
+
+
+class Targets:
+    """The name of each result, which only one input may have.
+
+    Of several inputs with results of one name, the first in order gets it, the next get ``-2``,
+    ``-3`` behind the stem: with the same inputs every run gives the same names. An input that is
+    named twice is done once. About 150 bytes a file are kept.
+    """
+
+    def __init__(self) -> None:
+        self._taken: dict[int, int] = {}
+
+    def of(self, source: str, place: str, suffix: str) -> str | None:
+        """The result's path under the folder of results; None for an input met before."""
+        stem, _ = os.path.splitext(place)
+        # Hashes of 64 bits: that two names of ten million have one is as likely as 3 in a
+        # million, and then the later is numbered.
+        owner = hash(os.path.abspath(source))
+        number, target = 1, stem + suffix
+        while (known := self._taken.get(hash(target))) is not None:
+            if known == owner:
+                return None
+            number += 1
+            target = f"{stem}-{number}{suffix}"
+        self._taken[hash(target)] = owner
+        return target
+
+
+class Results:
+    """The folder of results, in which inputs may lie too.
+
+    Args:
+        out: the folder; it may not exist yet.
+        overwrite: whether files that are not the job's own may be replaced.
+    """
+
+    def __init__(self, out: Path, overwrite: bool) -> None:
+        self.out, self.overwrite = out, overwrite
+        self._real = os.path.realpath(out)
+        self._folders: dict[str, str] = {}
+        self._inputs: set[tuple[int, int]] = set()
+
+    def protect(self, path: str, place: str) -> None:
+        """Remember an input that lies in the folder: it is never replaced.
+
+        Raises:
+            ConfigError: its own result would have to.
+        """
+        with contextlib.suppress(OSError):
+            found = os.lstat(path)
+            self._inputs |= {_identity(found), _identity(os.stat(path))}
+            if _identity(os.lstat(self.out / place)) == _identity(found):
+                raise ConfigError(
+                    f"--out {self.out} would replace the input {Path(place).stem}; name another"
+                )
+
+    def check(self, place: str, owned: bool) -> None:
+        """Whether a result may be written.
+
+        Args:
+            place: path relative to the folder.
+            owned: whether what may lie there is an earlier result of the job.
+
+        Raises:
+            FileError: it may not.
+        """
+        path, folder = self.out / place, os.path.dirname(place)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(path.parent)
+        if os.path.commonpath([self._folders[folder], self._real]) != self._real:
+            raise FileError(f"{path} would lie outside of {self.out}, through a link")
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found = os.lstat(path)
+            if path.is_dir():
+                raise FileError(f"{path} is a folder")
+            if _identity(found) in self._inputs:
+                raise FileError(f"{path} is an input, and inputs are never replaced")
+            if not (owned or self.overwrite):
+                raise FileError(f"{path} is there, and not of this job; give --overwrite")
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino

@@ -1,0 +1,88 @@
+"""Figures of restorations of whole photographs, by the conventions of the field.
+
+Pictures are compared as files would hold them, rounded to 8 bit; PSNR and SSIM are means over
+pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from aeplug.errors import ConfigError
+from aeplug.interfaces import Split
+from aeplug_image.comparison import Compared, draw_comparison
+from aeplug_image.crops import CropSplit
+from aeplug_image.metrics import psnr_db, ssim
+
+#: A degraded photograph ``(H, W, C)`` -> what becomes of it, uint8.
+Restore = Callable[[np.ndarray], np.ndarray]
+
+#: Photographs on a sheet.
+SHOWN = 3
+
+
+def photographs(split: Split) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and pixels, uint8 ``(H, W, 1 or 3)``, of a split of photographs.
+
+    Raises:
+        ConfigError: the data are no photographs of any size.
+    """
+    if not isinstance(split, CropSplit):
+        raise ConfigError("this task is measured on photographs; give --data FOLDER")
+    yield from zip(split.names, split.photos, strict=True)
+
+
+def quality(
+    result: np.ndarray, truth: np.ndarray, border: int = 0, *, luma: bool = False
+) -> dict[str, float]:
+    """``psnr_db`` and ``ssim`` of one picture, uint8 ``(H, W, C)``.
+
+    Args:
+        result: restored.
+        truth: of the same shape.
+        border: pixels left out along each edge.
+        luma: compare colours by their luma alone, in 16..235 as the field's tables are made;
+            grey pictures are taken as luma already.
+    """
+    pair = [_values(pixels, luma) for pixels in (result, truth)]
+    if border:
+        pair = [values[..., border:-border, border:-border] for values in pair]
+    return {"psnr_db": float(psnr_db(*pair)), "ssim": float(ssim(*pair))}
+
+
+def _values(pixels: np.ndarray, luma: bool) -> torch.Tensor:
+    """``(1, C, H, W)`` float32 in 0..1."""
+    values = pixels.astype(np.float64)
+    if luma and pixels.shape[2] == 3:
+        # ITU-R BT.601 in studio range, as Matlab's rgb2ycbcr.
+        values = 16 + (values @ np.array([65.481, 128.553, 24.966]))[..., None] / 255
+    return torch.from_numpy(values / 255).float().permute(2, 0, 1)[None]
+
+
+def mean_figures(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each figure."""
+    return {name: float(np.mean([one[name] for one in figures])) for name in figures[0]}
+
+
+def compared_methods(
+    methods: Mapping[str, Restore],
+    pairs: Iterator[tuple[str, np.ndarray, np.ndarray]],
+    measure: Callable[[np.ndarray, np.ndarray], dict[str, float]],
+) -> dict[str, dict[str, float]]:
+    """Mean figures of each method over ``(name, degraded, truth)``."""
+    found: dict[str, list[Mapping[str, float]]] = {name: [] for name in methods}
+    for _, degraded, truth in pairs:
+        for name, method in methods.items():
+            found[name].append(measure(method(degraded), truth))
+    return {name: mean_figures(figures) for name, figures in found.items()}
+
+
+def draw_sheet_if_asked(options: Mapping[str, Any], shown: list[Compared], title: str) -> None:
+    """The first photographs before, after and in truth, where ``--sheet PNG`` was given."""
+    if options.get("sheet") and shown:
+        draw_comparison(shown[:SHOWN], Path(options["sheet"]).expanduser(), title)

@@ -1,0 +1,88 @@
+"""Super-resolution: digits from a quarter of their pixels, and photographs at twice their size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aeplug import OptionSpec, TaskSpec, hookimpl
+
+_SCALE = OptionSpec(
+    "scale", "int", None, "the model's, to be sure of it", verbs=("evaluate",), minimum=2
+)
+_SHEET = OptionSpec(
+    "sheet",
+    "str",
+    None,
+    "also draw the first photographs before, after and in truth into this PNG",
+    verbs=("evaluate",),
+)
+
+
+@hookimpl
+def aeplug_tasks() -> Iterable[TaskSpec]:
+    """Digits and photographs."""
+    yield TaskSpec(
+        name="superres-mnist",
+        summary="digits of 28x28 from 14x14 pixels",
+        dataset="mnist",
+        folder_dataset="image-folder",
+        encoder="unet",
+        latent="maps",
+        decoder="unet",
+        loss="psnr",
+        codec="photo",
+        prepare="aeplug_superres.prepare:PrepareReduced",
+        evaluate="aeplug_superres.evaluation:evaluate",
+        baselines="aeplug_superres.evaluation:baselines",
+        verbs=("reconstruct",),
+        options=(_SCALE,),
+        settings={
+            "encoder.widths": (48, 48),
+            "encoder.blocks": (2, 1),
+            "encoder.fold": 1,
+            "decoder.widths": (48, 48),
+            "decoder.blocks": (2, 1),
+            "decoder.fold": 1,
+            "decoder.base": "none",
+            "train.epochs": 10,
+            "train.batch_size": 128,
+            "train.optimizer": "muon",
+            "train.lr": 4e-3,
+            "train.precision": "bf16",
+            "train.ema": 0.998,
+        },
+    )
+    yield TaskSpec(
+        name="superres",
+        summary="photographs of any size, twice as large (3 or 4 times: --set prepare.scale)",
+        dataset="photo-crops",
+        folder_dataset="photo-crops",
+        encoder="unet",
+        latent="maps",
+        decoder="unet",
+        loss="charbonnier",
+        codec="photo",
+        prepare="aeplug_superres.prepare:PrepareReduced",
+        evaluate="aeplug_superres.evaluation:evaluate",
+        baselines="aeplug_superres.evaluation:baselines",
+        verbs=("reconstruct",),
+        options=(_SCALE, _SHEET),
+        settings={
+            "data.channels": 1,
+            "data.crop": 64,
+            "encoder.widths": (48, 64),
+            "encoder.blocks": (8, 3),
+            "encoder.fold": 1,
+            "decoder.widths": (48, 64),
+            "decoder.blocks": (8, 3),
+            "decoder.fold": 1,
+            "train.steps": 4500,
+            "train.batch_size": 32,
+            "train.optimizer": "muon",
+            "train.lr": 4e-3,
+            "train.warmup": 100,
+            "train.precision": "bf16",
+            "train.ema": 0.998,
+            "train.eval_every": 500,
+        },
+    )

@@ -1,0 +1,125 @@
+"""``aeplug evaluate`` for super-resolution, by the conventions of the field.
+
+A picture is cut to a multiple of the scale, reduced by antialiased bicubic (a = -0.5) and rounded
+to 8 bit; the result is compared with it on luma (grey pictures are luma already), rounded to 8
+bit, without a border of as many pixels as the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from aeplug.errors import ConfigError
+from aeplug.generation import Model
+from aeplug.interfaces import Document, Sampling, Split
+from aeplug_image.comparison import Compared
+from aeplug_image.crops import CropSplit
+from aeplug_image.image_file import Picture
+from aeplug_image.restoration import (
+    Restore,
+    compared_methods,
+    draw_sheet_if_asked,
+    mean_figures,
+    photographs,
+    quality,
+)
+from aeplug_image.unet import reduced
+
+
+def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
+    """``psnr_db`` and ``ssim``: photographs one by one, digits in batches."""
+    scale = _scale(model, options)
+    if not isinstance(split, CropSplit):
+        from aeplug_image.evaluation import evaluate as evaluate_images
+
+        return {"scale": scale, **evaluate_images(model, split, options)}
+    figures, shown = [], []
+    for name, small, truth in reduced_photographs(split, scale):
+        result = enlarged(model, small)
+        figures.append(quality(result, truth, scale, luma=True))
+        size = (truth.shape[1], truth.shape[0])
+        bicubic = _resized(small, size, Image.Resampling.BICUBIC)
+        before = quality(bicubic, truth, scale, luma=True)
+        shown.append(
+            Compared(
+                name,
+                [
+                    (f"bicubic {before['psnr_db']:.2f} dB", bicubic),
+                    (f"{model.spec.name} {figures[-1]['psnr_db']:.2f} dB", result),
+                    ("truth", truth),
+                ],
+            )
+        )
+    draw_sheet_if_asked(options, shown, f"{model.spec.name}: x{scale}")
+    return {"photographs": len(figures), "scale": scale, **mean_figures(figures)}
+
+
+def baselines(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Bicubic and Lanczos on the same reduced pictures."""
+    scale = _scale(model, options)
+    kernels = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
+    pairs = (
+        reduced_photographs(split, scale)
+        if isinstance(split, CropSplit)
+        else _reduced_digits(split, scale)
+    )
+    border = scale if isinstance(split, CropSplit) else 0
+
+    def method(kernel: Image.Resampling) -> Restore:
+        return lambda small: _resized(
+            small, (small.shape[1] * scale, small.shape[0] * scale), kernel
+        )
+
+    return compared_methods(
+        {name: method(kernel) for name, kernel in kernels.items()},
+        pairs,
+        lambda result, truth: quality(result, truth, border, luma=True),
+    )
+
+
+def reduced_photographs(split: Split, scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Names, reduced pictures and truth, uint8 ``(H, W, C)``."""
+    for name, pixels in photographs(split):
+        height, width = (side - side % scale for side in pixels.shape[:2])
+        yield name, _small(pixels[:height, :width], scale), pixels[:height, :width]
+
+
+def _reduced_digits(split: Split, scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    images = split.take(torch.arange(len(split)))["image"]
+    for image in images:
+        truth = image.permute(1, 2, 0).numpy()
+        yield "", _small(truth, scale), truth
+
+
+def _small(pixels: np.ndarray, scale: int) -> np.ndarray:
+    values = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
+    small = reduced(values, scale)[0].permute(1, 2, 0).numpy()
+    return np.rint(small.clip(0, 255)).astype(np.uint8)
+
+
+def enlarged(model: Model, small: np.ndarray) -> np.ndarray:
+    """A picture, uint8 ``(h, w, C)``, as ``aeplug reconstruct`` enlarges its file."""
+    document = model.reconstruct_document(Document(Picture(small), ""), Sampling(greedy=True))
+    pixels: np.ndarray = document.content.pixels
+    return pixels
+
+
+def _resized(pixels: np.ndarray, size: tuple[int, int], kernel: Image.Resampling) -> np.ndarray:
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    result = np.asarray(image.resize(size, kernel))
+    return result[..., None] if result.ndim == 2 else result
+
+
+def _scale(model: Model, options: Mapping[str, Any]) -> int:
+    scale: int = model.config.sections["prepare"].config.scale  # type: ignore[attr-defined]
+    if options.get("scale") not in (None, scale):
+        raise ConfigError(
+            f"this model enlarges {scale} times, not {options['scale']}; train one with "
+            f"--set prepare.scale={options['scale']}"
+        )
+    return scale

@@ -1,0 +1,119 @@
+"""The U-Net: pictures of any size, the input itself at first, a factor from the shapes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from aeplug.config import PartConfig
+from aeplug.interfaces import Batch, DataShape, Sampling
+from aeplug.latents import PointPosterior
+from aeplug_image.pixels import PixelOutput
+from aeplug_image.restoration_losses import CharbonnierConfig, CharbonnierLoss, L1Loss, PSNRLoss
+from aeplug_image.unet import (
+    UNetConfig,
+    UNetDecoder,
+    UNetDecoderConfig,
+    UNetEncoder,
+    enlarged,
+    reduced,
+)
+
+
+def net(
+    channels: int = 1, scale: int = 1, fold: int = 2, base: str = "input"
+) -> tuple[UNetEncoder, UNetDecoder]:
+    shape = DataShape((channels, 16, 16), (channels, 16 * scale, 16 * scale))
+    sizes = {"widths": (8, 12), "blocks": (1, 1), "fold": fold}
+    encoder = UNetEncoder(UNetConfig(**sizes), shape)
+    config = UNetDecoderConfig(**sizes, base=base)
+    return encoder, UNetDecoder(config, shape, encoder.features_shape)
+
+
+def restored(parts: tuple[UNetEncoder, UNetDecoder], images: Tensor) -> Tensor:
+    encoder, decoder = parts
+    context = Batch(images, images).context(with_target=False)
+    features = encoder(images, context)
+    context.skips = features.skips
+    return decoder.generate(features.values, context, Sampling())
+
+
+@settings(max_examples=20)
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    channels=st.sampled_from([1, 3]),
+    scale=st.integers(1, 4),
+    fold=st.integers(1, 3),
+)
+def test_any_size_comes_out_at_its_size_times_the_scale(
+    height: int, width: int, channels: int, scale: int, fold: int
+) -> None:
+    images = torch.rand(2, channels, height, width)
+    result = restored(net(channels, scale, fold), images)
+    assert result.shape == (2, channels, height * scale, width * scale)
+    assert 0 <= result.min() <= result.max() <= 1
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_before_any_training_it_gives_back_its_input(scale: int) -> None:
+    images = torch.rand(1, 1, 18, 22)
+    result = restored(net(scale=scale), images)
+    torch.testing.assert_close(result, enlarged(images, scale).clamp(0, 1), atol=1e-5, rtol=0)
+
+
+def test_every_parameter_learns() -> None:
+    encoder, decoder = net(3, base="none")
+    images = torch.rand(2, 3, 16, 16)
+    context = Batch(images, images).context(with_target=False)
+    for _ in range(2):  # blocks begin as the identity: their first layers learn from step two
+        features = encoder(images, context)
+        context.skips = features.skips
+        output = decoder(features.values, context, {})
+        functional.mse_loss(output.means, images).backward()
+        with torch.no_grad():
+            for parameter in (*encoder.parameters(), *decoder.parameters()):
+                parameter -= parameter.grad
+    assert all(p.grad.abs().sum() > 0 for p in (*encoder.parameters(), *decoder.parameters()))
+
+
+def test_it_decodes_nothing_without_a_picture_to_restore() -> None:
+    _, decoder = net()
+    context = Batch(torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 16)).context(with_target=False)
+    context.input = None
+    with pytest.raises(ValueError, match="without its input"):
+        decoder(torch.rand(1, 12, 4, 4), context, {})
+
+
+def test_bicubic_is_that_of_pillow() -> None:
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(60, 200, (40, 48), dtype=np.uint8)
+    image = torch.from_numpy(pixels / 255).float()[None, None]
+    for made, size in ((reduced(image, 2), (24, 20)), (enlarged(image, 2), (96, 80))):
+        expected = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+        assert np.abs((made[0, 0] * 255).numpy() - expected).max() < 1.5
+
+
+def losses(loss: torch.nn.Module, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    batch = Batch(images, targets)
+    return loss(PixelOutput(images, logits=False), batch, PointPosterior(images), {})
+
+
+def test_restoration_losses_by_hand() -> None:
+    shape = DataShape((1, 4, 4), (1, 4, 4))
+    targets = torch.full((2, 1, 4, 4), 0.5)
+    images = targets + torch.tensor([0.1, 0.01]).reshape(2, 1, 1, 1)
+    found = losses(L1Loss(PartConfig(), shape), images, targets)
+    assert found["loss"].item() == pytest.approx(0.055)
+    assert found["psnr_db"].item() == pytest.approx(30)  # the mean of 20 and 40
+    charbonnier = CharbonnierLoss(CharbonnierConfig(epsilon=0.1), shape)
+    expected = (0.02**0.5 + 0.0101**0.5) / 2
+    assert losses(charbonnier, images, targets)["loss"].item() == pytest.approx(expected)
+    decibel = losses(PSNRLoss(PartConfig(), shape), images, targets)["loss"].item() * 20 / 2.302585
+    assert decibel == pytest.approx(-30, abs=0.05)

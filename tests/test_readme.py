@@ -36,12 +36,17 @@ def shortened(arguments: list[str]) -> list[str]:
 
 
 def make_inputs(folder: Path) -> None:
-    """What the README calls `my-pictures` and `my-midi`."""
+    """What the README calls `my-pictures`, `my-photos` and `my-midi`."""
     generator = np.random.default_rng(0)
     (folder / "my-pictures").mkdir()
     for number in range(60):
         pixels = generator.integers(0, 256, (40, 40 + number % 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "my-pictures" / f"{number}.png")
+    (folder / "my-photos").mkdir()
+    for name in "abcdef":
+        coarse = generator.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+        photo = Image.fromarray(coarse).resize((150, 110), Image.Resampling.BICUBIC)
+        photo.save(folder / "my-photos" / f"{name}.png")
     with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
         for name in sorted(archive.namelist())[:300:3]:
             if name.endswith(".mid"):

@@ -105,11 +105,12 @@ def main(arguments: list[str] | None = None) -> None:
         export,
         generate,
         inspect,
+        latent,
         reconstruct,
         train,
     )
 
-    for module in (demo, train, evaluate, reconstruct, generate, data, export, inspect):
+    for module in (demo, train, evaluate, reconstruct, generate, latent, data, export, inspect):
         for command in module.COMMANDS:
             cli.add_command(command)
     arguments = list(sys.argv[1:] if arguments is None else arguments)

@@ -48,15 +48,16 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
                 for key, value in net.items()
             },
             "decoder.base": "none",
+            "loss.bce": "linear(1, 0, 0.3)",
             "prepare.noise": (
                 "gaussian(0.5, 0.3)",
                 "gaussian(0, 0.5)",
                 "salt-and-pepper(0.3)",
             ),
-            "train.epochs": 10,
+            "train.epochs": 6,
             "train.batch_size": 128,
             "train.optimizer": "muon",
-            "train.lr": 4e-3,
+            "train.lr": 3e-3,
             "train.precision": "bf16",
             "train.ema": 0.998,
         },
@@ -97,6 +98,8 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             },
             "prepare.noise": ("gaussian(0, 0, 0.2157)",),
             "prepare.grey": 0.6,
+            # No less than the net looks, so that tiles leave no seams.
+            "codec.overlap": 80,
             "train.steps": 6000,
             "train.batch_size": 32,
             "train.optimizer": "muon",

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from aeplug.embedding import taken
 from aeplug.evaluation import open_dataset
 from aeplug.generation import Model
 from aeplug.interfaces import Split
+from aeplug.pca import fit
 from aeplug_image.metrics import mse, psnr_db, ssim
 from aeplug_image.prepare import normalised
 
@@ -35,17 +37,16 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
 def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
     """PCA with as many components as the model has latents, fitted on the training split."""
     train = open_dataset(model.config).split("train")
-    images = normalised(train.take(torch.arange(len(train)))["image"]).flatten(1).double()
-    mean = images.mean(0)
-    covariance = (images - mean).T @ (images - mean) / len(images)
-    size = min(model.task.latent.latent_shape[0], covariance.shape[0])
-    axes = torch.linalg.eigh(covariance).eigenvectors[:, -size:]
+    components = fit(
+        normalised(raw["image"]).flatten(1) for _, raw in taken(train, torch.device("cpu"))
+    )
+    size = min(model.task.latent.latent_shape[0], len(components.mean))
     totals = torch.zeros(3, dtype=torch.float64)
     count = 0
     for batch in model.batches(split):
-        flat = batch.target.flatten(1).double().cpu() - mean
-        back = ((flat @ axes) @ axes.T + mean).reshape(batch.target.shape).float()
         target = batch.target.cpu()
+        restored = components.restore(components.project(target.flatten(1), size))
+        back = restored.reshape(target.shape).float()
         figures = (measure(back, target) for measure in (mse, psnr_db, ssim))
         totals += torch.stack([figure.sum().double() for figure in figures])
         count += len(target)

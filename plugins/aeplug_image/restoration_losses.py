@@ -9,7 +9,8 @@ from torch import Tensor
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, Knobs, Posterior
-from aeplug_image.losses import gaussian_nll
+from aeplug.schedules import Schedule
+from aeplug_image.losses import bernoulli_nll, gaussian_nll
 from aeplug_image.metrics import mse, psnr_db
 from aeplug_image.pixels import PixelOutput
 
@@ -67,14 +68,41 @@ class CharbonnierLoss(_Restoration):
         return ((images - targets).square() + self.epsilon**2).sqrt().flatten(1).mean(1)
 
 
+class PSNRConfig(PartConfig):
+    """Settings of the PSNR as a loss."""
+
+    bce: Schedule = setting(
+        Schedule.parse(0.0),
+        "share of cross-entropy in its stead, or a schedule: linear(1, 0, 0.3) begins with it, "
+        "where logits would saturate and learn no more",
+    )
+
+
 class PSNRLoss(_Restoration):
     """Half the logarithm of each picture's mean squared error (Chen et al., NAFNet, ECCV 2022).
 
     The mean PSNR itself, in other units: easy pictures and strong noise count alike.
     """
 
+    Config = PSNRConfig
+
     #: Squared errors below this (60 dB) are as good as none, and have no steeper slope.
     LEAST = 1e-6
+
+    def __init__(self, config: PSNRConfig, shape: DataShape) -> None:
+        super().__init__(config, shape)
+        # Decided once: a knob's value may not steer the flow of a compiled module.
+        self.mixed = config.bce != Schedule.parse(0.0)
+
+    def forward(
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+    ) -> dict[str, Tensor]:
+        """Means over the batch, 0-d."""
+        terms = super().forward(output, batch, posterior, knobs)
+        if self.mixed:
+            bce = bernoulli_nll(output, batch.target).mean() / batch.target[0].numel()
+            terms["loss"] = torch.lerp(terms["loss"], bce, knobs["bce"])
+        return terms
 
     def distance(self, images: Tensor, targets: Tensor) -> Tensor:
         """``(B,)``, in nats of amplitude: 1 is 8.7 dB."""

@@ -113,7 +113,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "9/8", "3/8"),
             "latent.size": 128,
             "latent.mean_share": 0.2,
-            "loss.beta": "linear(0.16, 0.5, 0.6)",
+            "loss.beta": "linear(0.16, 0.7, 0.6)",
             "train.steps": 12000,
             "train.batch_size": 512,
             "train.optimizer": "muon",

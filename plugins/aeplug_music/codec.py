@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,12 +20,13 @@ from aeplug_music.melody import (
     NOTE_OFF,
     Tokens,
     canonical,
+    notes_of,
     sounding_at_end,
     windows_of,
 )
-from aeplug_music.metres import METRES, longest_bar, window_lengths
+from aeplug_music.metres import METRES, STEPS_PER_QUARTER, longest_bar, window_lengths
 from aeplug_music.midi import read_midi
-from aeplug_music.pianoroll import draw_page
+from aeplug_music.pianoroll import draw_page, small_roll
 from aeplug_music.score import Melody, Passage, melody_of
 from aeplug_music.scores import SCORE_SUFFIXES, read_score
 from aeplug_music.writing import to_pretty_midi, write_midi, write_wav
@@ -176,6 +178,22 @@ class MelodyCodec:
             path,
             title,
         )
+
+    def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
+        """The tune's first window as a small piano roll, ``(h, w, 3)``."""
+        return small_roll(document.content, self.width)
+
+    def playable(self, document: Document) -> list[tuple[float, float, int]]:
+        """The tune's notes: begin and duration in seconds at its own tempo, and MIDI pitch."""
+        melody: Melody = document.content
+        if not melody.passages:
+            return []
+        step = 60 / melody.bpm / STEPS_PER_QUARTER
+        onsets, ends, pitches = (values.tolist() for values in notes_of(melody.tokens))
+        return [
+            (onset * step, (end - onset) * step, pitch)
+            for onset, end, pitch in zip(onsets, ends, pitches, strict=True)
+        ]
 
 
 def _in_a_row(

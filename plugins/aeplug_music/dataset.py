@@ -16,9 +16,10 @@ from pydantic import AfterValidator, BeforeValidator
 from aeplug.config import PartConfig, setting
 from aeplug.datasets import TensorSplit, bundled
 from aeplug.errors import DataError, nearest
-from aeplug.interfaces import DataShape
+from aeplug.interfaces import DataShape, Raw
 from aeplug_music.build import FORMAT, INDEX, TOKENS, collect
 from aeplug_music.ingest import ingest, window_width
+from aeplug_music.labels import collection_of, keys_of, notes_per_bar, titles
 from aeplug_music.melody import CLASSES, Tokens
 from aeplug_music.metres import METRES, longest_bar
 from aeplug_music.sources import find_sources
@@ -135,6 +136,22 @@ class MelodyDataset:
                 "bar": torch.from_numpy(self._rows.bar[rows]),
             }
         )
+
+    def labels(self, rows: Raw) -> dict[str, npt.NDArray[np.generic]]:
+        """``collection`` (the folder of the tune's file), ``key``, ``notes per bar``, ``metre``.
+
+        The key is that of the signature, estimated from the window alone. ``name`` is the tune's
+        file and the bar at which the window begins.
+        """
+        tokens = rows["tokens"].cpu().numpy().astype(np.uint8)
+        sources = [self.tunes[one] for one in rows["tune"].tolist()]
+        return {
+            "collection": np.array([collection_of(source) for source in sources], dtype=str),
+            "key": keys_of(tokens),
+            "notes per bar": notes_per_bar(tokens, self.config.bars),
+            "metre": np.array(self.config.metres)[rows["metre"].cpu().numpy()],
+            "name": titles(sources, rows["bar"].cpu().numpy()),
+        }
 
     def _why_empty(self, name: str) -> str:
         if (self._rows.split == TRAIN).all():

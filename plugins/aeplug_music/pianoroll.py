@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
@@ -27,6 +28,8 @@ _TALLEST_PAGE = 250.0
 _BARS_SIDE_BY_SIDE = 8
 _NOTE, _BLACK_KEY = "#2f6db5", "#eef0f3"
 _BAR_LINE, _METRE_LINE, _QUARTER = "#8d949e", "#c0392b", "#e3e6ea"
+#: A small roll: semitones, pixels a semitone and a step.
+_SMALL_SEMITONES, _SMALL_ROW, _SMALL_STEP = 24, 3, 3
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _BLACK = (1, 3, 6, 8, 10)
 
@@ -34,6 +37,48 @@ _BLACK = (1, 3, 6, 8, 10)
 def note_name(pitch: int) -> str:
     """MIDI number -> name with octave; 60 is C4."""
     return f"{_NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def small_roll(melody: Melody, steps: int) -> npt.NDArray[np.uint8]:
+    """The melody's first ``steps`` as a picture ``(h, w, 3)``, of one size whatever it holds.
+
+    Two octaves around its middle; a note beyond them stands at their edge.
+    """
+    height, width = _SMALL_SEMITONES * _SMALL_ROW, steps * _SMALL_STEP
+    tokens = melody.tokens[:steps] if melody.passages else np.zeros(0, np.uint8)
+    onsets, ends, pitches = notes_of(tokens)
+    middle = (int(pitches.min()) + int(pitches.max())) // 2 if len(pitches) else 66
+    low = middle - _SMALL_SEMITONES // 2
+    picture = np.full((height, width, 3), 255, np.uint8)
+    for row in range(_SMALL_SEMITONES):
+        if (low + row) % 12 in _BLACK:
+            _row(picture, row)[:] = _rgb(_BLACK_KEY)
+    for step in _bar_steps(melody, len(tokens)):
+        picture[:, step * _SMALL_STEP] = _rgb(_QUARTER)
+    picture[:, len(tokens) * _SMALL_STEP :] = _rgb(_QUARTER)
+    rows = np.clip(pitches - low, 0, _SMALL_SEMITONES - 1)
+    for onset, end, row in zip(onsets.tolist(), ends.tolist(), rows.tolist(), strict=True):
+        # The first pixel stays free, so that repeated notes are told apart.
+        _row(picture, row)[:, onset * _SMALL_STEP + 1 : end * _SMALL_STEP] = _rgb(_NOTE)
+    return picture
+
+
+def _row(picture: npt.NDArray[np.uint8], row: int) -> npt.NDArray[np.uint8]:
+    bottom = len(picture) - row * _SMALL_ROW
+    return picture[bottom - _SMALL_ROW : bottom]
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+
+
+def _bar_steps(melody: Melody, end: int) -> list[int]:
+    steps, start = [], 0
+    for passage in melody.passages:
+        length = len(passage.tokens)
+        steps += [s for s in range(start, start + length, passage.bar or length or 1) if s < end]
+        start += length
+    return steps
 
 
 def draw_page(

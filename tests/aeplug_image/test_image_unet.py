@@ -13,7 +13,13 @@ from aeplug.config import PartConfig
 from aeplug.interfaces import Batch, DataShape, Sampling
 from aeplug.latents import PointPosterior
 from aeplug_image.pixels import PixelOutput
-from aeplug_image.restoration_losses import CharbonnierConfig, CharbonnierLoss, L1Loss, PSNRLoss
+from aeplug_image.restoration_losses import (
+    CharbonnierConfig,
+    CharbonnierLoss,
+    L1Loss,
+    PSNRConfig,
+    PSNRLoss,
+)
 from aeplug_image.unet import (
     UNetConfig,
     UNetDecoder,
@@ -115,5 +121,5 @@ def test_restoration_losses_by_hand() -> None:
     charbonnier = CharbonnierLoss(CharbonnierConfig(epsilon=0.1), shape)
     expected = (0.02**0.5 + 0.0101**0.5) / 2
     assert losses(charbonnier, images, targets)["loss"].item() == pytest.approx(expected)
-    decibel = losses(PSNRLoss(PartConfig(), shape), images, targets)["loss"].item() * 20 / 2.302585
+    decibel = losses(PSNRLoss(PSNRConfig(), shape), images, targets)["loss"].item() * 20 / 2.302585
     assert decibel == pytest.approx(-30, abs=0.05)

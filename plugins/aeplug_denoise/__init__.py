@@ -41,6 +41,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
                 verbs=("evaluate",),
             ),
         ),
+        weights="aeplug_denoise:weights/denoise-mnist",
         settings={
             **{
                 f"{role}.{key}": value
@@ -90,6 +91,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             OptionSpec("grey", "bool", False, "make photographs grey first", verbs=("evaluate",)),
             _SHEET,
         ),
+        weights="aeplug_denoise:weights/denoise",
         settings={
             **{
                 f"{role}.{key}": value

@@ -134,7 +134,8 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             value = {"True": True, "False": False}.get(text, text)
         key = key.strip()
-        if key in settings and isinstance(settings[key], str) != isinstance(value, str):
+        whole = "." not in key
+        if whole and key in settings and isinstance(settings[key], str) != isinstance(value, str):
             # `latent=gaussian latent=20`: the later would drop the choice of the part.
             raise ConfigError(f"--set {key} is given twice; write {key}.SETTING={text}")
         settings[key] = value

@@ -19,14 +19,13 @@ from aeplug.generation import BATCH, Model
 from aeplug.interfaces import Batch, Split
 from aeplug_denoise.baselines import METHODS, Method
 from aeplug_denoise.noise import Noise
-from aeplug_image.comparison import Compared
 from aeplug_image.metrics import psnr_db, ssim
 from aeplug_image.photograph import luma
 from aeplug_image.prepare import normalised
 from aeplug_image.restoration import (
+    ComparisonSheet,
     Restore,
     compared_methods,
-    draw_sheet_if_asked,
     mean_figures,
     photographs,
     quality,
@@ -38,22 +37,16 @@ SEED = 25
 
 def evaluate_photographs(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
     """``psnr_db`` and ``ssim`` of results, and ``psnr_db_noisy`` of what went in."""
-    figures, shown = [], []
+    sheet = ComparisonSheet(options)
+    figures: list[dict[str, float]] = []
     for name, noisy, truth in noisy_photographs(split, options):
         result = denoised(model, noisy)
-        before = quality(rounded(noisy), truth)
-        figures.append({**quality(result, truth), "psnr_db_noisy": before["psnr_db"]})
-        shown.append(
-            Compared(
-                name,
-                [
-                    (f"noisy {before['psnr_db']:.2f} dB", rounded(noisy)),
-                    (f"denoised {figures[-1]['psnr_db']:.2f} dB", result),
-                    ("truth", truth),
-                ],
-            )
+        before = rounded(noisy)
+        figures.append(
+            {**quality(result, truth), "psnr_db_noisy": quality(before, truth)["psnr_db"]}
         )
-    draw_sheet_if_asked(options, shown, f"{model.spec.name}: sigma {options['sigma']:g} of 255")
+        sheet.add(name, noisy=before, denoised=result, truth=truth)
+    sheet.draw(f"{model.spec.name}: sigma {options['sigma']:g} of 255")
     return {"photographs": len(figures), "sigma": options["sigma"], **mean_figures(figures)}
 
 

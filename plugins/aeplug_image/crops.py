@@ -72,10 +72,20 @@ class PhotoCrops:
                 "expected more, or a smaller data.heldout"
             )
         else:
+            if name == "train":
+                self._check_crop(photos)
             spread = {int((number + 0.5) * count / heldout) for number in range(heldout)}
             rows = [row for row in range(count) if (row in spread) == (name != "train")]
         chosen = [photos[row] for row in rows]
         return CropSplit([names[row] for row in rows], chosen, self.shape, dense=name == "train")
+
+    def _check_crop(self, photos: Sequence[np.ndarray]) -> None:
+        largest = max(min(photo.shape[:2]) for photo in photos)
+        if self.config.crop > largest:
+            raise DataError(
+                f"crops of {self.config.crop} pixels are larger than every photograph in "
+                f"{self.config.path}; expected at most data.crop={largest}"
+            )
 
 
 class CropSplit:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from aeplug.console import say
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Split
 from aeplug_image.comparison import Compared, draw_comparison
@@ -24,17 +25,23 @@ Restore = Callable[[np.ndarray], np.ndarray]
 
 #: Photographs on a sheet.
 SHOWN = 3
+#: Photographs with a shorter side are left out, in pixels: little can be said of them.
+LEAST_SIDE = 16
 
 
 def photographs(split: Split) -> Iterator[tuple[str, np.ndarray]]:
     """Names and pixels, uint8 ``(H, W, 1 or 3)``, of a split of photographs.
 
     Raises:
-        ConfigError: the data are no photographs of any size.
+        ConfigError: the data are no photographs of any size, or all too small.
     """
     if not isinstance(split, CropSplit):
         raise ConfigError("this task is measured on photographs; give --data FOLDER")
-    yield from zip(split.names, split.photos, strict=True)
+    if all(min(pixels.shape[:2]) < LEAST_SIDE for pixels in split.photos):
+        raise ConfigError(f"no photograph has {LEAST_SIDE} pixels or more on each side")
+    for name, pixels in zip(split.names, split.photos, strict=True):
+        if min(pixels.shape[:2]) >= LEAST_SIDE:
+            yield name, pixels
 
 
 def quality(
@@ -82,7 +89,36 @@ def compared_methods(
     return {name: mean_figures(figures) for name, figures in found.items()}
 
 
-def draw_sheet_if_asked(options: Mapping[str, Any], shown: list[Compared], title: str) -> None:
-    """The first photographs before, after and in truth, where ``--sheet PNG`` was given."""
-    if options.get("sheet") and shown:
-        draw_comparison(shown[:SHOWN], Path(options["sheet"]).expanduser(), title)
+class ComparisonSheet:
+    """The first photographs before, after and in truth, where ``--sheet PNG`` asks for them.
+
+    Made before anything is measured: a name that will not do is told at once.
+
+    Raises:
+        ConfigError: no .png, or a file that is there: it may be one of the photographs.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        given = options.get("sheet")
+        self._path = Path(given).expanduser() if given else None
+        self._pictures: list[Compared] = []
+        if self._path and self._path.suffix.lower() != ".png":
+            raise ConfigError(f"--sheet {given}: expected a name that ends in .png")
+        if self._path and self._path.exists():
+            raise ConfigError(f"--sheet {given} is there already; name another")
+
+    def add(self, name: str, **versions: np.ndarray) -> None:
+        """Versions of a photograph, uint8 ``(H, W, C)``, by what they are; the truth last."""
+        if self._path and len(self._pictures) < SHOWN:
+            *others, (_, truth) = versions.items()
+            labelled = [
+                (f"{label} {quality(pixels, truth, luma=True)['psnr_db']:.2f} dB", pixels)
+                for label, pixels in others
+            ]
+            self._pictures.append(Compared(name, [*labelled, ("truth", truth)]))
+
+    def draw(self, title: str) -> None:
+        """Write the sheet."""
+        if self._path and self._pictures:
+            draw_comparison(self._pictures, self._path, title)
+            say(f"wrote {self._path}")

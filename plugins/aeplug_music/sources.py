@@ -153,7 +153,10 @@ def _matches(text: str) -> Iterable[Path]:
 def _files(path: str, skipped: list[Skipped]) -> Iterator[str]:
     """The path itself or, of a folder, the MIDI files and zips below it, in order."""
     if not os.path.isdir(path):
-        yield path
+        if os.path.isfile(path):
+            yield path
+        else:  # a pipe would be waited for
+            skipped.append(Skipped(path, "no regular file"))
         return
     try:
         with os.scandir(path) as entries:
@@ -166,8 +169,12 @@ def _files(path: str, skipped: list[Skipped]) -> Iterator[str]:
         # Links to folders are not followed: they may lead round in a circle.
         if entry.is_dir(follow_symlinks=False):
             yield from _files(before + entry.name, skipped)
-        elif _ending(entry.name) in (*SUFFIXES, ZIP) and os.path.isfile(entry.path):
+        elif _ending(entry.name) not in (*SUFFIXES, ZIP):
+            continue
+        elif os.path.isfile(entry.path):
             yield before + entry.name
+        elif not entry.is_dir():
+            skipped.append(Skipped(before + entry.name, "no regular file"))
 
 
 def _ending(name: str) -> str:

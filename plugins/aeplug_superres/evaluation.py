@@ -17,13 +17,12 @@ from PIL import Image
 from aeplug.errors import ConfigError
 from aeplug.generation import Model
 from aeplug.interfaces import Document, Sampling, Split
-from aeplug_image.comparison import Compared
 from aeplug_image.crops import CropSplit
 from aeplug_image.image_file import Picture
 from aeplug_image.restoration import (
+    ComparisonSheet,
     Restore,
     compared_methods,
-    draw_sheet_if_asked,
     mean_figures,
     photographs,
     quality,
@@ -38,24 +37,15 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
         from aeplug_image.evaluation import evaluate as evaluate_images
 
         return {"scale": scale, **evaluate_images(model, split, options)}
-    figures, shown = [], []
+    sheet = ComparisonSheet(options)
+    figures: list[dict[str, float]] = []
     for name, small, truth in reduced_photographs(split, scale):
         result = enlarged(model, small)
         figures.append(quality(result, truth, scale, luma=True))
         size = (truth.shape[1], truth.shape[0])
         bicubic = _resized(small, size, Image.Resampling.BICUBIC)
-        before = quality(bicubic, truth, scale, luma=True)
-        shown.append(
-            Compared(
-                name,
-                [
-                    (f"bicubic {before['psnr_db']:.2f} dB", bicubic),
-                    (f"{model.spec.name} {figures[-1]['psnr_db']:.2f} dB", result),
-                    ("truth", truth),
-                ],
-            )
-        )
-    draw_sheet_if_asked(options, shown, f"{model.spec.name}: x{scale}")
+        sheet.add(name, bicubic=bicubic, enlarged=result, truth=truth)
+    sheet.draw(f"{model.spec.name}: x{scale}")
     return {"photographs": len(figures), "scale": scale, **mean_figures(figures)}
 
 

@@ -137,3 +137,33 @@ def test_from_python_pictures_of_any_size_go_through(trained: Path) -> None:
     assert model.reconstruct(picture).shape == picture.shape
     with pytest.raises(AeplugError, match=r"shape \(3, 50, 41\), got \(1, 50, 41\)"):
         model.reconstruct(picture[:, :1])
+
+
+def test_a_sheet_replaces_no_file(trained: Path, photographs: Path) -> None:
+    before = (photographs / "1.png").read_bytes()
+    for name, said in ((photographs / "1.png", "there already"), ("s.jpg", "ends in .png")):
+        done = aeplug("evaluate", trained, "--data", photographs, "--sheet", name)
+        assert_one_line_error(done.stderr, said)
+    assert (photographs / "1.png").read_bytes() == before
+
+
+def test_pictures_of_a_few_pixels_are_left_out(
+    trained: Path, photographs: Path, tmp_path: Path
+) -> None:
+    for width, height in ((1, 50), (50, 1), (1, 1)):
+        Image.new("RGB", (width, height)).save(tmp_path / f"{width}x{height}.png")
+    alone = aeplug("evaluate", trained, "--data", tmp_path, "--baselines")
+    assert_one_line_error(alone.stderr, "16 pixels")
+    Image.open(photographs / "1.png").save(tmp_path / "scene.png")
+    done = aeplug("evaluate", trained, "--data", tmp_path, "--baselines", "--json")
+    assert one_object(done.stdout)["photographs"] == 1
+
+
+def test_a_crop_larger_than_every_photograph_is_a_clear_error(
+    photographs: Path, tmp_path: Path
+) -> None:
+    done = aeplug(
+        *("train", "denoise", "--data", photographs, "--run", tmp_path / "run"),
+        *("--set", "data.heldout=1", "--set", "data.crop=200"),
+    )
+    assert_one_line_error(done.stderr, "data.crop=96")

@@ -51,7 +51,9 @@ def test_files_of_folders_come_in_the_order_of_their_paths(tmp_path):
     found, skipped = find_sources([str(tmp_path)])
     expected = [tmp_path / name for name in (*names[:6], "link.mid")]
     assert [source.path for source in found] == [str(path) for path in sorted(expected)]
-    assert not skipped
+    assert [(one.source, one.reason) for one in skipped] == [
+        (str(tmp_path / "gone.mid"), "no regular file")
+    ]
 
 
 def test_a_folder_is_listed_as_it_is_named(tmp_path, monkeypatch):

@@ -1,14 +1,18 @@
 """What a person sees of long work: a live bar on a terminal, plain lines when piped.
 
-Everything goes to stderr; stdout is for results.
+Everything goes to stderr; stdout is for results. It is best effort: where stderr is gone (a closed
+terminal, a reader that left) or full, work goes on in silence.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
+from typing import TextIO
 
 #: Seconds between redraws of the bar, and between plain lines.
 REDRAW_SECONDS, LINE_SECONDS = 0.2, 10.0
@@ -16,7 +20,33 @@ REDRAW_SECONDS, LINE_SECONDS = 0.2, 10.0
 
 def say(text: str) -> None:
     """One line for the person, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # else it was closed before the start, and print takes stdout
+        with _best_effort():
+            print(text, file=sys.stderr, flush=True)
+
+
+def settle() -> None:
+    """Write out what stdout and stderr still hold; to be called as the last thing.
+
+    Else Python tries at its end, and where they are broken it complains and changes the exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with _best_effort(stream):
+                stream.flush()
+
+
+@contextlib.contextmanager
+def _best_effort(stream: TextIO | None = None) -> Iterator[None]:
+    """Whatever cannot be said here is not, nor anything after it."""
+    try:
+        yield
+    except OSError:
+        # What the stream still holds, and what others write to it, has to go somewhere.
+        with contextlib.suppress(OSError, ValueError):  # no file, as where it is captured
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, (stream or sys.stderr).fileno())
+            os.close(null)
 
 
 def figures(metrics: Mapping[str, float]) -> str:
@@ -45,7 +75,7 @@ class Progress:
         self.total, self.unit = total, unit
         self._start, self._began = start, time.perf_counter()
         self._shown = shown
-        self._live = shown and sys.stderr.isatty()
+        self._live = shown and sys.stderr is not None and sys.stderr.isatty()
         self._next = time.perf_counter() + (0.0 if self._live else LINE_SECONDS)
         self._text = ""
         if self._live:
@@ -66,7 +96,8 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._live:
-            self._bar.start()
+            with _best_effort():
+                self._bar.start()
         return self
 
     def __exit__(
@@ -76,7 +107,8 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._live:
-            self._bar.stop()
+            with _best_effort():
+                self._bar.stop()
 
     def update(self, done: int) -> None:
         """Tell how many units are done; cheap enough for every step."""
@@ -90,7 +122,8 @@ class Progress:
             self._bar.update(
                 self._line, completed=done, rate=f"{rate:.3g}/s, {left} left", text=self._text
             )
-            self._bar.refresh()
+            with _best_effort():
+                self._bar.refresh()
         else:
             self._next = now + LINE_SECONDS
             say(
@@ -104,6 +137,7 @@ class Progress:
     def say(self, text: str) -> None:
         """A line that stays, above the bar."""
         if self._live:
-            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            with _best_effort():
+                self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
         elif self._shown:
             say(text)

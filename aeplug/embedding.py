@@ -19,6 +19,7 @@ from torch import Tensor
 from aeplug.errors import AeplugError, ConfigError, FileError
 from aeplug.failures import reason_of
 from aeplug.generation import BATCH, Model
+from aeplug.inputs import require_regular
 from aeplug.interfaces import Batch, Dataset, DataShape, LabelledDataset, Raw, Split
 from aeplug.pieces import form, gathered, pieces_in, rows
 
@@ -149,6 +150,7 @@ def _read_ahead(
     model: Model, paths: Iterable[str], failed: Callable[[str, str], None]
 ) -> Iterator[tuple[str, Raw]]:
     def read(path: str) -> Raw:
+        require_regular(Path(path))
         return model.codec.split(model.read(Path(path)))
 
     waiting: deque[tuple[str, Future[Raw]]] = deque()

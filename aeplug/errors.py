@@ -34,6 +34,11 @@ class TrainingError(AeplugError):
     """Training cannot go on (for instance every step gives a non-finite gradient)."""
 
 
+def shortened(name: str) -> str:
+    """A name for a message: of one longer than most paths are, the beginning and the end."""
+    return name if len(name) <= 200 else f"{name[:60]} ... {name[-20:]}"
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Text that points from a wrong name to the right one, to be put behind an error.
 

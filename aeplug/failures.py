@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -56,9 +57,34 @@ class Failures:
             self._file.write(json.dumps({"file": path, "reason": reason}) + "\n")
 
 
-def reason_of(error: BaseException) -> str:
-    """An error as one line for a person."""
-    text = " ".join(str(error).split())
+def check_list(out: Path) -> None:
+    """Make sure, before any work, that the list of what failed can take its place.
+
+    Raises:
+        FileError: a folder has its name.
+    """
+    if (out / FAILED).is_dir():
+        raise FileError(
+            f"{out / FAILED} is a folder, and the list of files that fail has that name; "
+            f"name another --out"
+        )
+
+
+def reason_of(error: BaseException, names: Mapping[str, str] | None = None) -> str:
+    """An error as one line for a person.
+
+    Args:
+        error: what a codec, a model or the system raised.
+        names: what to say in place of names that stand in it.
+    """
+    text = _said(error)
+    for name, shown in (names or {}).items():
+        text = text.replace(name, shown)
+    return " ".join(text.split())
+
+
+def _said(error: BaseException) -> str:
+    text = str(error)
     if isinstance(error, FileError):
         return text
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:

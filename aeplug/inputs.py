@@ -10,6 +10,7 @@ import contextlib
 import glob
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import weakref
@@ -18,13 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from aeplug.errors import ConfigError, FileError
+from aeplug.errors import ConfigError, FileError, shortened
 
 #: Stands for names on stdin.
 STDIN = "-"
 
 #: Bytes in which a list of names separated by NUL shows that it is one: longer than any name.
 _HEAD = 1 << 16
+#: With which editors of some systems begin a file of text.
+_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -64,20 +67,30 @@ class Inputs:
             results, an absolute one does not.
         suffixes: of the files taken from folders, lower case.
         out: the folder of results.
+        skip_unlisted: pass over folders that cannot be listed, and note them.
 
     Raises:
-        FileError: the list cannot be read.
+        FileError: the list cannot be read, or a name is empty.
 
     Attributes:
         empty: of the latest walk, one line for each folder or pattern without files.
+        unlisted: of the latest walk, each folder that was passed over, and why.
     """
 
     def __init__(
-        self, arguments: Sequence[str], manifest: str, suffixes: Sequence[str], out: Path
+        self,
+        arguments: Sequence[str],
+        manifest: str,
+        suffixes: Sequence[str],
+        out: Path,
+        skip_unlisted: bool = False,
     ) -> None:
+        if "" in arguments:  # else it would mean the current folder
+            raise FileError("an empty name is no file")
         self.arguments = [text for text in arguments if text != STDIN]
-        self.suffixes = suffixes
+        self.suffixes, self.skip_unlisted = suffixes, skip_unlisted
         self.empty: list[str] = []
+        self.unlisted: list[tuple[str, str]] = []
         self._out = os.path.realpath(out)
         self._lists: list[BinaryIO] = []
         if manifest and manifest != STDIN:
@@ -91,10 +104,10 @@ class Inputs:
         """Every file in order.
 
         Raises:
-            FileError: a folder cannot be searched.
+            FileError: a folder cannot be listed.
             ConfigError: the results would go where the inputs are.
         """
-        self.empty = []
+        self.empty, self.unlisted = [], []
         for text in self.arguments:
             yield from self._named(os.path.expanduser(text))
         for listed in self._lists:
@@ -120,16 +133,20 @@ class Inputs:
             yield self._file(name, place)
 
     def _file(self, path: str, place: str) -> Input:
-        here = os.path.realpath(os.path.dirname(path) or os.curdir)
-        return Input(path, place, self._within(here) or self._within(os.path.realpath(path)))
+        try:
+            here = os.path.realpath(os.path.dirname(path) or os.curdir)
+            inside = self._within(here) or self._within(os.path.realpath(path))
+        except ValueError:  # a name with NUL, which no file has
+            inside = False
+        return Input(path, place, inside)
 
     def _some(self, what: str, found: Iterator[Input]) -> Iterator[Input]:
-        any_found = False
+        any_found, unlisted = False, len(self.unlisted)
         for one in found:
             any_found = True
             yield one
-        if not any_found:
-            self.empty.append(f"{what} holds none of {', '.join(self.suffixes)}")
+        if not any_found and len(self.unlisted) == unlisted:
+            self.empty.append(f"{shortened(what)} holds none of {', '.join(self.suffixes)}")
 
     def _pattern(self, pattern: str) -> Iterator[Input]:
         fixed = pattern
@@ -160,7 +177,11 @@ class Inputs:
                 # Two entries a name would be held if these were sorted as entries.
                 names = sorted(entry.name for entry in entries if entry.name[0] != ".")
         except OSError as error:
-            raise FileError(f"{folder}: {error.strerror}") from error
+            reason = f"{shortened(folder)}: folder cannot be listed: {error.strerror}"
+            if not self.skip_unlisted:
+                raise FileError(reason) from error
+            self.unlisted.append((folder, reason))
+            return
         for name in names:
             path = os.path.join(folder, name)
             link = os.path.islink(path)
@@ -177,6 +198,18 @@ class Inputs:
 
     def _within(self, real: str) -> bool:
         return real == self._out or real.startswith(self._out.rstrip(os.sep) + os.sep)
+
+
+def require_regular(path: Path) -> None:
+    """Refuse what would be read without end, or never open: a pipe, a device.
+
+    Raises:
+        FileError: the path leads to something else than a file of content. One that leads
+            nowhere is left to whoever opens it.
+    """
+    with contextlib.suppress(OSError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise FileError(f"{path} is no regular file")
 
 
 def _opened(manifest: str) -> BinaryIO:
@@ -199,8 +232,9 @@ def _spooled(stream: BinaryIO) -> BinaryIO:
 
 def _names(listed: BinaryIO) -> Iterator[str]:
     listed.seek(0)
-    if b"\0" not in listed.read(_HEAD):
-        listed.seek(0)
+    head = listed.read(_HEAD)
+    if b"\0" not in head:
+        listed.seek(len(_MARK) if head.startswith(_MARK) else 0)
         for line in listed:
             if name := line.rstrip(b"\r\n"):
                 yield os.fsdecode(name)

@@ -12,8 +12,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,16 @@ from typing import Any
 import torch
 
 from aeplug.console import Progress
-from aeplug.errors import AeplugError, FileError
-from aeplug.failures import Failures, disk_full, reason_of
+from aeplug.errors import AeplugError, FileError, shortened
+from aeplug.failures import Failures, check_list, disk_full, reason_of
 from aeplug.generation import BATCH, Model
-from aeplug.inputs import Input, Inputs
-from aeplug.interfaces import Document, FormatCodec, Raw, Sampling
+from aeplug.inputs import Input, Inputs, require_regular
+from aeplug.interfaces import Document, FormatCodec, Sampling
 from aeplug.interruption import stop_requests
 from aeplug.journal import Journal
 from aeplug.pieces import Result, assembled, chunks, form, memory, pieces_in
 from aeplug.results import Results, Targets
+from aeplug.work import Tally, Work
 
 #: Documents on their way at once, from decoding to the written file, and bytes they may take; one
 #: alone may take more.
@@ -39,48 +39,6 @@ DOCUMENTS, BYTES = 3 * BATCH, 256 << 20
 VALUES, VALUES_ON_GPU = 1 << 20, 1 << 22
 #: Reasons shown as they come up; the others stand in the list alone.
 REASONS_SHOWN = 5
-
-
-@dataclass
-class Work:
-    """A file on its way.
-
-    Attributes:
-        number: of the file, in order.
-        input: what to read.
-        place: its result, relative to the folder of results.
-        suffix: with which the place ends.
-        source: path, size and time of the input, by which the journal knows it.
-        size: bytes held for it; first as many as for the file before.
-        document: what was read.
-        first: its first chunk.
-        rest: further chunks; None where there are none.
-    """
-
-    number: int
-    input: Input
-    place: str
-    suffix: str
-    source: Mapping[str, Any]
-    size: int = 0
-    document: Document = field(default_factory=lambda: Document(None, ""))
-    first: Raw = field(default_factory=dict)
-    rest: Iterator[Raw] | None = None
-
-
-@dataclass
-class Tally:
-    """Files of a job: all, done before, done now, failed now."""
-
-    total: int = 0
-    before: int = 0
-    done: int = 0
-    failed: int = 0
-
-    @property
-    def past(self) -> int:
-        """Files that need no more work in this run."""
-        return self.before + self.done + self.failed
 
 
 class _Stopped(Exception):
@@ -128,6 +86,7 @@ class Job:
         self._values = VALUES if model.device.type == "cpu" else VALUES_ON_GPU
         self._changed = threading.Condition()
         self._held = self._typical = self._writing = self._shown_size = 0
+        self._noted = 0
         self._halt = ""
         self._news: list[str] = []
         self._results = Results(out, overwrite)
@@ -138,16 +97,21 @@ class Job:
         Raises:
             AeplugError: the disk is full; the message says how to go on.
             ConfigError: results would replace inputs, or ``out`` belongs to another job.
-            FileError: ``out`` cannot be written, a folder cannot be searched, or nothing is named.
+            FileError: ``out`` cannot be written, or nothing is named.
         """
-        self.tally = Tally(total=self._count())
+        self.tally = Tally(total=self._count(), unlisted=len(self.inputs.unlisted))
+        unlisted = list(self.inputs.unlisted)
         if not self.tally.total:
-            raise FileError(next(iter(self.inputs.empty), "no files are named"))
+            reasons = [*(reason for _, reason in unlisted), *self.inputs.empty]
+            raise FileError(next(iter(reasons), "no files are named"))
+        check_list(self.out)
         with Journal(self.out, self._identity(), self.overwrite) as self._journal:
             if len(self._journal):
                 self.tally.before = sum(self._is_done(work) for work in self._works())
             listed = Failures(self.out, self._journal.folder)
             with listed as self._failures, stop_requests() as requests:
+                for folder, reason in unlisted:
+                    self._note(folder, reason)
                 self._pipeline(requests)
         if self._halt:
             ready = self.tally.before + self.tally.done
@@ -219,7 +183,9 @@ class Job:
                         if work and not self._is_done(work) and self._hold(work):
                             reading.append(readers.submit(self._read, work))
                     self._tell(progress)
-                    if reading and (not group or reading[0].done()):
+                    if reading and not group and not reading[0].done():
+                        wait((reading[0],), 0.2)  # and look whether it shall stop
+                    if reading and reading[0].done():
                         ready = reading.popleft().result()
                         if ready is None:
                             continue
@@ -233,12 +199,16 @@ class Job:
                     elif group:
                         self._compute(group, writers)
                         group = []
+                    elif reading:
+                        continue
                     elif self._writing:
                         with self._changed:
                             self._changed.wait(0.2)
                     elif not more:
                         break
             finally:
+                if requests and len(reading) + self._writing:
+                    progress.say("stopping when the files on their way are done; again: at once")
                 readers.shutdown(cancel_futures=True)
                 writers.shutdown()
                 self._tell(progress)
@@ -262,7 +232,9 @@ class Job:
 
     def _read(self, work: Work) -> Work | None:
         try:
-            work.document = self.model.read(Path(work.input.path))
+            path = Path(work.input.path)
+            require_regular(path)
+            work.document = self.model.read(path)
             work.rest = chunks(self.codec, work.document)
             work.first = next(work.rest)
             second = next(work.rest, None)
@@ -335,11 +307,11 @@ class Job:
 
     def _write(self, work: Work, result: Result | Document) -> None:
         stem = self._journal.fresh()
+        base = work.place.removesuffix(work.suffix)
         try:
             before, after = work.document, result
             if isinstance(after, Result):
                 after = assembled(self.codec, [after], before)
-            base = work.place.removesuffix(work.suffix)
             after.name, after.suffix = os.path.basename(base), work.suffix
             written = self.codec.write(after, stem, self.options)
             tails = [path.name.removeprefix(stem.name) for path in written]
@@ -354,7 +326,10 @@ class Job:
                 self._halt = f"{self.out}: {full}"
                 self._release(work)
             else:
-                self._fail(work, error)
+                # The names under which it was to be written mean nothing to a person.
+                final = str(self.out / base)
+                partial = str(stem.with_name(f".{stem.name}"))
+                self._fail(work, error, {str(stem): final, partial: final})
             with contextlib.suppress(OSError):
                 self._journal.discard(stem)
         finally:
@@ -372,14 +347,21 @@ class Job:
                 self.shown.append((work.number, before, after))
         self._release(work)
 
-    def _fail(self, work: Work, error: Exception) -> None:
-        reason = reason_of(error)
+    def _fail(self, work: Work, error: Exception, names: Mapping[str, str] | None = None) -> None:
+        names = dict(names or {})
+        for long in (str(Path(work.input.path)), str(self.out / work.place)):
+            names[long] = shortened(long)
+        reason = reason_of(error, names)
         with self._changed:
             self.tally.failed += 1
-            if self.tally.failed <= REASONS_SHOWN:
-                self._news.append(reason)
-            self._failures.add(work.input.path, reason)
+            self._note(work.input.path, reason)
         self._release(work)
+
+    def _note(self, path: str, reason: str) -> None:
+        if self._noted < REASONS_SHOWN:
+            self._news.append(reason)
+        self._noted += 1
+        self._failures.add(path, reason)
 
     def _release(self, work: Work) -> None:
         with self._changed:

@@ -71,12 +71,16 @@ class Journal:
         return len(self._places)
 
     def done(self, place: str, source: Mapping[str, Any]) -> bool:
-        """Whether the result at ``place`` was made of this ``source`` and is still there."""
-        return self._found(place) == _hash(source) and os.path.lexists(self.out / place)
+        """Whether the result at ``place`` was made of this ``source``, and all is still there."""
+        row = self._row(place)
+        if row is None or self._sources[row] != np.uint64(_hash(source)):
+            return False
+        beside = _beside(place, self._kinds[self._sides[row]])
+        return all(os.path.lexists(self.out / one) for one in (place, *beside))
 
     def owns(self, place: str) -> bool:
         """Whether this job has made a result at ``place``, of whatever source."""
-        return self._found(place) is not None
+        return self._row(place) is not None
 
     def fresh(self) -> Path:
         """A path without suffix, never given before, to write a result to."""
@@ -114,7 +118,8 @@ class Journal:
     # Reading
 
     def _open(self, header: Mapping[str, Any], overwrite: bool) -> None:
-        places, sources = array("Q"), array("Q")
+        places, sources, sides = array("Q"), array("Q"), array("I")
+        kinds: dict[tuple[tuple[int, str], ...], int] = {}
         left = {path.name.partition(".")[0] for path in self.work.iterdir()}
         end = 0
         with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
@@ -129,8 +134,10 @@ class Journal:
                             end = 0
                             break
                         continue
+                    kind = _kind(entry["out"], entry.get("files", {}))
                     places.append(_hash(entry["out"]))
                     sources.append(_hash(entry["from"]))
+                    sides.append(kinds.setdefault(kind, len(kinds)))
                     if entry.get("work") in left:
                         # Killed between the line and the renaming.
                         try:
@@ -151,7 +158,8 @@ class Journal:
             self._file.truncate(end)
         self._end = self._file.seek(0, os.SEEK_END)
         self._run, self._numbers = f"{self._end:x}", itertools.count()
-        self._places, self._sources = _latest(places, sources)
+        self._places, self._sources, self._sides = _latest(places, sources, sides)
+        self._kinds = list(kinds)
 
     def _accepts(self, found: Any, header: Mapping[str, Any], overwrite: bool) -> bool:
         if found["aeplug"] == FORMAT and found["job"] == header["job"]:
@@ -173,12 +181,10 @@ class Journal:
             os.fsync(file.fileno())
         temporary.replace(self._path)
 
-    def _found(self, place: str) -> int | None:
+    def _row(self, place: str) -> int | None:
         key = np.uint64(_hash(place))
         row = int(np.searchsorted(self._places, key))
-        if row < len(self._places) and self._places[row] == key:
-            return int(self._sources[row])
-        return None
+        return row if row < len(self._places) and self._places[row] == key else None
 
     # Writing
 
@@ -226,10 +232,27 @@ def _hash(value: Any) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
 
 
-def _latest(places: array[int], sources: array[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Places in ascending order, each once, and the latest source of each; uint64 both."""
-    keys, values = (np.array(one, np.uint64) for one in (places, sources))
+def _kind(place: str, files: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
+    """Where a result's other files lie beside it: how much of its place to cut, what to add.
+
+    The same for most results of a job, so that it is kept once for all of them.
+    """
+    kind = []
+    for other in files.values():
+        if other != place:
+            shared = len(os.path.commonprefix([place, other]))  # noqa: RUF071 - letters are meant
+            kind.append((len(place) - shared, other[shared:]))
+    return tuple(kind)
+
+
+def _beside(place: str, kind: tuple[tuple[int, str], ...]) -> list[str]:
+    return [place[: len(place) - cut] + tail for cut, tail in kind]
+
+
+def _latest(places: array[int], *values: array[int]) -> tuple[np.ndarray, ...]:
+    """Places in ascending order, each once, and the latest of each value beside them."""
+    keys = np.array(places, np.uint64)
     order = np.argsort(keys, kind="stable")
-    keys, values = keys[order], values[order]
+    keys = keys[order]
     last = np.append(keys[1:] != keys[:-1], True)[: len(keys)]
-    return keys[last], values[last]
+    return keys[last], *(np.array(one, one.typecode)[order][last] for one in values)

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from aeplug.errors import ConfigError, FileError
+from aeplug.errors import ConfigError, FileError, shortened
 
 
 class Targets:
@@ -72,8 +72,15 @@ class Results:
             owned: whether what may lie there is an earlier result of the job.
 
         Raises:
-            FileError: it may not.
+            FileError: it may not, or cannot.
         """
+        try:
+            self._check(place, owned)
+        except (OSError, ValueError) as error:  # a name too long, a folder closed to us
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise FileError(f"{shortened(str(self.out / place))}: {reason}") from error
+
+    def _check(self, place: str, owned: bool) -> None:
         path, folder = self.out / place, os.path.dirname(place)
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(path.parent)

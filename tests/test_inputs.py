@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aeplug.errors import ConfigError, FileError
-from aeplug.inputs import Inputs
+from aeplug.inputs import Inputs, require_regular
 from aeplug.results import Results, Targets
 
 
@@ -124,13 +124,37 @@ class TestArguments:
             "r.x": True,
         }
 
-    def test_folder_that_cannot_be_searched(self, tree, monkeypatch):
+    def test_folder_that_cannot_be_listed(self, tree, monkeypatch):
+        list_one = os.scandir
+
         def refuse(path):
-            raise PermissionError(13, "Permission denied", path)
+            if path.endswith("sub"):
+                raise PermissionError(13, "Permission denied", path)
+            return list_one(path)
 
         monkeypatch.setattr("aeplug.inputs.os.scandir", refuse)
-        with pytest.raises(FileError, match="in: Permission denied"):
+        reason = "in/sub: folder cannot be listed: Permission denied"
+        with pytest.raises(FileError, match=reason):
             found("in")
+        inputs = Inputs(["in", "in/sub"], "", (".x",), Path("out"), skip_unlisted=True)
+        for _ in range(2):
+            assert [one.place for one in inputs] == ["a.x", "b.x"]
+            assert inputs.unlisted == [("in/sub", reason)] * 2
+            assert inputs.empty == []
+
+    def test_an_empty_name_is_not_the_current_folder(self, tree):
+        with pytest.raises(FileError, match="an empty name is no file"):
+            found("in", "")
+
+    def test_what_is_no_regular_file(self, tree):
+        os.mkfifo(tree / "f.x")
+        os.symlink("f.x", tree / "link.x")
+        for name in ("f.x", "link.x", "in", os.devnull):
+            with pytest.raises(FileError, match=f"{name} is no regular file"):
+                require_regular(Path(name))
+        os.symlink("e.x", tree / "good.x")
+        for name in ("e.x", "good.x", "missing.x"):
+            require_regular(Path(name))
 
 
 class TestLists:
@@ -161,6 +185,15 @@ class TestLists:
         monkeypatch.setattr("sys.stdin", Stdin)
         names = found("-") if how == "-" else found(manifest="-")
         assert [place for _, place in names] == ["in/a.x", "in/b.x"]
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_the_mark_with_which_some_editors_begin_is_no_part_of_a_name(self, tree, end):
+        (tree / "list").write_text(end.join(["in/a.x", "e.x"]), encoding="utf-8-sig")
+        assert found(manifest="list") == [("in/a.x", "in/a.x"), ("e.x", "e.x")]
+
+    def test_a_late_nul_is_part_of_a_name_that_no_file_has(self, tree):
+        (tree / "list").write_bytes(b"in/a.x\n" * 10_000 + b"in\0b.x\n")
+        assert found(manifest="list")[-1] == ("in\0b.x", "in\0b.x")
 
     def test_missing_list(self, tree):
         with pytest.raises(FileError, match="no-list: No such file"):
@@ -254,6 +287,21 @@ class TestResults:
         results.check("b.x", owned=False)
         with pytest.raises(ConfigError, match="would replace the input a"):
             results.protect(str(tmp_path / "a.x"), "a.x")
+
+    def test_what_the_system_refuses_is_one_results_reason(self, tmp_path, monkeypatch):
+        results = Results(tmp_path, overwrite=False)
+        with pytest.raises(FileError, match=r" \.\.\. x{16}\.png: File name too long$") as error:
+            results.check("x" * 5000 + ".png", owned=False)
+        assert len(str(error.value)) < 130
+        with pytest.raises(FileError, match="null"):
+            results.check("a\0b.x", owned=False)
+
+        def refuse(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr("aeplug.results.os.lstat", refuse)
+        with pytest.raises(FileError, match=r"sub/a\.x: Permission denied"):
+            results.check("sub/a.x", owned=False)
 
     def test_nothing_is_written_out_of_the_folder_through_a_link(self, tmp_path):
         (tmp_path / "in").mkdir()

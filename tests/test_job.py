@@ -21,6 +21,7 @@ from aeplug.failures import FAILED
 from aeplug.generation import BATCH
 from aeplug.inputs import Inputs
 from aeplug.interfaces import Sampling
+from aeplug.interruption import stop_requests
 from aeplug.job import Job
 
 GREEDY = Sampling(greedy=True)
@@ -42,7 +43,7 @@ def files(tmp_path):
 
 
 def make(model, *inputs, out, manifest="", **options):
-    inputs = Inputs([str(one) for one in inputs], manifest, (".tiny",), out)
+    inputs = Inputs([str(one) for one in inputs], manifest, (".tiny",), out, skip_unlisted=True)
     options.setdefault("sampling", GREEDY)
     return Job(model, inputs, out, ".tiny", options.pop("write", {}), **options)
 
@@ -113,9 +114,10 @@ class TestResults:
         every = list(seeds.values())
         assert len(set(every)) == 40
         seeds.clear()
-        one = make(model, files, out=tmp_path / "b", sampling=draws, seed=5)
-        one.inputs = [list(one.inputs)[7]]
-        one.run()
+        monkeypatch.chdir(files)
+        (tmp_path / "list").write_text(sorted(results(files))[7])
+        listed = str(tmp_path / "list")
+        make(model, out=tmp_path / "b", manifest=listed, sampling=draws, seed=5).run()
         assert list(seeds.values()) == [every[7]]
 
     def test_pairs_for_a_sheet_are_kept_in_order(self, model, files, tmp_path):
@@ -219,6 +221,72 @@ class TestBadFiles:
         ((name, reason),) = failed(out).items()
         assert name.endswith("bad\n.tiny") and "\n" not in reason
 
+    def test_a_pipe_is_not_waited_for(self, model, files, tmp_path):
+        os.mkfifo(files / "0" / "f.tiny")
+        job = make(model, files, out=tmp_path / "out")
+        assert job.run() == 0
+        assert (job.tally.done, job.tally.failed) == (40, 1)
+        name = str(files / "0" / "f.tiny")
+        assert failed(tmp_path / "out") == {name: f"{name} is no regular file"}
+
+    def test_names_too_long_for_the_file_system(self, model, files, tmp_path):
+        long = "x" * 249 + ".tiny"
+        for folder in "ab":
+            write(tmp_path / folder / long)
+        listed = tmp_path / "list"
+        names = ["a word " * 700, "y" * 200_000, "z/" * 3000, *(tmp_path / f / long for f in "ab")]
+        listed.write_text("".join(f"{name}\n" for name in names))
+        job = make(model, files, out=tmp_path / "out", manifest=str(listed))
+        assert job.run() == 0
+        assert (job.tally.done, job.tally.failed) == (41, 4)
+        reasons = failed(tmp_path / "out")
+        assert set(reasons) == {names[0], names[1], names[2], str(names[4])}
+        assert all("too long" in reason and len(reason) < 200 for reason in reasons.values())
+        assert long in results(tmp_path / "out")
+
+    def test_a_folder_that_cannot_be_listed(self, model, files, tmp_path, monkeypatch):
+        list_one = os.scandir
+
+        def refuse(path):
+            if str(path).endswith("in/2"):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return list_one(path)
+
+        monkeypatch.setattr("aeplug.inputs.os.scandir", refuse)
+        job = make(model, files, out=tmp_path / "out")
+        assert job.run() == 0
+        assert (job.tally.total, job.tally.done, job.tally.failed) == (30, 30, 0)
+        assert job.tally.unlisted == 1
+        ((folder, reason),) = failed(tmp_path / "out").items()
+        assert folder == str(files / "2")
+        assert reason == f"{folder}: folder cannot be listed: Permission denied"
+        with pytest.raises(FileError, match="2: folder cannot be listed: Permission denied"):
+            make(model, files / "2", out=tmp_path / "none").run()
+        assert not (tmp_path / "none").exists()
+
+    def test_reasons_name_the_result_and_not_where_it_was_to_be_written_first(
+        self, model, files, tmp_path, monkeypatch
+    ):
+        def broken(document, stem, options):
+            if document.name == "04":
+                path = stem.with_name(f".{stem.name}.tiny.part")
+                raise OSError(errno.EFBIG, "File too large", str(path))
+            raise FileError(f"{stem}.tiny cannot be written: File too large")
+
+        monkeypatch.setattr(model.codec, "write", broken)
+        out = tmp_path / "out"
+        make(model, files, out=out).run()
+        reasons = {Path(name).stem: reason for name, reason in failed(out).items()}
+        assert len(reasons) == 40
+        assert reasons["01"] == f"{out / '1' / '01.tiny'} cannot be written: File too large"
+        assert reasons["04"] == f"{out / '0' / '04.tiny.part'}: File too large"
+
+    def test_a_folder_in_place_of_the_list_is_seen_before_any_work(self, model, files, tmp_path):
+        (tmp_path / "out" / FAILED).mkdir(parents=True)
+        with pytest.raises(FileError, match=r"failed\.jsonl is a folder"):
+            make(model, files, out=tmp_path / "out").run()
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [FAILED]
+
     def test_results_of_one_name(self, model, tmp_path):
         out = tmp_path / "out"
         a, b = write(tmp_path / "x" / "a.tiny"), write(tmp_path / "y" / "a.tiny", [1, 2, 3, 4])
@@ -270,6 +338,27 @@ class TestOverwriting:
         job = make(model, files, out=out)
         job.run()
         assert job.tally.done == 1 and results(out) == before
+
+    def test_a_file_beside_a_result_that_was_removed_is_made_again(
+        self, model, files, tmp_path, monkeypatch
+    ):
+        write_one = model.codec.write
+
+        def with_sound(document, stem, options):
+            sound = stem.with_name(stem.name + ".wav")
+            sound.write_text("la")
+            return [*write_one(document, stem, options), sound]
+
+        monkeypatch.setattr(model.codec, "write", with_sound)
+        out = tmp_path / "out"
+        make(model, files, out=out).run()
+        before = results(out)
+        assert len(before) == 80
+        (out / "1" / "01.wav").unlink()
+        job = make(model, files, out=out)
+        job.run()
+        assert (job.tally.before, job.tally.done) == (39, 1)
+        assert results(out) == before
 
     def test_another_model_or_option_is_refused(self, model, files, tmp_path):
         out = tmp_path / "out"
@@ -360,12 +449,14 @@ class TestEnds:
         with pytest.raises(AeplugError, match="No space left on device; 0 of 40"):
             make(model, files, out=tmp_path / "out").run()
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     def test_a_signal_stops_it_where_it_can_go_on(
         self, model, files, tmp_path, monkeypatch, number
     ):
         out = tmp_path / "out"
         write_one, count = model.codec.write, iter(range(1000))
+        if number == signal.SIGHUP:  # the tests may run under nohup
+            monkeypatch.setattr("aeplug.interruption.signal.getsignal", lambda _: signal.SIG_DFL)
 
         def signalling(document, stem, options):
             if next(count) == 3:
@@ -384,6 +475,20 @@ class TestEnds:
         assert again.run() == 0
         assert again.tally.before == job.tally.done
         assert len(results(out)) == 40
+
+    def test_a_closed_terminal_is_nothing_under_nohup(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            with stop_requests() as requests:
+                os.kill(os.getpid(), signal.SIGHUP)
+                assert requests == []
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            with stop_requests() as requests:
+                for _ in range(2):  # the shell sends one, the system another
+                    os.kill(os.getpid(), signal.SIGHUP)
+                assert set(requests) == {signal.SIGHUP}
+        finally:
+            signal.signal(signal.SIGHUP, before)
 
     def test_on_the_way_are_few(self, model, files, tmp_path, monkeypatch):
         monkeypatch.setattr(job_module, "DOCUMENTS", 6)

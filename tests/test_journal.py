@@ -67,6 +67,26 @@ class TestDone:
             publish(journal, "a.x", 1, (".x", ".wav"))
         assert (out / "a.x").exists() and (out / "a.wav").exists()
 
+    @pytest.mark.parametrize("gone", ["sub/a.x", "sub/a.wav", "sub/other"])
+    def test_needs_all_its_files(self, out, gone):
+        with Journal(out, JOB) as journal:
+            publish(journal, "b.x", 2)
+            stem = journal.fresh()
+            files = {".x": "sub/a.x", ".wav": "sub/a.wav", "-o": "sub/other"}
+            for tail in files:
+                stem.with_name(stem.name + tail).touch()
+            journal.publish("sub/a.x", source(1), stem, files)
+            publish(journal, "c.x", 3, (".x", ".wav"))
+        with Journal(out, JOB) as journal:
+            assert journal.done("sub/a.x", source(1)) and journal.done("b.x", source(2))
+            (out / gone).unlink()
+            assert not journal.done("sub/a.x", source(1))
+            assert journal.owns("sub/a.x")
+            assert journal.done("c.x", source(3))
+            publish(journal, "sub/a.x", 1)
+        with Journal(out, JOB) as journal:  # of the latest line, and that names one
+            assert journal.done("sub/a.x", source(1))
+
     def test_work_is_cleared_away(self, out):
         filled(out)
         assert sorted(path.name for path in (out / FOLDER).iterdir()) == ["journal.jsonl", "lock"]

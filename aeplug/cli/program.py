@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from aeplug import __version__
+from aeplug.console import say, settle
 from aeplug.errors import AeplugError, nearest
 from aeplug.plugins import (
     Plugins,
@@ -90,6 +91,13 @@ def cli(**options: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; ends the process with its exit code."""
+    try:
+        _main(arguments)
+    finally:
+        settle()
+
+
+def _main(arguments: list[str] | None) -> None:
     # Before torch is imported. Threads that spin long while they wait make two busy programs on
     # few cores many times slower than one after the other; threads that never spin make one alone
     # slower by half. This is a few microseconds.
@@ -120,11 +128,13 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = [a for a in own if a != "--debug"] + arguments[len(own) :]
     try:
         code = cli.main(arguments, standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # results: that they are cut short is an error
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         _fail("stopped", 130)
     except getattr(click.exceptions, "NoArgsIsHelpError", ()) as error:  # since click 8.2
-        click.echo(error.format_message(), err=True)
+        say(error.format_message())
         sys.exit(2)
     except click.ClickException as error:
         if debug:
@@ -133,9 +143,7 @@ def main(arguments: list[str] | None = None) -> None:
         hint = f" (see '{context.command_path} --help')" if context else ""
         _fail(error.format_message() + hint, error.exit_code)
     except BrokenPipeError:
-        # The reader left (`aeplug tasks | head -1`); keep Python's own flush at exit silent.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        sys.exit(141)  # the reader left (`aeplug tasks | head -1`)
     except KeyboardInterrupt:
         _fail("stopped", 130)
     except AeplugError as error:
@@ -156,5 +164,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(text: str, code: int) -> None:
-    click.echo(f"aeplug: error: {text}", err=True)
+    say(f"aeplug: error: {text}")
     sys.exit(code)

@@ -70,6 +70,8 @@ def reconstruct(
     """
     if not (inputs or manifest):
         raise click.UsageError("Missing argument 'IN...': files, folders, or --from LIST")
+    if not values["out"]:  # else it would mean the current folder
+        raise ConfigError("--out is empty")
     loaded, out = open_model(model, "reconstruct", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = given_options(loaded, "reconstruct", values)
@@ -77,7 +79,7 @@ def reconstruct(
     from aeplug.job import Job
 
     suffixes = active().find("codec", loaded.config.sections["codec"].name).suffixes
-    named = Inputs(inputs, manifest, suffixes, out)
+    named = Inputs(inputs, manifest, suffixes, out, skip_unlisted=True)
     page = _page(Path(sheet).expanduser(), out, overwrite, named) if sheet else None
     job = Job(
         loaded,
@@ -124,16 +126,24 @@ def _told(job: Job, out: Path, stopped: int) -> int:
     from aeplug.failures import FAILED
 
     tally = job.tally
-    before = f", {tally.before} were done before" if tally.before else ""
-    say(f"wrote {tally.done} of {tally.total} files to {out}{before}")
+    were = "was" if tally.before == 1 else "were"
+    before = f", {tally.before} {were} done before" if tally.before else ""
+    say(f"wrote {tally.done} of {_counted(tally.total, 'file')} to {out}{before}")
     if stopped:
         say("stopped; the same command goes on")
         return 128 + stopped
+    wrong = []
     if tally.failed:
-        raise AeplugError(
-            f"{tally.failed} of {tally.total} files could not be done, reasons in {out / FAILED}"
-        )
+        wrong.append(f"{tally.failed} of {_counted(tally.total, 'file')} could not be done")
+    if tally.unlisted:
+        wrong.append(f"{_counted(tally.unlisted, 'folder')} could not be listed")
+    if wrong:
+        raise AeplugError(f"{', '.join(wrong)}, reasons in {out / FAILED}")
     return 0
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _draw(job: Job, page: Path) -> None:

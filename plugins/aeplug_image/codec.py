@@ -14,7 +14,8 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.interfaces import DataShape, Document, Raw
 from aeplug_image.fitting import fitted
-from aeplug_image.image_file import WRITTEN, Picture, read_picture, write_picture
+from aeplug_image.image_file import Picture, read_picture
+from aeplug_image.image_writing import WRITTEN, write_picture
 from aeplug_image.sheet import draw_sheet
 
 

@@ -1,40 +1,57 @@
-"""Image files <-> arrays: PNG, JPEG, WebP, BMP, TIFF; 8 and 16 bit; grey, RGB, alpha.
+"""Image files -> arrays: PNG, JPEG, WebP, BMP, TIFF, GIF; 8 and 16 bit; grey, RGB, alpha.
 
-Pillow reads everything but colour of 16 bit, which it narrows to 8; OpenCV reads that. Neither
-writes it with profile and metadata, nor Pillow a TIFF with a photograph's EXIF block: PNG of 16
-bit and TIFF are put together here.
+Pillow reads everything but colour of 16 bit, which it narrows to 8; OpenCV reads that.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import struct
+import functools
+import stat
 import threading
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from aeplug.errors import FileError
+from aeplug_image.image_metadata import (
+    ORIENTATION,
+    orientation,
+    resolution,
+    upright_exif,
+    upright_xmp,
+)
 
 #: Images above this are refused before they are decoded: 30,000 x 30,000 would take 2.7 GB.
 MAX_PIXELS = 400_000_000
 
-#: What is looked for in a file; a suffix that stands for another of them is an error.
-_READ = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+#: Formats by suffix; a suffix that stands for another format than the file's is an error.
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".gif": "GIF",
+}
 
-_ORIENTATION = 0x0112
+#: What is looked for in a file.
+_READ = tuple(dict.fromkeys(FORMATS.values()))
 
-#: Tags of a TIFF that are metadata, not structure: description, maker, model, resolution,
-#: software, date, artist, copyright, EXIF, GPS.
-_TIFF_METADATA = frozenset(
-    {270, 271, 272, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853, _ORIENTATION}
-)
+#: Kinds of colour that are not read: written back as RGB, they would be another kind of file.
+_FOREIGN = {"CMYK": "CMYK", "LAB": "Lab"}
+
+#: Tags of a TIFF that say how its pixels are stored.
+_BITS, _PHOTOMETRIC, _PLANES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 258, 262, 284, 338, 339
+
+#: Values of those tags.
+_WHITE_IS_ZERO, _RGB, _SIGNED, _UNSPECIFIED, _MULTIPLIED = 0, 2, 2, 0, 1
 
 
 @dataclass(frozen=True)
@@ -46,11 +63,15 @@ class Picture:
             alpha.
         icc: colour profile as in the file, if it has one.
         exif: metadata as in the file with the rotation undone, if it has any.
+        xmp: XMP packet in UTF-8 with the rotation undone, if it has one.
+        dpi: dots per inch across and down, if the file says.
     """
 
     pixels: np.ndarray
     icc: bytes | None = None
     exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
     @property
     def has_alpha(self) -> bool:
@@ -66,100 +87,92 @@ class Picture:
 def read_picture(path: Path) -> Picture:
     """Decode an image file, with the rotation its EXIF asks for.
 
-    YCbCr and palettes become RGB. Of an animation or a file of several pages nothing is read, nor
-    of CMYK: written back as RGB, it would be another kind of file.
+    YCbCr and palettes become RGB, grey of 12 bit becomes 16. Of an animation or a file of several
+    pages nothing is read, nor of CMYK or Lab: written back as RGB, it would be another kind of
+    file; nor numbers that have no white: signed, of 32 bit, floating-point.
 
     Raises:
-        FileError: missing, empty, truncated, not an image, of another format than its suffix
-            says, too large, animated, CMYK.
+        FileError: missing, not to be opened, no regular file, empty, truncated, not an image, of
+            another format than its suffix says, too large, animated, of a kind named above.
     """
     try:
-        size = path.stat().st_size
+        status = path.stat()
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}") from error
-    if path.is_dir():
+    if stat.S_ISDIR(status.st_mode):
         raise FileError(f"{path} is a folder, expected an image file")
-    if size == 0:
+    if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for a writer
+        raise FileError(f"{path} is no regular file")
+    if status.st_size == 0:
         raise FileError(f"{path} is empty")
     try:
         with path.open("rb") as file, _QUIET_PILLOW, _opened(file) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise FileError(
-                    f"{path} has {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}"
-                )
-            # MPO: the JPEG of many telephones, with a second picture (a gain map) behind the first.
-            kind = "JPEG" if image.format == "MPO" else image.format
-            said = _FORMATS.get(path.suffix.lower(), kind)
-            if said != kind:
-                raise FileError(f"{path} is a {kind} file, its suffix says {said}; rename it")
-            if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-                raise FileError(f"{path} holds {image.n_frames} images; expected one")
-            if image.mode == "CMYK":
-                raise FileError(f"{path} has CMYK colours, expected RGB or grey; convert it first")
-            icc = image.info.get("icc_profile")
-            # Also where OpenCV decodes: of a damaged file it gives no reason but prints lines.
-            image.load()
-            pixels = _sixteen_bit_colour(path, image)
-            if pixels is None:
-                pixels = _array(path, image)
-            # Both turn a TIFF themselves, and Pillow has dropped its orientation by now.
-            return Picture(_turned(pixels, _orientation(image)), icc, _upright_exif(image))
+            _refuse_foreign(path, image)
+            return _decoded(path, image)
     except FileError:
         raise
     except UnidentifiedImageError:
         raise FileError(f"{path} is not an image that can be read") from None
     except Exception as error:  # decoders raise whatever comes: struct.error, KeyError, cv2.error
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileError(f"{path} is damaged: {reason}") from error
+        raise FileError(_reason(path, error)) from error
 
 
-def write_picture(picture: Picture, path: Path) -> Path:
-    """Encode by the suffix, through a temporary name; profile and metadata are kept.
-
-    Formats that cannot hold 16 bit or alpha get 8 bit, and alpha over white.
-
-    Raises:
-        FileError: unknown suffix, or the file cannot be written.
-    """
-    suffix = path.suffix.lower()
-    if suffix not in WRITTEN:
-        raise FileError(f"{path}: images are written as {', '.join(WRITTEN)}")
-    temporary = path.with_name(f".{path.name}.partial")
-    deep = picture.pixels.dtype == np.uint16
-    try:
-        with temporary.open("wb") as file:
-            if deep and suffix == ".png":
-                _write_deep_png(picture, file)
-            elif suffix in (".tif", ".tiff"):
-                _write_tiff(picture, file)
-            else:
-                _write_eight_bit(picture, file, suffix)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except Exception as error:  # encoders raise whatever comes: struct.error, RuntimeError
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise FileError(f"{path} cannot be written: {reason}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    return path
+def _reason(path: Path, error: Exception) -> str:
+    """One line on why a file could not be read."""
+    if isinstance(error, OSError) and error.strerror:  # the system's; decoders' have no number
+        return f"{path}: {error.strerror}"
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if "MAX_TEXT_" in reason:  # Pillow's guard against a few bytes that unpack into gigabytes
+        return f"{path} cannot be read: its text or profile is too large"
+    return f"{path} is damaged: {reason}"
 
 
-_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".gif": "GIF",
-}
-#: Suffixes of files that can be written.
-WRITTEN = tuple(suffix for suffix, kind in _FORMATS.items() if kind != "GIF")
+def _refuse_foreign(path: Path, image: Image.Image) -> None:
+    """Refuse, before anything is decoded, what would come out as something else."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise FileError(f"{path} has {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}")
+    # MPO: the JPEG of many telephones, with a second picture (a gain map) behind the first.
+    kind = "JPEG" if image.format == "MPO" else image.format
+    said = FORMATS.get(path.suffix.lower(), kind)
+    if said != kind:
+        raise FileError(f"{path} is a {kind} file, its suffix says {said}; rename it")
+    frames = getattr(image, "n_frames", 1)
+    if image.format != "MPO" and frames > 1:
+        raise FileError(f"{path} holds {frames} images; expected one")
+    if image.mode in _FOREIGN:
+        raise FileError(
+            f"{path} has {_FOREIGN[image.mode]} colours, expected RGB or grey; "
+            "convert it to RGB first"
+        )
+    if image.mode == "F":
+        raise FileError(f"{path} has floating-point pixels; expected 8 or 16 bit")
+    if image.format != "TIFF":
+        return
+    if max(_numbers(image, _BITS), default=1) > 16:
+        raise FileError(f"{path} has integers of 32 bit; expected 8 or 16 bit")
+    if _SIGNED in _numbers(image, _SAMPLE_FORMAT):
+        raise FileError(f"{path} has signed integers; expected 8 or 16 bit without sign")
+
+
+def _decoded(path: Path, image: Image.Image) -> Picture:
+    icc = image.info.get("icc_profile")
+    in_tiff = (*_numbers(image, ORIENTATION), 1)[0]
+    # Also where OpenCV decodes: of a damaged file it gives no reason.
+    image.load()
+    pixels = _sixteen_bit_colour(path, image)
+    if pixels is None:
+        pixels = _array(image)
+    # Both turn a TIFF themselves, and Pillow has dropped its orientation by now.
+    turn = orientation(image)
+    quarter = turn in (5, 6, 7, 8) or in_tiff in (5, 6, 7, 8)
+    return Picture(
+        _turned(pixels, turn),
+        icc,
+        upright_exif(image, quarter),
+        upright_xmp(image),
+        resolution(image, quarter),
+    )
 
 
 class _QuietPillow:
@@ -203,14 +216,15 @@ def _opened(file: BinaryIO) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _array(path: Path, image: Image.Image) -> np.ndarray:
-    if image.mode == "F":
-        raise FileError(f"{path} has floating-point pixels; expected 8 or 16 bit")
+def _numbers(image: Image.Image, tag: int) -> tuple[int, ...]:
+    """A tag of a TIFF, ``()`` where it or the TIFF is missing."""
+    found: Any = getattr(image, "tag_v2", {}).get(tag, ())
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _array(image: Image.Image) -> np.ndarray:
     if image.mode == "I" or image.mode.startswith("I;16"):
-        pixels = np.asarray(image)
-        if pixels.min() < 0 or pixels.max() > 65535:
-            raise FileError(f"{path} has values beyond 16 bit; expected 8 or 16 bit")
-        pixels = pixels.astype(np.uint16)[..., None]
+        pixels = _sixteen_bit_grey(image)
         clear = image.info.get("transparency")
         if isinstance(clear, int):
             alpha = np.where(pixels == clear, 0, 65535).astype(np.uint16)
@@ -226,138 +240,82 @@ def _array(path: Path, image: Image.Image) -> np.ndarray:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
+def _sixteen_bit_grey(image: Image.Image) -> np.ndarray:
+    """``(H, W, 1)`` uint16 of a loaded image of 16 or 12 bit, white at 65,535."""
+    pixels = np.asarray(image).astype(np.uint16)[..., None]
+    if _numbers(image, _BITS) == (12,):
+        pixels = ((pixels.astype(np.uint32) * 65535 + 2047) // 4095).astype(np.uint16)
+    if _numbers(image, _PHOTOMETRIC) == (_WHITE_IS_ZERO,):  # Pillow heeds it up to 8 bit
+        pixels = 65535 - pixels
+    return pixels
+
+
 def _sixteen_bit_colour(path: Path, image: Image.Image) -> np.ndarray | None:
     """Pixels of a 16-bit colour (or grey-alpha) PNG or TIFF; None for every other file."""
     if image.format == "PNG":
         with path.open("rb") as file:
-            header = file.read(26)
-        deep = header[24] == 16 and header[25] in (2, 4, 6)
-    elif image.format == "TIFF":
-        bits = image.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
-        bits = bits if isinstance(bits, tuple) else (bits,)
-        deep = len(bits) > 1 and set(bits) == {16}
-        if deep and (image.tag_v2.get(262) != 2 or image.tag_v2.get(284, 1) != 1):  # type: ignore[attr-defined]
-            # OpenCV reads the planes of separated colours as if they were not.
-            raise FileError(f"{path} has 16 bit in separate planes or not in RGB; expected RGB")
-    else:
+            depth, kind = file.read(26)[24:]
+        if depth != 16 or kind not in (2, 4, 6):
+            return None
+        # From memory, since OpenCV opens no path outside the locale's encoding.
+        pixels = _by_opencv(_without_metadata(path.read_bytes()))
+        if kind == 4 and pixels.ndim == 3 and pixels.shape[2] == 4:  # given as colour
+            return np.ascontiguousarray(pixels[..., [0, 3]])
+        return pixels
+    bits = _numbers(image, _BITS)
+    if len(bits) < 2 or set(bits) != {16}:
         return None
-    if not deep:
-        return None
-    import cv2
-
-    # From memory, since OpenCV opens no path outside the locale's encoding.
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise ValueError("its 16-bit data cannot be decoded")
-    if pixels.ndim == 2:
-        return pixels[..., None]
-    if pixels.shape[2] == 4 and image.format == "PNG" and header[25] == 4:
-        return np.ascontiguousarray(pixels[..., [0, 3]])
-    pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
-    if image.format == "TIFF" and image.tag_v2.get(338) == (1,):  # type: ignore[attr-defined]
+    if _numbers(image, _PHOTOMETRIC) != (_RGB,) or _numbers(image, _PLANES) not in ((), (1,)):
+        # OpenCV reads the planes of separated colours as if they were not.
+        raise FileError(f"{path} has 16 bit in separate planes or not in RGB; expected RGB")
+    pixels = _by_opencv(path.read_bytes())
+    extra = _numbers(image, _EXTRA_SAMPLES)
+    if extra == (_UNSPECIFIED,):  # a channel, but not alpha
+        return np.ascontiguousarray(pixels[..., :3])
+    if extra == (_MULTIPLIED,):
         alpha = np.maximum(pixels[..., 3:].astype(np.float64), 1)  # colours multiplied by it
         pixels[..., :3] = np.minimum(np.rint(pixels[..., :3] / alpha * 65535), 65535)
     return pixels
 
 
-def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+@functools.cache
+def _opencv() -> Any:
+    import cv2
+
+    # Its decoders tell stderr what they think of a file.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2
+
+
+def _without_metadata(png: bytes) -> bytes:
+    """A PNG with only the chunks that make its pixels: libpng tells stderr of flaws in others."""
+    kept, start = [png[:8]], 8
+    while start < len(png):
+        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+        if png[start + 4 : start + 8] in (b"IHDR", b"tRNS", b"IDAT", b"IEND"):
+            kept.append(png[start:end])
+        start = end
+    return b"".join(kept)
+
+
+def _by_opencv(content: bytes) -> np.ndarray:
+    """``(H, W, C)`` uint16, RGB order."""
+    cv2 = _opencv()
+    data = np.frombuffer(content, np.uint8)
+    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None:
+        raise ValueError("its 16-bit data cannot be decoded")
+    if pixels.ndim == 2:
+        return pixels[..., None]
+    return np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+
+
+def _turned(pixels: np.ndarray, turn: int) -> np.ndarray:
     """EXIF orientation 1-8 undone."""
-    if orientation in (5, 6, 7, 8):
+    if turn in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
+    if turn in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
+    if turn in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # metadata out of order is no reason to give up the picture
-        return 1
-
-
-def _upright_exif(image: Image.Image) -> bytes | None:
-    try:
-        exif = image.getexif()
-        for tag in list(exif):
-            if tag == _ORIENTATION or (image.format == "TIFF" and tag not in _TIFF_METADATA):
-                del exif[tag]
-        return exif.tobytes() if len(exif) else None
-    except Exception:  # as above
-        return None
-
-
-def _write_eight_bit(picture: Picture, file: BinaryIO, suffix: str) -> None:
-    pixels = picture.pixels
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if picture.has_alpha and _FORMATS[suffix] in ("JPEG", "BMP"):
-        alpha = pixels[..., -1:].astype(np.float32) / 255
-        pixels = np.rint(pixels[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    extra: dict[str, object] = {}
-    if picture.icc:
-        extra["icc_profile"] = picture.icc
-    if picture.exif and suffix != ".bmp":
-        extra["exif"] = picture.exif
-    if _FORMATS[suffix] == "JPEG":
-        extra.update(quality=95, subsampling=0)
-    if suffix == ".webp":
-        extra.update(lossless=True, exact=True)
-    image.save(file, _FORMATS[suffix], **extra)
-
-
-def _write_deep_png(picture: Picture, file: BinaryIO) -> None:
-    def chunk(kind: bytes, data: bytes) -> None:
-        file.write(struct.pack(">I", len(data)) + kind + data)
-        file.write(struct.pack(">I", zlib.crc32(kind + data)))
-
-    height, width, channels = picture.pixels.shape
-    file.write(b"\x89PNG\r\n\x1a\n")
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))
-    if picture.icc:
-        chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(picture.icc))
-    if picture.exif:
-        chunk(b"eXIf", picture.exif.removeprefix(b"Exif\0\0"))
-    rows = np.ascontiguousarray(picture.pixels, ">u2").view(np.uint8).reshape(height, -1)
-    step = 2 * channels
-    filtered = np.ones((height, 1 + rows.shape[1]), np.uint8)  # in front of each row: filter 1
-    filtered[:, 1 : 1 + step] = rows[:, :step]
-    np.subtract(rows[:, step:], rows[:, :-step], out=filtered[:, 1 + step :])
-    data = zlib.compress(filtered.data, 3)
-    for start in range(0, len(data), 1 << 20):
-        chunk(b"IDAT", data[start : start + (1 << 20)])
-    chunk(b"IEND", b"")
-
-
-def _write_tiff(picture: Picture, file: BinaryIO) -> None:
-    pixels = picture.pixels
-    deep = pixels.dtype == np.uint16
-    if deep and pixels.shape[2] == 2:  # Pillow reads no TIFF of grey with alpha at 16 bit
-        pixels = pixels[..., [0, 0, 0, 1]]
-    height, width, channels = pixels.shape
-    differences = pixels.astype("<u2" if deep else "u1")
-    differences[:, 1:] -= pixels[:, :-1]
-    data = zlib.compress(differences.tobytes(), 3)
-    tags = TiffImagePlugin.ImageFileDirectory_v2()
-    if picture.exif:
-        exif = Image.Exif()
-        exif.load(picture.exif)
-        for tag in set(exif) & _TIFF_METADATA:
-            tags[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else exif[tag]
-    tags[256], tags[257] = width, height
-    tags[258] = (16 if deep else 8,) * channels
-    tags[259], tags[317] = 8, 2  # deflate of differences
-    tags[262] = 1 if channels < 3 else 2
-    tags[273], tags[278], tags[279] = 0, height, len(data)  # one strip, behind the tags
-    tags[277] = channels
-    if channels in (2, 4):
-        tags[338] = 2  # alpha, not multiplied into the colours
-    if picture.icc:
-        tags[34675] = picture.icc
-    tags.save(file)
-    file.write(data)

@@ -1,12 +1,13 @@
 """The photo codec: pictures of any size, tile by tile, given back as the files they were.
 
-Format, size (times the model's scale), depth, alpha, colour profile and EXIF of a file stay; its
-colours or its luma go through a fully convolutional model.
+Format, size (times the model's scale), depth, alpha, colour profile and metadata of a file stay;
+its colours or its luma go through a fully convolutional model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +148,7 @@ class PhotoCodec(ImageCodec):
             pixels[rows.own(scale), columns.own(scale)] = part.numpy()
         if picture.has_alpha and scale == 1:
             pixels[..., -1] = picture.pixels[..., -1]
-        done = Picture(pixels, picture.icc, picture.exif)
+        done = replace(picture, pixels=pixels)
         return Document(done, like.name, size=pixels.nbytes)
 
     def _with_kept(self, made: Tensor, picture: Picture, rows: Span, columns: Span) -> Tensor:

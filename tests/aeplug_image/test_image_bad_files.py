@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import tracemalloc
 import warnings
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,12 +17,13 @@ import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
-from image_support import noise, png_bytes, save
+from image_support import noise, png_bytes, png_chunk, save
 from PIL import Image
 
 from aeplug.errors import FileError
-from aeplug_image import image_file
-from aeplug_image.image_file import MAX_PIXELS, Picture, read_picture, write_picture
+from aeplug_image import image_writing
+from aeplug_image.image_file import MAX_PIXELS, Picture, read_picture
+from aeplug_image.image_writing import write_picture
 
 FORMATS = [
     (".png", np.uint8),
@@ -58,6 +62,44 @@ def test_missing(tmp_path: Path) -> None:
 def test_folder(tmp_path: Path) -> None:
     (tmp_path / "a.png").mkdir()
     refused(tmp_path / "a.png", "folder")
+
+
+def test_neither_file_nor_folder_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")  # to open it would wait for a writer
+    refused(tmp_path / "a.png", "is no regular file")
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(os.path.relpath(tmp_path / "b.png"))  # a socket's path has 107 bytes at most
+    refused(tmp_path / "b.png", "is no regular file")
+    (tmp_path / "c.png").symlink_to("/dev/zero")
+    refused(tmp_path / "c.png", "is no regular file")
+
+
+def test_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "a.png", noise(4, 4, 3)).chmod(0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # folders above it are closed to others
+    me = os.geteuid()
+    try:
+        if me == 0:  # which may read everything
+            os.seteuid(65534)
+        with pytest.raises(FileError) as found:
+            read_picture(Path("a.png"))
+    finally:
+        os.seteuid(me)
+    assert str(found.value) == "a.png: Permission denied"
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_text_that_unpacks_into_too_much(tmp_path: Path, kind: bytes) -> None:
+    chunk = png_chunk(kind, b"k\0\0" + zlib.compress(bytes(50_000_000)))
+    (tmp_path / "a.png").write_bytes(png_bytes(noise(4, 4, 3), chunk))
+    refused(tmp_path / "a.png", "cannot be read: its text or profile is too large")
+
+
+def test_much_text(tmp_path: Path) -> None:
+    chunk = png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_000_000))) * 80
+    (tmp_path / "a.png").write_bytes(png_bytes(noise(4, 4, 3), chunk))
+    refused(tmp_path / "a.png", "cannot be read: its text or profile is too large")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tif"])
@@ -240,7 +282,7 @@ def test_a_failed_write_leaves_the_old_file(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(image_file.os, "fsync", full)
+    monkeypatch.setattr(image_writing.os, "fsync", full)
     with pytest.raises(FileError, match="cannot be written: No space left on device"):
         write_picture(Picture(noise(6, 6, 3, kind, seed=1)), path)
     assert path.read_bytes() == before

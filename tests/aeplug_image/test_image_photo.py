@@ -195,7 +195,7 @@ def test_a_result_beyond_the_limit_is_refused_when_read(
 def test_formats_depth_profile_and_exif_come_back(
     tmp_path: Path, name: str, kind: type, channels: int
 ) -> None:
-    from aeplug_image.image_file import write_picture
+    from aeplug_image.image_writing import write_picture
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()

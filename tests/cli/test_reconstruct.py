@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,7 +18,8 @@ import pytest
 from PIL import Image
 from support import TESTS, aeplug, assert_one_line_error, command, environment, tiny_environment
 
-from aeplug_image.image_file import Picture, read_picture, write_picture
+from aeplug_image.image_file import Picture, read_picture
+from aeplug_image.image_writing import write_picture
 
 ENVIRONMENT = environment(AEPLUG_PLUGINS_DIR=str(TESTS / "photo_plugin"))
 
@@ -115,7 +119,7 @@ def test_stopped_by_a_signal_it_says_so_and_goes_on(run, tmp_path):
     assert 0 < len(before) < 200
     done = aeplug(*arguments[3:], env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
-    assert f"{len(before)} were done before" in done.stderr
+    assert re.search(rf", {len(before)} (was|were) done before", done.stderr)
     assert len(results(out)) == 200
 
 
@@ -221,10 +225,128 @@ class TestInputs:
         result = invoke("reconstruct", trained, "in", "no*.tiny", "--out", "o")
         assert result.code == 0 and "no*.tiny holds none of .tiny" in result.err
 
+    def test_empty_names_are_not_the_current_folder(self, invoke, trained, tiny_tree):
+        result = invoke("reconstruct", trained, "in", "--out", "")
+        assert_one_line_error(result.err, "--out is empty")
+        result = invoke("reconstruct", trained, "in", "", "--out", "o")
+        assert_one_line_error(result.err, "an empty name is no file")
+        assert sorted(one.name for one in tiny_tree.iterdir()) == ["in", "other"]
+
+    def test_one_is_told_as_one(self, invoke, trained, tiny_tree):
+        result = invoke("reconstruct", trained, "other", "--out", "o")
+        assert result.err.splitlines()[-1] == "wrote 1 of 1 file to o"
+        result = invoke("reconstruct", trained, "other", "--out", "o")
+        assert result.err.splitlines()[-1] == "wrote 0 of 1 file to o, 1 was done before"
+        Path("other/c.tiny").write_text("no")
+        result = invoke("reconstruct", trained, "other", "--out", "o")
+        assert_one_line_error(result.err, "1 of 1 file could not be done")
+
     def test_in_place_is_refused(self, invoke, trained, tiny_tree):
         result = invoke("reconstruct", trained, "in", "--out", "in", "--overwrite")
         assert_one_line_error(result.err, "--out in would replace the inputs")
         assert not Path("in/.aeplug").exists()
+
+
+class TestTrouble:
+    """With the system, in real processes."""
+
+    @pytest.mark.parametrize("end", ["2>/dev/full", "2>&-", "2>&1 | head -c 1", "&>/dev/full"])
+    def test_what_cannot_be_said_ends_no_job(self, trained, tiny_tree, end):
+        for number in range(8):  # more than reasons are shown
+            Path(f"in/bad{number}.tiny").write_text("no")
+        program = " ".join(command("reconstruct", trained, "in", "--out", "o"))
+        done = subprocess.run(
+            ["bash", "-c", f"{program} {end}; exit ${{PIPESTATUS[0]}}"],
+            env=tiny_environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert results(Path("o")) == {"a.tiny", "sub/b.tiny"}
+        assert len(entries(Path("o"))) == 8
+        assert done.stderr == "" and len(done.stdout) <= 1
+
+    def test_results_on_a_full_stdout_are_an_error_and_no_traceback(self, tiny_tree):
+        program = " ".join(command("tasks"))
+        done = subprocess.run(
+            ["bash", "-c", f"{program} >/dev/full"],
+            env=tiny_environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert done.stderr == "aeplug: error: No space left on device\n"
+
+    @pytest.mark.skipif(
+        os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may read everything"
+    )
+    def test_closed_folders_are_those_of_their_files_alone(self, trained, tiny_tree):
+        Path("in/closed").mkdir(mode=0)
+        Path("o/sub").mkdir(parents=True, mode=0)
+        Path("o/sub").chmod(0)
+        no_root = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        done = subprocess.run(
+            [
+                *(no_root if os.geteuid() == 0 else []),
+                *command("reconstruct", trained, "in", "--out", "o"),
+            ],
+            env=tiny_environment(),
+            capture_output=True,
+            text=True,
+        )
+        for name in ("in/closed", "o/sub"):
+            Path(name).chmod(0o700)
+        assert done.returncode == 1
+        assert results(Path("o")) == {"a.tiny"}
+        assert entries(Path("o")) == {
+            "closed": "in/closed: folder cannot be listed: Permission denied",
+            "b.tiny": "o/sub/b.tiny: Permission denied",
+        }
+        told = "1 of 2 files could not be done, 1 folder could not be listed, reasons in o/failed"
+        assert_one_line_error(done.stderr, told)
+
+    def test_a_second_signal_ends_it_whatever_it_waits_for(self, trained, tiny_tree):
+        os.mkfifo("in/stalled.tiny")
+        arguments = ["reconstruct", str(trained), "in", "--out", "o"]
+        code = (
+            "import aeplug.job; aeplug.job.require_regular = lambda path: None\n"
+            f"from aeplug.cli import main; main({arguments!r})"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], env=tiny_environment(), stderr=subprocess.PIPE, text=True
+        )
+        while process.poll() is None and results(Path("o")) != {"a.tiny"}:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.readline().startswith("stopping when the files on their way are done")
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 128 + signal.SIGINT
+        assert said == "ended at once\n"
+        os.unlink("in/stalled.tiny")
+        again = aeplug("reconstruct", trained, "in", "--out", "o", env=tiny_environment())
+        assert again.returncode == 0 and "1 was done before" in again.stderr
+
+    @pytest.mark.parametrize(
+        "module", ["aeplug.cli.program", "click", "aeplug.plugins", "aeplug.cli.train", "torch"]
+    )
+    def test_an_interrupt_while_modules_are_loaded(self, trained, tiny_tree, module):
+        arguments = ["reconstruct", str(trained), "in", "--out", "o"]
+        code = (
+            "import os, signal, sys\n"
+            "class Interrupting:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "sys.meta_path.insert(0, Interrupting())\n"
+            f"from aeplug.cli import main; main({arguments!r})"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=tiny_environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 130, done.stderr
+        assert done.stderr.strip() in ("", "aeplug: error: stopped")
 
 
 class TestSheet:
@@ -275,7 +397,9 @@ def test_full_disk_by_a_limit_of_the_system(run, tmp_path):
     )
     assert done.returncode == 1
     assert results(tmp_path / "out") == {"a.png"}
-    assert "File too large" in entries(tmp_path / "out")["b.tif"]
+    reason = entries(tmp_path / "out")["b.tif"]
+    assert reason.startswith(f"{tmp_path / 'out' / 'b.tif'} cannot be written: ")
+    assert "File too large" in reason
     assert "Traceback" not in done.stderr
 
 

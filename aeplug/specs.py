@@ -137,9 +137,11 @@ class DatasetSpec(_Part):
     Attributes:
         builder: ``"module:function"`` behind ``aeplug data build``, where files are turned into
             arrays once, ahead of training; None where the data set reads its files itself.
+        needs_folder: it has no data of its own, and waits for ``--data``.
     """
 
     builder: str | None = None
+    needs_folder: bool = False
 
     kind: ClassVar[str] = "dataset"
 

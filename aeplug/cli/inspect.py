@@ -165,8 +165,12 @@ def _data_found() -> tuple[dict[str, str], bool]:
     plugins = active()
     found, ok = {}, True
     for name in dict.fromkeys(task.dataset for task in plugins.specs("task")):
+        spec = plugins.find("dataset", name)
+        if spec.needs_folder:
+            found[name] = "a folder of yours, given by --data"
+            continue
         try:
-            factory = plugins.find("dataset", name).load()
+            factory = spec.load()
             train = factory(config_of(factory)()).split("train")
             found[name] = f"{len(train):,} training items"
         except DataError as error:

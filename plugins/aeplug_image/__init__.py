@@ -71,8 +71,18 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
 def aeplug_datasets() -> Iterable[DatasetSpec]:
     """MNIST and folders of images."""
     yield DatasetSpec("mnist", "aeplug_image.mnist:MNIST", "70,000 digits of 28x28, bundled")
-    yield DatasetSpec("photo-crops", "aeplug_image.crops:PhotoCrops", "photographs of any size")
-    yield DatasetSpec("image-folder", "aeplug_image.folder:ImageFolder", "images of your own")
+    yield DatasetSpec(
+        "photo-crops",
+        "aeplug_image.crops:PhotoCrops",
+        "photographs of any size",
+        needs_folder=True,
+    )
+    yield DatasetSpec(
+        "image-folder",
+        "aeplug_image.folder:ImageFolder",
+        "images of your own",
+        needs_folder=True,
+    )
 
 
 @hookimpl

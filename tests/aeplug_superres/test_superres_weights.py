@@ -26,7 +26,7 @@ def test_digits_come_out_at_twice_the_size() -> None:
     done = aeplug("evaluate", "superres-mnist", "--items", 500, "--baselines", "--json")
     report = one_object(done.stdout)
     assert report["psnr_db"] > 32
-    assert report["baselines"]["bicubic"]["psnr_db"] == pytest.approx(19.9, abs=0.3)
+    assert report["baselines"]["bicubic"]["psnr_db"] == pytest.approx(19.7, abs=0.4)
 
 
 def test_a_digit_file_becomes_twice_as_large(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, Raw
 from aeplug_denoise.noise import Noise
-from aeplug_image.crops import central_crops, random_crops
+from aeplug_image.crops import cropped
 from aeplug_image.fitting import LUMA
 from aeplug_image.prepare import normalised
 
@@ -39,12 +39,7 @@ class PrepareNoisy:
     def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
         """uint8 ``(B, C, H, W)`` -> float32 in 0..1; the input is not clipped."""
         if "photo" in raw:
-            windows = raw["photo"]
-            crop = (
-                random_crops(windows, self.side, generator)
-                if training
-                else central_crops(windows, self.side)
-            )
+            crop = cropped(raw["photo"], self.side, generator, training)
             clean = self._some_grey(normalised(crop))
         else:
             clean = normalised(raw["image"])

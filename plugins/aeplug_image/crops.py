@@ -154,6 +154,11 @@ class CropSplit:
         return CropSplit(self.names[:count], self.photos[:count], self._shape)
 
 
+def cropped(windows: Tensor, side: int, generator: torch.Generator, training: bool) -> Tensor:
+    """A crop of each window ``(B, C, S, S)``: at random in training, else the middle."""
+    return random_crops(windows, side, generator) if training else central_crops(windows, side)
+
+
 def random_crops(windows: Tensor, side: int, generator: torch.Generator) -> Tensor:
     """A crop of each window ``(B, C, S, S)``, somewhere in it, flipped and turned at random."""
     count, device = len(windows), windows.device

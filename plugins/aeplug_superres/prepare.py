@@ -7,7 +7,7 @@ from torch import Tensor
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, Raw
-from aeplug_image.crops import central_crops, random_crops
+from aeplug_image.crops import cropped
 from aeplug_image.prepare import normalised
 from aeplug_image.unet import reduced
 
@@ -48,12 +48,7 @@ class PrepareReduced:
     def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
         """uint8 ``(B, C, H, W)`` -> float32 in 0..1."""
         if "photo" in raw:
-            windows = raw["photo"]
-            crop = (
-                random_crops(windows, self.side, generator)
-                if training
-                else central_crops(windows, self.side)
-            )
+            crop = cropped(raw["photo"], self.side, generator, training)
             target = normalised(crop)
         else:
             target = normalised(raw["image"])

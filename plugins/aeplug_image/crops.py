@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.console import say
-from aeplug.errors import DataError, FileError
+from aeplug.errors import DataError
 from aeplug.interfaces import DataShape
-from aeplug_image.folder import SUFFIXES
-from aeplug_image.image_file import read_picture
+from aeplug_image.folder import readable_pictures
 from aeplug_image.photograph import eight_bit_colours, in_channels
 
 
@@ -189,19 +187,10 @@ def _read_photos(folder: str) -> tuple[list[str], list[np.ndarray]]:
             f"data folder '{folder}' does not exist or is not a folder; give a folder of "
             "photographs with --data"
         )
-    names, photos, bad = [], [], []
-    for path in sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES):
-        try:
-            photos.append(eight_bit_colours(read_picture(path)))
-            names.append(path.relative_to(place).as_posix())
-        except FileError as error:
-            bad.append(str(error))
-    for reason in bad[:5]:
-        say(f"left out: {reason}")
-    if len(bad) > 5:
-        say(f"left out: {len(bad) - 5} more files that cannot be read")
-    if not photos:
-        raise DataError(f"{place} holds no readable photograph ({', '.join(sorted(SUFFIXES))})")
+    names, photos = [], []
+    for name, picture in readable_pictures(place):
+        names.append(name)
+        photos.append(eight_bit_colours(picture))
     return names, photos
 
 

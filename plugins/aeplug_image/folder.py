@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from aeplug.datasets import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape
 from aeplug_image.fitting import fitted
-from aeplug_image.image_file import read_picture
+from aeplug_image.image_file import Picture, read_picture
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -91,25 +92,37 @@ def _read_all(
     """Names and images ``(C, H, W)`` uint8, each at its final size as soon as it is read."""
     if config.channels == 2:
         raise DataError("data.channels=2: expected 1 (grey) or 3 (colour)")
-    names, images, bad = [], [], []
+    names, images = [], []
+    for name, picture in readable_pictures(folder):
+        height, width, channels = picture.pixels.shape
+        size = (config.size,) * 2 if config.size else (height, width)
+        target = shape.target if shape else (config.channels or (3 if channels > 2 else 1), *size)
+        images.append((fitted(picture, target) * 255).round().to(torch.uint8))
+        names.append(name)
+    return names, images
+
+
+def readable_pictures(folder: Path) -> Iterator[tuple[str, Picture]]:
+    """Names below a folder, sorted, and pictures; says at the end what was left out, and why.
+
+    Raises:
+        DataError: the folder holds no picture that can be read; raised at the end.
+    """
+    bad, found = [], 0
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         try:
             picture = read_picture(path)
         except FileError as error:
             bad.append(str(error))
             continue
-        height, width, channels = picture.pixels.shape
-        size = (config.size,) * 2 if config.size else (height, width)
-        target = shape.target if shape else (config.channels or (3 if channels > 2 else 1), *size)
-        images.append((fitted(picture, target) * 255).round().to(torch.uint8))
-        names.append(path.relative_to(folder).as_posix())
+        found += 1
+        yield path.relative_to(folder).as_posix(), picture
     for reason in bad[:5]:
         say(f"left out: {reason}")
     if len(bad) > 5:
         say(f"left out: {len(bad) - 5} more files that cannot be read")
-    if not images:
+    if not found:
         raise DataError(f"{folder} holds no readable image ({', '.join(sorted(SUFFIXES))})")
-    return names, images
 
 
 def _common_shape(folder: Path, images: list[Tensor]) -> DataShape:

@@ -96,5 +96,5 @@ def test_no_folder_and_too_few_photographs_are_clear_errors(photographs: Path) -
         PhotoCrops(PhotoCropsConfig(path=str(photographs))).split("train")
     empty = photographs / "empty"
     empty.mkdir()
-    with pytest.raises(DataError, match="no readable photograph"):
+    with pytest.raises(DataError, match="no readable image"):
         PhotoCrops(PhotoCropsConfig(path=str(empty))).split("train")

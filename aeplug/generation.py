@@ -31,7 +31,7 @@ from aeplug.interfaces import (
 from aeplug.interpolation import slerp
 from aeplug.pieces import Result, assembled, chunks, divided, gathered, joined, rows
 from aeplug.specs import VERBS, TaskSpec
-from aeplug.task import Task
+from aeplug.task import Task, build_prepare
 
 #: Pieces run through the model at once. Fixed, since draws of a batch share one generator:
 #: the same seed then gives the same result whatever the number of items.
@@ -59,9 +59,9 @@ class Model:
         self.config, self.device, self.header = config, device, header or {}
         self.task = task.to(device).eval()
         self.shape: DataShape = task.shape
-        codec, prepare = config.sections["codec"], config.sections["prepare"]
+        codec = config.sections["codec"]
         self.codec: Codec = codec.factory(codec.config, self.shape)
-        self.prepare: Prepare = prepare.factory(prepare.config, self.shape)
+        self.prepare: Prepare = build_prepare(config, self.shape)
 
     @property
     def spec(self) -> TaskSpec:

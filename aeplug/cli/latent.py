@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aeplug.cli.options import checkpoint_option
+from aeplug.cli.options import checkpoint_option, manifest_option
 from aeplug.cli.output import print_json, print_table
 from aeplug.console import say
 from aeplug.errors import AeplugError, ConfigError
@@ -38,13 +38,7 @@ data_option = click.option(
 @click.command()
 @click.argument("model")
 @click.argument("inputs", metavar="[IN]...", nargs=-1)
-@click.option(
-    "--from",
-    "manifest",
-    default="",
-    metavar="LIST",
-    help="File of names to do, one a line or separated by NUL; - for stdin.",
-)
+@manifest_option
 @click.option(
     "--out",
     required=True,

@@ -22,6 +22,15 @@ checkpoint_option = click.option(
 )
 
 
+manifest_option = click.option(
+    "--from",
+    "manifest",
+    default="",
+    metavar="LIST",
+    help="File of names to do, one a line or separated by NUL; - for stdin.",
+)
+
+
 class FiniteRange(click.FloatRange):
     """A range of numbers; click's own lets ``nan`` through, and ``inf`` where it has no end."""
 

@@ -13,6 +13,7 @@ from aeplug.cli.options import (
     common_options,
     drawing_options,
     given_options,
+    manifest_option,
     open_model,
     sampling_of,
 )
@@ -31,13 +32,7 @@ SHOWN, COLUMNS = 60, 10
 @click.command(cls=VerbCommand)
 @click.argument("model")
 @click.argument("inputs", metavar="[IN]...", nargs=-1)
-@click.option(
-    "--from",
-    "manifest",
-    default="",
-    metavar="LIST",
-    help="File of names to do, one a line or separated by NUL; - for stdin.",
-)
+@manifest_option
 @click.option(
     "--overwrite", is_flag=True, help="Replace files in OUT that another job or person left."
 )

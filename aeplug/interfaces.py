@@ -141,6 +141,19 @@ class Posterior(Protocol):
         ...
 
 
+@runtime_checkable
+class PosteriorDensity(Posterior, Protocol):
+    """A posterior with a density, for importance weights."""
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Logarithm of the density at ``(B, *latent_shape)``, nats, ``(B,)``."""
+        ...
+
+    def repeated(self, count: int) -> PosteriorDensity:
+        """The posterior of each item ``count`` times in a row, ``(B x count, ...)``."""
+        ...
+
+
 class Encoder(Protocol):
     """``factory(config, shape)``; a plain module, also of use alone as a feature extractor.
 
@@ -169,6 +182,15 @@ class LatentPart(Protocol):
 
         ``spread`` scales the distance from the prior's middle; 1 is the prior itself.
         """
+        ...
+
+
+@runtime_checkable
+class LatentDensity(LatentPart, Protocol):
+    """A latent part whose prior has a density, for likelihoods."""
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Logarithm of the prior's density at ``(B, *latent_shape)``, nats, ``(B,)``."""
         ...
 
 

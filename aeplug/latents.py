@@ -72,6 +72,21 @@ class GaussianPosterior:
         """``mean`` and ``logvar``, each ``(B, D)``."""
         return {"mean": self.mean, "logvar": self.logvar}
 
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Logarithm of the density at ``(B, D)``, nats, ``(B,)``."""
+        return gaussian_log_prob(z, self.mean, self.logvar)
+
+    def repeated(self, count: int) -> GaussianPosterior:
+        """Each item's posterior ``count`` times in a row."""
+        mean, logvar = (x.repeat_interleave(count, 0) for x in (self.mean, self.logvar))
+        return GaussianPosterior(mean, logvar)
+
+
+def gaussian_log_prob(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """Logarithm of a diagonal Gaussian's density at ``(..., D)``, nats, ``(...)``."""
+    squares = (z - mean).square() * torch.exp(-logvar)
+    return -0.5 * (squares + logvar + math.log(2 * math.pi)).sum(-1)
+
 
 class MapsLatent(nn.Module):
     """Feature maps as they are: the code of nets that work on items of any size."""
@@ -152,3 +167,8 @@ class GaussianLatent(nn.Module):
         weight = self.moments.weight
         noise = torch.empty(count, *self.latent_shape, device=weight.device)
         return noise.normal_(generator=generator) * spread
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Logarithm of N(0, 1)'s density at ``(B, size)``, nats, ``(B,)``."""
+        zero = z.new_zeros(())
+        return gaussian_log_prob(z, zero, zero)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from aeplug.config import PartConfig
 from aeplug.errors import FileError
+from aeplug.figure import write_figure
 from aeplug.interfaces import Batch, DataShape, Document, Raw
 
 COLUMN = "array"
@@ -99,8 +100,7 @@ class ArrayCodec:
                 -0.05, 0.5, label, transform=cells[0].transAxes, ha="right", va="center", fontsize=8
             )
         figure.suptitle(title, fontsize=10)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
+        write_figure(figure, path, dpi=110)
 
 
 def _draw(cell: Any, item: np.ndarray) -> None:

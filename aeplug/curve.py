@@ -8,6 +8,8 @@ from typing import Any
 
 import matplotlib
 
+from aeplug.figure import write_figure
+
 matplotlib.use("Agg")
 
 #: Keys of ``metrics.jsonl`` that are not losses.
@@ -43,7 +45,7 @@ def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> 
     if panels[0].has_data():
         panels[0].legend(frameon=False)
     figure.suptitle(title)
-    figure.savefig(path, dpi=120)
+    write_figure(figure, path)
 
 
 def _fit_scale(panel: Any, points: Sequence[tuple[int, float]]) -> None:

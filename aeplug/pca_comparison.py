@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from aeplug.embedding import NAME, labels, taken
-from aeplug.errors import ConfigError, FileError, nearest
+from aeplug.errors import ConfigError, nearest
+from aeplug.figure import write_figure
 from aeplug.generation import Model
 from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, Raw, Split
 from aeplug.pca import PCA, fit, vectors
@@ -233,8 +234,4 @@ def draw_error_curve(report: Mapping[str, Any], path: Path, title: str) -> None:
     panel.grid(alpha=0.25)
     panel.legend(frameon=False)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120, format="png")
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
+    write_figure(figure, path)

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 
-from aeplug.errors import FileError
+from aeplug.figure import write_figure
 from aeplug.map import Map, is_quantity
 
 matplotlib.use("Agg")
@@ -87,11 +87,7 @@ def draw_scatter(found: Map, label: str, path: Path, title: str) -> None:
     panel.grid(alpha=0.2)
     panel.set_title(found.caption, fontsize=9, color="#555555", parse_math=False)
     figure.suptitle(title, fontsize=12, parse_math=False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120, format="png")
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
+    write_figure(figure, path)
 
 
 def classes_of(

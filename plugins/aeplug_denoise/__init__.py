@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aeplug import OptionSpec, TaskSpec, hookimpl
-
-_SHEET = OptionSpec(
-    "sheet",
-    "str",
-    None,
-    "also draw the first photographs before, after and in truth into this PNG",
-    verbs=("evaluate",),
-)
+from aeplug_image.sheet_option import SHEET
 
 
 @hookimpl
@@ -89,7 +82,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
                 maximum=255,
             ),
             OptionSpec("grey", "bool", False, "make photographs grey first", verbs=("evaluate",)),
-            _SHEET,
+            SHEET,
         ),
         weights="aeplug_denoise:weights/denoise",
         settings={

@@ -84,6 +84,13 @@ class Picture:
         return float(np.iinfo(self.pixels.dtype).max)
 
 
+def eight_bit(pixels: np.ndarray) -> np.ndarray:
+    """uint8 of pixels of 8 or 16 bit, to the nearest."""
+    if pixels.dtype != np.uint16:
+        return pixels
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def read_picture(path: Path) -> Picture:
     """Decode an image file, with the rotation its EXIF asks for.
 

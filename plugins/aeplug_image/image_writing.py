@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from aeplug.errors import FileError
-from aeplug_image.image_file import FORMATS, Picture
+from aeplug_image.image_file import FORMATS, Picture, eight_bit
 from aeplug_image.image_metadata import sized_exif, sized_xmp, tiff_tags
 
 #: Suffixes of files that can be written.
@@ -77,9 +77,7 @@ def _sized(picture: Picture) -> Picture:
 
 
 def _write_eight_bit(picture: Picture, file: BinaryIO, suffix: str) -> None:
-    pixels = picture.pixels
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    pixels = eight_bit(picture.pixels)
     if picture.has_alpha and FORMATS[suffix] in ("JPEG", "BMP"):
         alpha = pixels[..., -1:].astype(np.float32) / 255
         pixels = np.rint(pixels[..., :-1] * alpha + 255 * (1 - alpha)).astype(np.uint8)

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
 from aeplug.errors import FileError
@@ -21,6 +20,7 @@ from aeplug.interfaces import DataShape, Document, Raw
 from aeplug_image.codec import ImageCodec
 from aeplug_image.fitting import LUMA, fitted
 from aeplug_image.image_file import MAX_PIXELS, Picture
+from aeplug_image.resampling import enlarged
 from aeplug_image.sheet import LARGEST_CELL, draw_sheet
 from aeplug_image.tiles import Span, tiles
 
@@ -169,11 +169,7 @@ class PhotoCodec(ImageCodec):
             kept = torch.cat([blue_red, kept[3:]])
         elif picture.has_alpha:
             kept = kept[-1:]
-        if scale > 1:
-            size = [side * scale for side in kept.shape[1:]]
-            kept = functional.interpolate(
-                kept[None], size, mode="bicubic", antialias=True, align_corners=False
-            )[0]
+        kept = enlarged(kept[None], scale)[0]
         kept = kept[:, rows.inner(scale), columns.inner(scale)]
         if chroma:
             return torch.cat([_colours(made[0], kept[0], kept[1]), kept[2:]])

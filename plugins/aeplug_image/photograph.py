@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from aeplug_image.fitting import LUMA
-from aeplug_image.image_file import Picture
+from aeplug_image.image_file import Picture, eight_bit
 
 
 def eight_bit_colours(picture: Picture) -> np.ndarray:
     """uint8 ``(H, W, 1 or 3)`` of a picture, without its alpha."""
     pixels = picture.pixels[..., : 3 if picture.pixels.shape[2] > 2 else 1]
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(eight_bit(pixels))
 
 
 def in_channels(pixels: np.ndarray, channels: int) -> np.ndarray:

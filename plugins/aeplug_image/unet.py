@@ -20,6 +20,7 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Features, Knobs, Sampling
 from aeplug_image.conv import ResidualBlock
 from aeplug_image.pixels import PixelOutput
+from aeplug_image.resampling import enlarged
 
 
 class UNetConfig(PartConfig):
@@ -158,21 +159,6 @@ class UNetDecoder(nn.Module):
     def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:
         """Pixels ``(B, C, H, W)``, clipped to 0..1."""
         return self(z, context, {}).means.clamp(0, 1)
-
-
-def enlarged(images: Tensor, scale: int) -> Tensor:
-    """``(B, C, H, W)`` enlarged by bicubic with a = -0.5, Matlab's and Pillow's kernel."""
-    if scale == 1:
-        return images
-    # `antialias` chooses that kernel; torch's own has a = -0.75.
-    return functional.interpolate(images, scale_factor=scale, mode="bicubic", antialias=True)
-
-
-def reduced(images: Tensor, scale: int) -> Tensor:
-    """``(B, C, H, W)`` reduced by antialiased bicubic with a = -0.5; sides are multiples."""
-    height, width = images.shape[-2:]
-    size = (height // scale, width // scale)
-    return functional.interpolate(images, size, mode="bicubic", antialias=True)
 
 
 def _images(shape: tuple[int, ...]) -> tuple[int, int, int]:

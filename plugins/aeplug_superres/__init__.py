@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aeplug import OptionSpec, TaskSpec, hookimpl
+from aeplug_image.sheet_option import SHEET
 
 _SCALE = OptionSpec(
     "scale", "int", None, "the model's, to be sure of it", verbs=("evaluate",), minimum=2
-)
-_SHEET = OptionSpec(
-    "sheet",
-    "str",
-    None,
-    "also draw the first photographs before, after and in truth into this PNG",
-    verbs=("evaluate",),
 )
 
 
@@ -68,7 +62,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         evaluate="aeplug_superres.evaluation:evaluate",
         baselines="aeplug_superres.evaluation:baselines",
         verbs=("reconstruct",),
-        options=(_SCALE, _SHEET),
+        options=(_SCALE, SHEET),
         weights="aeplug_superres:weights/superres",
         settings={
             "data.channels": 1,

@@ -19,6 +19,7 @@ from aeplug.generation import Model
 from aeplug.interfaces import Document, Sampling, Split
 from aeplug_image.crops import CropSplit
 from aeplug_image.image_file import Picture
+from aeplug_image.resampling import reduced
 from aeplug_image.restoration import (
     ComparisonSheet,
     Restore,
@@ -27,7 +28,6 @@ from aeplug_image.restoration import (
     photographs,
     quality,
 )
-from aeplug_image.unet import reduced
 
 
 def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:

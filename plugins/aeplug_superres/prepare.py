@@ -9,7 +9,7 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, Raw
 from aeplug_image.crops import cropped
 from aeplug_image.prepare import normalised
-from aeplug_image.unet import reduced
+from aeplug_image.resampling import reduced
 
 
 class PrepareReducedConfig(PartConfig):

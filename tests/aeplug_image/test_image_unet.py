@@ -13,6 +13,7 @@ from aeplug.config import PartConfig
 from aeplug.interfaces import Batch, DataShape, Sampling
 from aeplug.latents import PointPosterior
 from aeplug_image.pixels import PixelOutput
+from aeplug_image.resampling import enlarged, reduced
 from aeplug_image.restoration_losses import (
     CharbonnierConfig,
     CharbonnierLoss,
@@ -20,14 +21,7 @@ from aeplug_image.restoration_losses import (
     PSNRConfig,
     PSNRLoss,
 )
-from aeplug_image.unet import (
-    UNetConfig,
-    UNetDecoder,
-    UNetDecoderConfig,
-    UNetEncoder,
-    enlarged,
-    reduced,
-)
+from aeplug_image.unet import UNetConfig, UNetDecoder, UNetDecoderConfig, UNetEncoder
 
 
 def net(

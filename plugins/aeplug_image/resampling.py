@@ -1,0 +1,21 @@
+"""Bicubic resampling as the field of restoration does it (Matlab's kernel, antialiased)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def enlarged(images: Tensor, scale: int) -> Tensor:
+    """``(B, C, H, W)`` enlarged by bicubic with a = -0.5, Matlab's and Pillow's kernel."""
+    if scale == 1:
+        return images
+    # `antialias` chooses that kernel; torch's own has a = -0.75.
+    return functional.interpolate(images, scale_factor=scale, mode="bicubic", antialias=True)
+
+
+def reduced(images: Tensor, scale: int) -> Tensor:
+    """``(B, C, H, W)`` reduced by antialiased bicubic with a = -0.5; sides are multiples."""
+    height, width = images.shape[-2:]
+    size = (height // scale, width // scale)
+    return functional.interpolate(images, size, mode="bicubic", antialias=True)

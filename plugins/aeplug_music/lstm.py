@@ -16,7 +16,7 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Knobs, Sampling
 from aeplug.schedules import Schedule
 from aeplug_music.melody import CLASSES, HOLD
-from aeplug_music.token_output import TokenOutput, draw
+from aeplug_music.token_output import TokenOutput, draw_token
 from aeplug_music.window_shape import bars_of, lengths_by_metre
 
 
@@ -109,7 +109,7 @@ class LSTMDecoder(nn.Module):
         tokens = torch.full((len(z), self.steps), HOLD, dtype=torch.long, device=z.device)
         for step in range(int(lengths.max())):
             logits, state = self._step(before, z, state)
-            tokens[:, step] = draw(logits, sampling)
+            tokens[:, step] = draw_token(logits, sampling)
             before = functional.one_hot(tokens[:, step], CLASSES).to(z.dtype)
         counts = torch.arange(self.steps, device=z.device) < lengths.unsqueeze(1)
         return torch.where(counts, tokens, HOLD)

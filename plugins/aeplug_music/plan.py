@@ -19,7 +19,7 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Knobs, Sampling
 from aeplug_music.key import REFERENCES, absolute, reference_pitch, relative
 from aeplug_music.melody import CLASSES, FIRST_ONSET, HOLD
-from aeplug_music.token_output import TokenOutput, draw
+from aeplug_music.token_output import TokenOutput, draw_class, draw_token
 from aeplug_music.window_shape import bars_of, lengths_by_metre
 
 #: Stands for steps before the window's first.
@@ -160,7 +160,7 @@ class PlanDecoder(nn.Module):
         """Tokens int64 ``(B, T)``; steps beyond the metre's length are 0."""
         metre = context.cond["metre"]
         plan, reference_logits = self._plan(z, metre)
-        reference = draw(reference_logits, sampling)
+        reference = draw_class(reference_logits, sampling)
         bar = self.bar[metre]
         steps = int(self.lengths[metre].max())
         before = torch.full((len(z), 1), START, dtype=torch.long, device=z.device)
@@ -168,7 +168,7 @@ class PlanDecoder(nn.Module):
             views = history(before, bar)[:, -1:]
             here = torch.tensor([step], device=z.device)
             logits = self._step(plan[:, step : step + 1], views, metre, here)
-            before = torch.cat([before, draw(logits[:, 0], sampling).unsqueeze(1)], 1)
+            before = torch.cat([before, draw_token(logits[:, 0], sampling).unsqueeze(1)], 1)
         tokens = absolute(before[:, 1:], reference)
         tokens = functional.pad(tokens, (0, self.steps - steps), value=HOLD)
         counts = torch.arange(self.steps, device=z.device) < self.lengths[metre].unsqueeze(1)

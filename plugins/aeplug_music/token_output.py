@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from aeplug.interfaces import Sampling
 from aeplug_music.key import absolute, reference_pitch, relative
+from aeplug_music.melody import FIRST_ONSET
 from aeplug_music.window_shape import step_mask
 
 
@@ -46,11 +47,31 @@ class TokenOutput:
         return absolute(tokens, self.reference.argmax(-1))
 
 
-def draw(logits: Tensor, sampling: Sampling) -> Tensor:
+def draw_token(logits: Tensor, sampling: Sampling) -> Tensor:
+    """One token from each row of ``(B, classes)``: int64 ``(B,)``.
+
+    Whether the note is held, ends or another begins is drawn at a temperature half way to 1: low
+    ones favour what is commonest, a hold, and a tune would drag. Pitches take it as it is.
+    """
+    if sampling.greedy:
+        return logits.argmax(-1)
+    logs = logits.float().log_softmax(-1)
+    rests, onsets = logs[..., :FIRST_ONSET], logs[..., FIRST_ONSET:]
+    onset = onsets.logsumexp(-1, keepdim=True)
+    kinds = (torch.cat([rests, onset], -1) / ((1 + sampling.temperature) / 2)).log_softmax(-1)
+    pitches = ((onsets - onset) / sampling.temperature).log_softmax(-1)
+    tempered = torch.cat([kinds[..., :FIRST_ONSET], kinds[..., FIRST_ONSET:] + pitches], -1)
+    return _drawn(tempered, sampling)
+
+
+def draw_class(logits: Tensor, sampling: Sampling) -> Tensor:
     """One class from each row of ``(B, classes)``: int64 ``(B,)``."""
     if sampling.greedy:
         return logits.argmax(-1)
-    logits = logits.float() / sampling.temperature
+    return _drawn(logits.float() / sampling.temperature, sampling)
+
+
+def _drawn(logits: Tensor, sampling: Sampling) -> Tensor:
     if 0 < sampling.top_k < logits.shape[-1]:
         least = logits.topk(sampling.top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < least, float("-inf"))

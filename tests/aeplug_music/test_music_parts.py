@@ -23,11 +23,11 @@ from aeplug_music.augmentation import Chances, augmented, moved_by_degrees, tran
 from aeplug_music.key import absolute, reference_pitch, relative
 from aeplug_music.losses import LN2, MelodyELBO
 from aeplug_music.lstm import BiLSTMEncoder, LSTMDecoder
-from aeplug_music.melody import CLASSES, FIRST_ONSET, PITCH_OFFSET
+from aeplug_music.melody import CLASSES, FIRST_ONSET, HOLD, PITCH_OFFSET
 from aeplug_music.plan import START, PlanDecoder, WindowEncoder, history
 from aeplug_music.prepare import PrepareMelodies
 from aeplug_music.samples import compare_samples
-from aeplug_music.token_output import TokenOutput, draw
+from aeplug_music.token_output import TokenOutput, draw_class, draw_token
 
 METRES = ("4/4", "3/4", "9/8")
 LENGTHS = (32, 24, 36)
@@ -241,14 +241,36 @@ def test_nll_counts_the_steps_of_the_metre_alone() -> None:
 def test_drawing() -> None:
     logits = torch.tensor([[3.0, 2.0, 1.0, 0.0]]).repeat(4000, 1)
     generator = torch.Generator().manual_seed(0)
-    shares = torch.bincount(draw(logits, Sampling(generator=generator)), minlength=4) / 4000
+    shares = torch.bincount(draw_class(logits, Sampling(generator=generator)), minlength=4) / 4000
     assert torch.allclose(shares, logits[0].softmax(0), atol=0.03)
-    assert set(draw(logits, Sampling(greedy=True)).tolist()) == {0}
-    assert set(draw(logits, Sampling(top_k=2, generator=generator)).tolist()) == {0, 1}
-    assert set(draw(logits, Sampling(top_p=0.7, generator=generator)).tolist()) == {0, 1}
-    assert set(draw(logits, Sampling(top_p=0.1, generator=generator)).tolist()) == {0}
-    cold = draw(logits, Sampling(temperature=0.05, generator=generator))
+    assert set(draw_class(logits, Sampling(greedy=True)).tolist()) == {0}
+    assert set(draw_class(logits, Sampling(top_k=2, generator=generator)).tolist()) == {0, 1}
+    assert set(draw_class(logits, Sampling(top_p=0.7, generator=generator)).tolist()) == {0, 1}
+    assert set(draw_class(logits, Sampling(top_p=0.1, generator=generator)).tolist()) == {0}
+    cold = draw_class(logits, Sampling(temperature=0.05, generator=generator))
     assert (cold == 0).float().mean() > 0.99
+
+
+def test_a_low_temperature_sharpens_pitches_more_than_rhythm() -> None:
+    shares = torch.full((CLASSES,), 0.4 / (CLASSES - FIRST_ONSET))
+    shares[HOLD], shares[FIRST_ONSET - 1], shares[40] = 0.5, 0.1, 0.1
+    logits = shares.log().repeat(4000, 1)
+    generator = torch.Generator().manual_seed(0)
+    own = draw_token(logits, Sampling(generator=generator))
+    cold = draw_token(logits, Sampling(temperature=0.1, generator=generator))
+    plain = draw_class(logits, Sampling(temperature=0.1, generator=generator))
+
+    def onsets(tokens: torch.Tensor) -> float:
+        return float((tokens >= FIRST_ONSET).float().mean())
+
+    kinds = torch.tensor([shares[HOLD], shares[1], shares[FIRST_ONSET:].sum()])
+    kinds = kinds / kinds.sum()
+    assert onsets(own) == pytest.approx(float(kinds[2]), abs=0.03)
+    sharper = (kinds.log() / 0.55).softmax(0)
+    assert onsets(cold) == pytest.approx(float(sharper[2]), abs=0.03)
+    assert set(cold[cold >= FIRST_ONSET].tolist()) == {40}  # of pitches only the likeliest
+    assert onsets(plain) < 0.01  # as one distribution, holds would have taken all
+    assert set(draw_token(logits, Sampling(greedy=True)).tolist()) == {HOLD}
 
 
 def test_samples_taken_from_the_training_set_are_found_out() -> None:

@@ -19,6 +19,8 @@ from aeplug_music.smf import MAX_BYTES, InvalidMidi
 
 Int = npt.NDArray[np.int64]
 
+ZIP = ".zip"
+
 #: A member's header: signature and the lengths of what follows, 30 bytes.
 _LOCAL = struct.Struct("<4s22xHH")
 #: The directory's end: signature, disks, members, bytes, place, bytes of a comment.
@@ -74,20 +76,23 @@ class Packed(NamedTuple):
 NOT_PACKED = (-1, 0, 0, 0, 0)
 
 
-def members(path: str, endings: tuple[str, ...]) -> tuple[list[str], Int]:
+def members(path: str, endings: tuple[str, ...]) -> tuple[list[str], Int, list[str]]:
     """The files in a zip whose names end so, in order of their names.
 
     Returns:
-        Their names, and a :class:`Packed` or ``NOT_PACKED`` for each, int64 ``(n, 5)``.
+        Their names, and a :class:`Packed` or ``NOT_PACKED`` for each, int64 ``(n, 5)``; and the
+        names of zips in the zip, which are not opened.
 
     Raises:
         OSError, ValueError, zipfile.BadZipFile, NotImplementedError: it cannot be listed.
     """
     with open(path, "rb") as file:
         names, packed = _directory(file) or _directory_by_zipfile(file)
-    wanted = [number for number, name in enumerate(names) if name.lower().endswith(endings)]
+    lower = [name.lower() for name in names]
+    wanted = [number for number, name in enumerate(lower) if name.endswith(endings)]
     wanted.sort(key=names.__getitem__)
-    return [names[number] for number in wanted], packed[wanted]
+    zips = sorted(names[number] for number, name in enumerate(lower) if name.endswith(ZIP))
+    return [names[number] for number in wanted], packed[wanted], zips
 
 
 def _directory(file: BinaryIO) -> tuple[list[str], Int] | None:
@@ -159,18 +164,19 @@ def unpacked(file: BinaryIO, packed: Packed) -> bytes:
         InvalidMidi: it is larger than what is admitted, or damaged.
         zlib.error, struct.error: it is damaged.
     """
-    if max(packed.size, packed.packed) > MAX_BYTES:
+    place, length, size, checksum, deflated = packed
+    if size > MAX_BYTES or length > MAX_BYTES:
         raise InvalidMidi("file too large", f"over {MAX_BYTES} bytes")
-    file.seek(packed.place)
+    file.seek(place)
     # Behind the header stand a name and further fields, of lengths that the header says.
     signature, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
     file.seek(name + extra, os.SEEK_CUR)
-    content = file.read(packed.packed)
-    if packed.deflated:
+    content = file.read(length)
+    if deflated:
         # The size a zip claims may be a lie, so no more than the limit is unpacked.
         content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, MAX_BYTES + 1)
-    if signature != b"PK\3\4" or len(content) != packed.size:
+    if signature != b"PK\3\4" or len(content) != size:
         raise InvalidMidi("damaged zip member", "not where the zip says, or of another size")
-    if zlib.crc32(content) != packed.checksum:
+    if zlib.crc32(content) != checksum:
         raise InvalidMidi("damaged zip member", "wrong checksum")
     return content

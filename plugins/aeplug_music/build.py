@@ -146,10 +146,11 @@ def build_melodies(
 
 def _echoes(harvest: Harvest, collection: Collection, names: Sequence[str]) -> list[Skipped]:
     """Files that add nothing."""
-    own = [melody.file for melody in collection.melodies]
-    echoes = np.setdiff1d(harvest.melodies.file, np.array(own, np.int64))
+    echoes = np.zeros(len(names), bool)
+    echoes[harvest.melodies.file] = True
+    echoes[[melody.file for melody in collection.melodies]] = False
     reason = "every window is in a file before it"
-    return [Skipped(names[file], reason) for file in echoes.tolist()]
+    return [Skipped(names[file], reason) for file in np.flatnonzero(echoes).tolist()]
 
 
 def _write_tokens(path: Path, harvests: Sequence[Harvest], kept: Int, width: int) -> None:

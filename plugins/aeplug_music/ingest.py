@@ -16,7 +16,7 @@ from aeplug_music.melody import HIGHEST, LOWEST
 from aeplug_music.metres import METRES, longest_bar
 from aeplug_music.midi import InvalidMidi, Tune, parse_midi
 from aeplug_music.sources import Reader, Source
-from aeplug_music.windows import Batch, Streams, Stretch, Windows, cut, quantise, stretches_of
+from aeplug_music.windows import Batch, Streams, Windows, cut, quantise, stretches_of
 
 #: Steps of grid after which a batch is worked off: some 30 MB with all that is made from it.
 STEPS_AT_ONCE = 400_000
@@ -35,7 +35,6 @@ class _Waiting:
 
     batch: Batch = field(default_factory=Batch)
     melodies: list[Melody] = field(default_factory=list)
-    stretches: list[list[Stretch]] = field(default_factory=list)
     steps: float = 0.0
 
 
@@ -97,7 +96,6 @@ def _add(waiting: _Waiting, number: int, tune: Tune) -> float:
     for track in voices:
         waiting.batch.add(track, stretches, tune.ticks_per_quarter)
         waiting.melodies.append(Melody(number, track.name, bpm, shift, key is not None))
-        waiting.stretches.append(stretches)
     return 4 * len(voices) * tune.end / tune.ticks_per_quarter
 
 
@@ -144,7 +142,7 @@ def _why_not(
         file = int(files[number])
         if file in with_windows:
             continue
-        stretches = waiting.stretches[number]
+        stretches = waiting.batch.stretches[number]
         if streams.notes[number] == 0:
             reason = (0, "no notes within the range", f"MIDI {LOWEST} to {HIGHEST}")
         elif not is_melody[number]:

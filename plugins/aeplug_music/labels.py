@@ -22,7 +22,7 @@ KEYS = (
 
 def keys_of(windows: Tokens) -> npt.NDArray[np.str_]:
     """The key signature that each window ``(W, T)`` fits best, a name of ``KEYS``, ``(W,)``."""
-    shifts = np.array(estimated_shifts(_streams(windows)), np.int64)
+    shifts = estimated_shifts(_streams(windows))
     return np.array(KEYS)[-shifts % 12]
 
 

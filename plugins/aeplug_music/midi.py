@@ -182,13 +182,22 @@ def parse_midi(data: bytes) -> Tune:
         # The parser's exceptions are of no fixed type; our own walk says what is wrong.
         check_events(data, places)
         raise InvalidMidi("damaged", str(error).splitlines()[0]) from None
-    end = score.end()
-    tempos = _tempos(score)
-    _check_extent(score, ticks_per_quarter, end, tempos)
-    tune = Tune(ticks_per_quarter, [], _time_signatures(score), tempos, _keys(score), end=end)
-    for track in _all(score.tracks):
+    tempos = _tempos(score.tempos)
+    end = _checked_end(score, ticks_per_quarter, tempos)
+    tune = Tune(
+        ticks_per_quarter,
+        [],
+        _time_signatures(score.time_signatures),
+        tempos,
+        _keys(score.key_signatures),
+        end=end,
+    )
+    tracks = score.tracks
+    # By number: the parser's own iterators take ten times as long, for one or two things a file.
+    for number in range(len(tracks)):
+        track = tracks[number]
         notes = track.notes
-        if len(notes):
+        if notes:
             tune.tracks.append(Track(_note_bytes(notes), track.program, track.is_drum, track.name))
     if not tune.tracks:
         raise InvalidMidi("no notes")
@@ -196,16 +205,12 @@ def parse_midi(data: bytes) -> Tune:
     return tune
 
 
-def _all(events: Any) -> list[Any]:
-    # Ten times as fast as the parser's own iterators, which matters at one or two events a file.
-    return [events[number] for number in range(len(events))]
-
-
 def _note_bytes(notes: Any) -> bytes:
     # What the parser pickles is its memory, behind a count of four bytes; taking that costs a
     # tenth of its arrays. Whether it still is so was tried when this module was imported.
     if _PICKLES_MEMORY:
-        return bytes(notes.__getstate__())[4:]
+        found: bytes = notes.__getstate__()[4:]
+        return found
     arrays = notes.numpy()
     return Track.of(
         arrays["pitch"], arrays["time"], arrays["time"] + arrays["duration"], arrays["velocity"]
@@ -222,7 +227,7 @@ def _pickles_memory() -> bool:
         np.array(velocity, np.int8),
     )
     try:
-        track = Track(bytes(notes.__getstate__())[4:])
+        track = Track(notes.__getstate__()[4:])
         found = [one.tolist() for one in (track.pitch, track.velocity)]
         found += [one.tolist() for one in (track.onset, track.end)]
     except (AttributeError, TypeError, ValueError):
@@ -233,15 +238,15 @@ def _pickles_memory() -> bool:
 _PICKLES_MEMORY = _pickles_memory()
 
 
-def _check_extent(
-    score: Any, ticks_per_quarter: int, end: int, tempos: list[tuple[int, int]]
-) -> None:
+def _checked_end(score: Any, ticks_per_quarter: int, tempos: list[tuple[int, int]]) -> int:
+    """The tick of the score's end; neither that nor its notes are too many."""
     count = score.note_num()
     if count > MAX_NOTES:
         raise InvalidMidi("too many notes", f"{count}, at most {MAX_NOTES}")
-    quarters = end / ticks_per_quarter
+    end: int = score.end()
     if not 0 <= end <= MAX_TICK:
         raise InvalidMidi("ticks out of range", f"tick {end}")
+    quarters = end / ticks_per_quarter
     if quarters > MAX_QUARTERS:
         raise InvalidMidi("too long", f"{quarters:.0f} quarters, at most {MAX_QUARTERS}")
     tracks = len(score.tracks)
@@ -250,6 +255,7 @@ def _check_extent(
     seconds = seconds_at(tempos, ticks_per_quarter, end)
     if seconds > MAX_SECONDS:
         raise InvalidMidi("too long", f"{seconds:.0f} s, at most {MAX_SECONDS}")
+    return end
 
 
 def seconds_at(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick: int) -> float:
@@ -263,36 +269,44 @@ def seconds_at(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick: int)
     return (microseconds + (tick - since) * tempo) / ticks_per_quarter / 1e6
 
 
-def _tempos(score: Any) -> list[tuple[int, int]]:
-    found = [(event.time, event.mspq) for event in _all(score.tempos)]
-    for tick, tempo in found:
+def _tempos(events: Any) -> list[tuple[int, int]]:
+    found = []
+    for number in range(len(events)):
+        event = events[number]
+        tick, tempo = event.time, event.mspq
         if tempo <= 0:
             raise InvalidMidi("tempo 0", f"at tick {tick}")
+        found.append((tick, tempo))
     if len(found) > 1:
         found.sort()
     return found
 
 
-def _time_signatures(score: Any) -> list[tuple[int, int, int]]:
-    found = [
-        (event.time, event.numerator, event.denominator) for event in _all(score.time_signatures)
-    ]
-    for tick, numerator, denominator in found:
+def _time_signatures(events: Any) -> list[tuple[int, int, int]]:
+    found = []
+    for number in range(len(events)):
+        event = events[number]
+        tick, numerator, denominator = event.time, event.numerator, event.denominator
         if numerator < 1 or denominator not in _DENOMINATORS:
             raise InvalidMidi(
                 "invalid time signature", f"{numerator} over a note no one writes, at tick {tick}"
             )
+        found.append((tick, numerator, denominator))
     if len(found) > 1:
         # Of several at one tick (each track may repeat it) the last holds.
         found = sorted({event[0]: event for event in found}.values())
     return found
 
 
-def _keys(score: Any) -> list[tuple[int, int, bool]]:
-    found = [(event.time, event.key, event.tonality) for event in _all(score.key_signatures)]
-    for tick, sharps, mode in found:
+def _keys(events: Any) -> list[tuple[int, int, bool]]:
+    found = []
+    for number in range(len(events)):
+        event = events[number]
+        tick, sharps, mode = event.time, event.key, event.tonality
         if not -7 <= sharps <= 7 or mode not in (0, 1):
             raise InvalidMidi(
                 "invalid key signature", f"{sharps} sharps, mode {mode}, at tick {tick}"
             )
-    return [(tick, sharps, mode == 1) for tick, sharps, mode in sorted(found)]
+        found.append((tick, sharps, mode == 1))
+    found.sort()
+    return found

@@ -14,12 +14,13 @@ import numpy as np
 
 from aeplug.building import Skipped
 from aeplug.errors import DataError, FileError
-from aeplug_music.archives import NOT_PACKED, Int, Packed, members, unpacked
+from aeplug_music.archives import NOT_PACKED, ZIP, Int, Packed, members, unpacked
 from aeplug_music.midi import InvalidMidi, read_bytes
 from aeplug_music.smf import MAX_BYTES
 
 SUFFIXES = (".mid", ".midi")
-ZIP = ".zip"
+
+_UNPACK = "not opened; unpack the outer zip and build from the folder"
 
 #: Files on disk that are listed at once.
 _AT_ONCE = 1024
@@ -96,12 +97,12 @@ def find_sources(named: Sequence[str]) -> tuple[list[Source], list[Skipped]]:
 def list_sources(named: Sequence[str], skipped: list[Skipped]) -> Iterator[Listing]:
     """All files meant, each once, folders and zips one after another in order of their names.
 
-    A folder stands for every MIDI file and zip below it, a zip for every MIDI file in it; a file
-    that is named itself is read whatever its ending.
+    A folder stands for every MIDI file and zip below it, a zip for every MIDI file in it, but not
+    for zips in it; a file that is named itself is read whatever its ending.
 
     Args:
         named: files, folders, zips, globs.
-        skipped: gets the zips and folders that cannot be listed.
+        skipped: gets the zips and folders that cannot be listed, and zips in zips.
 
     Raises:
         DataError: a name that nothing answers to; before anything is listed.
@@ -127,10 +128,11 @@ def _listings(paths: Iterable[str], skipped: list[Skipped]) -> Iterator[Listing]
             yield _on_disk(loose)
             loose = []
         try:
-            names, packed = members(path, SUFFIXES)
+            names, packed, zips = members(path, SUFFIXES)
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             skipped.append(Skipped(path, "damaged zip", str(error)))
         else:
+            skipped += [Skipped(str(Source(path, name)), "zip in a zip", _UNPACK) for name in zips]
             yield Listing([path] * len(names), names, packed)
     if loose:
         yield _on_disk(loose)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.fingerprints import Hashes, mixed, runs
+from aeplug_music.fingerprints import Hashes, in_order, mixed, runs
 
 Int = npt.NDArray[np.int64]
 
@@ -41,8 +41,8 @@ def groups(count: int, item: Int, key: Hashes) -> Int:
 
 def _groups_and_keys(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]:
     """The groups, an item that has it for every key ``(K,)``, and the keys ``(K,)``."""
-    order = np.argsort(key)
-    item, key = item[order], key[order]
+    order, key = in_order(key)
+    item = item[order]
     # Every item is linked to the lowest that has the key.
     first = runs(key)
     lowest = np.minimum.reduceat(item, first)

@@ -7,11 +7,15 @@ windows out of it. What becomes of every note is said in :mod:`aeplug_music.melo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from aeplug_music.fingerprints import runs
 from aeplug_music.melody import (
     HIGHEST,
     HOLD,
@@ -35,33 +39,32 @@ _MELODY = 2**32
 _PITCH_BITS = 48
 
 
-@dataclass(slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Bars in one metre.
 
     Attributes:
         tick: where it begins; below 0 for an upbeat's bar.
-        signature: (numerator, denominator).
         metre: number in ``METRES``, or ``NO_METRE``.
         bar: steps a bar; 0 with ``NO_METRE``.
         first_bar: bars of the tune before it.
+        signature: (numerator, denominator).
     """
 
     tick: int
-    signature: tuple[int, int]
     metre: int
     bar: int
     first_bar: int
+    signature: tuple[int, int]
 
 
-def stretches_of(tune: Tune) -> list[Stretch]:
+def stretches_of(tune: Tune) -> Sequence[Stretch]:
     """The tune's stretches of one metre, in order; at least one."""
     changes = tune.time_signatures
     quarter = tune.ticks_per_quarter
     if not changes:
-        return [_stretch(0, DEFAULT_METRE, 0)]
+        return _throughout(DEFAULT_METRE)
     if len(changes) == 1 and changes[0][0] == 0:
-        return [_stretch(0, changes[0][1:], 0)]
+        return _throughout(changes[0][1:])
     if changes[0][0] > 0:
         changes = [(0, *DEFAULT_METRE), *changes]
     found = [_stretch(0, changes[0][1:], 0)]
@@ -86,29 +89,37 @@ def stretches_of(tune: Tune) -> list[Stretch]:
 
 def _stretch(tick: int, signature: tuple[int, int], first_bar: int) -> Stretch:
     metre, bar = _NUMBERS.get(signature, (NO_METRE, 0))
-    return Stretch(tick, signature, metre, bar, first_bar)
+    return Stretch(tick, metre, bar, first_bar, signature)
+
+
+@lru_cache(256)
+def _throughout(signature: tuple[int, int]) -> tuple[Stretch]:
+    # Most tunes keep one metre, and it is one of few.
+    return (_stretch(0, signature, 0),)
 
 
 @dataclass
 class Batch:
-    """Melodies of several tunes, in ticks, to be worked on together."""
+    """Melodies of several tunes, in ticks, to be worked on together.
 
-    tracks: list[Track] = field(default_factory=list)
+    Attributes:
+        notes: of each melody, see :class:`aeplug_music.midi.Track`.
+        quarters: its ticks a quarter.
+        stretches: its stretches.
+    """
+
+    notes: list[bytes] = field(default_factory=list)
     quarters: list[int] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    rows: list[tuple[int, int, int, int]] = field(default_factory=list)
-    several: bool = False
+    stretches: list[Sequence[Stretch]] = field(default_factory=list)
 
-    def add(self, track: Track, stretches: list[Stretch], ticks_per_quarter: int) -> None:
+    def add(self, track: Track, stretches: Sequence[Stretch], ticks_per_quarter: int) -> None:
         """Add a track with at least one note; its number is ``len(self)`` before the call."""
-        self.tracks.append(track)
+        self.notes.append(track.notes)
         self.quarters.append(ticks_per_quarter)
-        self.counts.append(len(stretches))
-        self.rows += [(one.tick, one.metre, one.bar, one.first_bar) for one in stretches]
-        self.several |= len(stretches) > 1
+        self.stretches.append(stretches)
 
     def __len__(self) -> int:
-        return len(self.tracks)
+        return len(self.notes)
 
 
 @dataclass
@@ -149,19 +160,22 @@ class Streams:
 def quantise(batch: Batch) -> Streams:
     """Lay every melody of the batch on the grid, as one voice."""
     melodies = len(batch)
-    notes = np.frombuffer(b"".join([track.notes for track in batch.tracks]), NOTE)
+    notes = np.frombuffer(b"".join(batch.notes), NOTE)
     pitch, onset = notes["pitch"].copy(), notes["onset"].astype(np.int64)
     end = onset + notes["length"]
-    owner = np.repeat(np.arange(melodies), [len(track) for track in batch.tracks])
+    sizes = np.array([len(one) for one in batch.notes]) // NOTE.itemsize
+    owner = np.repeat(np.arange(melodies), sizes)
     heard = (pitch >= LOWEST) & (pitch <= HIGHEST) & (end > onset)
     if not heard.all():
         pitch, onset, end, owner = pitch[heard], onset[heard], end[heard], owner[heard]
-    tick, metre, bar, first_bar = np.array(batch.rows, np.int64).T
-    count = np.array(batch.counts)
+    rows = [stretch[:4] for several in batch.stretches for stretch in several]
+    tick, metre, bar, first_bar = np.array(rows, np.int64).T
+    count = np.array([len(several) for several in batch.stretches])
     melody = np.repeat(np.arange(melodies), count)
     last = np.cumsum(count) - 1
     quarter = np.array(batch.quarters, np.int64)
-    if batch.several:
+    has_changes = len(rows) > melodies
+    if has_changes:
         keys = melody * _MELODY + tick
         onset_in = np.searchsorted(keys, owner * _MELODY + onset, "right") - 1
         end_in = np.searchsorted(keys, owner * _MELODY + end, "right") - 1
@@ -173,34 +187,37 @@ def quantise(batch: Batch) -> Streams:
     from_zero = not tick.any()
     onset_step = _step(onset, 0 if from_zero else tick[onset_in], note_quarter)
     end_step = _step(end, 0 if from_zero else tick[end_in], note_quarter)
-    # Steps of a stretch: to the next one's tick; of the last: to the last note, in whole bars.
+    # Every stretch ends where the next begins, the last with the bar of the last note.
     steps = np.zeros(len(tick), np.int64)
     steps[:-1] = _step(tick[1:], tick[:-1], quarter[melody[:-1]])
     whole = np.maximum(bar[last], 1)
-    final = last[owner]
-    reach = np.where(end_in == final, end_step, 0)
-    np.maximum(reach, np.where(onset_in == final, onset_step + 1, 0), out=reach)
-    steps[last] = _whole_bars(reach, owner, whole)
-    # A place more for each melody takes the note-off of one that ends with its last step.
+    reach = np.maximum(onset_step + 1, end_step)
+    if has_changes:
+        final = last[owner]
+        reach = np.where(onset_in == final, reach, np.where(end_in == final, end_step, 0))
+    steps[last] = _whole_bars(reach, _edges(owner, melodies), whole)
+    # One step more for each melody takes the note-off of one that ends with its last step.
     room = steps.copy()
     room[last] += 1
     start = np.cumsum(room) - room
-    onsets = start[onset_in] + onset_step
-    ends = np.maximum(start[end_in] + end_step, onsets + 1)
-    if (np.diff(onsets) < 0).any():
+    base = start[onset_in]
+    onsets = base + onset_step
+    ends = np.maximum((start[end_in] if has_changes else base) + end_step, onsets + 1)
+    if (onsets[1:] < onsets[:-1]).any():
         # Tracks come ordered by onset; any that does not is put in order here.
         order = np.argsort(onsets, kind="stable")
         onsets, ends, pitch, owner = onsets[order], ends[order], pitch[order], owner[order]
         onset, end = onset[order], end[order]
     chords = _in_chords(onsets, onset, end, owner, melodies)
     onsets, ends, pitch, owner = _one_voice(onsets, ends, pitch, owner)
-    np.minimum(ends, (start + steps)[last][owner], out=ends)
+    edges = _edges(owner, melodies)
+    kept = np.diff(edges)
+    np.minimum(ends, np.repeat((start + steps)[last], kept), out=ends)
     # Notes that gave way to others do not make a tune longer.
-    steps[last] = _whole_bars(ends - start[last][owner], owner, whole)
+    steps[last] = _whole_bars(ends - np.repeat(start[last], kept), edges, whole)
     tokens = np.zeros(int(room.sum()), np.uint8)
     tokens[ends] = NOTE_OFF
     tokens[onsets] = pitch - PITCH_OFFSET
-    kept = np.bincount(owner, minlength=melodies)
     voices = 1 + chords / np.maximum(kept, 1)
     return Streams(
         tokens, onsets, ends, owner, melody, start, steps, metre, bar, first_bar, kept, voices
@@ -214,12 +231,17 @@ def _step(tick: Int, since: Int | int, quarter: Int | np.int64) -> Int:
     return found
 
 
-def _whole_bars(reach: Int, owner: Int, bar: Int) -> Int:
+def _edges(owner: Int, melodies: int) -> Int:
+    """The number of each melody's first note, and the one behind the last; ``(M + 1,)``."""
+    return np.searchsorted(owner, np.arange(melodies + 1))
+
+
+def _whole_bars(reach: Int, edges: Int, bar: Int) -> Int:
     """Steps ``(M,)`` in which every note's ``reach``, ``(n,)``, lies, in whole bars."""
     found = np.zeros(len(bar), np.int64)
-    if len(owner):
-        first = np.flatnonzero(np.diff(owner, prepend=-1))
-        found[owner[first]] = np.maximum(np.maximum.reduceat(reach, first), 0)
+    sounds = edges[1:] > edges[:-1]
+    if sounds.any():
+        found[sounds] = np.maximum(np.maximum.reduceat(reach, edges[:-1][sounds]), 0)
     return -(-found // bar) * bar
 
 
@@ -234,9 +256,8 @@ def _one_voice(
     onsets: Int, ends: Int, pitch: npt.NDArray[np.int8], owner: Int
 ) -> tuple[Int, Int, npt.NDArray[np.int8], Int]:
     """The highest note at each step, of one pitch the longest, cut by the next; ordered before."""
-    new = np.diff(onsets, prepend=-1) > 0
-    if not new.all():
-        first = np.flatnonzero(new)
+    first = runs(onsets)
+    if len(first) < len(onsets):
         # Pitch above end in one number, so that the greatest is the one that sounds.
         rank = pitch.astype(np.int64) << _PITCH_BITS | ends
         best = np.maximum.reduceat(rank, first)
@@ -298,13 +319,14 @@ def _rows(streams: Streams, starts: Int, lengths: Int, width: int) -> Tokens:
     rows: Tokens = np.lib.stride_tricks.sliding_window_view(stream, width)[starts]
     if not len(rows):
         return rows
-    edge = rows[:, 0]
     # At the left edge a note that sounds on begins anew, and a note-off ends nothing.
-    edge[:] = np.where(edge == HOLD, _sounding_over(streams, starts), edge)
+    edge = rows[:, 0]
+    held = np.flatnonzero(edge == HOLD)
     edge[edge == NOTE_OFF] = HOLD
+    edge[held] = _sounding_over(streams, starts[held])
     # Beyond its length a window is all holds, which are 0.
-    steps, which = np.unique(lengths, return_inverse=True)
-    rows *= (np.arange(width) < steps[:, None]).astype(np.uint8)[which]
+    inside = np.arange(width) < np.arange(width + 1)[:, None]
+    rows *= inside.view(np.uint8)[lengths]
     return rows
 
 
@@ -318,10 +340,16 @@ def _sounding_over(streams: Streams, places: Int) -> Tokens:
 def _silent(streams: Streams, starts: Int, bars_steps: Int, bars: int) -> npt.NDArray[np.bool_]:
     """Which windows hold as many silent steps in a row as a bar has; ``(W,)``."""
     found = np.zeros(len(starts), bool)
+    lengths = np.flatnonzero(np.bincount(bars_steps))
+    if not len(lengths):
+        return found
     gap_start = np.concatenate([[0], streams.ends])
     gap_end = np.concatenate([streams.onsets, [len(streams.tokens)]])
     gaps = gap_end - gap_start
-    for bar in np.unique(bars_steps):
+    # Few are as long as any bar.
+    long = np.flatnonzero(gaps >= lengths[0])
+    gap_start, gap_end, gaps = gap_start[long], gap_end[long], gaps[long]
+    for bar in lengths:
         mine = np.flatnonzero(bars_steps == bar)
         place = starts[mine]
         long = gaps >= bar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import random
 import struct
@@ -17,6 +18,7 @@ from aeplug.building import build
 from aeplug.datasets import bundled
 from aeplug_music.build import build_melodies
 from aeplug_music.midi import InvalidMidi, parse_midi
+from aeplug_music.smf import is_suspect
 
 END = b"\x00\xff\x2f\x00"
 NOTE = b"\x00\x90\x3c\x50\x83\x60\x80\x3c\x00"
@@ -117,6 +119,42 @@ def test_an_error_survives_the_way_between_processes():
     error = pickle.loads(pickle.dumps(InvalidMidi("tempo 0", "at tick 3")))
     assert (error.reason, error.detail) == ("tempo 0", "at tick 3")
     assert str(error) == "tempo 0 (at tick 3)"
+
+
+def may_be_wrong(data):
+    """Whether a delta time has four bytes, or one of the events that tell the metre is wrong."""
+    high = [byte >= 0x80 for byte in data]
+    if any(all(high[place : place + 3]) for place in range(len(data) - 2)):
+        return True
+    lengths = {0x51: 3, 0x58: 4, 0x59: 2}
+    for place, (byte, kind) in enumerate(itertools.pairwise(data)):
+        if (
+            byte == 0xFF
+            and kind in lengths
+            and list(data[place + 2 : place + 3]) != [lengths[kind]]
+        ):
+            return True
+    return False
+
+
+def test_suspicion_falls_on_all_that_may_be_wrong():
+    draw = random.Random(3)
+    # Bytes that matter, so that most runs of them are suspicious for one reason or another.
+    few = bytes([0, 2, 3, 4, 0x40, 0x51, 0x58, 0x59, 0x7F, 0x80, 0x81, 0xFF])
+    found = {True: 0, False: 0}
+    for number in range(4000):
+        size = draw.randrange(number % 40 + 1)
+        data = bytes(draw.choice(few if number % 2 else range(256)) for _ in range(size))
+        expected = may_be_wrong(data)
+        found[expected] += 1
+        assert is_suspect(data) == expected, data
+    assert min(found.values()) > 500
+    for data in (b"\xff\x51", b"\xff", b"\x80\x80\x80", b"\x80\xff\x80", b"\xff\xff\x51\x02"):
+        assert is_suspect(data) == may_be_wrong(data)
+    # So many deltas of three bytes that they overflow, in a file without one of four.
+    event = b"\xff\xff\x7f\x10\x3c"
+    assert is_suspect(event * 1100)
+    assert not is_suspect(event * 1000)
 
 
 def test_a_longer_header_is_read():

@@ -20,7 +20,7 @@ from aeplug.datasets import bundled
 from aeplug.errors import DataError
 from aeplug_music.build import build_melodies
 from aeplug_music.dataset import MelodyDataset, melody_shape
-from aeplug_music.fingerprints import fingerprint, first_of_each, transposed_to_lowest
+from aeplug_music.fingerprints import fingerprint, first_of_each, in_order, transposed_to_lowest
 from aeplug_music.metres import METRES
 from aeplug_music.splitting import groups, split_of
 
@@ -242,6 +242,20 @@ def test_first_of_each():
     hashes = np.array([5, 3, 5, 2**64 - 1, 3, 0], np.uint64)
     assert first_of_each(hashes).tolist() == [0, 1, 3, 5]
     assert first_of_each(hashes[:0]).tolist() == []
+
+
+@pytest.mark.parametrize("bits", [2, 8, 40, 64])
+def test_in_order_is_a_stable_sort(bits):
+    # Of few bits, equal numbers and such as differ in the low bits only.
+    draw = np.random.default_rng(bits)
+    for count in (0, 1, 2, 3, 1000):
+        for hashes in (
+            draw.integers(0, 2**bits - 1, count, np.uint64, endpoint=True),
+            np.uint64(2**64 - 1) - draw.integers(0, 2**bits - 1, count, np.uint64, endpoint=True),
+        ):
+            order, ordered = in_order(hashes)
+            assert np.array_equal(order, np.argsort(hashes, kind="stable"))
+            assert np.array_equal(ordered, np.sort(hashes))
 
 
 def test_groups_are_chains_of_equal_keys():

@@ -222,6 +222,41 @@ def test_melodies_in_one_batch_do_not_touch():
     assert together.melody.tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
 
 
+NOTES = st.tuples(st.integers(15, 115), st.integers(0, 3000), st.integers(0, 900))
+METRE_CHANGES = [
+    ((0, 4, 4),),
+    ((0, 5, 4),),
+    ((0, 3, 4), (288, 6, 8)),
+    ((0, 2, 4), (48, 4, 4), (500, 3, 4)),
+    ((0, 1, 4), (96, 4, 4)),
+]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(NOTES, min_size=1, max_size=30),
+            st.sampled_from([24, 96, 100]),
+            st.sampled_from(METRE_CHANGES),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_a_batch_gives_what_its_melodies_give_alone(drawn):
+    tunes = [
+        tune(*((p, on, on + length) for p, on, length in notes), quarter=quarter, metres=metres)
+        for notes, quarter, metres in drawn
+    ]
+    together, alone = windows(*tunes), [windows(one) for one in tunes]
+    for name in ("tokens", "bar", "metre", "silent"):
+        expected = np.concatenate([getattr(one, name) for one in alone])
+        assert np.array_equal(getattr(together, name), expected), name
+    counts = [len(one.tokens) for one in alone]
+    assert together.melody.tolist() == np.repeat(np.arange(len(tunes)), counts).tolist()
+
+
 def rows(width=48):
     # Holds are common in music, and rare among 90 classes drawn evenly.
     token = st.one_of(st.sampled_from([HOLD, HOLD, NOTE_OFF]), st.integers(0, CLASSES - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
 
@@ -141,7 +142,8 @@ KINDS = ["plain", "accents", "comment", "extra fields", "comments of members", "
 def test_zips_are_listed_as_zipfile_lists_them(tmp_path, kind):
     path = tmp_path / "z.zip"
     content = packed_by(path, kind)
-    names, packed = members(str(path), (".mid",))
+    names, packed, zips = members(str(path), (".mid",))
+    assert not zips
     assert names == sorted(content)
     assert packed.shape == (len(names), 5)
     with zipfile.ZipFile(path) as archive:
@@ -186,6 +188,35 @@ def test_a_zip_that_cannot_be_listed_has_its_reason_and_the_rest_goes_on(tmp_pat
     ]
     assert report.skipped[0].detail
     assert (report.figures["files"], report.figures["tunes"]) == (2, 2)
+
+
+def test_a_zip_in_a_zip_is_listed_as_left_out_and_the_rest_goes_on(tmp_path):
+    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+        name = archive.namelist()[0]
+        tune = archive.read(name)
+    with zipfile.ZipFile(tmp_path / "inner.zip", "w") as inner:
+        inner.writestr("deep.mid", tune)
+    packed = (tmp_path / "inner.zip").read_bytes()
+    (tmp_path / "inner.zip").unlink()
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as outer:
+        for member in ("b.ZIP", "a.mid", "sub/a.zip", "a.zip.txt", "folder.zip/"):
+            outer.writestr(member, tune if member.endswith(".mid") else packed)
+    report = build(build_melodies, [str(tmp_path)], tmp_path / "out", 1, nothing)
+    assert report.figures["tunes"] == 1
+    left_out = [f"{tmp_path / 'outer.zip'}!{member}" for member in ("b.ZIP", "sub/a.zip")]
+    assert [(one.source, one.reason) for one in report.skipped] == [
+        (source, "zip in a zip") for source in left_out
+    ]
+    lines = (tmp_path / "out" / "skipped.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["source"] for line in lines] == left_out
+    assert all("unpack" in json.loads(line)["detail"] for line in lines)
+
+
+def test_nothing_but_a_zip_in_a_zip_is_an_error_that_says_so(tmp_path):
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as outer:
+        outer.writestr("inner.zip", b"PK")
+    with pytest.raises(DataError, match="zip in a zip"):
+        build(build_melodies, [str(tmp_path / "outer.zip")], tmp_path / "out", 1, nothing)
 
 
 def listings(folder, counts):

@@ -92,16 +92,17 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
                 for key, value in net.items()
             },
             "prepare.noise": ("gaussian(0, 0, 0.2157)",),
-            "prepare.grey": 0.6,
+            "prepare.grey": 0.7,
             # No less than the net looks, so that tiles leave no seams.
             "codec.overlap": 80,
-            "train.steps": 6000,
-            "train.batch_size": 32,
+            # Small batches: at equal crops seen, 16 a step are 0.3 dB ahead of 32.
+            "train.steps": 17000,
+            "train.batch_size": 16,
             "train.optimizer": "muon",
             "train.lr": 4e-3,
             "train.warmup": 100,
             "train.precision": "bf16",
             "train.ema": 0.998,
-            "train.eval_every": 500,
+            "train.eval_every": 1000,
         },
     )

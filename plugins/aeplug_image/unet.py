@@ -53,10 +53,20 @@ class UNetConfig(PartConfig):
 
 
 def padded(images: Tensor, multiple: int) -> Tensor:
-    """``(B, C, H, W)`` continued at the right and lower edge to multiples of ``multiple``."""
-    height, width = images.shape[-2:]
-    more = (0, -width % multiple, 0, -height % multiple)
-    return functional.pad(images, more, mode="replicate") if any(more) else images
+    """``(B, C, H, W)`` mirrored at the right and lower edge to multiples of ``multiple``.
+
+    Mirrored, not continued: noise must go on as noise. Streaks of one pixel's noise, which no
+    training crop has, cost the whole edge a decibel and more.
+    """
+    for dimension in (-2, -1):
+        length = images.shape[dimension]
+        more = -length % multiple
+        if more:
+            places = torch.arange(length + more, device=images.device)
+            period = max(2 * length - 2, 1)  # where a side is shorter than what is missing, too
+            places = (places % period - (length - 1)).abs().neg() + (length - 1)
+            images = images.index_select(dimension, places)
+    return images
 
 
 class UNetEncoder(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+import aeplug
 from aeplug.config import PartConfig
 from aeplug.interfaces import Batch, DataShape, Sampling
 from aeplug.latents import PointPosterior
@@ -21,7 +23,7 @@ from aeplug_image.restoration_losses import (
     PSNRConfig,
     PSNRLoss,
 )
-from aeplug_image.unet import UNetConfig, UNetDecoder, UNetDecoderConfig, UNetEncoder
+from aeplug_image.unet import UNetConfig, UNetDecoder, UNetDecoderConfig, UNetEncoder, padded
 
 
 def net(
@@ -117,3 +119,21 @@ def test_restoration_losses_by_hand() -> None:
     assert losses(charbonnier, images, targets)["loss"].item() == pytest.approx(expected)
     decibel = losses(PSNRLoss(PSNRConfig(), shape), images, targets)["loss"].item() * 20 / 2.302585
     assert decibel == pytest.approx(-30, abs=0.05)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3), (5, 7), (8, 8), (9, 16)])
+def test_sides_are_filled_up_by_a_mirror(size: tuple[int, int]) -> None:
+    images = torch.rand(2, 3, *size)
+    missing = [(0, 0), (0, 0), *((0, -side % 8) for side in size)]
+    assert np.array_equal(padded(images, 8).numpy(), np.pad(images.numpy(), missing, "reflect"))
+
+
+def test_noise_at_an_edge_is_taken_off_as_elsewhere() -> None:
+    """Filled up by streaks of its last pixels, a picture kept its noise along two edges."""
+    model = aeplug.load("denoise", device="cpu")
+    rows = torch.linspace(0, 3, 121)[:, None]
+    clean = (0.5 + 0.3 * torch.sin(rows + rows.T)).expand(1, 3, -1, -1)  # not a multiple of 8
+    noisy = clean + 0.2 * torch.randn(1, 1, 121, 121, generator=torch.Generator().manual_seed(0))
+    left = (model.reconstruct(noisy) - clean).square().mean((0, 1))
+    edge, inside = left[-8:].mean() + left[:, -8:].mean(), left[8:-8, 8:-8].mean()
+    assert edge / 2 < 4 * inside

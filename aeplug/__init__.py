@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aeplug.errors import AeplugError
-from aeplug.hookspecs import hookimpl
+from aeplug.hookspecs import HOOK_VERSION, hookimpl
 from aeplug.specs import (
+    AttributeSpec,
     CodecSpec,
     DatasetSpec,
     DecoderSpec,
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "HOOK_VERSION",
     "AeplugError",
+    "AttributeSpec",
     "CodecSpec",
     "DatasetSpec",
     "DecoderSpec",

@@ -10,10 +10,21 @@ from aeplug.specs import CodecSpec, LatentSpec
 
 @hookimpl
 def aeplug_latents() -> Iterable[LatentSpec]:
-    """Plain codes and the Gaussian."""
+    """Plain codes, Gaussians with fixed and learnt priors, quantised codes."""
     yield LatentSpec("deterministic", "aeplug.latents:DeterministicLatent", "a code of n numbers")
     yield LatentSpec("maps", "aeplug.latents:MapsLatent", "feature maps as they are")
     yield LatentSpec("gaussian", "aeplug.latents:GaussianLatent", "mean and variance, prior N(0,1)")
+    yield LatentSpec(
+        "mixture", "aeplug.mixture_prior:MixtureLatent", "Gaussian; a learnt mixture as the prior"
+    )
+    yield LatentSpec(
+        "vamp", "aeplug.mixture_prior:VampLatent", "Gaussian; the prior of learnt pseudo-inputs"
+    )
+    yield LatentSpec(
+        "adversarial", "aeplug.adversarial:AdversarialLatent", "a code that a critic makes N(0,1)"
+    )
+    yield LatentSpec("fsq", "aeplug.fsq:FSQLatent", "numbers rounded to a few levels")
+    yield LatentSpec("vq", "aeplug.vq:VQLatent", "nearest entries of a learnt codebook")
 
 
 @hookimpl

@@ -4,6 +4,7 @@
 ``model.safetensors``  the weights to use (their moving average, where one is kept)
 ``trainer.pt``         what training needs to go on: optimizers by phase, random states, step;
                        only in checkpoints to be resumed; no pickled classes
+``prior-*.safetensors``  priors fitted to the embeddings, named in ``config.json`` under ``priors``
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ from aeplug.interfaces import DataShape
 
 FORMAT = 1
 CONFIG, WEIGHTS, TRAINER = "config.json", "model.safetensors", "trainer.pt"
+
+
+class MisfitError(CheckpointError):
+    """Weights that are whole, but of another model than the parts here make."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ class Checkpoint:
         """Copy the weights into a model, widening half precision to the model's own.
 
         Raises:
-            CheckpointError: the file is missing, damaged, altered, or of another model.
+            CheckpointError: the file is missing, damaged or altered.
+            MisfitError: it is of another model.
         """
         path = self.folder / WEIGHTS
         if not path.is_file():
@@ -73,7 +79,7 @@ class Checkpoint:
             load_model(model, path)
         except (SafetensorError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise CheckpointError(f"{path} does not fit the model: {reason}") from error
+            raise MisfitError(f"{path} does not fit the model: {reason}") from error
 
     def trainer(self) -> dict[str, Any]:
         """The state of training.
@@ -98,6 +104,7 @@ def save(
     trainer: Mapping[str, Any] | None = None,
     *,
     half: bool = False,
+    files: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a checkpoint; a kill or a full disk leaves the one before untouched.
 
@@ -107,6 +114,7 @@ def save(
         model: whose weights to write, under their uncompiled names.
         trainer: what :meth:`Checkpoint.trainer` shall return.
         half: store floating point weights in half precision, for shipping.
+        files: what else shall lie in the folder (fitted priors), content by name.
 
     Raises:
         CheckpointError: it cannot be written (the message holds the system's reason).
@@ -122,6 +130,8 @@ def save(
         save_model(copy.deepcopy(model).half() if half else model, str(weights))
         if trainer is not None:
             torch.save(dict(trainer), fresh / TRAINER)
+        for name, content in (files or {}).items():
+            (fresh / name).write_bytes(content)
         full = {"format": FORMAT, **header, "weights_sha256": _sha256(weights)}
         (fresh / CONFIG).write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
         for path in (*fresh.iterdir(), fresh):
@@ -173,6 +183,24 @@ def recovered(folder: Path) -> Path:
         if (candidate / CONFIG).is_file():
             return candidate
     return folder
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file whole, in place of one of its name, or not at all.
+
+    Raises:
+        OSError: it cannot be written; what was there is untouched.
+    """
+    fresh = path.with_name(path.name + ".new")
+    try:
+        fresh.write_bytes(content)
+        _fsync(fresh)
+        fresh.replace(path)
+        _fsync(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
 
 
 def _sha256(path: Path) -> str:

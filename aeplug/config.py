@@ -61,6 +61,9 @@ class TrainConfig(PartConfig):
         "adamw", "muon: orthogonalised momentum for matrices and convolutions, AdamW for the rest"
     )
     lr: float = setting(1e-3, "peak learning rate", gt=0)
+    adversary_lr: float = setting(
+        1e-3, "peak learning rate of an adversary, of tasks that have one; on lr's course", gt=0
+    )
     lr_floor: float = setting(0.01, "learning rate at the end, over its peak", ge=0, le=1)
     warmup: float = setting(
         0.05, "linear warm-up: steps, or up to 1 a fraction of the training", ge=0

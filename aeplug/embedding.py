@@ -22,6 +22,7 @@ from aeplug.generation import BATCH, Model
 from aeplug.inputs import require_regular
 from aeplug.interfaces import Batch, Dataset, DataShape, LabelledDataset, Raw, Split
 from aeplug.pieces import form, gathered, pieces_in, rows
+from aeplug.tensor_model import TensorModel
 
 #: Some rows: name -> ``(n, ...)``. ``name`` is text, ``mean`` and, where the posterior has one,
 #: ``logvar`` are float32 ``(n, D)``; conditions and labels are ``(n,)``, numbers or text.
@@ -33,7 +34,7 @@ NAME, MEAN, PIECE = "name", "mean", "piece"
 AHEAD = 2 * BATCH
 
 
-def require_vector(model: Model) -> int:
+def require_vector(model: TensorModel) -> int:
     """The number of latent dimensions.
 
     Raises:

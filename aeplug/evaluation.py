@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aeplug.collapse import latent_use
 from aeplug.config import TaskConfig, resolve
+from aeplug.console import say
 from aeplug.distributed import World
 from aeplug.errors import ConfigError, nearest
 from aeplug.generation import BATCH, Model
@@ -14,6 +16,7 @@ from aeplug.heldout import mean_losses
 from aeplug.interfaces import Dataset, Split
 from aeplug.plugins import Plugins
 from aeplug.specs import TaskSpec, load_attribute
+from aeplug.tensor_model import TensorModel
 
 #: ``all`` is every item, for files of the user's own.
 SPLITS = ("train", "val", "test", "all")
@@ -41,7 +44,7 @@ def folder_settings(task: TaskSpec, path: str) -> dict[str, Any]:
     return {"data": task.folder_dataset, "data.path": str(Path(path).expanduser().resolve())}
 
 
-def evaluation_dataset(model: Model, path: str | None, plugins: Plugins) -> Dataset:
+def evaluation_dataset(model: TensorModel, path: str | None, plugins: Plugins) -> Dataset:
     """The data set a model was trained with, or the user's own at ``path``, in the model's shape.
 
     Raises:
@@ -75,7 +78,8 @@ def evaluate(
 
     Returns:
         Figures by name in snake_case with the unit at the end; ``items`` is how many items they
-        are taken over; comparisons lie under ``baselines``.
+        are taken over; comparisons lie under ``baselines``. Where posteriors have a density,
+        ``active_units`` of ``latent_units``, and a warning on stderr if they have collapsed.
     """
     world = World(0, 1, model.device)
     step = int(model.header.get("total_steps", 1))
@@ -83,6 +87,11 @@ def evaluate(
         model.task, model.prepare, split.to(model.device), len(split), BATCH, world, step
     )
     report: dict[str, Any] = {"items": len(split), **losses}
+    use = latent_use(model.task, model.batches(split))
+    if use is not None:
+        report.update(active_units=use.active_units, latent_units=use.latent_units)
+        if use.warning:
+            say(f"aeplug: warning: {use.warning}")
     if model.spec.evaluate:
         report.update(load_attribute(model.spec.evaluate)(model, split, options))
     if with_baselines:

@@ -46,11 +46,27 @@ def draw_reconstructions(model: Model, path: Path) -> Path:
 
 
 def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
-    """Draws from the prior on one sheet; returns ``path``."""
+    """Draws from the prior on one sheet; returns ``path``.
+
+    Where there are conditions, each class of the first has a row; others are at their first class.
+    """
+    title = f"{model.spec.name}: samples, seed {seed}"
+    for condition, classes in model.shape.conditions.items():
+        across = max(1, min(COLUMNS, SAMPLES // len(classes)))
+        shown = classes[: SAMPLES // across]
+        chosen = torch.arange(len(shown)).repeat_interleave(across)
+        documents = model.sample_documents(len(chosen), seed, Sampling(), {condition: chosen})
+        for document in documents:
+            document.name = ""
+        rows = [
+            (name, documents[row * across : (row + 1) * across]) for row, name in enumerate(shown)
+        ]
+        model.codec.sheet(rows, path, title)
+        return path
     documents = model.sample_documents(SAMPLES, seed, Sampling())
     for document in documents:
         document.name = ""
-    draw_rows(model, documents, path, f"{model.spec.name}: samples, seed {seed}")
+    draw_rows(model, documents, path, title)
     return path
 
 

@@ -3,6 +3,11 @@
 Hooks run at start-up and at rare events, never per batch. Implementations take only the
 arguments they need, by name and without defaults. Every hook is collect-all: each plug-in adds
 to the result and none can answer for another.
+
+What an implementation can rely on: a hook gains arguments, never loses one without a warning; a
+hook or an argument that is to go is first marked, for one minor version or more, with
+``@hookspec(warn_on_impl=DeprecationWarning("... is deprecated: implement ... instead"))`` or
+``warn_on_impl_args``, and the one line that its users then see names what to write instead.
 """
 
 from __future__ import annotations
@@ -27,6 +32,13 @@ if TYPE_CHECKING:
     import click
 
 PROJECT = "aeplug"
+
+#: Goes up by one with each hook or argument added here and each field added to a spec. A plug-in
+#: that needs the newest says ``aeplug_hook_version = N`` at the top of its module; an older aeplug
+#: then says what to install instead of failing somewhere inside.
+#:
+#: 1: the nine hooks below.
+HOOK_VERSION = 1
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

@@ -7,14 +7,17 @@ tomorrow's. Shapes are written as ``(B, C, H, W)``: B is the number of items in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from aeplug.distributed import World
 
 #: What a data set or a codec hands to ``prepare``: named columns, first dimension B.
 Raw = dict[str, Tensor]
@@ -61,6 +64,17 @@ class Context:
     target: Tensor | None = None
     skips: Sequence[Tensor] = ()
 
+    def repeated(self, count: int) -> Context:
+        """The context of a batch whose every item stands ``count`` times in a row."""
+        return replace(
+            self,
+            cond=_repeated(self.cond, count),
+            lengths=_each(self.lengths, count),
+            input=_each(self.input, count),
+            target=_each(self.target, count),
+            skips=[skip.repeat_interleave(count, 0) for skip in self.skips],
+        )
+
 
 @dataclass
 class Batch:
@@ -87,6 +101,24 @@ class Batch:
             input=self.input,
             target=self.target if with_target else None,
         )
+
+    def repeated(self, count: int) -> Batch:
+        """Every item ``count`` times in a row: ``(B x count, ...)``."""
+        return replace(
+            self,
+            input=self.input.repeat_interleave(count, 0),
+            target=self.target.repeat_interleave(count, 0),
+            cond=_repeated(self.cond, count),
+            lengths=_each(self.lengths, count),
+        )
+
+
+def _repeated(cond: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+    return {name: value.repeat_interleave(count, 0) for name, value in cond.items()}
+
+
+def _each(column: Tensor | None, count: int) -> Tensor | None:
+    return None if column is None else column.repeat_interleave(count, 0)
 
 
 @dataclass
@@ -158,6 +190,8 @@ class Encoder(Protocol):
     """``factory(config, shape)``; a plain module, also of use alone as a feature extractor.
 
     A fully convolutional one says ``any_size = True``: items need not have the size of ``shape``.
+    One that looks at no condition says ``sees_conditions = False``: the classes of a user's file,
+    which tells none, can then be found (:mod:`aeplug.conditions`).
     """
 
     features_shape: tuple[int, ...]
@@ -194,6 +228,45 @@ class LatentDensity(LatentPart, Protocol):
         ...
 
 
+@dataclass
+class Encoded:
+    """A batch's latents in one step, for the terms that a latent part adds to the loss.
+
+    Attributes:
+        posterior: of each item.
+        z: what was decoded, ``(B, *latent_shape)``, with gradient; where the loss asks for several
+            draws an item, ``(B x draws, *latent_shape)``.
+        input: what the encoder saw, ``(B, ...)``; with gradient where the part says so.
+        knobs: see :data:`Knobs`.
+        training: whether in training, else in evaluation.
+        generator: source of randomness on the device; None: torch's own.
+    """
+
+    posterior: Posterior
+    z: Tensor
+    input: Tensor
+    knobs: Knobs
+    training: bool
+    generator: torch.Generator | None = None
+
+
+@runtime_checkable
+class LatentTerms(Protocol):
+    """A latent part with terms of its own: commitment, sparsity, a critic.
+
+    One with an attribute ``input_gradient = True`` finds a graph from ``Encoded.input`` to ``z``,
+    in evaluation too; it cannot be compiled, since it is differentiated twice.
+    """
+
+    def terms(self, encoded: Encoded) -> dict[str, Tensor]:
+        """Figures of the batch, 0-d, by name.
+
+        ``penalty`` is added to the loss. ``adversary`` is what the part's adversary minimises (see
+        :class:`Adversarial`). The others are shown.
+        """
+        ...
+
+
 class Decoder(Protocol):
     """``factory(config, shape, latent_shape)``."""
 
@@ -207,7 +280,12 @@ class Decoder(Protocol):
 
 
 class Loss(Protocol):
-    """``factory(config, shape)``."""
+    """``factory(config, shape)``.
+
+    One with an attribute ``draws`` (int, at least 1) gets so many draws of each item's latent:
+    output and batch of ``B x draws`` rows, an item's in a row, and a posterior
+    :class:`aeplug.draws.Draws` that holds z and its densities.
+    """
 
     def __call__(
         self, output: Any, batch: Batch, posterior: Posterior, knobs: Knobs
@@ -220,12 +298,70 @@ class Loss(Protocol):
         ...
 
 
+@runtime_checkable
+class DistributionLoss(Loss, Protocol):
+    """A loss whose ``nll`` is that of a distribution over targets, so that likelihoods compare."""
+
+    def distribution(self, batch: Batch) -> str:
+        """The distribution in words: ``Bernoulli pixels``.
+
+        Raises:
+            ConfigError: it is not one over targets as the batch has them (grey values are none
+                of a Bernoulli's); the message says what to set.
+        """
+        ...
+
+
+@runtime_checkable
+class Adversarial(Protocol):
+    """A latent part or loss that plays against a module of its own, a critic or discriminator.
+
+    The weights of ``adversary`` are updated in the same step by an optimizer of their own
+    (``train.adversary_lr``), clipped and skipped apart from the others. They minimise the term
+    ``adversary``, the others minimise ``loss``; one backward pass serves both, so neither term may
+    reach the other side's weights: compute ``adversary`` of what is detached, and what stands
+    against it, which goes into the loss, with the critic's weights detached
+    (``torch.func.functional_call``).
+    """
+
+    adversary: nn.Module
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """A part that needs another one."""
+
+    def connect(self, task: nn.Module) -> None:
+        """Called once, when the task has all its parts: ``encoder``, ``latent``, ``decoder``,
+        ``loss`` and ``shape``. Keep a part in a tuple, or its weights are registered twice.
+
+        Raises:
+            ValueError: the part does not fit the others.
+        """
+        ...
+
+
+@runtime_checkable
+class Stepped(Protocol):
+    """A part that moves by itself what the optimizers do not: running means, codebooks."""
+
+    def stepped(self, skipped: Tensor, world: World) -> None:
+        """Called after each step of the optimizers, in every process.
+
+        Args:
+            skipped: 0-d float, 1 where the step was left out: then nothing may change.
+            world: to sum over processes, which must stay alike.
+        """
+        ...
+
+
 class Prepare(Protocol):
     """``factory(config, shape)``: the task's own step from raw rows to a batch.
 
     One that corrupts or reduces also has a method ``given(raw) -> Batch`` for rows of a user's
     file, which go in as they are. Where the batch's items differ in shape from the data set's, an
-    attribute ``shape`` (:class:`DataShape`) says what the parts are built for.
+    attribute ``shape`` (:class:`DataShape`) says what the parts are built for. What was made of
+    targets, where figures depend on it, an attribute ``facts`` names: ``{"binarisation": ...}``.
     """
 
     def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:

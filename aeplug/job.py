@@ -63,6 +63,7 @@ class Job:
         seed: of draws, where ``sampling`` is not greedy. Each file has draws of its own: what
             becomes of it does not depend on where a job was cut.
         overwrite: replace also what others left in ``out``; never an input.
+        to: change the class of all: condition's name -> class.
         keep: pairs of input and result to keep, in ``shown``, for a sheet.
     """
 
@@ -77,10 +78,11 @@ class Job:
         seed: int = 0,
         overwrite: bool = False,
         keep: int = 0,
+        to: Mapping[str, Any] | None = None,
     ) -> None:
         self.model, self.codec, self.inputs, self.out = model, model.codec, inputs, out
         self.suffix, self.options, self.sampling, self.seed = suffix, options, sampling, seed
-        self.overwrite, self.keep = overwrite, keep
+        self.overwrite, self.keep, self.to = overwrite, keep, dict(to or {})
         self.tally = Tally()
         self.shown: list[tuple[int, Document, Document]] = []
         self._values = VALUES if model.device.type == "cpu" else VALUES_ON_GPU
@@ -160,6 +162,7 @@ class Job:
             },
             "options": dict(self.options),
             "draws": [] if given.greedy else draws,
+            **({"to": self.to} if self.to else {}),
         }
 
     # The pipeline
@@ -263,7 +266,7 @@ class Job:
     def _compute(self, group: list[Work], writers: ThreadPoolExecutor) -> None:
         try:
             raws = [work.first for work in group]
-            results = self.model.reconstruct_chunks(raws, self._draws(group[0]))
+            results = self.model.reconstruct_chunks(raws, self._draws(group[0]), self.to)
         except Exception as error:
             if len(group) == 1:
                 self._fail(group[0], error)
@@ -281,7 +284,7 @@ class Job:
             for raw in chain([work.first], work.rest or ()):
                 if requests:
                     raise _Stopped
-                yield self.model.reconstruct_chunks([raw], sampling)[0]
+                yield self.model.reconstruct_chunks([raw], sampling, self.to)[0]
 
         try:
             self._hand_on(work, assembled(self.codec, results(), work.document), writers)

@@ -1,14 +1,16 @@
-"""The core's bottlenecks: a plain code and a diagonal Gaussian."""
+"""The bottlenecks that most tasks take: a plain code and a diagonal Gaussian."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from aeplug.code_penalties import CodePenaltyConfig, contraction, sparsity
 from aeplug.config import PartConfig, setting
+from aeplug.interfaces import DataShape, Encoded
 
 
 @dataclass
@@ -81,11 +83,20 @@ class GaussianPosterior:
         mean, logvar = (x.repeat_interleave(count, 0) for x in (self.mean, self.logvar))
         return GaussianPosterior(mean, logvar)
 
+    def detached(self) -> GaussianPosterior:
+        """The same without gradient."""
+        return replace(self, mean=self.mean.detach(), logvar=self.logvar.detach())
+
 
 def gaussian_log_prob(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
     """Logarithm of a diagonal Gaussian's density at ``(..., D)``, nats, ``(...)``."""
     squares = (z - mean).square() * torch.exp(-logvar)
     return -0.5 * (squares + logvar + math.log(2 * math.pi)).sum(-1)
+
+
+def clamped_logvar(logvar: Tensor) -> Tensor:
+    """Log-variances where a variance is neither as good as 0 nor overflows float32."""
+    return logvar.clamp(-20.0, 20.0)
 
 
 class MapsLatent(nn.Module):
@@ -111,20 +122,48 @@ class LatentConfig(PartConfig):
     size: int = setting(32, "number of latent dimensions", unit="dimensions", ge=1)
 
 
-class DeterministicLatent(nn.Module):
-    """A linear map to a code of ``size`` numbers."""
+class DeterministicConfig(CodePenaltyConfig, LatentConfig):
+    """Settings of the plain code."""
 
-    Config = LatentConfig
+
+class DeterministicLatent(nn.Module):
+    """A linear map to a code of ``size`` numbers, which may be kept sparse or contractive.
+
+    Terms where they are asked for: ``sparsity``, ``contraction``.
+    """
+
+    Config = DeterministicConfig
     has_prior = False
 
-    def __init__(self, config: LatentConfig, features_shape: tuple[int, ...]) -> None:
+    def __init__(self, config: DeterministicConfig, features_shape: tuple[int, ...]) -> None:
         super().__init__()
+        self.config = config
         self.latent_shape = (config.size,)
+        self.input_gradient = config.contractive > 0
         self.code = nn.Linear(math.prod(features_shape), config.size)
+
+    def connect(self, task: nn.Module) -> None:
+        """Check that there is something to differentiate by."""
+        shape = task.shape
+        assert isinstance(shape, DataShape)
+        if self.input_gradient and shape.classes:
+            raise ValueError("latent.contractive differentiates by the input, which is of tokens")
 
     def forward(self, features: Tensor) -> PointPosterior:
         """``(B, *features_shape)`` -> code ``(B, size)``."""
         return PointPosterior(self.code(features.flatten(1)))
+
+    def terms(self, encoded: Encoded) -> dict[str, Tensor]:
+        """See :mod:`aeplug.code_penalties`."""
+        config, terms = self.config, {}
+        penalty = encoded.z.new_zeros(())
+        if config.sparse:
+            terms["sparsity"] = sparsity(encoded.z, config.sparse_share)
+            penalty = penalty + config.sparse * terms["sparsity"]
+        if config.contractive:
+            terms["contraction"] = contraction(encoded.z, encoded.input, encoded.generator)
+            penalty = penalty + config.contractive * terms["contraction"]
+        return {**terms, "penalty": penalty} if terms else {}
 
 
 class GaussianConfig(LatentConfig):
@@ -148,7 +187,7 @@ class GaussianLatent(nn.Module):
 
     def __init__(self, config: GaussianConfig, features_shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.latent_shape = (config.size,)
+        self.latent_shape: tuple[int, ...] = (config.size,)
         self.mean_share = config.mean_share
         self.moments = nn.Linear(math.prod(features_shape), 2 * config.size)
 
@@ -159,8 +198,7 @@ class GaussianLatent(nn.Module):
         """
         mean, logvar = self.moments(features.flatten(1)).float().chunk(2, dim=1)
         at_mean = int(len(mean) * self.mean_share) if self.training else 0
-        # Beyond these a variance is as good as 0 or overflows float32 in the KL's exponential.
-        return GaussianPosterior(mean, logvar.clamp(-20.0, 20.0), at_mean)
+        return GaussianPosterior(mean, clamped_logvar(logvar), at_mean)
 
     def prior(self, count: int, spread: float, generator: torch.Generator | None) -> Tensor:
         """``count`` draws from N(0, spread^2), ``(count, size)``."""

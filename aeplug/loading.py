@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
 from aeplug import checkpoint
-from aeplug.checkpoint import Checkpoint
+from aeplug.checkpoint import Checkpoint, MisfitError
+from aeplug.compatibility import differences
 from aeplug.config import TaskConfig, flatten, resolve
+from aeplug.console import say
 from aeplug.distributed import pick_device
 from aeplug.errors import CheckpointError, ConfigError, PluginError, nearest
 from aeplug.generation import Model
@@ -33,41 +37,60 @@ def load_model(
         plugins: where parts are looked up; by default those of this process.
 
     Raises:
-        CheckpointError: nothing there, damaged, or its plug-in is missing.
+        CheckpointError: nothing there, damaged, or its plug-in is missing or of a version that
+            it does not fit; the message names what to install.
         PluginError: no run and no task has this name.
     """
     plugins = plugins or active()
     source = checkpoint.read(_locate(model, checkpoint_name, plugins))
     config = config_of_checkpoint(source, plugins)
-    task = Task(config, source.shape)
-    source.load_into(task)
-    return Model(config, task, pick_device(device), source.header)
+    with fitting(source, plugins):
+        task = Task(config, source.shape)
+        source.load_into(task)
+    return Model(config, task, pick_device(device), source.header, source.folder)
 
 
 def config_of_checkpoint(source: Checkpoint, plugins: Plugins) -> TaskConfig:
     """A checkpoint's settings, with its parts looked up again.
 
+    Where a plug-in here is older than the checkpoint's and yet fits, a line on stderr says so.
+
     Raises:
-        CheckpointError: a plug-in it needs is not there; the message names what to install.
+        CheckpointError: a plug-in it needs is not there, or of a version with other parts or
+            settings; the message names what to install.
     """
     header = source.header
-    try:
+    with fitting(source, plugins):
         task = plugins.task(header["task"])
         settings = {key: value for key, value in header["config"].items() if key != "task"}
-        return resolve(task, plugins, flatten(settings), defaults=False)
-    except (PluginError, ConfigError) as error:
-        present = {plugin.name for plugin in plugins.collect() if plugin.status == "ok"}
-        missing = [
-            f"'{name}' ({origin})"
-            for name, origin in header.get("plugins", {}).items()
-            if name not in present
-        ]
+        config = resolve(task, plugins, flatten(settings), defaults=False)
+    for difference in differences(header, plugins):
+        if difference.kind == "older":
+            say(f"aeplug: warning: {source.folder}: {difference.text}")
+    return config
+
+
+@contextlib.contextmanager
+def fitting(source: Checkpoint, plugins: Plugins) -> Iterator[None]:
+    """Errors within say, as far as other plug-ins than the checkpoint's explain them, what to do.
+
+    Raises:
+        CheckpointError: in place of what was raised for a part, setting or weight that does not
+            fit.
+    """
+    try:
+        yield
+    except (PluginError, ConfigError, MisfitError) as error:
+        found = differences(source.header, plugins)
+        missing = [difference.text for difference in found if difference.kind == "missing"]
         if missing:
             raise CheckpointError(
-                f"{source.folder} needs the plug-in {', '.join(missing)}, which is not loaded; "
-                f"install it, or name its folder by --plugins-dir"
+                f"{source.folder} cannot be loaded: {'; '.join(missing)}"
             ) from error
-        raise CheckpointError(f"{source.folder} does not fit the plug-ins here: {error}") from error
+        text = str(error)
+        if not isinstance(error, MisfitError):
+            text = f"{source.folder} does not fit the plug-ins here: {error}"
+        raise CheckpointError("; ".join([text, *(one.text for one in found)])) from error
 
 
 def _locate(model: str | Path, which: str, plugins: Plugins) -> Path:

@@ -1,4 +1,4 @@
-"""Find, load, isolate and look up plug-ins.
+"""Load, isolate and look up plug-ins.
 
 One bad plug-in never takes the program down: each loads in its own ``try``, is reported in one
 line and listed with its reason by ``aeplug plugins``.
@@ -7,59 +7,37 @@ line and listed with its reason by ``aeplug plugins``.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import importlib.util
+import inspect
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from aeplug import hookspecs
-from aeplug.errors import AeplugError, PluginError, nearest
-from aeplug.specs import (
-    CodecSpec,
-    DatasetSpec,
-    DecoderSpec,
-    EncoderSpec,
-    LatentSpec,
-    LossSpec,
-    RunEvent,
-    TaskSpec,
-)
+from aeplug.admission import COLLECTED as COLLECTED
+from aeplug.admission import HOOKS as HOOKS
+from aeplug.admission import checked, hook_version, implemented_hooks, raised_at, reason_of
+from aeplug.discovery import installed, single_files
+from aeplug.errors import PluginError, nearest
+from aeplug.plugin_trace import Trace
+from aeplug.specs import RunEvent, TaskSpec
 
 if TYPE_CHECKING:
     import click
 
-    Spec = EncoderSpec | LatentSpec | DecoderSpec | LossSpec | CodecSpec | DatasetSpec | TaskSpec
-
-GROUP = "aeplug"
 PLUGINS_DIR_VARIABLE = "AEPLUG_PLUGINS_DIR"
 BLOCK_VARIABLE = "AEPLUG_BLOCK"
-DISTRIBUTION = "aeplug"
+SLOW_VARIABLE = "AEPLUG_SLOW_IMPORT_SECONDS"
 
 #: A plug-in slower than this (seconds) is named: everyone waits for it at every command.
 SLOW_IMPORT_SECONDS = 1.0
-
-#: Which hook brings which kind of spec.
-COLLECTED: Mapping[str, type] = MappingProxyType(
-    {
-        "aeplug_encoders": EncoderSpec,
-        "aeplug_latents": LatentSpec,
-        "aeplug_decoders": DecoderSpec,
-        "aeplug_losses": LossSpec,
-        "aeplug_codecs": CodecSpec,
-        "aeplug_datasets": DatasetSpec,
-        "aeplug_tasks": TaskSpec,
-    }
-)
-HOOKS = (*COLLECTED, "aeplug_commands", "aeplug_run_event")
 
 
 @dataclass
@@ -75,6 +53,10 @@ class Plugin:
         seconds: how long its import took.
         hooks: names of the hooks it implements.
         provides: names of what it brings, by kind (``"task": ["mnist", ...]``).
+        notes: what is to be mended in it though it is used (slow, deprecated, prints ...).
+        summary: the first line of its docstring.
+        location: the file it was imported from; of one that raised, with the line.
+        hook_version: the one it says it needs; None where it says nothing.
     """
 
     name: str
@@ -85,6 +67,10 @@ class Plugin:
     seconds: float = 0.0
     hooks: list[str] = field(default_factory=list)
     provides: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    summary: str = ""
+    location: str = ""
+    hook_version: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The plug-in as JSON-ready values, for ``aeplug plugins --json``."""
@@ -115,62 +101,76 @@ class Plugins:
         self._strict = strict
         self._registered: list[Plugin] = []
         self._silenced: set[str] = set()
+        self._trace = Trace(self.manager)
         blocked = set(block)
-        for entry_point in _entry_points():
-            distribution = entry_point.dist
-            home = distribution.name if distribution else "unknown"
-            version = distribution.version if distribution else ""
-            plugin = Plugin(entry_point.name, f"{home} {version}".strip(), version)
-            if only_builtin and home != DISTRIBUTION:
+        for found in [*installed(), *(one for folder in folders for one in single_files(folder))]:
+            plugin = Plugin(found.name, found.origin, found.version)
+            if only_builtin and not found.builtin:
                 plugin.status, plugin.reason = "blocked", "--no-plugins"
-            self._admit(plugin, blocked, entry_point.load)
-        for folder in folders:
-            for path in _plugin_files(folder):
-                plugin = Plugin(path.stem, str(path))
-                if only_builtin:
-                    plugin.status, plugin.reason = "blocked", "--no-plugins"
-                self._admit(plugin, blocked, lambda path=path: _import_file(path))
+            self._admit(plugin, blocked, found.load)
         for unknown in sorted(blocked - {plugin.name for plugin in self.plugins}):
             names = (plugin.name for plugin in self.plugins)
             _warn(f"--block {unknown}: no such plug-in. {nearest(unknown, names)}")
 
     # Loading
 
-    def _admit(self, plugin: Plugin, blocked: set[str], load: Any) -> None:
+    def _admit(self, plugin: Plugin, blocked: set[str], load: Callable[[], Any]) -> None:
         self.plugins.append(plugin)
         if plugin.name in blocked:
             plugin.status, plugin.reason = "blocked", "--block"
         if plugin.status == "blocked":
+            self._trace.say(f"'{plugin.name}' ({plugin.origin}) is left out: {plugin.reason}")
             return
         had_torch = "torch" in sys.modules
         began = time.perf_counter()
+        deprecated: list[warnings.WarningMessage] = []
         try:
-            # What a plug-in prints must not end up in the JSON of the program around it.
-            with contextlib.redirect_stdout(sys.stderr):
+            self._refuse_second(plugin)
+            with self._diverted(plugin, "when it is loaded"):
                 module = load()
             plugin.seconds = time.perf_counter() - began
-            plugin.hooks = _implemented_hooks(self.manager, module)
-            self._register(plugin, module)
+            plugin.location = str(getattr(module, "__file__", None) or "")
+            plugin.summary = (inspect.getdoc(module) or "").partition("\n")[0]
+            plugin.hook_version = hook_version(module)
+            plugin.hooks = implemented_hooks(self.manager, module)
+            with warnings.catch_warnings(record=True) as deprecated:
+                warnings.simplefilter("always")
+                self._register(plugin, module)
         except (Exception, SystemExit) as error:
+            plugin.seconds = plugin.seconds or time.perf_counter() - began
             self._disable(plugin, error)
             return
+        self._trace.say(
+            f"registered '{plugin.name}' ({plugin.origin}) after {plugin.seconds:.3f} s: "
+            + ", ".join(plugin.hooks)
+        )
         # A single file may import torch: it is somebody's own, and seldom loaded.
         excused = not plugin.version and not had_torch and "torch" in sys.modules
-        if plugin.seconds > SLOW_IMPORT_SECONDS and not excused:
-            _warn(f"plug-in '{plugin.name}' ({plugin.origin}) took {plugin.seconds:.1f} s to load")
+        if plugin.seconds > _slow_seconds():
+            text = f"took {plugin.seconds:.1f} s to load"
+            if excused:
+                plugin.notes.append(f"{text}, torch with it")
+            else:
+                self._note(plugin, text)
+        for warning in deprecated:
+            self._note(plugin, " ".join(str(warning.message).split()))
+            # For Python's own filters too, in the plug-in's name: pytest shows it to its author.
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
-    def _register(self, plugin: Plugin, module: Any) -> None:
+    def _refuse_second(self, plugin: Plugin) -> None:
         for other in self.plugins:
             if other is not plugin and other.name == plugin.name and other.status == "ok":
                 raise PluginError(f"its name is taken by the plug-in of {other.origin}")
+
+    def _register(self, plugin: Plugin, module: Any) -> None:
         self.manager.register(module, plugin.name)
         self._registered.append(plugin)
 
     def _disable(self, plugin: Plugin, error: BaseException) -> None:
-        plugin.status = "broken"
-        plugin.reason = " ".join(f"{type(error).__name__}: {error}".split())
-        if isinstance(error, AeplugError):
-            plugin.reason = str(error)
+        plugin.status, plugin.reason = "broken", reason_of(error)
+        plugin.location = raised_at(error) or plugin.location
         plugin.provides = {}
         text = f"plug-in '{plugin.name}' ({plugin.origin}) is not used: {plugin.reason}"
         if self._strict:
@@ -179,6 +179,21 @@ class Plugins:
         if any(plugin is registered for registered in self._registered):
             self.manager.unregister(name=plugin.name)
 
+    def _note(self, plugin: Plugin, text: str) -> None:
+        """Say once what is to be mended in a plug-in that is used, and keep it for the lists."""
+        if text not in plugin.notes:
+            plugin.notes.append(text)
+            _warn(f"plug-in '{plugin.name}' ({plugin.origin}) {text}")
+
+    @contextlib.contextmanager
+    def _diverted(self, plugin: Plugin, when: str = "") -> Iterator[None]:
+        """What a plug-in prints must not end up in the JSON of the program around it."""
+        stream = _Diverted()
+        with contextlib.redirect_stdout(stream):
+            yield
+        if when and stream.used and not any("stdout" in note for note in plugin.notes):
+            self._note(plugin, f"prints to stdout {when}; it went to stderr")
+
     def _call(self, plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
         """Call one hook of one plug-in alone, so that its exception is its own."""
         others = [
@@ -186,7 +201,9 @@ class Plugins:
             for name, module in self.manager.list_name_plugin()
             if name != plugin.name and module is not None
         ]
-        with contextlib.redirect_stdout(sys.stderr):
+        # An observer may print: it has somebody to tell. At start-up nobody asked.
+        when = "" if hook == "aeplug_run_event" else f"in {hook}"
+        with self._diverted(plugin, when):
             results = self.manager.subset_hook_caller(hook, others)(**arguments)
             return [list(result) if hook in COLLECTED else result for result in results]
 
@@ -208,7 +225,7 @@ class Plugins:
                     for hook, expected in COLLECTED.items()
                     if hook in plugin.hooks
                     for result in self._call(plugin, hook)
-                    for spec in _checked(result, hook, expected)
+                    for spec in checked(result, hook, expected)
                 ]
             except (Exception, SystemExit) as error:
                 self._disable(plugin, error)
@@ -219,7 +236,10 @@ class Plugins:
         for kind, by_name in found.items():
             for name, owners in by_name.items():
                 if len(owners) > 1:
-                    _warn(_duplicate(kind, name, owners) + "; asking for it is an error")
+                    text = _duplicate(kind, name, owners)
+                    _warn(f"{text}; asking for it is an error")
+                    for _, plugin in owners:
+                        plugin.notes.append(f"{text}: leave one out with --block")
         return found
 
     def specs(self, kind: str) -> list[Any]:
@@ -251,6 +271,28 @@ class Plugins:
         """
         self.find(kind, name)
         return self._specs[kind][name][0][1]
+
+    def brought_by(self, plugin: Plugin) -> list[tuple[str, Any]]:
+        """Kind and spec of all that a plug-in brings, names that another brings too included."""
+        return [
+            (kind, spec)
+            for kind, by_name in self._specs.items()
+            for owners in by_name.values()
+            for spec, owner in owners
+            if owner is plugin
+        ]
+
+    def named(self, name: str) -> Plugin:
+        """The plug-in of a name, used or not; of several the one that is used.
+
+        Raises:
+            PluginError: there is none; the message names the nearest.
+        """
+        there = [plugin for plugin in self.collect() if plugin.name == name]
+        if not there:
+            names = (plugin.name for plugin in self.plugins)
+            raise PluginError(f"no plug-in is called '{name}'. {nearest(name, names)}")
+        return next((plugin for plugin in there if plugin.status == "ok"), there[0])
 
     def task(self, name: str) -> TaskSpec:
         """The task called ``name``; raises :class:`PluginError` as :meth:`find`."""
@@ -287,7 +329,7 @@ class Plugins:
                     self._silenced.add(plugin.name)
                     _warn(
                         f"plug-in '{plugin.name}' failed on '{event.kind}' "
-                        f"({type(error).__name__}: {error}); training goes on"
+                        f"({reason_of(error)}); training goes on"
                     )
 
     def collect(self) -> list[Plugin]:
@@ -296,74 +338,21 @@ class Plugins:
         return self.plugins
 
 
-def _entry_points() -> list[importlib.metadata.EntryPoint]:
-    """Entry points of the group, aeplug's own first, then by distribution and name."""
+class _Diverted:
+    """Stands in for stdout: what is written goes to stderr, as far as there is one."""
 
-    def order(entry_point: importlib.metadata.EntryPoint) -> tuple[bool, str, str]:
-        home = entry_point.dist.name if entry_point.dist else ""
-        return home != DISTRIBUTION, home, entry_point.name
+    def __init__(self) -> None:
+        self.used = False
 
-    # A distribution found twice on sys.path (checkout and installation) yields each twice.
-    unique = {(e.name, e.value): e for e in importlib.metadata.entry_points(group=GROUP)}
-    return sorted(unique.values(), key=order)
+    def write(self, text: str) -> int:
+        self.used = self.used or bool(text.strip())
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(text)
+        return len(text)
 
-
-def _plugin_files(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise PluginError(f"plug-in folder '{folder}' does not exist or is not a folder")
-    for path in sorted(folder.glob("*.py")):
-        if not path.name.startswith(("_", "test_", "conftest")):
-            yield path
-
-
-def _import_file(path: Path) -> Any:
-    """Import a single-file plug-in under its stem, so that ``"stem:Class"`` factories work."""
-    name = path.stem
-    present = sys.modules.get(name)
-    if present is not None:
-        if Path(getattr(present, "__file__", None) or "").resolve() == path.resolve():
-            return present
-        raise PluginError(f"its name '{name}' is taken by another module; rename the file")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _implemented_hooks(manager: pluggy.PluginManager, module: Any) -> list[str]:
-    """Names of a module's hooks; refuses misspelt ones, which pluggy would silently ignore."""
-    hooks = []
-    for name in dir(module):
-        options = manager.parse_hookimpl_opts(module, name)
-        if options is not None:
-            hook = options.get("specname") or name
-            if hook not in HOOKS and not options.get("optionalhook"):
-                raise PluginError(f"there is no hook '{hook}'. {nearest(hook, HOOKS)}")
-            hooks.append(hook)
-        elif name.startswith("aeplug_") and callable(getattr(module, name)):
-            raise PluginError(f"its function '{name}' lacks the decorator @hookimpl")
-    if not hooks:
-        raise PluginError("it implements no hook (functions aeplug_... under @hookimpl)")
-    return hooks
-
-
-def _checked(specs: list[Any], hook: str, expected: type) -> list[Any]:
-    for spec in specs:
-        if not isinstance(spec, expected):
-            raise PluginError(
-                f"{hook} gave {type(spec).__name__} {spec!r:.60}, expected {expected.__name__}"
-            )
-        texts = (spec.name, spec.summary)  # type: ignore[attr-defined]
-        if not texts[0] or not all(isinstance(text, str) for text in texts):
-            raise PluginError(f"{hook} gave {expected.__name__} without name or summary: {texts}")
-    return specs
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
 
 
 def _duplicate(kind: str, name: str, owners: list[tuple[Any, Plugin]]) -> str:
@@ -373,6 +362,13 @@ def _duplicate(kind: str, name: str, owners: list[tuple[Any, Plugin]]) -> str:
 
 def _warn(text: str) -> None:
     print(f"aeplug: warning: {text}", file=sys.stderr)
+
+
+def _slow_seconds() -> float:
+    try:
+        return float(os.environ.get(SLOW_VARIABLE, SLOW_IMPORT_SECONDS))
+    except ValueError:
+        return SLOW_IMPORT_SECONDS
 
 
 _active: Plugins | None = None

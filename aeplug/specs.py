@@ -164,6 +164,26 @@ class DemoSpec:
 
 
 @dataclass(frozen=True)
+class AttributeSpec:
+    """A quantity that can be measured of a task's items, for ``aeplug attribute``.
+
+    Attributes:
+        name: what users type; lower case with hyphens.
+        measure: ``"module:function"``: a :class:`aeplug.interfaces.Batch` with items as its
+            ``target`` ``(B, *shape.target)`` and their ``cond``, and the
+            :class:`aeplug.interfaces.DataShape` -> float ``(B,)``, NaN where an item has no such
+            thing. Items of one batch must not influence one another.
+        unit: of what is measured.
+        summary: one line for lists.
+    """
+
+    name: str
+    measure: str
+    unit: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """A composition, by name, of parts: what ``aeplug train NAME`` trains.
 
@@ -183,6 +203,7 @@ class TaskSpec:
         weights: ``"package:folder"`` of the checkpoint that ships with it, if one does.
         temperature: what ``sample`` draws at unless it is told; 1 is the model's own.
         demo: how ``aeplug demo`` shows it, if it does.
+        attributes: what can be measured of items, and steered.
     """
 
     name: str
@@ -203,6 +224,7 @@ class TaskSpec:
     weights: str | None = None
     temperature: float = 1.0
     demo: DemoSpec | None = None
+    attributes: tuple[AttributeSpec, ...] = ()
 
     kind: ClassVar[str] = "task"
 

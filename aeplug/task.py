@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from aeplug.config import NAMED_ROLES, TaskConfig
+from aeplug.draws import Draws
 from aeplug.errors import ConfigError
-from aeplug.interfaces import Batch, Context, DataShape, Features, Knobs, Posterior, Prepare
+from aeplug.interfaces import (
+    Adversarial,
+    Batch,
+    Connected,
+    Context,
+    DataShape,
+    Encoded,
+    Features,
+    Knobs,
+    LatentTerms,
+    Posterior,
+    Prepare,
+    Stepped,
+)
 from aeplug.schedules import Schedule
+
+if TYPE_CHECKING:
+    from aeplug.distributed import World
+
+#: Terms that latent parts give beside figures: see :class:`aeplug.interfaces.LatentTerms`.
+PENALTY, ADVERSARY = "penalty", "adversary"
 
 
 def build_prepare(config: TaskConfig, shape: DataShape) -> Prepare:
@@ -26,6 +46,14 @@ def build_prepare(config: TaskConfig, shape: DataShape) -> Prepare:
     except (ValueError, TypeError) as error:
         raise ConfigError(f"task '{config.task.name}' cannot be built: {error}") from error
     return prepare
+
+
+def objective(losses: Mapping[str, Tensor]) -> Tensor:
+    """What a training step differentiates: the loss, and what an adversary minimises beside it.
+
+    No term reaches the other side's weights, so that one pass serves both.
+    """
+    return losses["loss"] + losses[ADVERSARY] if ADVERSARY in losses else losses["loss"]
 
 
 class Task(nn.Module):
@@ -52,6 +80,9 @@ class Task(nn.Module):
                 sections["decoder"].config, shape, self.latent.latent_shape
             )
             self.loss = sections["loss"].factory(sections["loss"].config, shape)
+            for part in self.parts():
+                if isinstance(part, Connected):
+                    part.connect(self)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"task '{config.task.name}' cannot be built: {error}") from error
         self.schedules = {
@@ -60,6 +91,20 @@ class Task(nn.Module):
             for field, value in dict(sections[role].config).items()
             if isinstance(value, Schedule)
         }
+
+    def parts(self) -> list[nn.Module]:
+        """Encoder, latent, decoder and loss."""
+        return [getattr(self, role) for role in NAMED_ROLES]
+
+    def adversaries(self) -> list[nn.Module]:
+        """The parts' own critics, whose weights are updated apart."""
+        return [part.adversary for part in self.parts() if isinstance(part, Adversarial)]
+
+    def stepped(self, skipped: Tensor, world: World) -> None:
+        """Let parts move what the optimizers do not; see :class:`aeplug.interfaces.Stepped`."""
+        for part in self.parts():
+            if isinstance(part, Stepped):
+                part.stepped(skipped, world)
 
     def knobs(self, device: torch.device) -> dict[str, Tensor]:
         """A 0-d float32 tensor for every schedule among the parts' settings, by field name."""
@@ -87,12 +132,51 @@ class Task(nn.Module):
     def measure(
         self, batch: Batch, knobs: Knobs, generator: torch.Generator | None = None
     ) -> tuple[dict[str, Tensor], Any, Posterior]:
-        """Losses, decoder output and posterior of a batch, with teacher forcing."""
-        posterior, context = self.encode(batch.input, batch.context(with_target=True))
-        output = self.decoder(posterior.sample(generator), context, knobs)
-        return self.loss(output, batch, posterior, knobs), output, posterior
+        """Losses, decoder output and posterior of a batch, with teacher forcing.
+
+        Of several draws an item, where the loss asks for them, output and posterior have a row
+        each.
+        """
+        context, input = batch.context(with_target=True), batch.input
+        by_input = self._differentiates
+        with torch.set_grad_enabled(torch.is_grad_enabled() or by_input):
+            if by_input:
+                input = input.detach().requires_grad_()
+            posterior, context = self.encode(input, context)
+            draws = getattr(self.loss, "draws", 0)
+            if draws:
+                posterior = Draws(posterior, draws, self.latent)
+                batch, context = batch.repeated(draws), context.repeated(draws)
+            z = posterior.sample(generator)
+        output = self.decoder(z, context, knobs)
+        terms = dict(self.loss(output, batch, posterior, knobs))
+        if isinstance(self.latent, LatentTerms):
+            found = posterior.each if isinstance(posterior, Draws) else posterior
+            encoded = Encoded(found, z, input, knobs, self.training, generator)
+            more = dict(self.latent.terms(encoded))
+            if PENALTY in more:
+                terms["loss"] = terms["loss"] + more[PENALTY]
+            if ADVERSARY in more and ADVERSARY in terms:
+                more[ADVERSARY] = more[ADVERSARY] + terms[ADVERSARY]
+            terms |= more
+        return terms, output, posterior
+
+    @property
+    def _differentiates(self) -> bool:
+        """Whether a term is made of the latent's derivative by the input."""
+        return bool(getattr(self.latent, "input_gradient", False))
 
     def compile_parts(self) -> None:
-        """Compile the parts in place; the wrapper stays plain, so state keeps its names."""
-        for role in NAMED_ROLES:
-            getattr(self, role).compile()
+        """Compile the parts in place; the wrapper stays plain, so state keeps its names.
+
+        Raises:
+            ConfigError: the latent's derivative is itself differentiated, which the compiler
+                cannot.
+        """
+        if self._differentiates:
+            raise ConfigError(
+                "train.compile: a penalty on the latent's derivative (latent.contractive) cannot "
+                "be compiled"
+            )
+        for part in self.parts():
+            part.compile()

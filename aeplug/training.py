@@ -6,7 +6,6 @@ reads a value back from the device; losses are summed there and read every ``log
 
 from __future__ import annotations
 
-import copy
 import math
 import signal
 import time
@@ -18,8 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from aeplug import __version__, checkpoint
+from aeplug import checkpoint
+from aeplug.averaging import averaged_copy, follow
 from aeplug.checkpoint import Checkpoint
+from aeplug.collapse import CollapseWatch
 from aeplug.config import TaskConfig
 from aeplug.console import Progress, duration, figures
 from aeplug.datasets import epoch_order
@@ -28,12 +29,13 @@ from aeplug.errors import CheckpointError, TrainingError
 from aeplug.heldout import mean_losses
 from aeplug.interfaces import Dataset, DataShape, Prepare, Split
 from aeplug.interruption import Interrupted, stop_requests
-from aeplug.optimizers import build_optimizers
+from aeplug.optimizers import build_sides
 from aeplug.plugins import Plugins
+from aeplug.provenance import described, rounded
 from aeplug.runs import BEST, LAST, Run
 from aeplug.schedules import learning_rate
 from aeplug.specs import RunEvent
-from aeplug.task import Task, build_prepare
+from aeplug.task import Task, build_prepare, objective
 
 
 @dataclass
@@ -84,7 +86,7 @@ class Training:
         # What `prepare` makes of the data is what the parts are built for.
         self.shape: DataShape = getattr(self.prepare, "shape", self.dataset.shape)
         self.task = Task(self.config, self.shape).to(device)
-        self.averaged = copy.deepcopy(self.task).requires_grad_(False) if settings.ema else None
+        self.averaged: Task | None = averaged_copy(self.task) if settings.ema else None
         if settings.compile:
             self.task.compile_parts()
         self.model: torch.nn.Module = self.task
@@ -93,11 +95,13 @@ class Training:
                 self.task, device_ids=[device] if device.type == "cuda" else None
             )
         self.parameters = [p for p in self.task.parameters() if p.requires_grad]
-        self.optimizers = build_optimizers(self.task, settings)
+        self.sides = build_sides(self.task, settings)
         self.train_split: Split = self.dataset.split("train").to(device)
         self.val_split: Split = self.dataset.split("val").to(device)
         self._held_out = math.inf
         self._plan()
+        bf16 = self.config.train.precision == "bf16"
+        self.collapse = CollapseWatch(self.prepare, self.val_split, self.batch_size, bf16)
 
     def _plan(self) -> None:
         settings, size = self.config.train, self.world.size
@@ -148,17 +152,17 @@ class Training:
                 step = reached.step
                 self._seed(generator, step)
                 self.task.turn(knobs, step, self.total)
-                lr = learning_rate(step, self.total, settings.lr, self.warmup, settings.lr_floor)
-                for optimizer in self.optimizers:
-                    for group in optimizer.param_groups:
-                        group["lr"] = lr
+                for side in self.sides:
+                    side.turn(
+                        learning_rate(step, self.total, side.lr, self.warmup, settings.lr_floor)
+                    )
                 batch = self.prepare(self.train_split.take(index), generator, training=True)
                 with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
                     losses = self.model(batch, knobs)
-                losses["loss"].backward()
+                objective(losses).backward()
                 skipped += self._step()
                 if self.averaged is not None:
-                    self._average(step)
+                    follow(self.averaged, self.task, settings.ema, step)
                 for name, value in losses.items():
                     value = value.detach()
                     totals[name] = totals[name] + value if name in totals else value
@@ -174,7 +178,7 @@ class Training:
                 # Before each checkpoint too: sums not yet read would be lost to a resumed run.
                 if save or step % settings.log_every == 0:
                     reached.seconds = before + time.perf_counter() - began
-                    self._log(progress, totals, skipped, summed, lr)
+                    self._log(progress, totals, skipped, summed)
                     totals, summed = {}, 0
                     skipped.zero_()
                 if last or (step % self.eval_every == 0):
@@ -218,34 +222,10 @@ class Training:
         generator.manual_seed((number + 2**40) % 2**63)
 
     def _step(self) -> Tensor:
-        """Clip and update, unless the gradient is not finite; 1.0 if it was skipped, else 0.0.
-
-        The optimizers take both decisions on the device (``grad_scale``, ``found_inf``: what
-        torch's own GradScaler hands to fused ones), so that no step waits for a value. Under DDP
-        the gradients, hence the norm, are the same in every process.
-        """
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        found_inf = (~torch.isfinite(norm)).float()
-        clip = self.config.train.clip
-        scale = (norm / clip).clamp_(min=1.0) if clip else None
-        for optimizer in self.optimizers:
-            optimizer.grad_scale = scale  # type: ignore[attr-defined]
-            optimizer.found_inf = found_inf  # type: ignore[attr-defined]
-            optimizer.step()
-            optimizer.zero_grad()
-        return found_inf
-
-    def _average(self, step: int) -> None:
-        assert self.averaged is not None
-        # Early on the average follows faster, else it would remember the random start.
-        decay = min(self.config.train.ema, (step + 1) / (step + 10))
-        with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.averaged.parameters()), list(self.task.parameters()), 1 - decay
-            )
-            for kept, new in zip(self.averaged.buffers(), self.task.buffers(), strict=True):
-                kept.copy_(new)
+        """Update every side; 1.0 if any of them skipped it, else 0.0, on the device."""
+        skipped = [side.step(self.config.train.clip) for side in self.sides]
+        self.task.stepped(skipped[0], self.world)
+        return torch.stack(skipped).amax()
 
     # Rare events
 
@@ -255,7 +235,6 @@ class Training:
         totals: Mapping[str, Tensor],
         skipped: Tensor,
         summed: int,
-        lr: float,
     ) -> None:
         names = list(totals)
         values = torch.stack([*(totals[name].float() for name in names), skipped])
@@ -272,6 +251,7 @@ class Training:
         metrics = dict(zip(names, (number / summed for number in numbers), strict=True))
         progress.describe(figures(metrics) + self._skipped_text())
         if self.world.writes and self.run_folder:
+            lr = self.sides[0].optimizers[0].param_groups[0]["lr"]
             self.run_folder.log(self._record("train", {**metrics, "lr": lr}))
         self._announce("logged", metrics)
 
@@ -284,6 +264,9 @@ class Training:
             f"step {reached.step}  epoch {epoch:.3g}  held out: {figures(metrics)}"
             f"{self._skipped_text()}  {duration(reached.seconds)}"
         )
+        if self.world.writes:
+            last = reached.step == self.total
+            self.collapse.look(self.averaged or self.task, progress.say, last=last)
         if self.world.writes and self.run_folder:
             self.run_folder.log(self._record("val", metrics))
         self._announce("evaluated", metrics)
@@ -301,7 +284,7 @@ class Training:
             "step": reached.step,
             "epoch": round(reached.step / self.steps_per_epoch, 4),
             "split": split,
-            **{name: _significant(value) for name, value in metrics.items()},
+            **{name: rounded(value) for name, value in metrics.items()},
             "skipped": reached.skipped,
             "seconds": round(reached.seconds, 3),
         }
@@ -325,21 +308,11 @@ class Training:
 
     def header(self, metrics: Mapping[str, float] | None = None) -> dict[str, Any]:
         """What a checkpoint says of itself."""
-        shape = self.shape
         return {
-            "aeplug": __version__,
-            "task": self.config.task.name,
-            "plugins": plugins_of(self.config, self.plugins),
-            "config": self.config.as_dict(),
-            "shape": {
-                "input": list(shape.input),
-                "target": list(shape.target),
-                "classes": shape.classes,
-                "conditions": {name: list(classes) for name, classes in shape.conditions.items()},
-            },
+            **described(self.config, self.plugins, self.shape),
             "step": self.reached.step,
             "total_steps": self.total,
-            "metrics": {name: _significant(value) for name, value in (metrics or {}).items()},
+            "metrics": {name: rounded(value) for name, value in (metrics or {}).items()},
         }
 
     def _save(
@@ -349,7 +322,9 @@ class Training:
             trainer = None
             if which == LAST:
                 trainer = {
-                    "optimizers": {"main": [o.state_dict() for o in self.optimizers]},
+                    "optimizers": {
+                        side.name: [o.state_dict() for o in side.optimizers] for side in self.sides
+                    },
                     "reached": vars(self.reached).copy(),
                     "raw": self.task.state_dict() if self.averaged is not None else None,
                 }
@@ -373,8 +348,10 @@ class Training:
             source.load_into(self.averaged if self.averaged is not None else self.task)
             if self.averaged is not None:
                 self.task.load_state_dict(state["raw"])
-            for optimizer, kept in zip(self.optimizers, state["optimizers"]["main"], strict=True):
-                optimizer.load_state_dict(kept)
+            for side in self.sides:
+                states = state["optimizers"][side.name]
+                for optimizer, kept in zip(side.optimizers, states, strict=True):
+                    optimizer.load_state_dict(kept)
             self.reached = Progressed(**state["reached"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{source.folder} cannot be resumed: {error}") from error
@@ -401,17 +378,3 @@ class Training:
                     dict(metrics),
                 )
             )
-
-
-def plugins_of(config: TaskConfig, plugins: Plugins) -> dict[str, str]:
-    """Plug-ins whose parts a task uses, with their origin: what a checkpoint needs again."""
-    owners = [plugins.owner("task", config.task.name)]
-    for section, chosen in config.sections.items():
-        if chosen.name:
-            owners.append(plugins.owner("dataset" if section == "data" else section, chosen.name))
-    return {plugin.name: plugin.origin for plugin in owners}
-
-
-def _significant(value: float) -> float | None:
-    # NaN is not JSON.
-    return float(f"{value:.7g}") if math.isfinite(value) else None

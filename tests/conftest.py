@@ -85,8 +85,11 @@ def tiny_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def invoke(tiny_process: None, capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """``invoke("train", "tiny")``: the command line in this process."""
+def invoke(
+    tiny_process: None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """``invoke("train", "tiny")``: the command line in this process, 100 columns wide."""
+    monkeypatch.setenv("COLUMNS", "100")
     from aeplug.cli import main
     from aeplug.cli.program import cli
 

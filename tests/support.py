@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
+import venv
 from importlib import metadata
 from pathlib import Path
 
@@ -79,3 +81,37 @@ def assert_one_line_error(stderr: str, *parts: str) -> None:
     assert "this is a bug" not in lines[0]
     for part in parts:
         assert part in lines[0], lines[0]
+
+
+def build_wheel(folder: Path, project: Path = ROOT) -> Path:
+    """A distribution as it is shipped, built into an empty folder."""
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=project,
+        env=environment(),
+        check=True,
+        capture_output=True,
+    )
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def clean_python(folder: Path, *wheels: Path) -> Path:
+    """The python of an empty venv with these wheels, beside the packages present here."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    python = folder / scripts / "python"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"),
+            *("--no-deps", "--no-index", "--disable-pip-version-check"),
+            *map(str, wheels),
+        ],
+        check=True,
+        capture_output=True,
+        env=environment(),
+    )
+    (site,) = folder.glob("lib/python*/site-packages") if os.name != "nt" else [folder / "Lib"]
+    # Packages found there, but no .pth files: the checkout installed there stays out of sight.
+    (site / "present.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return python

@@ -90,6 +90,28 @@ def test_no_hook_is_called_in_a_step(make_training, tmp_path, plugins):
     assert counts == [6, 6]
 
 
+def test_no_hook_is_called_between_the_steps_that_report(make_training, tmp_path, plugins):
+    """Which steps hooks are called at, by one's own count of steps."""
+    settings = {"train.steps": 30, "train.log_every": 10, "train.eval_every": 15}
+    training = make_training({**settings, "train.save_every": 30}, tmp_path / "run")
+    step, calls = training._step, []
+    done = 0
+
+    def counted():
+        nonlocal done
+        done += 1
+        return step()
+
+    training._step = counted
+    undo = plugins.manager.add_hookcall_monitoring(
+        lambda name, impls, kwargs: calls.append(done), lambda *rest: None
+    )
+    training.run()
+    undo()
+    assert done == 30
+    assert set(calls) == {0, 10, 15, 20, 30}
+
+
 def _imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -104,10 +126,87 @@ def test_the_core_imports_no_plug_in():
     packages = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
     assert "aeplug_image" in packages
     for path in (ROOT / "aeplug").rglob("*.py"):
-        assert not _imports(path) & packages, path
+        assert not _imports(path) & (packages | {"plugins"}), path
         text = path.read_text(encoding="utf-8")
         for package in packages:
             assert f'"{package}' not in text and f"'{package}" not in text, path
+
+
+def private_names(source: str) -> list[str]:
+    """Private names of aeplug that a source uses, however it comes by them."""
+    found = []
+    modules: dict[str, str] = {}  # what a name here stands for
+
+    def private(dotted: str) -> bool:
+        return any(p.startswith("_") and not p.endswith("__") for p in dotted.split("."))
+
+    def ours(dotted: str) -> bool:
+        return dotted.split(".")[0] == "aeplug"
+
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if ours(alias.name):
+                    modules[alias.asname or "aeplug"] = alias.name if alias.asname else "aeplug"
+                    found += [alias.name] * private(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and ours(node.module or ""):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                modules[alias.asname or alias.name] = full
+                found += [full] * private(full)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            parts = [node.attr]
+            inner = node.value
+            while isinstance(inner, ast.Attribute):
+                parts.append(inner.attr)
+                inner = inner.value
+            if isinstance(inner, ast.Name) and inner.id in modules:
+                full = ".".join([modules[inner.id], *reversed(parts)])
+                found += [full] * private(full)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            path = node.value.replace(":", ".")
+            if ours(path) and path.replace(".", "").isidentifier():
+                found += [path] * private(path)
+    return found
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from aeplug.config import _factory",
+        "from aeplug.config import _factory as factory",
+        "import aeplug._secret",
+        "import aeplug.config\naeplug.config._factory()",
+        "from aeplug import config\nconfig._factory",
+        "import aeplug.config as c\nc._factory",
+        "from aeplug.plugins import Plugins\nPlugins._call",
+        "'aeplug.config:_factory'",
+    ],
+)
+def test_a_private_name_is_found(source):
+    assert private_names(source)
+
+
+def test_what_is_public_or_ones_own_is_not_taken_for_one():
+    assert not private_names(
+        "import aeplug\nfrom aeplug import config\nfrom aeplug_image.mlp import _layers\n"
+        "aeplug.__version__\nself._x\nconfig.PartConfig\n'aeplug.arrays:PrepareArrays'"
+    )
+
+
+PLUG_INS = sorted(
+    path
+    for folder in (ROOT / "plugins", ROOT / "tests" / "plugins_outside")
+    for path in folder.rglob("*.py")
+)
+
+
+def test_no_plug_in_uses_a_private_name_of_the_engine():
+    assert {"aeplug_image", "aeplug_sensors"} <= {path.parent.name for path in PLUG_INS}
+    found = {path: private_names(path.read_text(encoding="utf-8")) for path in PLUG_INS}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize(

@@ -82,12 +82,12 @@ class TestResults:
         through = model.reconstruct_chunks
         started = threading.Event()
 
-        def slow_at_first(raws, sampling):
+        def slow_at_first(raws, *how):
             if not started.is_set():  # until others have been read
                 time.sleep(0.5)
                 started.set()
             sizes.append(len(raws))
-            return through(raws, sampling)
+            return through(raws, *how)
 
         monkeypatch.setattr(model, "reconstruct_chunks", slow_at_first)
         assert make(model, tmp_path / "in", out=tmp_path / "out").run() == 0
@@ -103,10 +103,10 @@ class TestResults:
         seeds = {}
         through = model.reconstruct_chunks
 
-        def noted(raws, sampling):
+        def noted(raws, sampling, *more):
             assert len(raws) == 1
             seeds.setdefault(len(seeds), sampling.generator.initial_seed())
-            return through(raws, sampling)
+            return through(raws, sampling, *more)
 
         monkeypatch.setattr(model, "reconstruct_chunks", noted)
         draws = Sampling(1.0, generator=model.generator(5))
@@ -190,10 +190,10 @@ class TestBadFiles:
         )
         through = model.reconstruct_chunks
 
-        def model_trouble(raws, sampling):
+        def model_trouble(raws, *how):
             if any(int(raw["x"][0, 0]) == 3 for raw in raws):
                 trouble("model", "03")
-            return through(raws, sampling)
+            return through(raws, *how)
 
         monkeypatch.setattr(model, "reconstruct_chunks", model_trouble)
         job = make(model, files, out=out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -205,10 +206,24 @@ def test_task_with_weights_in_a_missing_package_is_listed_as_without(invoke, tmp
 def test_slow_plug_in_is_named_with_its_seconds(load, capsys, monkeypatch):
     monkeypatch.setattr("aeplug.plugins.SLOW_IMPORT_SECONDS", 0.05)
     plugins = load({"sluggish": "import time\ntime.sleep(0.1)\n" + GOOD})
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if "'sluggish'" in line]
-    assert "took 0.1 s to load" in line
+    (line,) = warnings_about(capsys.readouterr().err, "sluggish")
+    assert re.search(r"took 0\.[1-9] s to load", line)
     assert by_name(plugins, "sluggish").status == "ok"
     assert by_name(plugins, "sluggish").seconds >= 0.1
+
+
+def test_import_that_fails_slowly_is_timed_too(load):
+    plugins = load({"late": "import time\ntime.sleep(0.1)\n1 / 0"})
+    assert by_name(plugins, "late").status == "broken"
+    assert by_name(plugins, "late").seconds >= 0.1
+
+
+def test_stdout_can_be_asked_what_it_is_while_it_is_diverted(load, capsys):
+    source = "import sys\nassert sys.stdout.writable()\nsys.stdout.flush()\n" + GOOD
+    plugins = load({"careful": source})
+    assert by_name(plugins, "careful").status == "ok"
+    assert by_name(plugins, "careful").notes == []
+    assert capsys.readouterr().out == ""
 
 
 class TestDuplicates:
@@ -222,6 +237,9 @@ class TestDuplicates:
         with pytest.raises(PluginError, match=r"'first_one' .* and 'second_one' .*--block"):
             plugins.task("twice")
         assert "twice" not in [task.name for task in plugins.specs("task")]
+        for name in ("first_one", "second_one"):
+            (note,) = by_name(plugins, name).notes
+            assert "task 'twice' is brought by 'first_one'" in note
         assert plugins.task("mnist").name == "mnist"
 
     def test_blocking_one_of_them_gives_the_other(self, load):

@@ -53,19 +53,13 @@ def make_inputs(folder: Path) -> None:
                 archive.extract(name, folder / "my-midi")
 
 
-@pytest.mark.parametrize("readme", ["README.md", "plugins/README.md"])
 def test_every_command_works(
-    readme: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """Those of plugins/README.md and its pages: tests/test_plugin_reference.py."""
     monkeypatch.chdir(tmp_path)
     make_inputs(tmp_path)
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    for name, code in re.findall(r"`(\w+\.py)`:[^`]*```python\n(.*?)```", text, re.DOTALL):
-        (tmp_path / name).write_text(code, encoding="utf-8")
-    lines = commands(ROOT / readme)
+    lines = commands(ROOT / "README.md")
     assert len(lines) >= 5
     for line in lines:
         program, *arguments = shlex.split(line)
@@ -73,12 +67,6 @@ def test_every_command_works(
         with pytest.raises(SystemExit) as ended:
             main(shortened(arguments))
         assert ended.value.code == 0, f"{line}\n{capfd.readouterr().err[-2000:]}"
-
-
-def test_the_tutorial_has_at_most_40_lines() -> None:
-    text = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"`waves\.py`:[^`]*```python\n(.*?)```", text, re.DOTALL)
-    assert len([line for line in code.splitlines() if line.strip()]) <= 40
 
 
 def test_the_python_example_gives_the_shapes_it_says() -> None:

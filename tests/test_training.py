@@ -313,6 +313,7 @@ def test_compiled_training_learns_the_same(make_training, tmp_path):
     from aeplug import checkpoint
 
     torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()  # other tests' graphs
     settings = {"train.epochs": 2, "train.compile": True}
     original = nn.Module.compile
     try:

@@ -224,7 +224,7 @@ class TestCommandLine:
         result = aeplug("evaluate", half, env=environment())
         assert result.returncode == 1
         assert "needs the plug-in 'tiny'" in result.stderr and "tiny.py" in result.stderr
-        assert "install it, or name its folder by --plugins-dir" in result.stderr
+        assert "name the folder of its file by --plugins-dir" in result.stderr
 
 
 def test_lines_beyond_the_checkpoint_are_dropped_and_written_again(tmp_path, make_training):

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import subprocess
-import sys
-import sysconfig
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
-from support import ROOT, environment
+from support import ROOT, build_wheel, clean_python, environment
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "pyproject.toml").is_file() or importlib.util.find_spec("hatchling") is None,
@@ -23,16 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT,
-        env=environment(),
-        check=True,
-        capture_output=True,
-    )
-    (found,) = folder.glob("*.whl")
-    return found
+    return build_wheel(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +36,13 @@ def test_every_module_and_no_test_is_in_it(names):
             assert relative in names, f"{relative} is missing"
     assert not [name for name in names if "test" in Path(name).name and name.endswith(".py")]
     assert not [name for name in names if name.startswith(("plugins/", "tests/", "benchmarks/"))]
+
+
+def test_templates_of_new_plug_ins_are_in_it(names):
+    templates = (ROOT / "aeplug" / "scaffold" / "templates").rglob("*.template")
+    expected = {path.relative_to(ROOT).as_posix() for path in templates}
+    assert len(expected) > 10
+    assert expected <= names
 
 
 def test_types_licence_and_entry_points_are_in_it(names, wheel):
@@ -79,23 +73,7 @@ def test_weights_are_in_it_if_there_are_any(names):
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory) -> Path:
     """The python of an empty venv with the wheel, beside the packages present here."""
-    folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=False, symlinks=True)
-    scripts = "Scripts" if os.name == "nt" else "bin"
-    python = folder / scripts / "python"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"),
-            *("--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)),
-        ],
-        check=True,
-        capture_output=True,
-        env=environment(),
-    )
-    (site,) = folder.glob("lib/python*/site-packages") if os.name != "nt" else [folder / "Lib"]
-    # Packages found there, but no .pth files: the checkout installed there stays out of sight.
-    (site / "present.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    return python
+    return clean_python(tmp_path_factory.mktemp("venv"), wheel)
 
 
 def run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -10,6 +10,9 @@ from aeplug.cli.options import VerbCommand, checkpoint_option, given_options
 from aeplug.cli.output import print_figures, print_json
 from aeplug.plugins import active
 
+#: Draws an item for the log-likelihood, unless they are given.
+DRAWS = 500
+
 
 @click.command(cls=VerbCommand)
 @click.argument("model")
@@ -17,6 +20,22 @@ from aeplug.plugins import active
 @click.option("--split", default="test", show_default=True, help="train, val or test.")
 @click.option("--items", type=click.IntRange(min=1), help="Only the first so many items.")
 @click.option("--baselines", is_flag=True, help="Simple methods on the same items, beside.")
+@click.option("--likelihood", is_flag=True, help="ELBO and log-likelihood of the items, in nats.")
+@click.option(
+    "--importance",
+    type=click.IntRange(min=1),
+    help="Draws an item for the log-likelihood; papers take 5000.  [default: 500]",
+)
+@click.option(
+    "--prior",
+    metavar="NAME",
+    help="Of the likelihood: own, standard, or fitted: gaussian, gmm.  [default: own]",
+)
+@click.option(
+    "--outliers",
+    metavar="FOLDER|DATASET",
+    help="Other things, to be told from the model's own by the error of reconstruction.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
 @checkpoint_option
@@ -26,6 +45,10 @@ def evaluate(
     split: str,
     items: int | None,
     baselines: bool,
+    likelihood: bool,
+    importance: int | None,
+    prior: str | None,
+    outliers: str | None,
     as_json: bool,
     device: str,
     checkpoint: str | None,
@@ -37,13 +60,22 @@ def evaluate(
     aeplug evaluate mnist
     aeplug evaluate runs/mnist-vae-20260101-120000 --baselines
     aeplug evaluate mnist --data my-digits/ --json
+    aeplug evaluate runs/binary-vae --likelihood --importance 5000 --items 1000
+    aeplug evaluate mnist --outliers printed-letters
 
     Names of figures end in their unit. With --data every file counts, whatever its split.
+    --likelihood takes the task's own targets, and names what distribution and binarisation they
+    are under; the more draws (--importance), the tighter the bound. --outliers gives the AUROC:
+    how often of two items, one of each kind, the other one is rebuilt worse.
     """
+    if not likelihood and (importance is not None or prior is not None):
+        raise click.UsageError("--importance and --prior are of --likelihood")
     from aeplug.datasets import first_items
     from aeplug.evaluation import choose_split, evaluation_dataset
     from aeplug.evaluation import evaluate as measure
+    from aeplug.likelihood import likelihood as measure_likelihood
     from aeplug.loading import load_model
+    from aeplug.outliers import compare, outlier_split
 
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
     options = given_options(loaded, "evaluate", values)
@@ -51,7 +83,14 @@ def evaluate(
     chosen = choose_split(dataset, "all" if data and split == "test" else split)
     if items is not None:
         chosen = first_items(chosen, items)
-    report = measure(loaded, chosen, options, with_baselines=baselines)
+    # First what may be refused: nobody shall wait for that.
+    strange = None if outliers is None else outlier_split(loaded, outliers, active())
+    further: dict[str, Any] = {}
+    if likelihood:
+        further |= measure_likelihood(loaded, chosen, importance or DRAWS, prior or "")
+    if strange is not None:
+        further |= {"outliers": outliers, **compare(loaded, chosen, strange)}
+    report = measure(loaded, chosen, options, with_baselines=baselines) | further
     report = {"model": str(model), "task": loaded.spec.name, **report}
     if as_json:
         print_json(report)

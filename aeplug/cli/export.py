@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from aeplug.cli.options import checkpoint_option
+
+if TYPE_CHECKING:
+    from aeplug.generation import Model
 
 
 @click.command()
@@ -22,26 +26,55 @@ def export(model: str, out: str, half: bool, checkpoint: str | None) -> None:
     \b
     aeplug export runs/mnist-20260101-120000 --half --out weights/mnist
 
-    The folder can be named wherever a model is wanted, and by a task's `weights`. Paths of this
-    machine are left out: to evaluate a model that was trained on data of yours, give --data.
+    The folder can be named wherever a model is wanted, and by a task's `weights`. Priors fitted
+    to the model go with it. Paths of this machine are left out: to evaluate a model that was
+    trained on data of yours, give --data.
     """
-    from aeplug import checkpoint as checkpoints
+    from aeplug.checkpoint import WEIGHTS
     from aeplug.console import say
-    from aeplug.errors import FileError
     from aeplug.loading import load_model
+
+    target = empty_folder(out)
+    loaded = load_model(model, device="cpu", checkpoint_name=checkpoint or "")
+    write_export(loaded, target, half=half)
+    say(f"{(target / WEIGHTS).stat().st_size / 1e6:.2f} MB of weights")
+    click.echo(out)
+
+
+def empty_folder(out: str) -> Path:
+    """The folder to write to.
+
+    Raises:
+        FileError: there is something in it.
+    """
+    from aeplug.errors import FileError
 
     target = Path(out)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileError(f"--out {out} exists and is not empty; name a new folder")
-    loaded = load_model(model, device="cpu", checkpoint_name=checkpoint or "")
-    header = {key: value for key, value in loaded.header.items() if key != "weights_sha256"}
+    return target
+
+
+def write_export(model: Model, target: Path, *, half: bool = False) -> None:
+    """A model's weights and priors into a folder.
+
+    Raises:
+        CheckpointError: it cannot be written, or a prior is damaged.
+    """
+    from aeplug import checkpoint, fitted_prior_file
+    from aeplug.fitted_priors import KINDS
+
+    header = {key: value for key, value in model.header.items() if key != "weights_sha256"}
     section = dict(header["config"]["data"])
     header["data_left_out"] = bool(section.pop("path", ""))
     header["config"] = {**header["config"], "data": section}
-    checkpoints.save(target, header, loaded.task, half=half)
-    size = (target / checkpoints.WEIGHTS).stat().st_size
-    say(f"{size / 1e6:.2f} MB of weights")
-    click.echo(out)
+    priors = {kind: model.priors.get(kind) or fitted_prior_file.find(model, kind) for kind in KINDS}
+    packed = {
+        kind: fitted_prior_file.packed(prior) for kind, prior in priors.items() if prior is not None
+    }
+    header[fitted_prior_file.PRIORS] = {kind: entry for kind, (entry, _, _) in packed.items()}
+    files = {name: content for _, name, content in packed.values()}
+    checkpoint.save(target, header, model.task, half=half, files=files)
 
 
 COMMANDS = (export,)

@@ -11,10 +11,12 @@ import click
 from aeplug.cli.options import (
     FiniteRange,
     VerbCommand,
+    change_option,
     common_options,
     conditions_of,
     drawing_options,
     given_options,
+    numbers_of,
     open_model,
     sampling_of,
 )
@@ -23,10 +25,10 @@ from aeplug.errors import ConfigError, FileError
 
 if TYPE_CHECKING:
     from aeplug.generation import Model
-    from aeplug.interfaces import Document
+    from aeplug.interfaces import Document, Sampling
 
 
-def _write(
+def write_documents(
     model: Model,
     documents: Iterable[Document],
     out: Path,
@@ -62,6 +64,14 @@ def _write(
     metavar="CLASS|NAME=CLASS",
     help="Of which class: 6/8, or metre=6/8 where there are several conditions.",
 )
+@click.option(
+    "--prior",
+    default="own",
+    show_default=True,
+    metavar="NAME",
+    help="Where latents are drawn from: own, the model's; standard, N(0, 1); or one fitted to its "
+    "embeddings, gaussian or gmm (see fit-prior).",
+)
 @drawing_options(greedy=False)
 @common_options
 def sample(model: str, count: int, cond: tuple[str, ...], **values: Any) -> None:
@@ -70,61 +80,97 @@ def sample(model: str, count: int, cond: tuple[str, ...], **values: Any) -> None
     \b
     aeplug sample runs/mnist-vae-20260101-120000 -n 64 --seed 1 --out samples
     aeplug sample mnist-vae -n 16 --temperature 0.8 --out samples
+    aeplug sample mnist --prior gmm --out samples
 
-    Writes one file an item and a sheet of all. The same seed gives the same items.
+    Writes one file an item and a sheet of all. The same seed gives the same items. A prior that
+    is fitted and was not yet is fitted first, and kept.
     """
     from aeplug.gallery import draw_rows
 
     loaded, out = open_model(model, "sample", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
+    prior = values.pop("prior")
     options = given_options(loaded, "sample", values)
-    documents = loaded.sample_documents(count, seed, sampling, conditions_of(cond, loaded))
+    given = conditions_of(cond, loaded)
+    documents = loaded.sample_documents(count, seed, sampling, given, prior)
     digits = max(3, len(str(count)))
     for number, document in enumerate(documents, 1):
         document.name = f"sample-{number:0{digits}}"
-    _write(loaded, documents, out, options)
+    write_documents(loaded, documents, out, options)
     draw_rows(loaded, documents, out / "samples.png", f"{loaded.spec.name}: samples, seed {seed}")
     click.echo(str(out / "samples.png"))
 
 
 @click.command(cls=VerbCommand)
 @click.argument("model")
-@click.argument("a", type=click.Path())
-@click.argument("b", type=click.Path())
+@click.argument("inputs", metavar="A B [C D]", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--steps",
-    default=9,
-    show_default=True,
     type=click.IntRange(min=2),
-    help="Results, the two ends included.",
+    help="Results, the ends included; of a grid, along each side.  [default: 9; of a grid 6]",
 )
 @drawing_options(greedy=True)
 @common_options
-def interpolate(model: str, a: str, b: str, steps: int, **values: Any) -> None:
-    """Walk through MODEL's latent space from file A to file B.
+def interpolate(model: str, inputs: tuple[str, ...], steps: int | None, **values: Any) -> None:
+    """Walk through MODEL's latent space from file A to file B, or over the grid of four.
 
     \b
     aeplug interpolate mnist-vae three.png eight.png --steps 9 --out morph
     aeplug interpolate melody-2bar one.mid two.mid --out morph
+    aeplug interpolate mnist 0.png 3.png 6.png 9.png --steps 8 --out grid
 
-    Writes one file a step and a strip of all. Of two tunes the longer is cut to the shorter, and
-    where their metres differ the metre changes half way.
+    Writes one file a step and a strip of all; with four files, which stand at the corners of a
+    grid (A top left, B top right, C and D below), one a place, and the grid. Between Gaussian
+    posteriors the way is spherical, between plain codes straight. Of two tunes the longer is cut
+    to the shorter, and where their metres differ the metre changes half way.
     """
+    if len(inputs) not in (2, 4):
+        raise click.UsageError(
+            f"2 files are the ends of a line, 4 the corners of a grid; got {len(inputs)}"
+        )
     loaded, out = open_model(model, "interpolate", values)
     sampling = sampling_of(loaded, values)
     values.pop("seed")
     options = given_options(loaded, "interpolate", values)
-    documents = loaded.interpolate_documents(
-        loaded.read(Path(a)), loaded.read(Path(b)), steps, sampling
-    )
+    paths = [Path(one) for one in inputs]
+    read = [loaded.read(path) for path in paths]
+    draw = _grid if len(read) == 4 else _line
+    rows, also = draw(loaded, read, steps, sampling)
+    write_documents(loaded, [*(one for row in rows for one in row), *also], out, options, paths)
+    title = f"{loaded.spec.name}: {' to '.join(path.stem for path in paths)}"
+    if len(read) == 4:
+        title = f"{loaded.spec.name}: between {', '.join(path.stem for path in paths)}"
+        for document in (one for row in rows for one in row):
+            document.name = ""  # the place in the grid says it
+    loaded.codec.sheet([("", row) for row in rows], out / "interpolation.png", title)
+    click.echo(str(out / "interpolation.png"))
+
+
+def _line(
+    model: Model, ends: list[Document], steps: int | None, sampling: Sampling
+) -> tuple[list[list[Document]], list[Document]]:
+    """One row from end to end, named by step, and what plays it."""
+    steps = steps or 9
+    documents = model.interpolate_documents(ends[0], ends[1], steps, sampling)
     digits = max(2, len(str(steps)))
     for number, document in enumerate(documents, 1):
         document.name = f"step-{number:0{digits}}"
-    inputs = [Path(a), Path(b)]
-    _write(loaded, [*documents, *_in_a_row(loaded, documents)], out, options, inputs)
-    title = f"{loaded.spec.name}: {Path(a).stem} to {Path(b).stem}"
-    loaded.codec.sheet([("", documents)], out / "interpolation.png", title)
-    click.echo(str(out / "interpolation.png"))
+    return [documents], _in_a_row(model, documents)
+
+
+def _grid(
+    model: Model, corners: list[Document], steps: int | None, sampling: Sampling
+) -> tuple[list[list[Document]], list[Document]]:
+    """The rows between four corners, named by row and column, from 1."""
+    from aeplug.interpolation import interpolate_grid
+
+    steps = steps or 6
+    rows = interpolate_grid(model, corners, steps, sampling)
+    digits = max(2, len(str(steps)))
+    for y, row in enumerate(rows, 1):
+        for x, document in enumerate(row, 1):
+            document.name = f"row-{y:0{digits}}-column-{x:0{digits}}"
+    return rows, []
 
 
 @click.command(cls=VerbCommand)
@@ -135,37 +181,68 @@ def interpolate(model: str, a: str, b: str, steps: int, **values: Any) -> None:
 )
 @click.option(
     "--similarity",
-    default=0.8,
-    show_default=True,
     type=FiniteRange(0, 1),
-    help="1: as near as the model can; 0: drawn from the prior.",
+    help="1: as near as the model can; 0: drawn from the prior.  [default: 0.8]",
 )
+@click.option(
+    "--sigma",
+    metavar="S[,S]...",
+    help="Instead: add noise of this standard deviation to the latents, in their own units (a "
+    "variational model's prior has 1); of several, COUNT each, in a row each. Needs no prior.",
+)
+@change_option
 @drawing_options(greedy=True)
 @common_options
-def vary(model: str, input: str, count: int, similarity: float, **values: Any) -> None:
+def vary(
+    model: str,
+    input: str,
+    count: int,
+    similarity: float | None,
+    sigma: str | None,
+    cond: tuple[str, ...],
+    **values: Any,
+) -> None:
     """Make variations of a file by MODEL.
 
     \b
     aeplug vary melody-2bar tune.mid --similarity 0.8 -n 6 --out variations
     aeplug vary mnist-vae seven.png -n 12 --out variations
+    aeplug vary mnist seven.png --sigma 0,0.5,1,2 --out noisy
+    aeplug vary mnist-cvae seven.png --cond 8 --similarity 1 -n 1 --out as-eight
 
     Writes one file a variation and a sheet with the input first.
     """
-    loaded, out = open_model(model, "vary", values)
+    if sigma is not None and similarity is not None:
+        raise click.UsageError("--sigma and --similarity exclude each other")
+    sigmas = numbers_of("--sigma", sigma, minimum=0) if sigma is not None else []
+    loaded, out = open_model(model, "reconstruct" if sigmas else "vary", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = given_options(loaded, "vary", values)
+    to = conditions_of(cond, loaded)
     original = loaded.read(Path(input))
-    documents = loaded.vary_document(original, count, similarity, seed, sampling)
+    stem = Path(input).stem
     digits = max(2, len(str(count)))
-    for number, document in enumerate(documents, 1):
-        document.name = f"{Path(input).stem}-variation-{number:0{digits}}"
-    _write(loaded, documents, out, options, [Path(input)])
-    rows = [("input", [original])]
-    rows += [
-        ("variations" if start == 0 else "", documents[start : start + 6])
-        for start in range(0, len(documents), 6)
-    ]
-    loaded.codec.sheet(rows, out / "variations.png", f"{loaded.spec.name}: {Path(input).name}")
+    rows: list[tuple[str, list[Document]]] = []
+    if sigmas:
+        from aeplug.latent_noise import noisy_documents
+
+        noisy = noisy_documents(loaded, original, sigmas, count, seed, sampling, to)
+        for one, documents in zip(sigmas, noisy, strict=True):
+            for number, document in enumerate(documents, 1):
+                document.name = f"{stem}-sigma-{one:g}-{number:0{digits}}"
+            rows.append((f"sigma {one:g}", documents))
+    else:
+        chosen = 0.8 if similarity is None else similarity
+        documents = loaded.vary_document(original, count, chosen, seed, sampling, to)
+        for number, document in enumerate(documents, 1):
+            document.name = f"{stem}-variation-{number:0{digits}}"
+        rows = [
+            ("variations" if start == 0 else "", documents[start : start + 6])
+            for start in range(0, len(documents), 6)
+        ]
+    write_documents(loaded, [one for _, row in rows for one in row], out, options, [Path(input)])
+    title = f"{loaded.spec.name}: {Path(input).name}"
+    loaded.codec.sheet([("input", [original]), *rows], out / "variations.png", title)
     click.echo(str(out / "variations.png"))
 
 

@@ -1,4 +1,4 @@
-"""``aeplug tasks``, ``plugins`` and ``doctor``; none of the first two imports torch."""
+"""``aeplug tasks`` and ``doctor``; the first imports no torch."""
 
 from __future__ import annotations
 
@@ -63,28 +63,6 @@ def _ships_weights(task: Any) -> bool:
         return False  # a plug-in's mistake; the list is for everyone
     places = (spec.submodule_search_locations or []) if spec else []
     return any((Path(place) / inner / "config.json").is_file() for place in places)
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def plugins(as_json: bool) -> None:
-    """List plug-ins, what they bring, and why one is not used.
-
-    \b
-    aeplug plugins
-    aeplug --plugins-dir my-plugins plugins --json
-    """
-    found = active().collect()
-    if as_json:
-        print_json({"plugins": [plugin.as_dict() for plugin in found]})
-        return
-    rows = []
-    for plugin in found:
-        brings = plugin.reason or "; ".join(
-            f"{kind}: {', '.join(names)}" for kind, names in plugin.provides.items()
-        )
-        rows.append([plugin.name, plugin.status, plugin.origin, brings])
-    print_table(rows, ["PLUG-IN", "STATUS", "ORIGIN", "BRINGS"])
 
 
 @click.command()
@@ -178,4 +156,4 @@ def _data_found() -> tuple[dict[str, str], bool]:
     return found, ok
 
 
-COMMANDS = (tasks, plugins, doctor)
+COMMANDS = (tasks, doctor)

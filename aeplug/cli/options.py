@@ -31,6 +31,14 @@ manifest_option = click.option(
 )
 
 
+change_option = click.option(
+    "--cond",
+    multiple=True,
+    metavar="CLASS|NAME=CLASS",
+    help="Change the class, and keep the rest: 8, or metre=3/4 where there are several conditions.",
+)
+
+
 class FiniteRange(click.FloatRange):
     """A range of numbers; click's own lets ``nan`` through, and ``inf`` where it has no end."""
 
@@ -46,7 +54,13 @@ _TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float}
 
 
 class VerbCommand(click.Command):
-    """A command that also takes the options which codecs and tasks bring for it."""
+    """A command that also takes the options which codecs and tasks bring for it.
+
+    Attributes:
+        verb: whose options; empty: the command's own name.
+    """
+
+    verb = ""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own parameters, then the plug-ins'."""
@@ -54,7 +68,7 @@ class VerbCommand(click.Command):
         taken = {option for parameter in own for option in parameter.opts}
         brought = [
             _click_option(spec, sorted(users))
-            for spec, users in plugin_options(self.name or "")
+            for spec, users in plugin_options(self.verb or self.name or "")
             if f"--{spec.name}" not in taken
         ]
         return [*own, *brought]
@@ -196,7 +210,7 @@ def open_model(model: str, verb: str, values: dict[str, Any]) -> tuple[Model, Pa
     loaded = load_model(
         model, device=values.pop("device"), checkpoint_name=values.pop("checkpoint") or ""
     )
-    loaded.require(verb)
+    loaded.require(verb, values.get("prior") or "")
     return loaded, Path(values.pop("out")).expanduser()
 
 
@@ -216,3 +230,22 @@ def conditions_of(cond: tuple[str, ...], model: Model) -> dict[str, Any]:
             raise ConfigError(f"--cond {text}: {name} is given twice")
         given[name] = value
     return given
+
+
+def numbers_of(option: str, text: str, minimum: float = -math.inf) -> list[float]:
+    """``"0,0.5,1"`` as finite numbers, each once, in the order given.
+
+    Raises:
+        ConfigError: something else, or a number below the minimum.
+    """
+    found: dict[float, None] = {}
+    for part in text.split(","):
+        try:
+            number = float(part)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number >= minimum):
+            least = f" of at least {minimum:g}" if math.isfinite(minimum) else ""
+            raise ConfigError(f"{option} {text}: expected numbers{least}, got '{part.strip()}'")
+        found[number] = None
+    return list(found)

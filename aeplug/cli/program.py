@@ -89,23 +89,8 @@ def cli(**options: Any) -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; ends the process with its exit code."""
-    try:
-        _main(arguments)
-    finally:
-        settle()
-
-
-def _main(arguments: list[str] | None) -> None:
-    # Before torch is imported. Threads that spin long while they wait make two busy programs on
-    # few cores many times slower than one after the other; threads that never spin make one alone
-    # slower by half. This is a few microseconds.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    # Large tensors on huge pages: else the system, asked for every page of each feature map anew,
-    # takes as much time as the convolution that fills it.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+def own_commands() -> list[click.Command]:
+    """The commands that come with aeplug; imports the modules they are in."""
     from aeplug.cli import (
         data,
         demo,
@@ -114,20 +99,61 @@ def _main(arguments: list[str] | None) -> None:
         generate,
         inspect,
         latent,
+        parts,
+        plugins,
+        prior,
         reconstruct,
+        steer,
         train,
     )
 
-    for module in (demo, train, evaluate, reconstruct, generate, latent, data, export, inspect):
-        for command in module.COMMANDS:
-            cli.add_command(command)
+    modules = (
+        demo,
+        train,
+        evaluate,
+        reconstruct,
+        generate,
+        latent,
+        data,
+        export,
+        inspect,
+        parts,
+        plugins,
+        prior,
+        steer,
+    )
+    return [command for module in modules for command in module.COMMANDS]
+
+
+def main(arguments: list[str] | None = None, **extra: Any) -> None:
+    """Run the command line; ends the process with its exit code.
+
+    ``extra`` goes to click's context: tests hand in a parent that says which plug-ins there are.
+    """
+    try:
+        _main(arguments, extra)
+    finally:
+        settle()
+
+
+def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
+    # Before torch is imported. Threads that spin long while they wait make two busy programs on
+    # few cores many times slower than one after the other; threads that never spin make one alone
+    # slower by half. This is a few microseconds.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    # Large tensors on huge pages: else the system, asked for every page of each feature map anew,
+    # takes as much time as the convolution that fills it.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    for command in own_commands():
+        cli.add_command(command)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     # Taken from anywhere on the line: one adds it to the end of a command that has just failed.
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in own
-    arguments = [a for a in own if a != "--debug"] + arguments[len(own) :]
+    arguments = [*_folders_first([a for a in own if a != "--debug"]), *arguments[len(own) :]]
     try:
-        code = cli.main(arguments, standalone_mode=False)
+        code = cli.main(arguments, standalone_mode=False, **extra)
         if sys.stdout is not None:
             sys.stdout.flush()  # results: that they are cut short is an error
         sys.exit(code if isinstance(code, int) else 0)
@@ -161,6 +187,16 @@ def _main(arguments: list[str] | None) -> None:
             raise
         text = " ".join(str(error).split())
         _fail(f"{type(error).__name__}: {text} (--debug shows where; this is a bug)", 1)
+
+
+def _folders_first(arguments: list[str]) -> list[str]:
+    """``--plugins-dir DIR`` is the program's option, wherever on the line it stands."""
+    first, rest = [], list(arguments)
+    while "--plugins-dir" in rest[:-1]:
+        place = rest.index("--plugins-dir")
+        first += rest[place : place + 2]
+        del rest[place : place + 2]
+    return first + rest
 
 
 def _fail(text: str, code: int) -> None:

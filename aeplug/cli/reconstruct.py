@@ -10,7 +10,9 @@ import click
 
 from aeplug.cli.options import (
     VerbCommand,
+    change_option,
     common_options,
+    conditions_of,
     drawing_options,
     given_options,
     manifest_option,
@@ -41,6 +43,7 @@ SHOWN, COLUMNS = 60, 10
     type=click.Path(dir_okay=False),
     help="Also draw the first results of this run below their inputs, into this PNG.",
 )
+@change_option
 @drawing_options(greedy=True)
 @common_options
 def reconstruct(
@@ -49,6 +52,7 @@ def reconstruct(
     manifest: str,
     overwrite: bool,
     sheet: str | None,
+    cond: tuple[str, ...],
     **values: Any,
 ) -> int:
     """Put files through MODEL and write what comes out, each under its own name.
@@ -57,6 +61,7 @@ def reconstruct(
     aeplug reconstruct mnist digits/ --out rebuilt
     aeplug reconstruct runs/my-run photo.png "scans/**/*.tif" --out rebuilt
     find photos -name "*.jpg" | aeplug reconstruct runs/my-run - --out rebuilt
+    aeplug reconstruct mnist-cvae three.png --cond 8 --out as-eight
 
     IN is a file, a folder (searched recursively; its tree is kept), a pattern, or - for a list of
     names on stdin. Stopped or killed, the same command goes on where it was. A file that cannot
@@ -70,6 +75,8 @@ def reconstruct(
     loaded, out = open_model(model, "reconstruct", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = given_options(loaded, "reconstruct", values)
+    to = conditions_of(cond, loaded)
+    loaded.told(to, 1)  # a class that there is not is told before any file is looked at
     from aeplug.inputs import Inputs
     from aeplug.job import Job
 
@@ -86,6 +93,7 @@ def reconstruct(
         seed=seed,
         overwrite=overwrite,
         keep=SHOWN if page else 0,
+        to=to,
     )
     stopped = job.run()
     for line in named.empty:

@@ -14,7 +14,7 @@ from aeplug.plugins import active
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", required=False, metavar="TASK")
 @click.option(
     "--set",
     "assignments",
@@ -33,8 +33,11 @@ from aeplug.plugins import active
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="bf16: mixed precision.")
 @click.option("--resume", is_flag=True, help="Go on with --run, or with the task's latest run.")
+@click.option("--help-task", metavar="TASK", help="List a task's settings, as --set takes them.")
+@click.pass_context
 def train(
-    task: str,
+    ctx: click.Context,
+    task: str | None,
     assignments: tuple[str, ...],
     config: str | None,
     epochs: float | None,
@@ -45,6 +48,7 @@ def train(
     device: str,
     precision: str | None,
     resume: bool,
+    help_task: str | None,
 ) -> None:
     """Train TASK and keep everything in a run folder.
 
@@ -53,11 +57,15 @@ def train(
     aeplug train mnist-vae --set latent=20 --epochs 20 --run runs/vae20
     aeplug train mnist --data my-pictures/ --set data.size=64
     aeplug train mnist-vae --run runs/vae20 --resume
+    aeplug train --help-task mnist-vae
     torchrun --nproc-per-node 2 -m -- aeplug train mnist-vae --run runs/two --device cpu
 
     Ctrl-C saves first and says how to go on. The run's folder is printed on stdout.
     """
-    spec = active().task(task)  # before torch is imported: a typo is told at once
+    name = help_task or task
+    if name is None:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
+    spec = active().task(name)  # before torch is imported: a typo is told at once
     from aeplug.config import parse_assignments, read_settings
     from aeplug.evaluation import folder_settings
 
@@ -74,11 +82,31 @@ def train(
         length = {"train.steps": steps}
     given = {"train.seed": seed, "train.precision": precision}
     layers.append({key: value for key, value in given.items() if value is not None})
+    if help_task is not None:
+        print_task(help_task, [*layers, length])
+        return
     run = train_run(
-        task, layers, length, Path(folder) if folder else None, device=device, resume=resume
+        name, layers, length, Path(folder) if folder else None, device=device, resume=resume
     )
     if run is not None:
         click.echo(str(run))
+
+
+def print_task(task: str, layers: list[dict[str, Any]]) -> None:
+    """All settings of a task, with its own defaults and what was set beside."""
+    from aeplug.cli.settings import print_settings
+    from aeplug.config import resolve
+    from aeplug.config_schema import settings_of_task
+
+    plugins = active()
+    spec = plugins.task(task)
+    config = resolve(spec, plugins, *layers)
+    click.echo(f"{click.style(spec.name, bold=True)}: {spec.summary}")
+    for section, settings in settings_of_task(config).items():
+        part = config.sections[section].name
+        click.echo()
+        click.echo(click.style(f"{section}={part}" if part else section, bold=True))
+        print_settings(settings, section)
 
 
 def train_run(
@@ -99,8 +127,9 @@ def train_run(
     from aeplug.distributed import world
     from aeplug.evaluation import open_dataset
     from aeplug.interruption import Interrupted
-    from aeplug.loading import config_of_checkpoint
-    from aeplug.training import Training, plugins_of
+    from aeplug.loading import config_of_checkpoint, fitting
+    from aeplug.provenance import plugins_of
+    from aeplug.training import Training
 
     plugins = active()
     spec = plugins.task(task)
@@ -132,7 +161,8 @@ def train_run(
                 f"{training.total:,} steps of {training.batch_size} on {here.device}"
             )
         if source is not None:
-            training.resume(source)
+            with fitting(source, plugins):
+                training.resume(source)
             if here.writes:
                 run.update(config.as_dict())
                 say(f"going on at step {training.reached.step}")

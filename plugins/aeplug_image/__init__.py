@@ -8,12 +8,12 @@ from aeplug import (
     CodecSpec,
     DatasetSpec,
     DecoderSpec,
-    DemoSpec,
     EncoderSpec,
     LossSpec,
     TaskSpec,
     hookimpl,
 )
+from aeplug_image.mnist_tasks import TASKS
 
 
 @hookimpl
@@ -45,6 +45,7 @@ def aeplug_losses() -> Iterable[LossSpec]:
     )
     yield LossSpec("psnr", "aeplug_image.restoration_losses:PSNRLoss", "mean PSNR of an image")
     yield LossSpec("elbo", "aeplug_image.losses:ELBOLoss", "reconstruction + beta x KL, in nats")
+    yield LossSpec("iwae", "aeplug_image.iwae:IWAELoss", "the bound of several weighted draws")
 
 
 @hookimpl
@@ -72,6 +73,9 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
     """MNIST and folders of images."""
     yield DatasetSpec("mnist", "aeplug_image.mnist:MNIST", "70,000 digits of 28x28, bundled")
     yield DatasetSpec(
+        "printed-letters", "aeplug_image.letters:Letters", "letters in MNIST's form, as outliers"
+    )
+    yield DatasetSpec(
         "photo-crops",
         "aeplug_image.crops:PhotoCrops",
         "photographs of any size",
@@ -87,59 +91,5 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
 
 @hookimpl
 def aeplug_tasks() -> Iterable[TaskSpec]:
-    """A plain autoencoder and a variational one."""
-    yield TaskSpec(
-        name="mnist",
-        summary="digits as 32 numbers: a deterministic convolutional autoencoder",
-        dataset="mnist",
-        folder_dataset="image-folder",
-        encoder="conv",
-        latent="deterministic",
-        decoder="conv",
-        loss="mse",
-        codec="image",
-        prepare="aeplug_image.prepare:PrepareImages",
-        evaluate="aeplug_image.evaluation:evaluate",
-        baselines="aeplug_image.evaluation:pca_baseline",
-        settings={
-            "latent.size": 32,
-            "loss.bce": "linear(1, 0, 0.3)",
-            "prepare.affine": 0.5,
-            "train.epochs": 10,
-            "train.batch_size": 128,
-            "train.optimizer": "muon",
-            "train.lr": 5e-3,
-            "train.precision": "bf16",
-        },
-        weights="aeplug_image:weights/mnist",
-    )
-    yield TaskSpec(
-        name="mnist-vae",
-        summary="a variational autoencoder of digits; latent of 2, or --set latent=20",
-        dataset="mnist",
-        folder_dataset="image-folder",
-        encoder="conv",
-        latent="gaussian",
-        decoder="conv",
-        loss="elbo",
-        codec="image",
-        prepare="aeplug_image.prepare:PrepareImages",
-        evaluate="aeplug_image.evaluation:evaluate",
-        baselines="aeplug_image.evaluation:pca_baseline",
-        settings={
-            "latent.size": 2,
-            "encoder.widths": (8, 16, 32, 32),
-            "encoder.blocks": (0, 1, 1, 1),
-            "encoder.hidden": 256,
-            "decoder.widths": (8, 16, 32, 32),
-            "decoder.blocks": (0, 1, 1, 1),
-            "decoder.hidden": 256,
-            "train.epochs": 12,
-            "train.batch_size": 128,
-            "train.optimizer": "muon",
-            "train.lr": 5e-3,
-            "train.precision": "bf16",
-        },
-        weights="aeplug_image:weights/mnist-vae",
-        demo=DemoSpec(settings={"train.epochs": 4}, order=10),
-    )
+    """The family on MNIST."""
+    yield from TASKS

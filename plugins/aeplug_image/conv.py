@@ -14,6 +14,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aeplug.conditions import ConditionEmbedding
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Knobs, Sampling
 from aeplug_image.pixels import PixelOutput
@@ -112,9 +113,13 @@ class ResizeTo(nn.Module):
 
 
 class ConvEncoder(nn.Module):
-    """Stem, then stages of a stride-2 convolution and residual blocks, flattened."""
+    """Stem, then stages of a stride-2 convolution and residual blocks, flattened.
+
+    Of conditions it sees none: an image shows its class, and a file of a user's tells nothing else.
+    """
 
     Config = ConvConfig
+    sees_conditions = False
 
     def __init__(self, config: ConvConfig, shape: DataShape) -> None:
         super().__init__()
@@ -146,7 +151,10 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """The encoder's mirror: a linear map to feature maps, stages that double, logits."""
+    """The encoder's mirror: a linear map to feature maps, stages that double, logits.
+
+    Conditions come in beside z, in front of the first nonlinearity.
+    """
 
     Config = ConvConfig
 
@@ -163,6 +171,11 @@ class ConvDecoder(nn.Module):
             if config.hidden
             else nn.Linear(size, flat)
         )
+        self.condition = (
+            ConditionEmbedding(shape.conditions, config.hidden or flat)
+            if shape.conditions
+            else None
+        )
         layers: list[nn.Module] = []
         for stage in range(len(widths) - 1, 0, -1):
             now, next_width = widths[stage], widths[stage - 1]
@@ -176,7 +189,13 @@ class ConvDecoder(nn.Module):
 
     def forward(self, z: Tensor, context: Context, knobs: Knobs) -> PixelOutput:
         """``(B, *latent_shape)`` -> logits of ``(B, C, H, W)``."""
-        maps = self.project(z.flatten(1)).reshape(-1, *self.first)
+        x = z.flatten(1)
+        layers = self.project if isinstance(self.project, nn.Sequential) else (self.project,)
+        for number, layer in enumerate(layers):
+            x = layer(x)
+            if number == 0 and self.condition is not None:
+                x = self.condition(x, context.cond)
+        maps = x.reshape(-1, *self.first)
         logits = self.maps(maps.contiguous(memory_format=torch.channels_last))
         return PixelOutput(logits.float().contiguous(), logits=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -40,6 +41,9 @@ class ImageFolderConfig(PartConfig):
         gt=0,
         lt=0.5,
     )
+    conditional: bool = setting(
+        False, "tell the model which subfolder it is: the condition 'label'"
+    )
 
 
 class ImageFolder:
@@ -47,6 +51,10 @@ class ImageFolder:
 
     An image's split is a hash of its name, so that it stays when others come (but for a few where
     a split would be empty). Where images lie in subfolders, the subfolder's name is the label.
+
+    Raises:
+        DataError: the folder is missing or holds no image, sizes differ, or labels are asked for
+            or expected and are not there.
     """
 
     Config = ImageFolderConfig
@@ -64,6 +72,18 @@ class ImageFolder:
         if any(labels):
             classes = sorted(set(labels))
             self._columns["label"] = torch.tensor([classes.index(label) for label in labels])
+        if shape is None and config.conditional:
+            if not all(labels):
+                raise DataError(f"data.conditional: every image in {folder} must have a subfolder")
+            conditions = {"label": tuple(sorted(set(labels)))}
+            self.shape = replace(self.shape, conditions=conditions)
+        for condition, known in self.shape.conditions.items():
+            if other := set(labels) - set(known):
+                raise DataError(
+                    f"{folder} has images in '{min(other)}'; the model is told the {condition} by "
+                    f"subfolders: {', '.join(known)}"
+                )
+            self._columns[condition] = torch.tensor([known.index(label) for label in labels])
         self._split_of = _splits(names, config.heldout)
 
     @classmethod

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
+from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, DataShape, Knobs, Posterior
 from aeplug.schedules import Schedule
 from aeplug_image.pixels import PixelOutput
@@ -31,6 +32,20 @@ def bernoulli_nll(output: PixelOutput, target: Tensor) -> Tensor:
         means = output.values.float().clamp(1e-6, 1 - 1e-6)
         terms = -(target * means.log() + (1 - target) * torch.log1p(-means))
     return terms.flatten(1).sum(1)
+
+
+def bernoulli_pixels(target: Tensor) -> str:
+    """The name of the distribution.
+
+    Raises:
+        ConfigError: there are grey values, to which it gives no probability.
+    """
+    if not bool(((target == 0) | (target == 1)).all()):
+        raise ConfigError(
+            "pixels are grey, and Bernoulli pixels black or white: that is no likelihood. Train "
+            "with --set prepare.binarise=dynamic or =static, or with loss.pixels=gaussian"
+        )
+    return "Bernoulli pixels"
 
 
 class MSEConfig(PartConfig):
@@ -87,8 +102,41 @@ class BCELoss(torch.nn.Module):
         """Nats an image, ``(B,)``."""
         return bernoulli_nll(output, batch.target)
 
+    def distribution(self, batch: Batch) -> str:
+        """See :class:`aeplug.interfaces.DistributionLoss`."""
+        return bernoulli_pixels(batch.target)
 
-class ELBOConfig(PartConfig):
+
+class PixelConfig(PartConfig):
+    """Settings of the distribution of a pixel."""
+
+    pixels: Literal["bernoulli", "gaussian"] = setting(
+        "bernoulli", "distribution of a pixel given the latent"
+    )
+    sigma: float = setting(0.1, "standard deviation of a gaussian pixel", gt=0)
+
+
+def pixel_nll(output: PixelOutput, target: Tensor, config: PixelConfig) -> Tensor:
+    """Nats an image, ``(B,)``, under the distribution that is set."""
+    if config.pixels == "bernoulli":
+        return bernoulli_nll(output, target)
+    squares = (output.means.float() - target).square().flatten(1).sum(1)
+    constant = target[0].numel() * math.log(config.sigma * math.sqrt(2 * math.pi))
+    return 0.5 * squares / config.sigma**2 + constant
+
+
+def pixel_distribution(target: Tensor, config: PixelConfig) -> str:
+    """The distribution of :func:`pixel_nll` in words.
+
+    Raises:
+        ConfigError: it is none over such pixels.
+    """
+    if config.pixels == "bernoulli":
+        return bernoulli_pixels(target)
+    return f"Gaussian pixels, sigma {config.sigma:g} (a density of values in 0..1)"
+
+
+class ELBOConfig(PixelConfig):
     """Settings of the evidence lower bound."""
 
     main = "beta"
@@ -96,16 +144,20 @@ class ELBOConfig(PartConfig):
     beta: Schedule = setting(
         Schedule.parse(1.0), "weight of the KL (Higgins et al., ICLR 2017), or a schedule"
     )
-    pixels: Literal["bernoulli", "gaussian"] = setting(
-        "bernoulli", "distribution of a pixel given the latent"
+    free_nats: float = setting(
+        0.0,
+        "nats that each dimension's KL, in the mean of the batch, has for nothing (Kingma et al., "
+        "NeurIPS 2016)",
+        unit="nats",
+        ge=0,
     )
-    sigma: float = setting(0.1, "standard deviation of a gaussian pixel", gt=0)
 
 
 class ELBOLoss(torch.nn.Module):
     """Reconstruction + beta x KL, in nats an image (Kingma & Welling, ICLR 2014).
 
-    Terms: ``loss``, ``nll_nats``, ``kl_nats``; the loss at beta 1 is the negative ELBO.
+    Terms: ``loss``, ``nll_nats``, ``kl_nats``; the loss at beta 1, nothing free, is the negative
+    ELBO. The KL shown is the whole one.
     """
 
     Config = ELBOConfig
@@ -119,14 +171,17 @@ class ELBOLoss(torch.nn.Module):
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         nll = self.nll(output, batch).mean()
-        kl = posterior.kl().flatten(1).sum(1).mean()
-        return {"loss": nll + knobs["beta"] * kl, "nll_nats": nll, "kl_nats": kl}
+        by_dimension = posterior.kl().flatten(1).mean(0)
+        costly = by_dimension
+        if self.config.free_nats:
+            costly = by_dimension.clamp(min=self.config.free_nats)
+        loss = nll + knobs["beta"] * costly.sum()
+        return {"loss": loss, "nll_nats": nll, "kl_nats": by_dimension.sum()}
 
     def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
         """Nats an image, ``(B,)``."""
-        if self.config.pixels == "bernoulli":
-            return bernoulli_nll(output, batch.target)
-        sigma = self.config.sigma
-        squares = (output.means.float() - batch.target).square().flatten(1).sum(1)
-        constant = batch.target[0].numel() * math.log(sigma * math.sqrt(2 * math.pi))
-        return 0.5 * squares / sigma**2 + constant
+        return pixel_nll(output, batch.target, self.config)
+
+    def distribution(self, batch: Batch) -> str:
+        """See :class:`aeplug.interfaces.DistributionLoss`."""
+        return pixel_distribution(batch.target, self.config)

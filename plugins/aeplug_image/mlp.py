@@ -7,6 +7,7 @@ import math
 
 from torch import Tensor, nn
 
+from aeplug.conditions import ConditionEmbedding
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Knobs, Sampling
 from aeplug_image.pixels import PixelOutput
@@ -28,9 +29,10 @@ def _layers(widths: tuple[int, ...]) -> nn.Sequential:
 
 
 class MLPEncoder(nn.Module):
-    """Flatten, then linear layers with GELU."""
+    """Flatten, then linear layers with GELU. Of conditions it sees none, as 'conv' does."""
 
     Config = MLPConfig
+    sees_conditions = False
 
     def __init__(self, config: MLPConfig, shape: DataShape) -> None:
         super().__init__()
@@ -44,7 +46,7 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """The encoder's layers in reverse, then a linear map to logits."""
+    """The encoder's layers in reverse, then a linear map to logits; conditions beside z."""
 
     Config = MLPConfig
 
@@ -53,10 +55,18 @@ class MLPDecoder(nn.Module):
         self.target = shape.target
         self.layers = _layers((math.prod(latent_shape), *reversed(config.hidden)))
         self.logits = nn.Linear(config.hidden[0], math.prod(shape.target))
+        self.condition = (
+            ConditionEmbedding(shape.conditions, config.hidden[-1]) if shape.conditions else None
+        )
 
     def forward(self, z: Tensor, context: Context, knobs: Knobs) -> PixelOutput:
         """``(B, *latent_shape)`` -> logits of ``(B, *shape.target)``."""
-        logits = self.logits(self.layers(z.flatten(1)))
+        x = z.flatten(1)
+        for number, layer in enumerate(self.layers):
+            x = layer(x)
+            if number == 0 and self.condition is not None:
+                x = self.condition(x, context.cond)
+        logits = self.logits(x)
         return PixelOutput(logits.float().reshape(-1, *self.target), logits=True)
 
     def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:

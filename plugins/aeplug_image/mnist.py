@@ -23,6 +23,9 @@ CHECKSUMS = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 
+#: Name of the condition.
+CONDITION = "digit"
+
 
 class MNISTConfig(PartConfig):
     """Where it lies and how it is split."""
@@ -35,6 +38,7 @@ class MNISTConfig(PartConfig):
         ge=1,
         lt=60000,
     )
+    conditional: bool = setting(False, "tell the model which digit it is: the condition 'digit'")
 
 
 class MNIST:
@@ -44,35 +48,34 @@ class MNIST:
 
     def __init__(self, config: MNISTConfig) -> None:
         self.config = config
-        self.shape = DataShape((1, 28, 28), (1, 28, 28))
+        digits = {CONDITION: tuple("0123456789")} if config.conditional else {}
+        self.shape = DataShape((1, 28, 28), (1, 28, 28), conditions=digits)
 
     def split(self, name: str) -> TensorSplit:
         """``train``, ``val``, ``test`` or ``all`` (the 60,000 and the 10,000).
 
-        Columns: ``image`` uint8 ``(N, 1, 28, 28)``, ``label`` int64 ``(N,)``.
+        Columns: ``image`` uint8 ``(N, 1, 28, 28)``, ``label`` int64 ``(N,)``, and the same as
+        ``digit`` where that is a condition.
 
         Raises:
             DataError: a file is missing, truncated or altered.
         """
         folder = Path(self.config.path).expanduser() if self.config.path else bundled("mnist")
         if name == "test":
-            return TensorSplit(_columns(folder, "t10k"))
-        columns = _columns(folder, "train")
+            return TensorSplit(self._columns(folder, "t10k"))
+        columns = self._columns(folder, "train")
         if name == "all":
-            test = _columns(folder, "t10k")
+            test = self._columns(folder, "t10k")
             return TensorSplit({key: torch.cat([columns[key], test[key]]) for key in columns})
         cut = len(columns["label"]) - self.config.heldout
         rows = slice(0, cut) if name == "train" else slice(cut, None)
         return TensorSplit({key: column[rows] for key, column in columns.items()})
 
-
-def _columns(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
-    images = read_idx(folder, f"{prefix}-images-idx3-ubyte")
-    labels = read_idx(folder, f"{prefix}-labels-idx1-ubyte")
-    return {
-        "image": torch.from_numpy(images).unsqueeze(1),
-        "label": torch.from_numpy(labels).long(),
-    }
+    def _columns(self, folder: Path, prefix: str) -> dict[str, torch.Tensor]:
+        images = read_idx(folder, f"{prefix}-images-idx3-ubyte")
+        labels = torch.from_numpy(read_idx(folder, f"{prefix}-labels-idx1-ubyte")).long()
+        columns = {"image": torch.from_numpy(images).unsqueeze(1), "label": labels}
+        return {**columns, **dict.fromkeys(self.shape.conditions, labels)}
 
 
 def read_idx(folder: Path, name: str) -> np.ndarray:

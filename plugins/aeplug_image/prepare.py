@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
+from pydantic import model_validator
 from torch import Tensor
 from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, Raw
+from aeplug_image.binarise import drawn, fixed
 
 
 class PrepareConfig(PartConfig):
-    """Settings of the augmentation."""
+    """Settings of augmentation and binarisation."""
 
     affine: float = setting(
         0.0,
@@ -22,15 +25,31 @@ class PrepareConfig(PartConfig):
         ge=0,
     )
     affine_share: float = setting(0.5, "share of images under such a map", gt=0, le=1)
+    binarise: Literal["none", "dynamic", "static"] = setting(
+        "none",
+        "black and white pixels, white as often as grey says; dynamic: drawn anew at each step "
+        "of training; static: one draw an image. Both are evaluated on that one draw",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> PrepareConfig:
+        if self.binarise == "static" and self.affine:
+            raise ValueError("images that move have no one draw: affine=0, or binarise=dynamic")
+        return self
 
 
 class PrepareImages:
-    """Column ``image`` -> input and target alike: an autoencoder's batch."""
+    """Column ``image`` -> input and target alike: an autoencoder's batch.
+
+    A data set's conditions are columns of their names.
+    """
 
     Config = PrepareConfig
 
     def __init__(self, config: PrepareConfig, shape: DataShape) -> None:
         self.config = config
+        self.conditions = tuple(shape.conditions)
+        self.facts = {"binarisation": config.binarise}
 
     def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
         """``image`` ``(B, C, H, W)``, uint8 or float in 0..1 -> float32 in 0..1."""
@@ -40,7 +59,12 @@ class PrepareImages:
             count = round(len(images) * self.config.affine_share)
             moved = random_affine(images[:count], self.config.affine, generator)
             images = torch.cat([moved, images[count:]])
-        return Batch(input=images, target=images)
+        if self.config.binarise != "none":
+            anew = training and self.config.binarise == "dynamic"
+            images = drawn(images, generator) if anew else fixed(images)
+        # Files tell no class.
+        cond = {name: raw[name].long() for name in self.conditions if name in raw}
+        return Batch(input=images, target=images, cond=cond)
 
 
 def normalised(images: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from aeplug import (
     TaskSpec,
     hookimpl,
 )
+from aeplug_music.attribute_specs import ATTRIBUTES
 
 
 @hookimpl
@@ -128,6 +129,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         },
         weights="aeplug_music:weights/melody-2bar",
         temperature=0.5,
+        attributes=ATTRIBUTES,
         demo=DemoSpec(
             inputs=(
                 "folk_tunes.zip!ryansMammoth/ShipsAreSailingReel_1.mid",

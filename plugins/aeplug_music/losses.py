@@ -61,3 +61,7 @@ class MelodyELBO(torch.nn.Module):
         """Nats a window, ``(B,)``."""
         assert batch.lengths is not None
         return output.nll(batch.target, batch.lengths)
+
+    def distribution(self, batch: Batch) -> str:
+        """See :class:`aeplug.interfaces.DistributionLoss`."""
+        return "categorical tokens of a window, given its metre"

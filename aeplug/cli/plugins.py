@@ -1,0 +1,55 @@
+"""``aeplug plugins``: list plug-ins, write a new one, check one; listing imports no torch."""
+
+from __future__ import annotations
+
+import click
+
+from aeplug.cli.output import print_json
+from aeplug.cli.plugin_kit import check, new
+from aeplug.cli.plugin_report import brought, print_plugin, print_plugin_line
+from aeplug.plugins import active
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
+    """List plug-ins, what they bring, and why one is not used.
+
+    \b
+    aeplug plugins
+    aeplug --plugins-dir my-plugins plugins --json
+    aeplug plugins new my-signals
+    aeplug plugins check my-signals/
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    found = active().collect()
+    if as_json:
+        print_json({"plugins": [plugin.as_dict() for plugin in found]})
+        return
+    for plugin in found:
+        print_plugin_line(plugin)
+
+
+@plugins.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def show(name: str, as_json: bool) -> None:
+    """Show everything of one plug-in: NAME as `aeplug plugins` lists it.
+
+    \b
+    aeplug plugins show image
+    aeplug plugins show image --json
+    """
+    plugin = active().named(name)
+    if as_json:
+        print_json({**plugin.as_dict(), "brings": brought(plugin, active())})
+    else:
+        print_plugin(plugin, active())
+
+
+plugins.add_command(new)
+plugins.add_command(check)
+
+COMMANDS = (plugins,)

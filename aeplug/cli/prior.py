@@ -1,0 +1,100 @@
+"""``aeplug fit-prior``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from aeplug.cli.options import checkpoint_option
+from aeplug.cli.output import print_figures, print_json
+from aeplug.plugins import active
+
+
+@click.command("fit-prior")
+@click.argument("model")
+@click.option("--kind", default="gmm", show_default=True, help="gaussian, or gmm: a mixture.")
+@click.option(
+    "--components",
+    type=click.IntRange(min=1),
+    help="Of the mixture.  [default: 50, fewer where the data is small]",
+)
+@click.option("--data", help="Files of your own as the data set, instead of the task's.")
+@click.option("--split", default="train", show_default=True, help="train, val, test or all.")
+@click.option(
+    "--items", type=click.IntRange(min=1), default=50_000, show_default=True, help="At most."
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**63 - 1),
+    help="Of the posteriors' draws and of the start.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False),
+    help="Write a copy of the weights with the prior into this new folder instead.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@checkpoint_option
+def fit_prior(
+    model: str,
+    kind: str,
+    components: int | None,
+    data: str | None,
+    split: str,
+    items: int,
+    seed: int,
+    out: str | None,
+    as_json: bool,
+    device: str,
+    checkpoint: str | None,
+) -> None:
+    """Fit a prior to the latents of MODEL's training data, for `sample --prior KIND`.
+
+    \b
+    aeplug fit-prior mnist
+    aeplug fit-prior runs/my-vae --kind gmm --components 20
+    aeplug fit-prior mnist --out weights/mnist-with-prior
+
+    It is kept in MODEL's checkpoint; where that came with a plug-in or cannot be written, in your
+    cache. Printed is how likely it makes latents of held-out items, in nats, beside the model's
+    own prior where there is one: the higher, the closer to where latents lie.
+    """
+    from aeplug.cli.export import empty_folder, write_export
+    from aeplug.errors import FileError
+    from aeplug.evaluation import evaluation_dataset
+    from aeplug.fitted_prior_file import keep
+    from aeplug.loading import load_model
+
+    target = empty_folder(out) if out is not None else None
+    loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
+    prior = loaded.fit_prior(
+        kind,
+        components or 0,
+        dataset=evaluation_dataset(loaded, data, active()),
+        split=split,
+        items=items,
+        seed=seed,
+    )
+    place: Path | None = target
+    if target is not None:
+        write_export(loaded, target)
+    else:
+        place = keep(loaded, prior)
+    report = {"model": model, "task": loaded.spec.name, "prior": kind, **prior.facts}
+    report["path"] = str(place)
+    if as_json:
+        print_json(report)
+    else:
+        print_figures(report)
+    if place is None:
+        raise FileError(
+            "the prior can be kept neither beside the weights nor in the cache; name a folder "
+            "by --out"
+        )
+
+
+COMMANDS = (fit_prior,)

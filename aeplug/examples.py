@@ -1,0 +1,96 @@
+"""Two sets of examples: the classes of a label, or two folders of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aeplug.embedding import MEAN, NAME, embed_files, labels, taken
+from aeplug.errors import ConfigError, DataError, nearest
+from aeplug.generation import Model
+from aeplug.interfaces import Dataset, Split
+
+#: Examples of each side that are looked for.
+EACH = 1000
+
+
+def parse_classes(text: str) -> tuple[str, str, str] | None:
+    """``3:8`` or ``label=3:8`` as label (empty: the first), and two classes; None: neither."""
+    label, equals, pair = text.rpartition("=")
+    a, colon, b = pair.partition(":")
+    if not colon:
+        return None
+    if not a or not b or a == b or (equals and not label):
+        raise ConfigError(f"'{text}': expected two classes, A:B or LABEL=A:B")
+    return label, a, b
+
+
+def label_of(dataset: Dataset, split: Split, asked: str) -> str:
+    """The label of this name, or the first there is.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    known = [*labels(dataset, split.take(torch.arange(min(1, len(split)))))]
+    known = [name for name in known if name != NAME]
+    if not known:
+        raise ConfigError("the data has no labels; give examples as folders, --from and --to")
+    if asked and asked not in known:
+        raise ConfigError(f"the data has no label '{asked}'. {nearest(asked, known)}")
+    return asked or known[0]
+
+
+def rows_of_class(
+    dataset: Dataset, split: Split, label: str, classes: tuple[str, str], each: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Numbers of rows of the two classes, at most ``each``, in random order; int64.
+
+    Raises:
+        ConfigError: the split has no item of a class; the message names the nearest.
+    """
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
+    found: tuple[list[Tensor], list[Tensor]] = ([], [])
+    seen: set[str] = set()
+    for index, raw in taken(split, torch.device("cpu"), order):
+        values: npt.NDArray[np.str_] = np.asarray(labels(dataset, raw)[label]).astype(str)
+        seen.update(values.tolist())
+        for side, name in zip(found, classes, strict=True):
+            side.append(index[torch.from_numpy(values == name)])
+        if all(sum(map(len, side)) >= each for side in found):
+            break
+    a, b = (torch.cat(side)[:each] if side else torch.zeros(0, dtype=torch.int64) for side in found)
+    for name, numbers in zip(classes, (a, b), strict=True):
+        if not len(numbers):
+            raise ConfigError(
+                f"no item of the {len(split)} has {label} '{name}'. {nearest(name, seen)}"
+            )
+    return a, b
+
+
+@torch.no_grad()
+def latents_of_rows(model: Model, split: Split, numbers: Tensor) -> Tensor:
+    """Latents of some rows, ``(n, D)``."""
+    return torch.cat(
+        [
+            model.posterior(model.prepared(raw))[0].mode().float()
+            for _, raw in taken(split, model.device, numbers)
+        ]
+    )
+
+
+def latents_of_files(
+    model: Model, paths: Iterable[str], failed: Callable[[str, str], None], name: str
+) -> Tensor:
+    """Latents of every piece of some files, ``(n, D)``.
+
+    Raises:
+        DataError: none of them can be read.
+    """
+    blocks = [block[MEAN] for block in embed_files(model, paths, failed)]
+    if not blocks:
+        raise DataError(f"{name} holds no file that '{model.spec.name}' can read")
+    return torch.from_numpy(np.concatenate(blocks).astype(np.float32)).to(model.device)

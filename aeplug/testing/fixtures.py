@@ -1,0 +1,110 @@
+"""The pytest plug-in (``pytest11``): fixtures for the tests of a plug-in; imports no torch.
+
+``aeplug_plugins``  plug-ins of this test alone
+``aeplug_batch``    tiny batches of a task
+``aeplug_cli``      the command line in this process
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from aeplug.interfaces import Batch
+    from aeplug.plugins import Plugins
+    from aeplug.testing.isolation import Given, IsolatedPlugins
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did.
+
+    Attributes:
+        code: its exit code.
+        out: what it wrote to stdout, the results.
+        err: what it wrote to stderr.
+    """
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def aeplug_plugins() -> Iterator[Callable[..., IsolatedPlugins]]:
+    """``aeplug_plugins(module, path)``: the built-in plug-ins, the fakes and those given.
+
+    They are this process's until the test ends; modules of single files are forgotten then.
+    """
+    from aeplug import plugins as module
+    from aeplug.testing import isolated_plugins
+
+    before, known = module._active, set(sys.modules)
+    folders: set[str] = set()
+
+    def make(*given: Given) -> IsolatedPlugins:
+        made = isolated_plugins(*given)
+        folders.update(str(Path(e).resolve()) for e in given if isinstance(e, str | Path))
+        module.activate(made)
+        return made
+
+    yield make
+    module._active = before
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", None)) in folders:
+            del sys.modules[name]
+
+
+@pytest.fixture
+def aeplug_batch() -> Callable[..., Batch]:
+    """``aeplug_batch("waves", plugins=..., count=4)``: see :func:`aeplug.testing.tiny_batch`."""
+    from aeplug.testing import tiny_batch
+
+    return tiny_batch
+
+
+@pytest.fixture
+def aeplug_cli(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
+    """``aeplug_cli("train", "waves", "--steps", 5, plugins=...)``: a command in this process.
+
+    With ``plugins`` those are all there are; else the installed ones. A command that fails fails
+    the test, unless ``fails=True``.
+    """
+    import click
+
+    from aeplug import plugins as module
+    from aeplug.cli import program
+
+    before = module._active
+
+    def call(*arguments: object, plugins: Plugins | None = None, fails: bool = False) -> Done:
+        capfd.readouterr()
+        commands = dict(program.cli.commands)
+        extra: dict[str, Any] = {}
+        if plugins is not None:
+            module.activate(plugins)
+            extra["parent"] = click.Context(click.Command("aeplug"))
+            # The program then takes them as loaded already.
+            extra["parent"].meta["aeplug.plugins"] = True
+        try:
+            program.main([str(argument) for argument in arguments], **extra)
+            code: Any = 0
+        except SystemExit as ended:
+            code = ended.code or 0
+        finally:
+            program.cli.commands.clear()
+            program.cli.commands.update(commands)
+        text = capfd.readouterr()
+        done = Done(code, text.out, text.err)
+        if bool(code) != fails:
+            pytest.fail(f"aeplug {' '.join(map(str, arguments))}: exit code {code}\n{text.err}")
+        return done
+
+    yield call
+    module._active = before

@@ -36,7 +36,7 @@ class Search:
         seed: of the random tries.
     """
 
-    rounds: int = 6
+    rounds: int = 8
     tries: int = 12
     near: float = 0.1
     hold: float = 0.1
@@ -172,11 +172,13 @@ class _Search:
             left = defined[~self._is_there()[defined]]
             if not len(left):
                 return
-            if number == 0 and self.search.neighbours:
+            # At first towards a few; towards more, where half of the rounds were of no use.
+            wider = {0: 1, self.search.rounds // 2: 4}
+            if number in wider and self.search.neighbours:
                 missed = (self.asked[0] - self.moved[left, self.columns[0]]).abs().nan_to_num(0)
                 far = left[missed > abs(float(self.asked[0])) / 2]
                 if len(far):
-                    self._try(far, self._towards_neighbours(far), learn=False)
+                    self._try(far, self._towards_neighbours(far, wider[number]), learn=False)
             self._try(left, self._corrections(left))
 
     def result(self) -> Steered:
@@ -260,10 +262,13 @@ class _Search:
         )
         return torch.cat([along, back, best[:, None] + noise], 1)
 
-    def _towards_neighbours(self, items: Tensor) -> Tensor:
-        """Part of the way to items of the data that have what is asked and lie near."""
+    def _towards_neighbours(self, items: Tensor, wider: int) -> Tensor:
+        """Part of the way to items of the data that have what is asked and lie near.
+
+        ``wider``: times as many of them as ``search`` says.
+        """
         found, here = self.found, self.found.whitened(self.latents[items])
-        count = min(self.search.neighbours, len(found.points))
+        count = min(self.search.neighbours * wider, len(found.points))
         target = self.start[items][:, self.columns] + self.asked
         off = (target[:, None] - found.values[:, self.columns]).nan_to_num(0).square().sum(-1)
         length = torch.cdist(here, found.points).square() / found.distance**2

@@ -47,7 +47,9 @@ def check(
 
     Returns:
         ``items``, ``undefined``, and under ``amounts`` for each: ``right_way``, the share of items
-        whose attribute moved to the side asked for; ``within_third``, the share of which no
+        whose attribute moved to the side asked for; ``at_limit``, how many have as much (or as
+        little) of it already as any item learnt from, and ``right_way_within``, the share of the
+        others; ``within_third``, the share of which no
         other kept attribute moved by more than a third of the amount; ``distance``, mean
         Mahalanobis length of the shift; ``moved``: for each attribute the ``mean`` of the change,
         which tells a drift, the ``mean_absolute``, which also tells changes that cancel out over
@@ -67,13 +69,16 @@ def check(
         report["undefined"] = int((~defined).sum())
         if not defined.any():
             raise DataError(f"'{wanted}' is undefined for all of {len(rows)} items")
-        report["amounts"][f"{amount:g}"] = _figures(found, one, defined, wanted, amount, keep)
+        report["amounts"][f"{amount:g}"] = _figures(
+            found, one, had[:, found.index(wanted)], defined, wanted, amount, keep
+        )
     return report
 
 
 def _figures(
     found: Directions,
     steered: Steered,
+    had: Tensor,
     defined: Tensor,
     wanted: str,
     amount: float,
@@ -83,6 +88,10 @@ def _figures(
     column = found.index(wanted)
     # Lost altogether is not moved the right way.
     own = moved[:, column].nan_to_num(0)
+    known = found.values[:, column]
+    limit = known[~known.isnan()].amax() if amount > 0 else known[~known.isnan()].amin()
+    at_limit = (had[defined] >= limit) if amount > 0 else (had[defined] <= limit)
+    right = own * amount > 0
     kept = [n for n in found.names if n != wanted and (keep is None or n in keep)]
     others = moved[:, [found.index(name) for name in kept]].nan_to_num(0).abs()
     own_absolute = float(own.abs().mean())
@@ -95,7 +104,9 @@ def _figures(
             "share": absolute / own_absolute if own_absolute else float("nan"),
         }
     return {
-        "right_way": float((own * amount > 0).float().mean()),
+        "right_way": float(right.float().mean()),
+        "at_limit": int(at_limit.sum()),
+        "right_way_within": 0.0 if at_limit.all() else float(right[~at_limit].float().mean()),
         "within_third": float((others <= abs(amount) * MOST).all(1).float().mean()),
         "distance": float(steered.distance[defined].mean()),
         "moved": attributes,

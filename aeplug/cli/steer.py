@@ -317,8 +317,15 @@ def _print_check(report: dict[str, Any]) -> None:
     for amount, figures in report["amounts"].items():
         click.echo(
             f"\nasked for {float(amount):+g}: {figures['right_way']:.1%} moved the right way, "
-            f"{figures['within_third']:.1%} with every other held within a third of that\n"
+            f"{figures['within_third']:.1%} with every other held within a third of that"
         )
+        if figures["at_limit"]:
+            side = "most" if float(amount) > 0 else "least"
+            click.echo(
+                f"{figures['at_limit']} have the {side} there is from the start; of the others "
+                f"{figures['right_way_within']:.1%} moved the right way"
+            )
+        click.echo()
         rows = [
             [name, f"{one['mean']:+.3f}", f"{one['mean_absolute']:.3f}", f"{one['share']:.2f}"]
             for name, one in figures["moved"].items()

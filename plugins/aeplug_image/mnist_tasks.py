@@ -67,6 +67,19 @@ TASKS = (
         settings={"latent.size": 30, **PLAIN},
     ),
     task(
+        "mnist-shape",
+        "digits as 32 numbers that tell the shape, not how it stands: features to tell digits by",
+        "deterministic",
+        "mse",
+        settings={
+            "latent.size": 32,
+            **PLAIN,
+            "prepare.affine": 2.0,
+            "prepare.affine_share": 0.9,
+            "prepare.affine_undone": True,
+        },
+    ),
+    task(
         "mnist-vae",
         "a variational autoencoder of digits; latent of 2, or --set latent=20",
         "gaussian",
@@ -103,7 +116,8 @@ TASKS = (
         "elbo",
         settings={
             "prepare.binarise": "dynamic",
-            "latent.size": 40,
+            "latent.size": 32,
+            "loss.beta": "linear(0.2, 1, 0.1)",
             **{
                 f"{part}.{key}": value
                 for part in ("encoder", "decoder")
@@ -113,7 +127,7 @@ TASKS = (
                     "hidden": 512,
                 }.items()
             },
-            "train.epochs": 60,
+            "train.epochs": 27,
             **TRAINING,
             "train.ema": 0.999,
         },

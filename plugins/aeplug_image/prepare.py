@@ -25,6 +25,10 @@ class PrepareConfig(PartConfig):
         ge=0,
     )
     affine_share: float = setting(0.5, "share of images under such a map", gt=0, le=1)
+    affine_undone: bool = setting(
+        False,
+        "the target is the image before it moved: the code then tells its shape, not how it stands",
+    )
     binarise: Literal["none", "dynamic", "static"] = setting(
         "none",
         "black and white pixels, white as often as grey says; dynamic: drawn anew at each step "
@@ -35,11 +39,16 @@ class PrepareConfig(PartConfig):
     def _agree(self) -> PrepareConfig:
         if self.binarise == "static" and self.affine:
             raise ValueError("images that move have no one draw: affine=0, or binarise=dynamic")
+        if self.binarise != "none" and self.affine_undone:
+            raise ValueError("affine_undone needs grey pixels: binarise=none")
         return self
 
 
 class PrepareImages:
     """Column ``image`` -> input and target alike: an autoencoder's batch.
+
+    With ``affine_undone`` a denoising autoencoder's (Vincent et al., ICML 2008), whose noise is that
+    the image moves.
 
     A data set's conditions are columns of their names.
     """
@@ -54,6 +63,7 @@ class PrepareImages:
     def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
         """``image`` ``(B, C, H, W)``, uint8 or float in 0..1 -> float32 in 0..1."""
         images = normalised(raw["image"])
+        before = images
         if training and self.config.affine:
             # Rows come in random order: the first ones are as good as any.
             count = round(len(images) * self.config.affine_share)
@@ -64,7 +74,8 @@ class PrepareImages:
             images = drawn(images, generator) if anew else fixed(images)
         # Files tell no class.
         cond = {name: raw[name].long() for name in self.conditions if name in raw}
-        return Batch(input=images, target=images, cond=cond)
+        target = before if self.config.affine_undone else images
+        return Batch(input=images, target=target, cond=cond)
 
 
 def normalised(images: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import itertools
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +38,12 @@ COLLECTED: Mapping[str, type] = MappingProxyType(
     }
 )
 HOOKS = (*COLLECTED, "aeplug_commands", "aeplug_run_event")
+
+#: More specs than this of one hook are a generator that does not end.
+MOST_SPECS = 10_000
+
+#: Fields of specs that name something.
+TEXT_FIELDS = ("factory", "dataset", "encoder", "latent", "decoder", "loss", "codec")
 
 #: What a plug-in's module may call the hook version that it needs.
 NEEDED_VERSION = "aeplug_hook_version"
@@ -81,12 +89,20 @@ def implemented_hooks(manager: pluggy.PluginManager, module: Any) -> list[str]:
     return hooks
 
 
-def checked(specs: list[Any], hook: str, expected: type) -> list[Any]:
-    """What a hook gave, if each is the spec it should be.
+def checked(given: Any, hook: str, expected: type) -> list[Any]:
+    """What a hook gave, as a list, if each is the spec it should be.
 
     Raises:
-        PluginError: one is something else, or has no name.
+        PluginError: one is something else, has no name, or there is no end of them.
     """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise PluginError(
+            f"{hook} gave {type(given).__name__} {given!r:.60}, expected to yield "
+            f"{expected.__name__}s or to return a list of them"
+        )
+    specs = list(itertools.islice(given, MOST_SPECS + 1))
+    if len(specs) > MOST_SPECS:
+        raise PluginError(f"{hook} gave more than {MOST_SPECS:,} specs; does it ever end?")
     for spec in specs:
         if not isinstance(spec, expected):
             raise PluginError(
@@ -95,7 +111,40 @@ def checked(specs: list[Any], hook: str, expected: type) -> list[Any]:
         texts = (spec.name, spec.summary)  # type: ignore[attr-defined]
         if not texts[0] or not all(isinstance(text, str) for text in texts):
             raise PluginError(f"{hook} gave {expected.__name__} without name or summary: {texts}")
+        _check_fields(spec, hook)
     return specs
+
+
+def _check_fields(spec: Any, hook: str) -> None:
+    """What is looked up and merged later is what it should be: there nobody knows whose it is."""
+    wrong = [
+        name
+        for name in TEXT_FIELDS
+        if hasattr(spec, name) and not isinstance(getattr(spec, name), str)
+    ]
+    if isinstance(spec, TaskSpec) and not isinstance(spec.settings, Mapping):
+        wrong.append("settings")
+    if wrong:
+        expected = "a dict of dotted keys" if wrong[0] == "settings" else "a text"
+        raise PluginError(
+            f"{hook} gave {type(spec).__name__} '{spec.name}' whose {wrong[0]} is "
+            f"{getattr(spec, wrong[0])!r:.60}, expected {expected}"
+        )
+
+
+@contextlib.contextmanager
+def contained() -> Iterator[None]:
+    """What a plug-in raises beside exceptions (a panic in Rust, ``pytest.skip``) becomes one.
+
+    Raises:
+        PluginError: in place of what is neither an exception nor an end of the program.
+    """
+    try:
+        yield
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise PluginError(reason_of(error)) from error
 
 
 def reason_of(error: BaseException) -> str:

@@ -197,17 +197,39 @@ def _deviation(values: Tensor) -> Tensor:
 _TENSORS = ("deviations", "slopes", "centre", "spread", "whitening", "points", "values")
 
 
+def check_place(path: Path) -> None:
+    """Whether directions may be kept there.
+
+    Raises:
+        ConfigError: the file's name has another ending, or a file is there that holds something
+            else, such as a model's weights.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != SUFFIX:
+        raise ConfigError(f"--save {path}: expected a name that ends in {SUFFIX}")
+    if not path.exists():
+        return
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get("aeplug", "{}"))
+        is_direction = str(about.get("format", "")).startswith(FORMAT.rstrip("1"))
+    except (SafetensorError, OSError, ValueError, AttributeError):
+        is_direction = False
+    if not is_direction:
+        raise ConfigError(f"--save {path} is there and holds no direction; name another")
+
+
 def save(found: Directions, wanted: str, path: Path) -> None:
     """Keep directions, and which of them is wanted, in one ``.safetensors`` file.
 
     Raises:
-        ConfigError: the file's name has another ending.
+        ConfigError: see :func:`check_place`.
         FileError: it cannot be written.
     """
     from safetensors.torch import save_file
 
-    if path.suffix != SUFFIX:
-        raise ConfigError(f"--save {path}: expected a name that ends in {SUFFIX}")
+    check_place(path)
     about = {
         "format": FORMAT,
         "task": found.task,

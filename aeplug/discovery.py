@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from aeplug.admission import contained
 from aeplug.errors import PluginError
 
 GROUP = "aeplug"
@@ -50,7 +51,14 @@ def installed() -> Iterator[Found]:
         home = distribution.name if distribution else "unknown"
         version = distribution.version if distribution else ""
         origin = f"{home} {version}".strip()
-        yield Found(entry_point.name, origin, version, home == DISTRIBUTION, entry_point.load)
+        yield Found(
+            entry_point.name, origin, version, home == DISTRIBUTION, partial(_loaded, entry_point)
+        )
+
+
+def _loaded(entry_point: importlib.metadata.EntryPoint) -> Any:
+    with contained():
+        return entry_point.load()
 
 
 def single_files(folder: Path) -> Iterator[Found]:
@@ -62,8 +70,13 @@ def single_files(folder: Path) -> Iterator[Found]:
     if not folder.is_dir():
         raise PluginError(f"plug-in folder '{folder}' does not exist or is not a folder")
     for path in sorted(folder.glob("*.py")):
-        if not path.name.startswith(("_", "test_", "conftest")):
+        if is_plugin_file(path.name):
             yield Found(path.stem, str(path), "", False, partial(import_file, path))
+
+
+def is_plugin_file(name: str) -> bool:
+    """Whether a file of this name, in a folder of plug-ins, is one: not private, and no test."""
+    return not name.startswith(("_", "test_", "conftest"))
 
 
 def import_file(path: Path) -> Any:
@@ -80,7 +93,8 @@ def import_file(path: Path) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with contained():
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

@@ -44,7 +44,8 @@ def noisy_documents(
         A row a sigma, of ``count`` documents.
 
     Raises:
-        ConfigError: a sigma below 0, or a task that cannot be varied.
+        ConfigError: a sigma below 0 or beyond what the decoder can take, or a task that cannot be
+            varied.
     """
     if "vary" not in model.spec.verbs:
         raise ConfigError(f"'{model.spec.name}' cannot vary. It can: {', '.join(model.verbs)}")
@@ -59,5 +60,7 @@ def noisy_documents(
     found = []
     for sigma in sigmas:
         decoded = [model.decode(z + sigma * draw, cond, sampling) for draw in draws]
+        if not all(bool(torch.isfinite(data).all()) for data in decoded):
+            raise ConfigError(f"sigma {sigma:g} is so far out that what is decoded is not finite")
         found.append([model.codec.join(data, cond, document) for data in decoded])
     return found

@@ -111,7 +111,8 @@ def principal_plane(latents: Tensor) -> Plane:
         caption = "the latent plane" if size == 2 else "the one latent"
         return Plane(torch.eye(size).to(latents), caption, ("z1", "z2" if size == 2 else ""))
     found = fit(latents.split(BATCH))
-    share = found.variances / found.variances.sum()
+    # Of one item, or of items that are all alike, there is no variance to have a share of.
+    share = found.variances / found.variances.sum().clamp(min=torch.finfo(torch.float32).tiny)
     caption = f"2 principal components of {size} latents, {share[:2].sum():.0%} of their variance"
     names = (f"component 1 ({share[0]:.0%})", f"component 2 ({share[1]:.0%})")
     return Plane(found.axes[:, :2].to(latents), caption, names)

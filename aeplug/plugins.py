@@ -23,7 +23,14 @@ import pluggy
 from aeplug import hookspecs
 from aeplug.admission import COLLECTED as COLLECTED
 from aeplug.admission import HOOKS as HOOKS
-from aeplug.admission import checked, hook_version, implemented_hooks, raised_at, reason_of
+from aeplug.admission import (
+    checked,
+    contained,
+    hook_version,
+    implemented_hooks,
+    raised_at,
+    reason_of,
+)
 from aeplug.discovery import installed, single_files
 from aeplug.errors import PluginError, nearest
 from aeplug.plugin_trace import Trace
@@ -203,9 +210,11 @@ class Plugins:
         ]
         # An observer may print: it has somebody to tell. At start-up nobody asked.
         when = "" if hook == "aeplug_run_event" else f"in {hook}"
-        with self._diverted(plugin, when):
+        with self._diverted(plugin, when), contained():
             results = self.manager.subset_hook_caller(hook, others)(**arguments)
-            return [list(result) if hook in COLLECTED else result for result in results]
+            expected = COLLECTED.get(hook)
+            # Here, since a generator runs, and may print, only while it is read.
+            return [checked(given, hook, expected) if expected else given for given in results]
 
     # What plug-ins bring
 
@@ -222,10 +231,10 @@ class Plugins:
             try:
                 brought: list[Any] = [
                     spec
-                    for hook, expected in COLLECTED.items()
+                    for hook in COLLECTED
                     if hook in plugin.hooks
-                    for result in self._call(plugin, hook)
-                    for spec in checked(result, hook, expected)
+                    for given in self._call(plugin, hook)
+                    for spec in given
                 ]
             except (Exception, SystemExit) as error:
                 self._disable(plugin, error)
@@ -238,8 +247,9 @@ class Plugins:
                 if len(owners) > 1:
                     text = _duplicate(kind, name, owners)
                     _warn(f"{text}; asking for it is an error")
-                    for _, plugin in owners:
-                        plugin.notes.append(f"{text}: leave one out with --block")
+                    several = {plugin.name: plugin for _, plugin in owners}
+                    for plugin in several.values():
+                        plugin.notes.append(f"{text}: {_remedy(owners)}")
         return found
 
     def specs(self, kind: str) -> list[Any]:
@@ -256,7 +266,7 @@ class Plugins:
         if len(owners) == 1:
             return owners[0][0]
         if owners:
-            raise PluginError(_duplicate(kind, name, owners) + "; leave one out with --block")
+            raise PluginError(f"{_duplicate(kind, name, owners)}; {_remedy(owners)}")
         hint = nearest(name, self._specs[kind])
         broken = [plugin.name for plugin in self.plugins if plugin.status == "broken"]
         if broken:
@@ -356,8 +366,18 @@ class _Diverted:
 
 
 def _duplicate(kind: str, name: str, owners: list[tuple[Any, Plugin]]) -> str:
+    if len({id(plugin) for _, plugin in owners}) == 1:
+        plugin = owners[0][1]
+        return (
+            f"{kind} '{name}' is brought {len(owners)} times by '{plugin.name}' ({plugin.origin})"
+        )
     who = " and ".join(f"'{plugin.name}' ({plugin.origin})" for _, plugin in owners)
     return f"{kind} '{name}' is brought by {who}"
+
+
+def _remedy(owners: list[tuple[Any, Plugin]]) -> str:
+    alone = len({plugin.name for _, plugin in owners}) == 1
+    return "rename one" if alone else "leave one out with --block"
 
 
 def _warn(text: str) -> None:

@@ -106,6 +106,8 @@ class TensorModel:
             why = f": its latent '{self.config.sections['latent'].name}' has no prior to draw from"
             if verb == "sample":
                 advice = f"; with a prior fitted to its embeddings also sample: {', '.join(KINDS)}"
+            if verb == "vary":
+                advice = "; of a chosen strength, noise needs no prior: vary --sigma"
         raise ConfigError(
             f"'{self.spec.name}' cannot {verb}{why}. It can: {', '.join(self.verbs)}{advice}"
         )

@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 
 import aeplug
-from aeplug.datasets import TensorSplit, epoch_order
+from aeplug.datasets import epoch_order
 from aeplug.evaluation import open_dataset
+from aeplug.interfaces import Split
 
 BATCH, EPOCHS, RATE = 128, 3, 4e-3
 
 
-def trained_judge(split: TensorSplit) -> nn.Module:
+def trained_judge(split: Split) -> nn.Module:
     """A classifier of images ``(B, 1, 28, 28)`` in 0..1: logits ``(B, 10)``."""
     torch.manual_seed(0)
     judge = nn.Sequential(

@@ -61,6 +61,12 @@ class TestPlane:
         assert kept > 0.99
         assert plane.caption.startswith("2 principal components of 5 latents, 100% of")
 
+    @pytest.mark.parametrize("count", [1, 4])
+    def test_items_all_alike_have_no_share_of_a_variance(self, count):
+        plane = principal_plane(torch.ones(count, 5))
+        assert plane.caption.endswith(" 0% of their variance")
+        assert torch.isfinite(plane.axes).all()
+
     def test_items_are_spread_over_the_split(self, model):
         found, _, _ = placed(model, items=4)
         assert found.names == ["test-0", "test-5", "test-10", "test-15"]

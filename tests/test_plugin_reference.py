@@ -470,6 +470,8 @@ BROKEN = {
     "lacks the decorator @hookimpl": "def aeplug_losses():\n    return []\n",
     "it implements no hook": "",
     "gave str 'x', expected LossSpec": "@hookimpl\ndef aeplug_losses():\n    return ['x']\n",
+    "gave more than 10,000 specs": "@hookimpl\ndef aeplug_losses():\n    while True:\n"
+    "        yield LossSpec('a-loss', 'math:pi')\n",
     "its name is taken by the plug-in of": LOSS,
     "is taken by another module": LOSS,
     "it replaces the command 'train'": "@hookimpl\ndef aeplug_commands(cli):\n"

@@ -56,9 +56,12 @@ BROKEN: dict[str, tuple[str, str]] = {
     ),
     "returns_text": (
         HEAD + "@hookimpl\ndef aeplug_tasks():\n    return 'mnist'\n",
-        "aeplug_tasks gave str 'm', expected TaskSpec",
+        "aeplug_tasks gave str 'mnist', expected to yield TaskSpecs",
     ),
-    "returns_number": (HEAD + "@hookimpl\ndef aeplug_tasks():\n    return 5\n", "TypeError"),
+    "returns_number": (
+        HEAD + "@hookimpl\ndef aeplug_tasks():\n    return 5\n",
+        "aeplug_tasks gave int 5, expected to yield TaskSpecs",
+    ),
     "returns_other_spec": (
         HEAD + "@hookimpl\ndef aeplug_tasks():\n    yield LossSpec('x', 'y:z')\n",
         "aeplug_tasks gave LossSpec",

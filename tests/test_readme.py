@@ -21,9 +21,18 @@ def commands(readme: Path) -> list[str]:
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
+#: Commands that look at a data set, and take fewer of its items.
+MEASURING = ("evaluate", "embed", "map", "compare-pca", "attribute")
+
+
 def shortened(arguments: list[str]) -> list[str]:
-    """A training of 20 epochs, or of no length, as one of 20 steps; of 2000 steps as of 20."""
+    """A training of 20 epochs, or of no length, as one of 20 steps; of 2000 steps as of 20.
+
+    What measures takes 200 items where it is not told how many.
+    """
     short = list(arguments)
+    if short[0] in MEASURING and "--items" not in short:
+        short += ["--items", "200"]
     if "train" in short and not {"--epochs", "--steps"} & set(short):
         return [*short, "--steps", "20"]
     if "train" in short:
@@ -53,13 +62,15 @@ def make_inputs(folder: Path) -> None:
                 archive.extract(name, folder / "my-midi")
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/lesson.md"])
 def test_every_command_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Those of plugins/README.md and its pages: tests/test_plugin_reference.py."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AEPLUG_CACHE", str(tmp_path / "cache"))
     make_inputs(tmp_path)
-    lines = commands(ROOT / "README.md")
+    lines = commands(ROOT / page)
     assert len(lines) >= 5
     for line in lines:
         program, *arguments = shlex.split(line)
@@ -67,6 +78,14 @@ def test_every_command_works(
         with pytest.raises(SystemExit) as ended:
             main(shortened(arguments))
         assert ended.value.code == 0, f"{line}\n{capfd.readouterr().err[-2000:]}"
+
+
+def test_the_pictures_of_the_lesson_are_there() -> None:
+    page = ROOT / "docs" / "lesson.md"
+    pictures = re.findall(r"\]\((lesson/[^)]+)\)", page.read_text(encoding="utf-8"))
+    assert len(pictures) >= 6
+    for picture in pictures:
+        assert (page.parent / picture).is_file(), picture
 
 
 def test_the_python_example_gives_the_shapes_it_says() -> None:

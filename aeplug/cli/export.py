@@ -49,7 +49,7 @@ def empty_folder(out: str) -> Path:
     """
     from aeplug.errors import FileError
 
-    target = Path(out)
+    target = Path(out).expanduser()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileError(f"--out {out} exists and is not empty; name a new folder")
     return target

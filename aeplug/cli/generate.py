@@ -34,12 +34,18 @@ def write_documents(
     out: Path,
     options: Mapping[str, Any],
     inputs: Sequence[Path] = (),
+    page: str = "",
 ) -> None:
-    """Write documents into ``out`` and say so in one line; never over one of ``inputs``."""
+    """Write documents into ``out`` and say so in one line; never over one of ``inputs``.
+
+    ``page`` is the name of a sheet that the caller is going to draw there.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"--out {out}: {error.strerror}") from error
+    if page and (out / page).resolve() in {path.resolve() for path in inputs}:
+        raise ConfigError(f"--out {out} would replace the input {page} by a sheet; name another")
     kept = {path.resolve().with_suffix("") for path in inputs}
     written: list[Path] = []
     for document in documents:
@@ -136,7 +142,8 @@ def interpolate(model: str, inputs: tuple[str, ...], steps: int | None, **values
     read = [loaded.read(path) for path in paths]
     draw = _grid if len(read) == 4 else _line
     rows, also = draw(loaded, read, steps, sampling)
-    write_documents(loaded, [*(one for row in rows for one in row), *also], out, options, paths)
+    made = [*(one for row in rows for one in row), *also]
+    write_documents(loaded, made, out, options, paths, "interpolation.png")
     title = f"{loaded.spec.name}: {' to '.join(path.stem for path in paths)}"
     if len(read) == 4:
         title = f"{loaded.spec.name}: between {', '.join(path.stem for path in paths)}"
@@ -240,7 +247,8 @@ def vary(
             ("variations" if start == 0 else "", documents[start : start + 6])
             for start in range(0, len(documents), 6)
         ]
-    write_documents(loaded, [one for _, row in rows for one in row], out, options, [Path(input)])
+    made = [one for _, row in rows for one in row]
+    write_documents(loaded, made, out, options, [Path(input)], "variations.png")
     title = f"{loaded.spec.name}: {Path(input).name}"
     loaded.codec.sheet([("input", [original]), *rows], out / "variations.png", title)
     click.echo(str(out / "variations.png"))

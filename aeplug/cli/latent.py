@@ -264,6 +264,7 @@ def map_(
     what can be played.
     """
     from aeplug.cli.options import conditions_of
+    from aeplug.embedding import require_vector
     from aeplug.evaluation import choose_split, evaluation_dataset
     from aeplug.interfaces import PlayableCodec
     from aeplug.loading import load_model
@@ -271,6 +272,7 @@ def map_(
 
     folder = Path(out).expanduser()
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
+    require_vector(loaded)  # before data that it might be of no use to name
     given = conditions_of(cond, loaded)
     dataset = evaluation_dataset(loaded, data, active())
     name = "all" if data and split == "test" else split

@@ -235,10 +235,12 @@ def conditions_of(cond: tuple[str, ...], model: Model) -> dict[str, Any]:
 def numbers_of(option: str, text: str, minimum: float = -math.inf) -> list[float]:
     """``"0,0.5,1"`` as finite numbers, each once, in the order given.
 
+    Those that are written alike by ``:g`` count as one: files are named so.
+
     Raises:
         ConfigError: something else, or a number below the minimum.
     """
-    found: dict[float, None] = {}
+    found: dict[str, float] = {}
     for part in text.split(","):
         try:
             number = float(part)
@@ -247,5 +249,6 @@ def numbers_of(option: str, text: str, minimum: float = -math.inf) -> list[float
         if not (math.isfinite(number) and number >= minimum):
             least = f" of at least {minimum:g}" if math.isfinite(minimum) else ""
             raise ConfigError(f"{option} {text}: expected numbers{least}, got '{part.strip()}'")
-        found[number] = None
-    return list(found)
+        number += 0.0  # -0 is 0
+        found.setdefault(f"{number:g}", number)
+    return list(found.values())

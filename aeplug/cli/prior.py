@@ -64,6 +64,7 @@ def fit_prior(
     own prior where there is one: the higher, the closer to where latents lie.
     """
     from aeplug.cli.export import empty_folder, write_export
+    from aeplug.embedding import require_vector
     from aeplug.errors import FileError
     from aeplug.evaluation import evaluation_dataset
     from aeplug.fitted_prior_file import keep
@@ -71,6 +72,7 @@ def fit_prior(
 
     target = empty_folder(out) if out is not None else None
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
+    require_vector(loaded)
     prior = loaded.fit_prior(
         kind,
         components or 0,

@@ -100,6 +100,7 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
     Writes one file an input and amount, and a strip from -2 to 2. With --check: the share of
     held-out items moved the right way, how far, and how far other attributes went with it.
     """
+    from aeplug.embedding import require_vector
     from aeplug.evaluation import choose_split, evaluation_dataset
     from aeplug.loading import load_model
 
@@ -122,6 +123,10 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
     if not (inputs or is_check or save):
         raise click.UsageError("expected files to steer, --check or --save")
     amounts = numbers_of("--by", by) if by else list(CHECKED if is_check and not inputs else (1.0,))
+    if save:
+        from aeplug.directions import check_place
+
+        check_place(Path(save).expanduser())
     loaded = load_model(
         model, device=values.pop("device"), checkpoint_name=values.pop("checkpoint") or ""
     )
@@ -131,6 +136,8 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
         find_attribute(loaded.spec, words[0])
     items, checked, seed, data = (values.pop(k) for k in ("items", "check_items", "seed", "data"))
     options = given_options(loaded, "vary", values)
+    require_vector(loaded)
+    _require_own_names(inputs)
     read = [loaded.read(Path(one)) for one in inputs]
     dataset = evaluation_dataset(loaded, data, active())
     found, wanted = _directions(loaded, dataset, "" if ends[0] else words[0], ends, items, seed)
@@ -150,6 +157,18 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
             print_json(report)
         else:
             _print_check(report)
+
+
+def _require_own_names(inputs: Sequence[str]) -> None:
+    """Raises ConfigError where results of two inputs would get one name."""
+    known: dict[str, str] = {}
+    for one in inputs:
+        before = known.setdefault(Path(one).stem, one)
+        if before is not one:
+            raise ConfigError(
+                f"results of {before} and {one} would have the same name; steer them into two "
+                f"folders"
+            )
 
 
 def _list(task: TaskSpec, as_json: bool) -> None:
@@ -266,7 +285,7 @@ def _steer_files(
                 say(f"{name}: moved by {reached:+.2f} standard deviations")
         rows.append((document.name, row))
     sources = [one.source for one in read if one.source is not None]
-    write_documents(model, written, out, options, sources)
+    write_documents(model, written, out, options, sources, "attribute.png")
     title = f"{model.spec.name}: {wanted}, {strip[0]:+g} to {strip[-1]:+g} standard deviations"
     model.codec.sheet(rows, out / "attribute.png", title)
     click.echo(str(out / "attribute.png"))

@@ -6,8 +6,9 @@ import importlib.util
 import keyword
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 
+from aeplug.discovery import is_plugin_file
 from aeplug.errors import PluginError
 
 #: As in ``aeplug train NAME`` and on a package index.
@@ -18,12 +19,12 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 LONGEST = 28
 
 
-def module_name(name: str, tasks: Iterable[str]) -> str:
+def module_name(name: str, taken: Mapping[str, str]) -> str:
     """The module of a plug-in of this name.
 
     Args:
         name: lower case letters and digits in words, with hyphens between them.
-        tasks: names of the tasks that there are.
+        taken: names that it may not have, with what they belong to (``"a task"``).
 
     Raises:
         PluginError: it is no name, or stands for something else already.
@@ -35,11 +36,15 @@ def module_name(name: str, tasks: Iterable[str]) -> str:
         )
     if len(name) > LONGEST:
         raise PluginError(f"'{name}' is longer than {LONGEST} characters; choose a shorter name")
-    if name in set(tasks):
-        raise PluginError(f"a task is called '{name}' already; choose another name")
+    if name in taken:
+        raise PluginError(f"{taken[name]} is called '{name}' already; choose another name")
     module = name.replace("-", "_")
     if keyword.iskeyword(module) or keyword.issoftkeyword(module):
         raise PluginError(f"'{module}' is a word of Python; choose another name, as in my-{name}")
+    if not is_plugin_file(f"{module}.py"):
+        raise PluginError(
+            f"a file '{module}.py' would be taken for a test; choose another name, as in my-{name}"
+        )
     if module in sys.stdlib_module_names or _importable(module):
         raise PluginError(
             f"a module is called '{module}' already, which the plug-in's would hide; choose "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -35,7 +35,7 @@ def write_plugin(
     folder: Path,
     *,
     single_file: bool = False,
-    tasks: Iterable[str] = (),
+    taken: Mapping[str, str] | None = None,
 ) -> Written:
     """Write a plug-in that works as it is, and say how to go on.
 
@@ -44,13 +44,13 @@ def write_plugin(
         kind: one of :data:`aeplug.scaffold.KINDS`.
         folder: gets the folder ``name``, or the one file.
         single_file: hooks and parts in one ``.py`` for ``--plugins-dir``, without tests.
-        tasks: names of the tasks that there are, which it may not have.
+        taken: names that it may not have, with what they belong to (``"a task"``).
 
     Raises:
         PluginError: the name will not do, there is something of that name in the folder, or it
             cannot be written.
     """
-    module = module_name(name, tasks)
+    module = module_name(name, taken or {})
     texts = _single(name, module, kind) if single_file else _project(name, module, kind)
     root = folder if single_file else folder / name
     if not single_file and root.exists():

@@ -8,7 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from aeplug.interfaces import Batch, Sampling
+from aeplug.evaluation import open_dataset
+from aeplug.interfaces import Batch, Raw, Sampling
 from aeplug.task import Task
 from aeplug.testing.learning import knobs_at, train_a_little
 from aeplug.testing.outcome import expect, working
@@ -22,6 +23,7 @@ STATES = (1, 2)
 
 def check_seeds(subject: Subject) -> str:
     """The same seed gives the same batch, losses and samples, whatever was drawn elsewhere."""
+    _check_data(subject)
     _check_prepare(subject)
     task, batch = subject.task(), subject.batch()
     with working("a few steps of training"):
@@ -45,6 +47,22 @@ def check_seeds(subject: Subject) -> str:
         "the same ones; prior(count, spread, generator) draws from its generator",
     )
     return "batches, losses, reconstructions and samples"
+
+
+def _check_data(subject: Subject) -> None:
+    index = torch.arange(subject.items)
+
+    def rows() -> Raw:
+        return open_dataset(subject.config).split("train").take(index)
+
+    with working("the data set, opened twice"):
+        first, again = (_at(state, rows) for state in STATES)
+    for name, column in first.items():
+        expect(
+            torch.equal(column, again[name]),
+            "the same rows whenever the data set is opened; data are made up from a seed of theirs",
+            f"another '{name}' when torch's own generator was elsewhere",
+        )
 
 
 def _check_prepare(subject: Subject) -> None:

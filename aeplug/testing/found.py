@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from aeplug.admission import contained
 from aeplug.discovery import GROUP, Found, import_file, single_files
 from aeplug.errors import PluginError
 
@@ -95,7 +96,8 @@ def _module(name: str, root: Path) -> ModuleType:
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     importlib.invalidate_caches()
-    module = importlib.import_module(name)
+    with contained():
+        module = importlib.import_module(name)
     file = Path(getattr(module, "__file__", None) or "").resolve()
     if not file.is_relative_to(root):
         raise PluginError(f"its module '{name}' is that of {file}; uninstall that one, or rename")

@@ -51,7 +51,8 @@ class IsolatedPlugins(Plugins):
         self.plugins = [plugin for plugin in self.plugins if plugin.status != "blocked"]
         for plugin in also.plugins if also else ():
             module = also.manager.get_plugin(plugin.name) if also else None
-            if module is not None and plugin.status == "ok":
+            here = module is not None and self.manager.get_name(module) is not None
+            if module is not None and plugin.status == "ok" and not here:
                 self.admit(plugin.name, partial(_itself, module), plugin.origin, plugin.version)
         for entry in given:
             if isinstance(entry, ModuleType):
@@ -75,6 +76,7 @@ class IsolatedPlugins(Plugins):
             known = self.manager.get_name(module)
             if known is not None:
                 raise _Here(known)
+            super(IsolatedPlugins, self)._refuse_second(plugin)
             return module
 
         try:
@@ -83,6 +85,9 @@ class IsolatedPlugins(Plugins):
             self.plugins.remove(plugin)
             return here[found.name]
         return plugin
+
+    def _refuse_second(self, plugin: Plugin) -> None:
+        """Two may have one name and be one: :meth:`admit` knows once the module is there."""
 
 
 def _itself(module: Any) -> Any:

@@ -47,8 +47,8 @@ class PrepareConfig(PartConfig):
 class PrepareImages:
     """Column ``image`` -> input and target alike: an autoencoder's batch.
 
-    With ``affine_undone`` a denoising autoencoder's (Vincent et al., ICML 2008), whose noise is that
-    the image moves.
+    With ``affine_undone`` a denoising autoencoder's (Vincent et al., ICML 2008), whose noise is
+    that the image moves.
 
     A data set's conditions are columns of their names.
     """

@@ -124,6 +124,8 @@ class TestComparePCA:
         (["map", "RUN", "--out", "o", "--colour", "x"], ["no label 'x'. There are none."]),
         (["map", "RUN", "--out", "o", "--projection", "tsne"], ["'tsne' is not one of"]),
         (["map", "RUN", "--out", "o", "--cond", "x"], ["takes no condition"]),
+        (["map", "denoise", "--out", "o"], ["'denoise' has no embedding"]),
+        (["fit-prior", "denoise"], ["'denoise' has no embedding"]),
         (["compare-pca", "RUN", "--dims", "9"], ["--dims 9: items have 4 values"]),
         (["compare-pca", "RUN", "--out", "a.jpg"], ["expected a name that ends in .png"]),
         (["compare-pca", "RUN", "--label", "x"], ["no label 'x'"]),

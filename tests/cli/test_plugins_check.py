@@ -106,3 +106,12 @@ def test_the_list_still_lists(invoke):
     assert result.code == 0 and "tiny" in result.out
     help_ = invoke("plugins", "--help").out
     assert " new " in help_ and " check " in help_
+
+
+def test_a_file_that_is_loaded_already_is_checked_without_a_word_of_doubt(invoke, bad_file):
+    result = invoke(
+        "--plugins-dir", bad_file.parent, "plugins", "check", bad_file, "--only", "loading"
+    )
+    assert result.code == 0, result.out
+    assert "ok        loading     loss summed" in result.out
+    assert "is not used" not in result.err

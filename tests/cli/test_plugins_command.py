@@ -33,6 +33,32 @@ SOURCES: dict[str, tuple[str, str, str]] = {
         "broken",
         "aeplug_tasks gave NoneType None, expected TaskSpec",
     ),
+    "returns_a_number": (
+        HEAD + "@hookimpl\ndef aeplug_tasks():\n    return 5\n",
+        "broken",
+        "aeplug_tasks gave int 5, expected to yield TaskSpecs",
+    ),
+    "never_ends": (
+        HEAD + "@hookimpl\ndef aeplug_losses():\n    while True:\n"
+        "        yield LossSpec('again', 'math:pi')\n",
+        "broken",
+        "aeplug_losses gave more than 10,000 specs",
+    ),
+    "names_no_text": (
+        HEAD + "@hookimpl\ndef aeplug_losses():\n    yield LossSpec('a-loss', None)\n",
+        "broken",
+        "aeplug_losses gave LossSpec 'a-loss' whose factory is None, expected a text",
+    ),
+    "no_exception": (
+        "class Panic(BaseException):\n    pass\nraise Panic('rust')",
+        "broken",
+        "Panic: rust",
+    ),
+    "brings_one_twice": (
+        GOOD.replace("[LossSpec", "2 * [LossSpec").replace("good-loss", "twice-loss"),
+        "ok",
+        "loss 'twice-loss' is brought 2 times by 'brings_one_twice'",
+    ),
     "image": (GOOD, "broken", "its name is taken by the plug-in of aeplug"),
     "misspells": (
         HEAD + "@hookimpl\ndef aeplug_looses():\n    return []\n",

@@ -45,6 +45,18 @@ class TestAttribute:
         name = "one-slant-1.png"
         assert (tmp_path / "o" / name).read_bytes() == (tmp_path / "p" / name).read_bytes()
 
+    def test_nothing_else_is_replaced_by_what_is_kept(self, invoke, tmp_path):
+        for name, reason in (("x.pt", "ends in .safetensors"), ("x.safetensors", "no direction")):
+            mine = tmp_path / name
+            mine.write_bytes(b"mine")
+            result = invoke("attribute", "mnist-vae", "slant", "--save", mine)
+            assert result.code == 1
+            assert_one_line_error(result.err, f"--save {mine}", reason)
+            assert mine.read_bytes() == b"mine"
+        kept, command = tmp_path / "s.safetensors", ["attribute", "mnist-vae", "--items", 64]
+        for attribute in ("slant", "thickness"):
+            assert invoke(*command, attribute, "--save", kept).code == 0
+
     def test_classes_and_folders(self, invoke, digit, tmp_path):
         result = invoke("attribute", "mnist-vae", "label=0:1", digit, "--items", 200,
                         "--out", tmp_path / "o")  # fmt: skip
@@ -92,6 +104,8 @@ class TestAttribute:
             (["mnist-vae"], ["expected NAME, or --from and --to"]),
             (["mnist-vae", "slant"], ["expected files to steer, --check or --save"]),
             (["denoise", "slant", "IN"], ["'denoise' has no attribute 'slant'"]),
+            (["denoise", "3:8", "IN"], ["'denoise' has no embedding"]),
+            (["mnist-vae", "slant", "IN", "./IN"], ["would have the same name"]),
         ],
         ids=lambda value: " ".join(value)[:50],
     )
@@ -101,6 +115,7 @@ class TestAttribute:
         tune.instruments[0].notes.append(pretty_midi.Note(80, 60, 0.0, 4.0))
         tune.write(str(tmp_path / "note.mid"))
         given = {"IN": digit, "NOTE": tmp_path / "note.mid"}
+        given["./IN"] = f"{digit.parent}/../{digit.parent.name}/{digit.name}"
         words = [given.get(one, one) for one in arguments]
         few = [] if "--items" in words else ["--items", 64]
         result = invoke("attribute", *words, *few, "--out", tmp_path / "o")
@@ -131,3 +146,39 @@ class TestGridAndNoise:
         assert_one_line_error(result.err, "--sigma and --similarity exclude each other")
         result = invoke(*command[:-1], "-1", "--out", tmp_path / "o")
         assert_one_line_error(result.err, "--sigma -1: expected numbers of at least 0")
+
+    def test_strengths_written_alike_are_one(self, invoke, trained_plain, tmp_path, tiny_file):
+        command = ["vary", trained_plain, tiny_file("a"), "-n", 1, "--out", tmp_path / "o"]
+        result = invoke(*command, "--sigma", "0.1,0.10000001,0,-0")
+        assert result.code == 0, result.err
+        names = {path.name for path in (tmp_path / "o").glob("*.tiny")}
+        assert names == {"a-sigma-0.1-01.tiny", "a-sigma-0-01.tiny"}
+        assert "wrote 2 files" in result.err
+
+    def test_noise_beyond_numbers_is_refused(self, invoke, digit, tmp_path):
+        result = invoke("vary", "mnist", digit, "--sigma", "0,1e39", "--out", tmp_path / "o")
+        assert result.code == 1
+        assert_one_line_error(result.err, "sigma 1e+39", "not finite")
+        assert not (tmp_path / "o").exists()
+
+    def test_without_a_prior_noise_is_advised(self, invoke, digit, tmp_path):
+        result = invoke("vary", "mnist", digit, "--out", tmp_path / "o")
+        assert_one_line_error(result.err, "'mnist' cannot vary", "vary --sigma")
+
+    @pytest.mark.parametrize(
+        ("command", "page"),
+        [
+            (["vary", "mnist", "IN", "--sigma", "1", "-n", "1"], "variations.png"),
+            (["interpolate", "mnist", "IN", "IN", "--steps", "2"], "interpolation.png"),
+            (["attribute", "mnist", "slant", "IN", "--items", "64"], "attribute.png"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else value[0],
+    )
+    def test_the_sheet_is_never_drawn_over_an_input(self, invoke, digit, tmp_path, command, page):
+        mine = digit.rename(tmp_path / page)
+        before = mine.read_bytes()
+        words = [str(mine) if one == "IN" else one for one in command]
+        result = invoke(*words, "--out", tmp_path)
+        assert result.code == 1
+        assert_one_line_error(result.err, f"would replace the input {page}")
+        assert mine.read_bytes() == before and list(tmp_path.iterdir()) == [mine]

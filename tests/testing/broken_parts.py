@@ -13,6 +13,7 @@ from torch import nn
 from aeplug import CodecSpec, DatasetSpec, DecoderSpec, EncoderSpec, LatentSpec, LossSpec, hookimpl
 from aeplug.arrays import ArrayCodec
 from aeplug.config import PartConfig, setting
+from aeplug.datasets import TensorSplit
 from aeplug.errors import DataError
 from aeplug.latents import GaussianLatent, GaussianPosterior
 from aeplug.testing.fakes import (
@@ -22,6 +23,14 @@ from aeplug.testing.fakes import (
     FakePrepare,
     FakeVectors,
 )
+
+
+class RestlessData(FakeVectors):
+    """Other rows whenever it is opened."""
+
+    def split(self, name):
+        rows = super().split(name).take(torch.arange(20))
+        return TensorSplit({key: torch.rand_like(value) for key, value in rows.items()})
 
 
 class UntestedData(FakeVectors):
@@ -129,6 +138,13 @@ class Counting(FakeEncoder):
     def forward(self, input, context=None):
         self.steps += 1
         return super().forward(input) * (1.0 if self.steps < 1000 else 2.0)
+
+
+class DoubleData(FakeDecoder):
+    """Generates float64."""
+
+    def generate(self, z, context, sampling):
+        return super().generate(z, context, sampling).double()
 
 
 class WrongData(FakeDecoder):
@@ -319,6 +335,7 @@ class PlainConfigLoss(FakeLoss):
 
 @hookimpl
 def aeplug_datasets():
+    yield DatasetSpec("restless", f"{__name__}:RestlessData")
     yield DatasetSpec("untested", f"{__name__}:UntestedData")
 
 
@@ -339,7 +356,7 @@ def aeplug_latents():
 
 @hookimpl
 def aeplug_decoders():
-    for part in (WrongData, Peeking, FloatTokens, Saturated, LooseDraws):
+    for part in (DoubleData, WrongData, Peeking, FloatTokens, Saturated, LooseDraws):
         yield DecoderSpec(part.__name__, f"{__name__}:{part.__name__}")
 
 

@@ -21,6 +21,8 @@ WRONG = [
     ("building", {"latent.size": 0}, "a task that can be built", "latent.size=0"),
     ("shapes", {"data": "untested"}, "split('test')", "there is no split 'test'"),
     ("shapes", {"encoder": "WrongFeatures"}, "features from the encoder to be (8, 32)", "(8, 31)"),
+    ("shapes", {"decoder": "DoubleData"}, "float32 data from generate", "float64"),
+    ("seeds", {"data": "restless"}, "the same rows whenever the data set is opened", "another"),
     ("shapes", {"decoder": "WrongData"}, "data from generate", "(8, 11)"),
     (
         "shapes",

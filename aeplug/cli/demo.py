@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from aeplug.cli.options import device_option
 from aeplug.console import duration, say
 from aeplug.plugins import active
 from aeplug.specs import TaskSpec
@@ -23,7 +24,7 @@ from aeplug.specs import TaskSpec
 )
 @click.option("--only", default="", metavar="TASK", help="Show one task.")
 @click.option("--quick", is_flag=True, help="Train a few steps only: does everything work?")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@device_option
 def demo(out: str, only: str, quick: bool, device: str) -> None:
     """Train, sample and reconstruct with what comes along, in minutes.
 

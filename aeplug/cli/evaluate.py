@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import VerbCommand, checkpoint_option, given_options
+from aeplug.cli.options import VerbCommand, checkpoint_option, device_option, given_options
 from aeplug.cli.output import print_figures, print_json
 from aeplug.plugins import active
 
@@ -37,7 +37,7 @@ DRAWS = 500
     help="Other things, to be told from the model's own by the error of reconstruction.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@device_option
 @checkpoint_option
 def evaluate(
     model: str,

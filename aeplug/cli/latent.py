@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aeplug.cli.options import checkpoint_option, manifest_option
+from aeplug.cli.options import checkpoint_option, data_option, device_option, manifest_option
 from aeplug.cli.output import print_json, print_table
 from aeplug.console import say
 from aeplug.errors import AeplugError, ConfigError
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
 #: Reasons shown as they come up.
 REASONS_SHOWN = 5
 
-device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."
-)
 split_option = click.option(
     "--split", default="test", show_default=True, help="train, val, test or all."
-)
-data_option = click.option(
-    "--data", help="Files of your own as the data set, instead of the task's."
 )
 
 

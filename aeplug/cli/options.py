@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from aeplug.generation import Model
     from aeplug.interfaces import Sampling
 
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."
+)
+data_option = click.option(
+    "--data", help="Files of your own as the data set, instead of the task's."
+)
 checkpoint_option = click.option(
     "--checkpoint", type=click.Choice(["best", "last"]), help="Of a run.  [default: best]"
 )

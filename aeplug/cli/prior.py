@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from aeplug.cli.options import checkpoint_option
+from aeplug.cli.options import checkpoint_option, data_option, device_option
 from aeplug.cli.output import print_figures, print_json
 from aeplug.plugins import active
 
@@ -19,7 +19,7 @@ from aeplug.plugins import active
     type=click.IntRange(min=1),
     help="Of the mixture.  [default: 50, fewer where the data is small]",
 )
-@click.option("--data", help="Files of your own as the data set, instead of the task's.")
+@data_option
 @click.option("--split", default="train", show_default=True, help="train, val, test or all.")
 @click.option(
     "--items", type=click.IntRange(min=1), default=50_000, show_default=True, help="At most."
@@ -37,7 +37,7 @@ from aeplug.plugins import active
     help="Write a copy of the weights with the prior into this new folder instead.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@device_option
 @checkpoint_option
 def fit_prior(
     model: str,

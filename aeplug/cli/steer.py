@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aeplug.cli.generate import write_documents
-from aeplug.cli.options import VerbCommand, checkpoint_option, given_options, numbers_of
+from aeplug.cli.options import (
+    VerbCommand,
+    checkpoint_option,
+    data_option,
+    device_option,
+    given_options,
+    numbers_of,
+)
 from aeplug.cli.output import print_json, print_table
 from aeplug.console import say
 from aeplug.errors import ConfigError, FileError, nearest
@@ -55,7 +62,7 @@ class _LikeVary(VerbCommand):
 @click.option("--check", is_flag=True, help="Measure the effect on held-out items.")
 @click.option("--json", "as_json", is_flag=True, help="Of --check and --list: one JSON object.")
 @click.option("--save", type=click.Path(dir_okay=False), help="Keep what was learnt in this file.")
-@click.option("--data", help="Files of your own as the data set, instead of the task's.")
+@data_option
 @click.option(
     "--items",
     default=3000,
@@ -78,7 +85,7 @@ class _LikeVary(VerbCommand):
     help="Of the items learnt from, and of what is tried.",
 )
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the results.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps.")
+@device_option
 @checkpoint_option
 def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
     """Move files along an attribute in MODEL's latent space, and hold its other attributes.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -379,5 +380,15 @@ class Job:
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:
-    # Each with one thread of torch: their tensors are small, and the model's threads are busy.
-    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(threads, initializer=_beside_the_model)
+
+
+def _beside_the_model() -> None:
+    """Make this thread take what the model leaves of the processor."""
+    # One thread of torch: tensors of files are small.
+    torch.set_num_threads(1)
+    # The model's threads wait for one another at every layer, so that one which is put aside for
+    # a decoder halts all. Where nothing is left to compute, the decoders get everything.
+    if sys.platform == "linux":  # where a priority is a thread's own
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

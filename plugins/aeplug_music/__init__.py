@@ -1,4 +1,4 @@
-"""MIDI melodies: reading, representation, sequence VAE parts, the task ``melody-2bar``."""
+"""MIDI melodies: reading, representation, sequence VAE parts, tasks of 2 and 16 bars."""
 
 from __future__ import annotations
 
@@ -16,6 +16,27 @@ from aeplug import (
     hookimpl,
 )
 from aeplug_music.attribute_specs import ATTRIBUTES
+
+
+#: What `aeplug evaluate` asks of a melody task.
+_EVALUATION = (
+    OptionSpec(
+        "samples",
+        "int",
+        1000,
+        "windows to sample and compare with real ones; 0: none",
+        verbs=("evaluate",),
+        minimum=0,
+    ),
+    OptionSpec(
+        "sample-temperature",
+        "float",
+        None,
+        "of those windows, by default what `sample` draws at: 0.5, as MusicVAE's command",
+        verbs=("evaluate",),
+        minimum=0.01,
+    ),
+)
 
 
 @hookimpl
@@ -54,6 +75,17 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
         "aeplug_music.dataset:MelodyDataset",
         "windows of bars of 4,248 folk tunes, bundled, or of MIDI files of your own",
         builder="aeplug_music.build:build_melodies",
+        options=(
+            OptionSpec(
+                "bars",
+                "int",
+                2,
+                "bars a window, as many as the task's",
+                verbs=(),
+                minimum=1,
+                maximum=64,
+            ),
+        ),
     )
 
 
@@ -61,6 +93,9 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
 def aeplug_encoders() -> Iterable[EncoderSpec]:
     """Windows -> features."""
     yield EncoderSpec("window-mlp", "aeplug_music.plan:WindowEncoder", "the window at once, in C")
+    yield EncoderSpec(
+        "hierarchical", "aeplug_music.hierarchical:HierarchicalEncoder", "bars, phrases, window"
+    )
     yield EncoderSpec("bilstm", "aeplug_music.lstm:BiLSTMEncoder", "MusicVAE's")
 
 
@@ -68,13 +103,16 @@ def aeplug_encoders() -> Iterable[EncoderSpec]:
 def aeplug_decoders() -> Iterable[DecoderSpec]:
     """Latents -> windows."""
     yield DecoderSpec("plan", "aeplug_music.plan:PlanDecoder", "a slice of MLP(z) for each step")
+    yield DecoderSpec(
+        "hierarchical", "aeplug_music.hierarchical:HierarchicalDecoder", "a conductor over bars"
+    )
     yield DecoderSpec("lstm", "aeplug_music.lstm:LSTMDecoder", "MusicVAE's, flat")
 
 
 @hookimpl
 def aeplug_losses() -> Iterable[LossSpec]:
     """Losses over windows."""
-    yield LossSpec("melody-elbo", "aeplug_music.losses:MelodyELBO", "ELBO with free bits")
+    yield LossSpec("sequence-elbo", "aeplug_music.losses:SequenceELBO", "ELBO with free bits")
 
 
 @hookimpl
@@ -88,28 +126,11 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         encoder="window-mlp",
         latent="gaussian",
         decoder="plan",
-        loss="melody-elbo",
+        loss="sequence-elbo",
         codec="midi",
         prepare="aeplug_music.prepare:PrepareMelodies",
         evaluate="aeplug_music.evaluation:evaluate",
-        options=(
-            OptionSpec(
-                "samples",
-                "int",
-                1000,
-                "windows to sample and compare with real ones; 0: none",
-                verbs=("evaluate",),
-                minimum=0,
-            ),
-            OptionSpec(
-                "sample-temperature",
-                "float",
-                None,
-                "of those windows, by default what `sample` draws at: 0.5, as MusicVAE's command",
-                verbs=("evaluate",),
-                minimum=0.01,
-            ),
-        ),
+        options=_EVALUATION,
         settings={
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "9/8", "3/8"),
             "latent.size": 128,
@@ -137,4 +158,38 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             ),
             order=20,
         ),
+    )
+    yield TaskSpec(
+        name="melody-16bar",
+        summary="sixteen bars of melody in any of six metres, by a hierarchy of bars and phrases",
+        dataset="melodies",
+        folder_dataset="melodies",
+        encoder="hierarchical",
+        latent="gaussian",
+        decoder="hierarchical",
+        loss="sequence-elbo",
+        codec="midi",
+        prepare="aeplug_music.prepare:PrepareMelodies",
+        evaluate="aeplug_music.evaluation:evaluate",
+        options=_EVALUATION,
+        settings={
+            "data.bars": 16,
+            "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "3/8"),
+            "latent.size": 256,
+            "latent.mean_share": 0.2,
+            "loss.beta": "linear(0.1, 0.5, 0.6)",
+            "train.steps": 8000,
+            "train.batch_size": 256,
+            "train.optimizer": "muon",
+            "train.lr": 4e-3,
+            "train.warmup": 300,
+            "train.weight_decay": 0.02,
+            "train.beta2": 0.98,
+            "train.clip": 20.0,
+            "train.ema": 0.998,
+            "train.precision": "bf16",
+            "train.eval_every": 250,
+        },
+        temperature=0.5,
+        attributes=ATTRIBUTES,
     )

@@ -1,9 +1,9 @@
-"""The evidence lower bound of a melody, with MusicVAE's free bits."""
+"""The evidence lower bound of a sequence, with MusicVAE's free bits."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -11,13 +11,19 @@ from torch import Tensor
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, Knobs, Posterior
 from aeplug.schedules import Schedule
-from aeplug_music.token_output import TokenOutput
-from aeplug_music.window_shape import bars_of
 
 LN2 = math.log(2)
 
 
-class MelodyELBOConfig(PartConfig):
+class SequenceOutput(Protocol):
+    """What decoders of sequences put out: the distribution of a sequence given its latent."""
+
+    def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
+        """Nats of each sequence ``(B, T, ...)`` over its first ``lengths`` steps ``(B,)``."""
+        ...
+
+
+class SequenceELBOConfig(PartConfig):
     """Settings of the evidence lower bound."""
 
     main = "beta"
@@ -29,22 +35,29 @@ class MelodyELBOConfig(PartConfig):
     )
 
 
-class MelodyELBO(torch.nn.Module):
+class SequenceELBO(torch.nn.Module):
     """``mean(nll) + beta * mean(max(KL - free_bits, 0))``, nats a window.
 
-    Terms: ``loss``, ``nll_nats``, ``kl_bits``; the KL shown is the whole one.
+    Terms: ``loss``, ``nll_nats``, ``kl_bits``; the KL shown is the whole one. The negative
+    log-likelihood is the decoder's output's own (:class:`SequenceOutput`), and so is the name of
+    its distribution, where the decoder has one in ``distribution``.
     """
 
-    Config = MelodyELBOConfig
+    Config = SequenceELBOConfig
 
-    def __init__(self, config: MelodyELBOConfig, shape: DataShape) -> None:
+    def __init__(self, config: SequenceELBOConfig, shape: DataShape) -> None:
         super().__init__()
-        bars_of(shape)
         self.free = config.free_bits * LN2
         self.per_dimension = config.free_bits_of == "dimension"
+        given = f", given its {' and '.join(shape.conditions)}" if shape.conditions else ""
+        self._distribution = f"categorical tokens of a window{given}"
+
+    def connect(self, task: torch.nn.Module) -> None:
+        """Take the distribution's name from the decoder."""
+        self._distribution = str(getattr(task.decoder, "distribution", self._distribution))
 
     def forward(
-        self, output: TokenOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+        self, output: SequenceOutput, batch: Batch, posterior: Posterior, knobs: Knobs
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         nll = self.nll(output, batch).mean()
@@ -57,11 +70,11 @@ class MelodyELBO(torch.nn.Module):
         loss = nll + knobs["beta"] * costly.mean()
         return {"loss": loss, "nll_nats": nll, "kl_bits": kl.mean() / LN2}
 
-    def nll(self, output: TokenOutput, batch: Batch) -> Tensor:
+    def nll(self, output: SequenceOutput, batch: Batch) -> Tensor:
         """Nats a window, ``(B,)``."""
         assert batch.lengths is not None
         return output.nll(batch.target, batch.lengths)
 
     def distribution(self, batch: Batch) -> str:
         """See :class:`aeplug.interfaces.DistributionLoss`."""
-        return "categorical tokens of a window, given its metre"
+        return self._distribution

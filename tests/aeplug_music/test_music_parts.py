@@ -21,7 +21,7 @@ from aeplug.schedules import Schedule
 from aeplug.task import Task
 from aeplug_music.augmentation import Chances, augmented, moved_by_degrees, transposed
 from aeplug_music.key import absolute, reference_pitch, relative
-from aeplug_music.losses import LN2, MelodyELBO
+from aeplug_music.losses import LN2, SequenceELBO
 from aeplug_music.lstm import BiLSTMEncoder, LSTMDecoder
 from aeplug_music.melody import CLASSES, FIRST_ONSET, HOLD, PITCH_OFFSET
 from aeplug_music.plan import START, PlanDecoder, WindowEncoder, history
@@ -212,8 +212,8 @@ def test_the_encoders_ignore_padding() -> None:
 @settings(deadline=None)
 def test_free_bits_as_musicvae_has_them(free_bits: float, of: str) -> None:
     torch.manual_seed(0)
-    config = MelodyELBO.Config(beta=0.5, free_bits=free_bits, free_bits_of=of)
-    loss = MelodyELBO(config, SHAPE)
+    config = SequenceELBO.Config(beta=0.5, free_bits=free_bits, free_bits_of=of)
+    loss = SequenceELBO(config, SHAPE)
     batch = batch_of(5)
     posterior = GaussianPosterior(torch.randn(5, 8) * 2, torch.randn(5, 8))
     output = TokenOutput(torch.randn(5, 36, CLASSES))

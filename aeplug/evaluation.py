@@ -16,6 +16,7 @@ from aeplug.heldout import mean_losses
 from aeplug.interfaces import Dataset, Split
 from aeplug.plugins import Plugins
 from aeplug.specs import TaskSpec, load_attribute
+from aeplug.task import build_prepare
 from aeplug.tensor_model import TensorModel
 
 #: ``all`` is every item, for files of the user's own.
@@ -63,9 +64,10 @@ def evaluation_dataset(model: TensorModel, path: str | None, plugins: Plugins) -
     elif model.header.get("data_left_out"):
         raise ConfigError("this model was exported without the path of its data; give --data")
     dataset = open_dataset(config)
-    if dataset.shape.target != model.shape.target:
+    shape = getattr(build_prepare(config, dataset.shape), "shape", dataset.shape)
+    if shape.target != model.shape.target:
         raise ConfigError(
-            f"items of the data have shape {dataset.shape.target}, "
+            f"items of the data have shape {shape.target}, "
             f"'{model.spec.name}' was built for {model.shape.target}"
         )
     return dataset

@@ -5,6 +5,9 @@ Reconstruct, sample, interpolate, vary; what a file is, the task's codec knows.
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,15 +15,52 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.interfaces import Document, Raw, Sampling
+from aeplug.errors import ConfigError
+from aeplug.interfaces import Document, Raw, Sampling, StreamingCodec
 from aeplug.interpolation import slerp
-from aeplug.pieces import Result, assembled, chunks, divided, gathered, rows
+from aeplug.pieces import Result, assembled, chunks, divided, gathered, pieces_in, rows
 from aeplug.tensor_model import BATCH as BATCH
 from aeplug.tensor_model import TensorModel
 
 
 class Model(TensorModel):
     """A task with trained weights, for tensors and files alike; see :class:`TensorModel`."""
+
+    #: What pieces are decoded from in place of their own latents (:meth:`under_latents_of`).
+    _latents: Tensor | None = None
+    #: By what those are known; empty: each piece is decoded from its own.
+    latents_digest: str = ""
+
+    @torch.no_grad()
+    def under_latents_of(self, document: Document) -> Model:
+        """The same model, decoding the n-th piece of each document from the n-th of this one's.
+
+        After its last piece comes the first again. All but the latent is still each document's
+        own: its length, and what else the decoder looks at, such as notes that it keeps.
+
+        Raises:
+            ConfigError: the task's latents are feature maps of the document itself.
+            FileError: the document gives no pieces.
+        """
+        if isinstance(self.codec, StreamingCodec) or getattr(self.encoder, "any_size", False):
+            raise ConfigError(
+                f"'{self.spec.name}' cannot decode one file under another's latents: they are "
+                f"feature maps"
+            )
+        batch = self.pieces(document)
+        found = copy.copy(self)
+        z = torch.cat([self.posterior(one)[0].mode() for one in self._chunks(batch)])
+        found._latents = z
+        found.latents_digest = hashlib.sha256(z.float().cpu().numpy().tobytes()).hexdigest()
+        return found
+
+    def _latents_for(self, raws: Sequence[Raw]) -> Tensor | None:
+        """For the pieces of chunks that are whole documents."""
+        z = self._latents
+        if z is None:
+            return None
+        pieces = torch.cat([torch.arange(pieces_in(raw)) for raw in raws])
+        return z[(pieces % len(z)).to(z.device)]
 
     def reconstruct_document(self, document: Document, sampling: Sampling) -> Document:
         """A document through the model, chunk by chunk, joined again."""
@@ -38,9 +78,14 @@ class Model(TensorModel):
         ``to``: see :meth:`reconstruct`; one class for all.
         """
         batch = self.given(self._here(gathered(raws)))
+        z = self._latents_for(raws)
         parts = [
-            self.reconstruct_batch(part, sampling, self.told(to, len(part.input)))
-            for part in self._chunks(batch)
+            self.reconstruct_batch(part, sampling, self.told(to, len(part.input)), latents)
+            for part, latents in zip(
+                self._chunks(batch),
+                z.split(BATCH) if z is not None else itertools.repeat(None),
+                strict=False,
+            )
         ]
         cond = {**batch.cond, **self.told(to, len(batch.input))}
         return divided(torch.cat(parts).cpu(), cond, raws)

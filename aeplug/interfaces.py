@@ -359,7 +359,9 @@ class Prepare(Protocol):
     """``factory(config, shape)``: the task's own step from raw rows to a batch.
 
     One that corrupts or reduces also has a method ``given(raw) -> Batch`` for rows of a user's
-    file, which go in as they are. Where the batch's items differ in shape from the data set's, an
+    file, which go in as they are. One that can take files for different things also has
+    ``asked(options) -> Prepare``: itself, for files that are what the task's options say, by name
+    with hyphens (``{"given": "score"}``). Where the batch's items differ in shape from the data set's, an
     attribute ``shape`` (:class:`DataShape`) says what the parts are built for. What was made of
     targets, where figures depend on it, an attribute ``facts`` names: ``{"binarisation": ...}``.
     """

@@ -163,6 +163,7 @@ class Job:
             },
             "options": dict(self.options),
             "draws": [] if given.greedy else draws,
+            **({"latents": self.model.latents_digest} if self.model.latents_digest else {}),
             **({"to": self.to} if self.to else {}),
         }
 

@@ -100,6 +100,7 @@ class OptionSpec:
         verbs: the commands that take it.
         minimum: smallest value admitted, for numbers.
         maximum: largest value admitted, for numbers.
+        choices: the values admitted, for text; empty: any.
     """
 
     name: str
@@ -109,6 +110,7 @@ class OptionSpec:
     verbs: tuple[str, ...] = VERBS
     minimum: float | None = None
     maximum: float | None = None
+    choices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.type not in ("str", "int", "float", "bool"):
@@ -198,7 +200,9 @@ class TaskSpec:
         folder_dataset: the data set that ``--data DIR`` stands for; None: not offered.
         evaluate: ``"module:function"`` for figures beyond the loss (``aeplug evaluate``).
         baselines: ``"module:function"`` for ``aeplug evaluate --baselines``.
-        options: settings of commands that belong to the task rather than to its codec.
+        options: settings of commands that belong to the task rather than to its codec: of
+            ``evaluate``, or of what ``prepare`` takes a user's files for (see ``asked`` of
+            :class:`aeplug.interfaces.Prepare`).
         verbs: what the task can be asked to do.
         weights: ``"package:folder"`` of the checkpoint that ships with it, if one does.
         temperature: what ``sample`` draws at unless it is told; 1 is the model's own.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,6 +33,8 @@ from aeplug.task import Task, build_prepare
 
 if TYPE_CHECKING:
     from aeplug.fitted_priors import FittedPrior
+
+AnyModel = TypeVar("AnyModel", bound="TensorModel")
 
 #: Pieces run through the model at once. Fixed, since draws of a batch share one generator:
 #: the same seed then gives the same result whatever the number of items.
@@ -195,15 +198,18 @@ class TensorModel:
         batch: Batch,
         sampling: Sampling | None = None,
         to: Mapping[str, Tensor] | None = None,
+        z: Tensor | None = None,
     ) -> Tensor:
         """A prepared batch decoded from its posterior's mode, greedily by default.
 
-        Encoded under its own conditions, decoded under those of ``to`` where it names them.
+        Encoded under its own conditions, decoded under those of ``to`` where it names them. With
+        ``z`` ``(B, *latent_shape)`` it is decoded from that, and all else that its decoder looks
+        at is the batch's.
         """
         posterior, context = self.posterior(batch)
         context.cond = {**context.cond, **(to or {})}
         data: Tensor = self.task.decoder.generate(
-            posterior.mode(), context, sampling or Sampling(greedy=True)
+            posterior.mode() if z is None else z, context, sampling or Sampling(greedy=True)
         )
         return data
 
@@ -304,6 +310,23 @@ class TensorModel:
     def generator(self, seed: int) -> torch.Generator:
         """A source of randomness on the model's device."""
         return torch.Generator(self.device).manual_seed(seed)
+
+    def asked(self: AnyModel, options: Mapping[str, Any]) -> AnyModel:
+        """The same model, taking files for what options of its task say; itself where none does.
+
+        Args:
+            options: by name with hyphens; those that its preparation does not know are passed
+                over.
+
+        Raises:
+            ConfigError: a value that the preparation does not admit.
+        """
+        asked = getattr(self.prepare, "asked", None)
+        if asked is None:
+            return self
+        found = copy.copy(self)
+        found.prepare = asked(options)
+        return found
 
     # Files as batches
 

@@ -138,6 +138,7 @@ def interpolate(model: str, inputs: tuple[str, ...], steps: int | None, **values
     sampling = sampling_of(loaded, values)
     values.pop("seed")
     options = given_options(loaded, "interpolate", values)
+    loaded = loaded.asked(options)
     paths = [Path(one) for one in inputs]
     read = [loaded.read(path) for path in paths]
     draw = _grid if len(read) == 4 else _line
@@ -225,6 +226,7 @@ def vary(
     loaded, out = open_model(model, "reconstruct" if sigmas else "vary", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = given_options(loaded, "vary", values)
+    loaded = loaded.asked(options)
     to = conditions_of(cond, loaded)
     original = loaded.read(Path(input))
     stem = Path(input).stem

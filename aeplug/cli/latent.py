@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aeplug.cli.options import checkpoint_option, data_option, device_option, manifest_option
+from aeplug.cli.options import (
+    VerbCommand,
+    checkpoint_option,
+    data_option,
+    device_option,
+    given_options,
+    manifest_option,
+)
 from aeplug.cli.output import print_json, print_table
 from aeplug.console import say
 from aeplug.errors import AeplugError, ConfigError
@@ -29,7 +36,7 @@ split_option = click.option(
 )
 
 
-@click.command()
+@click.command(cls=VerbCommand)
 @click.argument("model")
 @click.argument("inputs", metavar="[IN]...", nargs=-1)
 @manifest_option
@@ -56,6 +63,7 @@ def embed(
     items: int | None,
     device: str,
     checkpoint: str | None,
+    **values: Any,
 ) -> None:
     """Write the latents of files, or of MODEL's data set, into one file.
 
@@ -81,6 +89,7 @@ def embed(
         raise ConfigError(f"--out {path} is there; give --overwrite to replace it")
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
     size = require_vector(loaded)
+    loaded = loaded.asked(given_options(loaded, "embed", values))
     bad: list[str] = []
     if inputs or manifest:
         named = _inputs(loaded, inputs, manifest, path)

@@ -128,7 +128,8 @@ def _click_option(spec: OptionSpec, users: list[str]) -> click.Option:
     text = f"{spec.help}{default}  ({', '.join(users)})"
     if spec.type == "bool":
         return click.Option([f"--{spec.name}"], is_flag=True, default=None, help=text)
-    return click.Option([f"--{spec.name}"], type=_TYPES[spec.type], default=None, help=text)
+    kind = click.Choice(spec.choices) if spec.choices else _TYPES[spec.type]
+    return click.Option([f"--{spec.name}"], type=kind, default=None, help=text)
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -43,6 +43,13 @@ SHOWN, COLUMNS = 60, 10
     type=click.Path(dir_okay=False),
     help="Also draw the first results of this run below their inputs, into this PNG.",
 )
+@click.option(
+    "--latent-of",
+    default="",
+    metavar="FILE",
+    help="Decode every piece under the latent of FILE's, in turn: what the decoder is given beside "
+    "it stays IN's own.",
+)
 @change_option
 @drawing_options(greedy=True)
 @common_options
@@ -52,6 +59,7 @@ def reconstruct(
     manifest: str,
     overwrite: bool,
     sheet: str | None,
+    latent_of: str,
     cond: tuple[str, ...],
     **values: Any,
 ) -> int:
@@ -62,6 +70,7 @@ def reconstruct(
     aeplug reconstruct runs/my-run photo.png "scans/**/*.tif" --out rebuilt
     find photos -name "*.jpg" | aeplug reconstruct runs/my-run - --out rebuilt
     aeplug reconstruct mnist-cvae three.png --cond 8 --out as-eight
+    aeplug reconstruct groove stiff.mid --given score --latent-of funky.mid --out out
 
     IN is a file, a folder (searched recursively; its tree is kept), a pattern, or - for a list of
     names on stdin. Stopped or killed, the same command goes on where it was. A file that cannot
@@ -77,6 +86,9 @@ def reconstruct(
     options = given_options(loaded, "reconstruct", values)
     to = conditions_of(cond, loaded)
     loaded.told(to, 1)  # a class that there is not is told before any file is looked at
+    if latent_of:  # what options say of IN does not hold for this file
+        loaded = loaded.under_latents_of(loaded.read(Path(latent_of).expanduser()))
+    loaded = loaded.asked(options)
     from aeplug.inputs import Inputs
     from aeplug.job import Job
 

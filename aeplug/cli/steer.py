@@ -143,6 +143,7 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
         find_attribute(loaded.spec, words[0])
     items, checked, seed, data = (values.pop(k) for k in ("items", "check_items", "seed", "data"))
     options = given_options(loaded, "vary", values)
+    loaded = loaded.asked(options)
     require_vector(loaded)
     _require_own_names(inputs)
     read = [loaded.read(Path(one)) for one in inputs]

@@ -16,7 +16,7 @@ from aeplug import (
     hookimpl,
 )
 from aeplug_music.attribute_specs import ATTRIBUTES
-
+from aeplug_music.drums import task_specs as drums
 
 #: What `aeplug evaluate` asks of a melody task.
 _EVALUATION = (
@@ -65,6 +65,7 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
             OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
         ),
     )
+    yield drums.CODEC
 
 
 @hookimpl
@@ -87,6 +88,7 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
             ),
         ),
     )
+    yield drums.DATASET
 
 
 @hookimpl
@@ -97,6 +99,9 @@ def aeplug_encoders() -> Iterable[EncoderSpec]:
         "hierarchical", "aeplug_music.hierarchical:HierarchicalEncoder", "bars, phrases, window"
     )
     yield EncoderSpec("bilstm", "aeplug_music.lstm:BiLSTMEncoder", "MusicVAE's")
+    yield EncoderSpec(
+        "drum-bars", "aeplug_music.drums.encoder:DrumEncoder", "bars of drums, gathered up a tree"
+    )
 
 
 @hookimpl
@@ -107,6 +112,10 @@ def aeplug_decoders() -> Iterable[DecoderSpec]:
         "hierarchical", "aeplug_music.hierarchical:HierarchicalDecoder", "a conductor over bars"
     )
     yield DecoderSpec("lstm", "aeplug_music.lstm:LSTMDecoder", "MusicVAE's, flat")
+    yield DecoderSpec("drum-hits", "aeplug_music.drums.hits:DrumDecoder", "nine drums a step")
+    yield DecoderSpec(
+        "drum-groove", "aeplug_music.drums.groove:GrooveDecoder", "hits, velocities, offsets"
+    )
 
 
 @hookimpl
@@ -193,3 +202,4 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         temperature=0.5,
         attributes=ATTRIBUTES,
     )
+    yield from drums.TASKS

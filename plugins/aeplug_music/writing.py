@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pretty_midi
 
 from aeplug.errors import FileError
@@ -84,6 +85,15 @@ def write_wav(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
     heard = any(instrument.notes for instrument in midi.instruments)
     # The synthesis divides by the loudest sample, so silence is not asked of it.
     sound: Any = midi.synthesize(fs=SAMPLE_RATE) if heard else np.zeros(SAMPLE_RATE)
+    write_sound(sound, path)
+
+
+def write_sound(sound: npt.NDArray[np.float64], path: Path) -> None:
+    """Write samples ``(n,)`` of any scale as a .wav, as loud as it can be; only when whole.
+
+    Raises:
+        FileError: it cannot be written.
+    """
     peak = float(np.abs(sound).max(initial=0.0)) or 1.0
     samples = np.round(sound * (_LOUDEST / peak)).astype("<i2")
     fresh = path.with_name(f".{path.name}.part")

@@ -8,6 +8,7 @@ a step, so that a signal finds the training at work), ``prepare.noise`` and ``en
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -39,6 +40,13 @@ from aeplug.latents import DeterministicLatent
 from aeplug.schedules import Schedule
 
 WIDTH = 4
+NEGATIVE = OptionSpec(
+    "negative",
+    "bool",
+    False,
+    "numbers are to be taken from 255",
+    verbs=("reconstruct", "vary", "interpolate", "embed"),
+)
 
 
 class NumbersConfig(PartConfig):
@@ -106,12 +114,20 @@ class TinyPrepareConfig(PartConfig):
 
 class TinyPrepare:
     Config = TinyPrepareConfig
+    negative = False
 
     def __init__(self, config, shape):
         self.config = config
 
+    def asked(self, options):
+        found = copy.copy(self)
+        found.negative = options["negative"]
+        return found
+
     def __call__(self, raw, generator, training):
         target = raw["x"].float() / 255
+        if self.negative:
+            target = 1 - target
         if not training:
             return Batch(target, target)
         if self.config.pause:
@@ -139,16 +155,26 @@ class TinyEncoder(nn.Module):
         return self.dropout(torch.tanh(self.hidden(input)))
 
 
+class TinyDecoderConfig(PartConfig):
+    keeps: bool = setting(False, "the first number stays the input's")
+
+
 class TinyDecoder(nn.Module):
+    Config = TinyDecoderConfig
+
     def __init__(self, config, shape, latent_shape):
         super().__init__()
+        self.keeps = config.keeps
         self.out = nn.Linear(math.prod(latent_shape), math.prod(shape.target))
 
     def forward(self, z, context, knobs):
         return self.out(z)
 
     def generate(self, z, context, sampling):
-        return torch.sigmoid(self.out(z))
+        made = torch.sigmoid(self.out(z))
+        if self.keeps and context.input is not None:
+            made[:, 0] = context.input[:, 0]
+        return made
 
 
 class TinyLossConfig(PartConfig):
@@ -287,6 +313,7 @@ def aeplug_tasks():
             prepare="tiny:TinyPrepare",
             evaluate="tiny:figures",
             baselines="tiny:baselines",
+            options=(NEGATIVE,),
             settings=settings,
             demo=DemoSpec(settings={"train.steps": 8}, order=1) if latent == "gaussian" else None,
         )

@@ -1,0 +1,194 @@
+"""The drum codec: a performance is read whole, modelled window by window, joined and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aeplug.config import PartConfig
+from aeplug.errors import FileError
+from aeplug.interfaces import DataShape, Document, Raw
+from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
+from aeplug_music.drums.performance import (
+    Passage,
+    Performance,
+    passage_of,
+    performance_of,
+    windows_of,
+)
+from aeplug_music.drums.sheet import draw_page, small_grid
+from aeplug_music.drums.sound import synthesised
+from aeplug_music.drums.window_form import GIVEN_VALUES, VALUES, bars_of, bits_of
+from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
+from aeplug_music.midi import read_midi
+from aeplug_music.writing import write_midi, write_sound
+
+#: Of every hit of a model that knows none.
+VELOCITY = 100
+#: Length of a hit that is played in a page, in seconds.
+_HEARD = 0.1
+
+
+class DrumCodec:
+    """MIDI files for models of windows of N bars of drums.
+
+    A document's content is a :class:`aeplug_music.drums.performance.Performance`. Passages that
+    are not in 4/4 are no pieces; they stand unchanged in what is joined.
+    """
+
+    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+        self.bars = bars_of(shape)
+        self.width = self.bars * BAR
+
+    def read(self, path: Path) -> Document:
+        """The drums of a MIDI file, and the rhythm of all its notes where it has none.
+
+        Raises:
+            FileError: it is no MIDI file, or holds no note.
+        """
+        if path.is_dir():
+            raise FileError(f"{path} is a folder, expected a MIDI file")
+        try:
+            return Document(performance_of(read_midi(path)), path.stem, path)
+        except FileError as error:
+            raise FileError(f"{path}: {error}") from error
+
+    def split(self, document: Document) -> Raw:
+        """``velocity`` uint8, ``offset`` int8 ``(P, T, 9)`` and ``taps`` int16 ``(P, T, 2)``.
+
+        Windows one after another.
+
+        Raises:
+            FileError: nothing in it is in 4/4.
+        """
+        performance: Performance = document.content
+        cut = [windows_of(one, self.bars) for one in performance.passages if one.metre == METRE]
+        if not cut:
+            others = ", ".join(dict.fromkeys(one.metre for one in performance.passages))
+            raise FileError(
+                f"{document.source or document.name} is in {others}; drums are learnt in {METRE}"
+            )
+        names = ("velocity", "offset", "taps")
+        columns = [np.concatenate(column) for column in zip(*cut, strict=True)]
+        return {name: torch.from_numpy(one) for name, one in zip(names, columns, strict=True)}
+
+    def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
+        """Windows ``(P, T)`` of combinations, or ``(P, T, 27)`` of values -> one performance.
+
+        Of what a model is given, ``(P, T, 31)``, they show what there is.
+
+        With ``like`` it gets that performance's length and tempo. Fewer pieces than ``like`` has
+        end it where they end. Combinations have one velocity, 100, and no offsets.
+        """
+        velocity, offset = _stored(pieces.detach().cpu())
+        velocity, offset = velocity.reshape(-1, DRUMS), offset.reshape(-1, DRUMS)
+        if like is None:
+            return Document(Performance((passage_of(velocity, offset),)), "sample")
+        original: Performance = like.content
+        passages = tuple(self._along(original, velocity, offset))
+        return Document(Performance(passages, original.bpm), like.name)
+
+    def _along(
+        self,
+        original: Performance,
+        velocity: npt.NDArray[np.uint8],
+        offset: npt.NDArray[np.int8],
+    ) -> Iterator[Passage]:
+        place = 0
+        for passage in original.passages:
+            if passage.metre != METRE:
+                yield passage
+                continue
+            if place >= len(velocity):
+                return
+            end = min(place + passage.steps, len(velocity))
+            yield passage_of(velocity[place:end], offset[place:end])
+            place += -(-passage.steps // self.width) * self.width
+
+    def chain(self, documents: Sequence[Document], name: str) -> Document:
+        """One performance that plays the documents in a row, at the tempo of the first."""
+        passages = [one for document in documents for one in document.content.passages]
+        bpm = documents[0].content.bpm if documents else 120.0
+        return Document(Performance(tuple(_merged(passages)), bpm), name)
+
+    def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
+        """Write ``stem.mid``, and ``stem.wav`` with the option ``wav``.
+
+        Args:
+            document: the performance.
+            stem: path without suffix.
+            options: ``tempo`` in quarters a minute (0 or None: the performance's own), ``wav``.
+
+        Raises:
+            FileError: a file cannot be written.
+        """
+        performance: Performance = document.content
+        bpm = float(options.get("tempo") or performance.bpm)
+        written = [stem.with_name(stem.name + ".mid")]
+        write_midi(to_pretty_midi(performance, document.name, bpm), written[0])
+        if options.get("wav"):
+            written.append(stem.with_name(stem.name + ".wav"))
+            write_sound(synthesised(performance, bpm, written[1]), written[1])
+        return written
+
+    def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
+        """Draw labelled rows of performances as drum grids into one PNG."""
+        draw_page(
+            [(label, [(one.name, one.content) for one in documents]) for label, documents in rows],
+            path,
+            title,
+        )
+
+    def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
+        """The performance's first window as a small grid, ``(h, w, 3)``."""
+        return small_grid(document.content, self.width)
+
+    def playable(self, document: Document) -> list[tuple[float, float, int]]:
+        """The hits: begin and duration in seconds at the own tempo, and MIDI pitch."""
+        performance: Performance = document.content
+        seconds = 60 / performance.bpm / TICKS_PER_QUARTER
+        ticks, drums, _ = hit_ticks(performance)
+        return [
+            (tick * seconds, _HEARD, PITCHES[drum][0])
+            for tick, drum in zip(ticks, drums, strict=True)
+        ]
+
+
+def _stored(pieces: Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
+    """What a model made -> velocity and offset as they are kept, each ``(P, T, 9)``."""
+    if not pieces.is_floating_point():
+        hits = bits_of(pieces)
+        velocity, offset = hits * VELOCITY, torch.zeros_like(hits)
+    else:
+        hits, velocity, offset = pieces[..., :VALUES].float().split(DRUMS, -1)
+        if pieces.shape[-1] == GIVEN_VALUES:
+            # What a model is given, to be drawn: hits without velocity, or taps, as a snare's.
+            velocity = torch.where((hits > 0) & (velocity == 0), VELOCITY / MAX_VELOCITY, velocity)
+            taps = pieces[..., VALUES : VALUES + 3].float()
+            for one, tap in zip((hits, velocity, offset), taps.unbind(-1), strict=True):
+                one[..., SNARE] = torch.where(taps[..., 0] > 0, tap, one[..., SNARE])
+        velocity = (velocity * MAX_VELOCITY).round().clamp(1, MAX_VELOCITY) * (hits > 0.5)
+        offset = (offset * OFFSETS).round().clamp(-OFFSETS // 2, OFFSETS // 2 - 1) * (hits > 0.5)
+    return velocity.to(torch.uint8).numpy(), offset.to(torch.int8).numpy()
+
+
+def _merged(passages: Sequence[Passage]) -> Iterator[Passage]:
+    """Neighbours of one metre as one passage."""
+    run: list[Passage] = []
+    for place, passage in enumerate(passages):
+        run.append(passage)
+        if place + 1 == len(passages) or passages[place + 1].metre != passage.metre:
+            yield Passage(
+                passage.metre,
+                *(
+                    np.concatenate([getattr(one, name) for one in run])
+                    for name in ("velocity", "offset", "taps")
+                ),
+            )
+            run = []

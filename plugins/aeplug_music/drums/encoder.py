@@ -1,0 +1,52 @@
+"""Windows of drums -> features: each bar at once, and bars gathered up a tree."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from aeplug.config import PartConfig, setting
+from aeplug.interfaces import Context, DataShape
+from aeplug_music.drums.kit import BAR, DRUMS
+from aeplug_music.drums.window_form import GIVEN_VALUES, bars_of, bits_of
+from aeplug_music.hierarchy import Gatherer, ResidualMLP, levels_of
+
+LEVELS = (
+    "children of a node at each level from the top, [4,4] for 4 phrases of 4 bars; empty: fours, "
+    "with the rest above them"
+)
+
+
+class DrumEncoderConfig(PartConfig):
+    """Settings of the encoder."""
+
+    levels: tuple[int, ...] = setting((), LEVELS)
+    width: int = setting(320, "width of a bar's, phrase's and window's vector", unit="units", ge=1)
+    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
+    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
+
+
+class DrumEncoder(nn.Module):
+    """The values of a bar end to end into a vector; then up the tree of :class:`Gatherer`."""
+
+    Config = DrumEncoderConfig
+
+    def __init__(self, config: DrumEncoderConfig, shape: DataShape) -> None:
+        super().__init__()
+        self.bars, width = bars_of(shape), config.width
+        self.tokens = bool(shape.classes)
+        self.read = nn.Linear(BAR * (DRUMS if self.tokens else GIVEN_VALUES), width)
+        self.bar_layers = nn.Sequential(
+            *(ResidualMLP(width, config.hidden) for _ in range(config.layers))
+        )
+        self.gatherer = Gatherer(
+            levels_of(self.bars, config.levels), width, config.hidden, config.layers
+        )
+        self.norm = nn.LayerNorm(width)
+        self.features_shape: tuple[int, ...] = (width,)
+
+    def forward(self, input: Tensor, context: Context | None = None) -> Tensor:
+        """Combinations int64 ``(B, T)``, or values ``(B, T, 31)`` -> ``(B, width)``."""
+        values = bits_of(input) - 0.25 if self.tokens else input
+        by_bar = values.unflatten(1, (self.bars, BAR)).flatten(2)
+        features: Tensor = self.norm(self.gatherer(self.bar_layers(self.read(by_bar))))
+        return features

@@ -1,0 +1,178 @@
+"""Hits with velocity and timing, step by step: the decoder of ``groove``.
+
+Within a step first the hits (:mod:`aeplug_music.drums.hits`), then velocity and offset of each
+given all hits of the step. So a pattern that is given is kept exactly, by taking its hits in place
+of drawn ones: no second model, and what is made is made in view of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aeplug.interfaces import Context, DataShape, Knobs, Sampling
+from aeplug_music.drums.hits import HitChain, HitOutput, combination_logits
+from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
+from aeplug_music.drums.steps import DrumSteps, DrumStepsConfig, Past
+from aeplug_music.drums.window_form import GIVEN_VALUES, VALUES, bits_of
+from aeplug_music.hierarchy import ResidualMLP
+from aeplug_music.token_output import draw_class
+from aeplug_music.window_shape import step_mask
+
+#: Where velocities begin in training: their mean is about half of the range.
+_USUAL_VELOCITY = 0.5
+#: Logarithms of the scales of velocity and offset where training begins, and their bounds.
+_USUAL_SCALE, _NARROWEST, _WIDEST = -2.0, -6.0, 1.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The values that a quantity can have: ``low``, ``low + step`` ... ``high``."""
+
+    low: float
+    high: float
+    step: float
+
+    def log_prob(self, value: Tensor, played: Tensor) -> Tensor:
+        """Nats of values under a logistic cut at the grid's middles (Salimans et al., 2017).
+
+        The ends take the tails, so that the probabilities of the grid's values sum to 1.
+
+        Args:
+            value: on the grid, ``(...)``.
+            played: where the logistic is highest, and the natural logarithm of its scale, in the
+                value's units, ``(..., 2)``.
+        """
+        location, scale = played.unbind(-1)
+        narrow = torch.exp(-scale)
+        above = (value + self.step / 2 - location) * narrow
+        below = (value - self.step / 2 - location) * narrow
+        # log(sigmoid(a) - sigmoid(b)) without the difference of two numbers near 1.
+        width = above - below
+        inside = (
+            functional.logsigmoid(above)
+            + functional.logsigmoid(-below)
+            + torch.log(-torch.expm1(-width))
+        )
+        found = torch.where(value < self.low + self.step / 2, functional.logsigmoid(above), inside)
+        return torch.where(value > self.high - self.step / 2, functional.logsigmoid(-below), found)
+
+    def drawn(self, played: Tensor, sampling: Sampling) -> Tensor:
+        """A value of the grid for each location and log-scale ``(..., 2)``.
+
+        The likeliest, or a draw; neither ``top_k`` nor ``top_p`` changes that.
+        """
+        location, scale = played.unbind(-1)
+        value = location
+        if not sampling.greedy:
+            chance = torch.empty_like(location)
+            chance.uniform_(1e-4, 1 - 1e-4, generator=sampling.generator)
+            value = location + torch.logit(chance) * torch.exp(scale) * sampling.temperature
+        return self.nearest(value)
+
+    def nearest(self, value: Tensor) -> Tensor:
+        """The grid's value nearest to each."""
+        value = value.clamp(self.low, self.high)
+        return self.low + ((value - self.low) / self.step).round() * self.step
+
+
+VELOCITIES = Grid(1 / MAX_VELOCITY, 1.0, 1 / MAX_VELOCITY)
+OFFSET_GRID = Grid(-0.5, 0.5 - 1 / OFFSETS, 1 / OFFSETS)
+
+
+@dataclass
+class GrooveOutput:
+    """Distribution of a window's hits, velocities and offsets, with teacher forcing.
+
+    Attributes:
+        hits: distribution of the hits.
+        velocity: location and log-scale of each drum's velocity, ``(B, T, 9, 2)``.
+        offset: of each drum's offset, in steps, ``(B, T, 9, 2)``.
+    """
+
+    hits: HitOutput
+    velocity: Tensor
+    offset: Tensor
+
+    def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
+        """Nats of windows ``(B, T, 27)``, of velocities and offsets those of hits, ``(B,)``."""
+        hits, velocity, offset = target.split(DRUMS, -1)
+        played = VELOCITIES.log_prob(velocity, self.velocity)
+        played = played + OFFSET_GRID.log_prob(offset, self.offset)
+        steps = self.hits.hit_nll(hits) - (played * hits).sum(-1)
+        return (steps * step_mask(lengths, target.shape[1])).sum(1)
+
+
+class GrooveDecoder(nn.Module):
+    """z -> hits, velocities and offsets; hits that the input says are given are kept."""
+
+    Config = DrumStepsConfig
+    distribution = "hits, and velocities and offsets on their grids"
+
+    def __init__(
+        self, config: DrumStepsConfig, shape: DataShape, latent_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        if shape.classes:
+            raise ValueError("drum-groove decodes velocity and timing, not combinations")
+        width = config.step_width
+        self.steps = DrumSteps(config, shape, latent_shape, VALUES)
+        self.hits = HitChain(width)
+        self.see = nn.Linear(DRUMS, width)
+        self.play = nn.Sequential(
+            ResidualMLP(width, 2 * width), nn.LayerNorm(width), nn.Linear(width, 4 * DRUMS)
+        )
+
+    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> GrooveOutput:
+        """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> distributions."""
+        assert context.target is not None
+        views = self.steps.history(_magnified(context.target))
+        vectors = self.steps.vectors(self.steps.plan(z), views)
+        hits = HitOutput(self.hits(vectors), self.hits.weights())
+        return GrooveOutput(hits, *self._played(vectors, context.target[..., :DRUMS]))
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:
+        """Values ``(B, T, 27)``: 0 or 1, on the grid of velocities, on that of offsets."""
+        plan, past = self.steps.plan(z), Past(self.steps, len(z), z.device)
+        weights, rows = self.hits.weights(), []
+        kept, given = given_hits(context)
+        for step in range(self.steps.steps):
+            vector = self.steps.vectors(plan[:, step : step + 1], past.views(), step)[:, 0]
+            logits = combination_logits(self.hits(vector), weights)
+            bits = bits_of(draw_class(logits, sampling))
+            if given is not None:
+                bits = torch.where(kept, given[:, step], bits)
+            velocity, offset = self._played(vector, bits)
+            values = [
+                bits,
+                VELOCITIES.drawn(velocity, sampling) * bits,
+                OFFSET_GRID.drawn(offset, sampling) * bits,
+            ]
+            rows.append(torch.cat(values, -1))
+            past.add(_magnified(rows[-1]))
+        return torch.stack(rows, 1)
+
+    def _played(self, vectors: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
+        """Location and log-scale of velocities and of offsets, each ``(..., 9, 2)``."""
+        found = self.play(vectors + self.see(hits.to(vectors.dtype))).float()
+        values = found.unflatten(-1, (DRUMS, 4))
+        location = values[..., ::2] * 0.25
+        scale = (values[..., 1::2] + _USUAL_SCALE).clamp(_NARROWEST, _WIDEST)
+        velocity = torch.stack([location[..., 0] + _USUAL_VELOCITY, scale[..., 0]], -1)
+        return velocity, torch.stack([location[..., 1], scale[..., 1]], -1)
+
+
+def given_hits(context: Context) -> tuple[Tensor, Tensor | None]:
+    """Which windows' hits are given, bool ``(B, 1)``, and those, ``(B, T, 9)``; None: nowhere."""
+    if context.input is None or context.input.shape[-1] != GIVEN_VALUES:
+        return torch.zeros(0), None
+    return context.input[:, 0, -1:] > 0, context.input[..., :DRUMS]
+
+
+def _magnified(values: Tensor) -> Tensor:
+    """Offsets four times as large: most lie within an eighth of a step."""
+    return torch.cat([values[..., : 2 * DRUMS], values[..., 2 * DRUMS :] * 4], -1)

@@ -1,0 +1,217 @@
+"""A drum performance: hits on the grid with velocity and timing; what the codec's documents hold.
+
+What becomes of every note is said in :mod:`aeplug_music.drums.kit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug.errors import FileError
+from aeplug_music.drums.kit import (
+    BAR,
+    DRUMS,
+    METRE,
+    Int,
+    Offset,
+    Taps,
+    Velocity,
+    class_of,
+    loudest,
+    placed,
+)
+from aeplug_music.metres import STEPS_PER_QUARTER
+from aeplug_music.midi import Track, Tune
+from aeplug_music.windows import Stretch, stretches_of
+
+_NAMES = ("drum", "perc", "kit", "beat")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Consecutive bars in one metre.
+
+    Attributes:
+        metre: ``"4/4"``; any time signature.
+        velocity: uint8 ``(S, 9)``, 0 where there is no hit.
+        offset: int8 ``(S, 9)``, 1/256 of a step.
+        taps: int16 ``(S, 2)``, velocity and offset of the rhythm.
+    """
+
+    metre: str
+    velocity: Velocity
+    offset: Offset
+    taps: Taps
+
+    @property
+    def steps(self) -> int:
+        """Length in steps."""
+        return len(self.velocity)
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Drums from beginning to end.
+
+    Attributes:
+        passages: in order.
+        bpm: quarters a minute, at the beginning.
+        left_out: notes of percussion that is none of the nine classes.
+    """
+
+    passages: tuple[Passage, ...]
+    bpm: float = 120.0
+    left_out: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Length in steps."""
+        return sum(passage.steps for passage in self.passages)
+
+    @property
+    def velocity(self) -> Velocity:
+        """All passages' velocities, uint8 ``(steps, 9)``."""
+        return np.concatenate(
+            [np.zeros((0, DRUMS), np.uint8), *(p.velocity for p in self.passages)]
+        )
+
+    @property
+    def offset(self) -> Offset:
+        """All passages' offsets, int8 ``(steps, 9)``, 1/256 of a step."""
+        return np.concatenate([np.zeros((0, DRUMS), np.int8), *(p.offset for p in self.passages)])
+
+
+def taps_of(velocity: Velocity, offset: Offset) -> Taps:
+    """The rhythm of hits ``(..., 9)``: the loudest at each step, of equal ones the earliest."""
+    rank = velocity.astype(np.int64) * 512 - offset
+    loud = np.where(velocity > 0, rank, -(2**30)).argmax(-1)[..., None]
+    found = [np.take_along_axis(one, loud, -1) for one in (velocity, offset)]
+    return np.concatenate(found, -1, dtype=np.int16)
+
+
+def passage_of(velocity: Velocity, offset: Offset, metre: str = METRE) -> Passage:
+    """Hits ``(S, 9)`` as a passage, with their own rhythm; no offset where there is no hit."""
+    offset = np.where(velocity > 0, offset, 0).astype(np.int8)
+    return Passage(metre, velocity, offset, taps_of(velocity, offset))
+
+
+@dataclass
+class _Notes:
+    """Notes of several tracks: position in quarters from the tune's beginning, in ticks."""
+
+    tick: list[Int] = field(default_factory=list)
+    velocity: list[Int] = field(default_factory=list)
+    pitch: list[Int] = field(default_factory=list)
+
+    def add(self, track: Track) -> None:
+        for values, found in (
+            (self.tick, track.onset),
+            (self.velocity, track.velocity),
+            (self.pitch, track.pitch),
+        ):
+            values.append(found.astype(np.int64))
+
+
+def drum_tracks(tune: Tune) -> list[Track]:
+    """Those on channel 10; without one, those whose name says that they are drums."""
+    marked = [track for track in tune.tracks if track.is_drum]
+    return marked or [
+        track for track in tune.tracks if any(word in track.name.lower() for word in _NAMES)
+    ]
+
+
+def performance_of(tune: Tune) -> Performance:
+    """The tune's drums, and the rhythm of all its notes where it has none.
+
+    Raises:
+        FileError: there is no note at all.
+    """
+    drums = drum_tracks(tune)
+    notes = _Notes()
+    for track in drums or tune.tracks:
+        notes.add(track)
+    if not notes.tick:
+        raise FileError("no notes")
+    tick, velocity, pitch = (
+        np.concatenate(one) for one in (notes.tick, notes.velocity, notes.pitch)
+    )
+    drum = class_of(pitch) if drums else np.full(len(pitch), -1)
+    stretches = stretches_of(tune)
+    quarter = tune.ticks_per_quarter
+    begins = np.array([one.tick for one in stretches])
+    # Half a step before a change of metre is nearest to its first step.
+    owner = np.searchsorted(begins[1:] - quarter / (2 * STEPS_PER_QUARTER), tick, side="right")
+    position = (tick - begins[owner]) * (STEPS_PER_QUARTER / quarter)
+    passages = []
+    for number, stretch in enumerate(stretches):
+        here = owner == number
+        passage = _passage(stretch, position[here], velocity[here], drum[here])
+        after = stretches[number + 1].tick if number + 1 < len(stretches) else None
+        passage = _of_length(passage, stretch, after, quarter)
+        if passage.steps:
+            passages.append(passage)
+    return Performance(tuple(passages), tune.bpm, int((drum < 0).sum()) if drums else 0)
+
+
+def _passage(
+    stretch: Stretch, position: npt.NDArray[np.float64], velocity: Int, drum: Int
+) -> Passage:
+    step, offset = placed(position)
+    steps = int(step.max()) + 1 if len(step) else 0
+    made = Passage(
+        "{}/{}".format(*stretch.signature),
+        np.zeros((steps, DRUMS), np.uint8),
+        np.zeros((steps, DRUMS), np.int8),
+        np.zeros((steps, 2), np.int16),
+    )
+    known = np.flatnonzero(drum >= 0)
+    kept = known[loudest(step[known] * DRUMS + drum[known], position[known], velocity[known])]
+    made.velocity[step[kept], drum[kept]] = velocity[kept]
+    made.offset[step[kept], drum[kept]] = offset[kept]
+    kept = loudest(step, position, velocity)
+    made.taps[step[kept], 0], made.taps[step[kept], 1] = velocity[kept], offset[kept]
+    return made
+
+
+def _of_length(passage: Passage, stretch: Stretch, after: int | None, quarter: int) -> Passage:
+    """Cut or filled up to the change of metre at tick ``after``, or to the end of the last bar."""
+    if after is not None:
+        steps = -(-(after - stretch.tick) * STEPS_PER_QUARTER // quarter)
+    else:
+        numerator, denominator = stretch.signature
+        bar = stretch.bar or max(1, 16 * numerator // denominator)
+        steps = -(-passage.steps // bar) * bar
+    more = ((0, max(0, steps - passage.steps)), (0, 0))
+    return Passage(
+        passage.metre,
+        np.pad(passage.velocity[:steps], more),
+        np.pad(passage.offset[:steps], more),
+        np.pad(passage.taps[:steps], more),
+    )
+
+
+def windows_of(passage: Passage, bars: int, slide: int = 0) -> tuple[Velocity, Offset, Taps]:
+    """A passage in 4/4 as windows of ``bars`` bars, ``(P, T, 9)``, ``(P, T, 9)``, ``(P, T, 2)``.
+
+    Args:
+        passage: what to cut.
+        bars: of a window.
+        slide: bars from one window to the next, where only whole windows are taken; 0: the
+            windows stand end to end, at least one, and the last is filled up with rests.
+    """
+    length = bars * BAR
+    if slide:
+        begins = np.arange(0, passage.steps - length + 1, slide * BAR)
+        more = 0
+    else:
+        begins = np.arange(0, max(passage.steps, 1), length)
+        more = begins[-1] + length - passage.steps
+    index = begins[:, None] + np.arange(length)
+    velocity, offset, taps = (
+        np.pad(one, ((0, more), (0, 0)))[index]
+        for one in (passage.velocity, passage.offset, passage.taps)
+    )
+    return velocity, offset, taps

@@ -1,0 +1,193 @@
+"""From stored windows of drums to a batch; in training each augmented in its own way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aeplug.config import PartConfig, setting
+from aeplug.errors import ConfigError, FileError, nearest
+from aeplug.interfaces import Batch, DataShape, Raw
+from aeplug_music.drums.augmentation import Chances, augmented
+from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, OFFSETS
+from aeplug_music.drums.window_form import VALUES, combination_of, groove_shape, hits_shape
+
+#: What of a performance is given: all of it; its hits; the rhythm, as one voice.
+ALL, SCORE, RHYTHM = FORMS = ("all", "score", "rhythm")
+#: How far the velocities of a window are scaled, and its offsets, at most.
+_LOUDER, _LATER = 0.15, 0.3
+
+
+class DrumAugmentation(PartConfig):
+    """Settings of the augmentation."""
+
+    rotated: float = setting(0.2, "probability of beginning on another beat", ge=0, le=1)
+    recombined: float = setting(
+        0.2, "probability of going on after a bar with another window", ge=0, le=1
+    )
+    mixed: float = setting(0.25, "probability of cymbals and toms from another window", ge=0, le=1)
+    dropped: float = setting(0.15, "probability that a drum falls silent", ge=0, le=1)
+    swapped: float = setting(0.2, "probability that two drums take each other's part", ge=0, le=1)
+    edited: float = setting(0.15, "probability that some hits come and go", ge=0, le=1)
+
+    def chances(self) -> Chances:
+        """The probabilities of :mod:`aeplug_music.drums.augmentation`."""
+        return Chances(**{name: getattr(self, name) for name in Chances.__dataclass_fields__})
+
+
+class PrepareDrums:
+    """Columns ``velocity`` and ``offset`` -> combinations, input and target alike."""
+
+    Config = DrumAugmentation
+
+    def __init__(self, config: DrumAugmentation, shape: DataShape) -> None:
+        self.shape = hits_shape(shape.target[0] // BAR)
+        self._chances = config.chances()
+
+    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+        """``velocity`` uint8 ``(B, T, 9)`` -> int64 ``(B, T)`` in 0..511."""
+        hits = (raw["velocity"] > 0).float()
+        if training:
+            hits = augmented(hits.unsqueeze(-1), self._chances, generator).squeeze(-1)
+        tokens = combination_of(hits)
+        return Batch(tokens, tokens, lengths=_lengths(tokens))
+
+    def given(self, raw: Raw) -> Batch:
+        """Rows of a user's file.
+
+        Raises:
+            FileError: there is no hit in it.
+        """
+        require_hits(raw)
+        return self(raw, torch.Generator(), training=False)
+
+
+class GrooveConfig(DrumAugmentation):
+    """Settings of the augmentation, and of what the encoder is given."""
+
+    score: float = setting(
+        0.35, "share of training windows of which only the hits are given", ge=0, le=1
+    )
+    rhythm: float = setting(
+        0.25, "share of training windows of which only the rhythm is given", ge=0, le=1
+    )
+
+
+class PrepareGroove:
+    """Columns ``velocity``, ``offset`` -> what is given ``(B, T, 31)``, and all ``(B, T, 27)``.
+
+    In training each window is given in a form that its dice choose; else all of it is given, or
+    what the option ``given`` says (:meth:`asked`). The target is always the whole performance:
+    hits 0 or 1, velocities in 0..1, offsets in [-0.5, 0.5) of a step.
+    """
+
+    Config = GrooveConfig
+
+    def __init__(self, config: GrooveConfig, shape: DataShape) -> None:
+        if config.score + config.rhythm > 1:
+            raise ValueError("prepare.score and prepare.rhythm are shares: at most 1 together")
+        self.shape = groove_shape(shape.target[0] // BAR)
+        self.form = ALL
+        self._chances, self._shares = config.chances(), (config.score, config.rhythm)
+
+    def asked(self, options: Mapping[str, Any]) -> PrepareGroove:
+        """The same for files of which only ``options["given"]`` is to be taken.
+
+        Raises:
+            ConfigError: no form is called so.
+        """
+        form = options.get("given") or ALL
+        if form not in FORMS:
+            raise ConfigError(f"--given {form}: no such form. {nearest(form, FORMS)}")
+        found = copy.copy(self)
+        found.form = form
+        return found
+
+    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+        """Velocities uint8 and offsets int8 ``(B, T, 9)``, and taps if the rows have them."""
+        velocity, offset = raw["velocity"].float(), raw["offset"].float()
+        hits = (velocity > 0).float()
+        values = torch.stack([hits, velocity, offset], -1)  # (B, T, 9, 3)
+        taps = raw["taps"].float() if "taps" in raw else None
+        form = torch.full((len(hits),), FORMS.index(self.form), device=hits.device)
+        if training:
+            values, taps = augmented(values, self._chances, generator), None
+            values = _played_otherwise(values, generator)
+            dice = torch.rand(len(hits), device=hits.device, generator=generator)
+            score, rhythm = self._shares
+            form = torch.where(dice < score, 1, torch.where(dice < score + rhythm, 2, 0))
+        if taps is None:
+            taps = rhythm_of(values)
+        target = scaled(values)
+        return Batch(given_of(target, taps, form), target, lengths=_lengths(target))
+
+    def given(self, raw: Raw) -> Batch:
+        """Rows of a user's file.
+
+        Raises:
+            FileError: there is no hit in it, and not the rhythm was asked for.
+        """
+        if self.form != RHYTHM:
+            require_hits(raw, "; with --given rhythm its notes are taken as taps")
+        return self(raw, torch.Generator(), training=False)
+
+
+def require_hits(raw: Raw, advice: str = "") -> None:
+    """Raises FileError where a file's rows hold no hit of the nine drums."""
+    if not bool((raw["velocity"] > 0).any()):
+        raise FileError(f"no drums: no hit of the nine classes on channel 10{advice}")
+
+
+def rhythm_of(values: Tensor) -> Tensor:
+    """Values ``(B, T, 9, 3)`` as one voice, velocity and offset ``(B, T, 2)``.
+
+    The loudest at each step, of equal ones the earliest (:mod:`aeplug_music.drums.kit`).
+    """
+    hits, velocity, offset = values.unbind(-1)
+    rank = torch.where(hits > 0, velocity * 512 - offset, -torch.inf)
+    loudest = rank.argmax(-1, keepdim=True)
+    return torch.cat([velocity.gather(-1, loudest), offset.gather(-1, loudest)], -1)
+
+
+def scaled(values: Tensor) -> Tensor:
+    """Values ``(B, T, 9, 3)`` as they are stored -> the model's, ``(B, T, 27)``."""
+    hits, velocity, offset = values.unbind(-1)
+    return torch.cat([hits, velocity / MAX_VELOCITY, offset / OFFSETS], -1)
+
+
+def given_of(target: Tensor, taps: Tensor, form: Tensor) -> Tensor:
+    """What the encoder sees, ``(B, T, 31)``.
+
+    Args:
+        target: the whole performance, ``(B, T, 27)``.
+        taps: velocity 0..127 and offset in 1/256 of a step, ``(B, T, 2)``.
+        form: number in ``FORMS`` of each window, int64 ``(B,)``.
+    """
+    form = form.view(-1, 1, 1)
+    is_hit = torch.arange(VALUES, device=target.device) < DRUMS
+    seen = (form == 0) | ((form == 1) & is_hit)
+    velocity, offset = taps.unbind(-1)
+    voice = torch.stack([velocity > 0, velocity / MAX_VELOCITY, offset / OFFSETS], -1)
+    kept = (form == 1).expand(*target.shape[:2], 1)
+    return torch.cat([target * seen, voice * (form == 2), kept.to(target.dtype)], -1)
+
+
+def _played_otherwise(values: Tensor, generator: torch.Generator) -> Tensor:
+    """Each window a little louder or softer, its timing a little looser or tighter."""
+    shape = (len(values), 1, 1)
+    louder, later = (
+        1 + most * (2 * torch.rand(shape, device=values.device, generator=generator) - 1)
+        for most in (_LOUDER, _LATER)
+    )
+    hits, velocity, offset = values.unbind(-1)
+    velocity = (velocity * louder).round().clamp(1, MAX_VELOCITY) * hits
+    offset = (offset * later).round().clamp(-OFFSETS // 2, OFFSETS // 2 - 1) * hits
+    return torch.stack([hits, velocity, offset], -1)
+
+
+def _lengths(values: Tensor) -> Tensor:
+    return torch.full((len(values),), values.shape[1], device=values.device)

@@ -1,0 +1,191 @@
+"""A page of drum grids: labelled rows of performances, loud hits dark, timing where it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator
+
+from aeplug.errors import FileError
+from aeplug_music.drums.kit import (
+    BAR,
+    CLASSES,
+    CLOSED_HAT,
+    CRASH,
+    DRUMS,
+    HIGH_TOM,
+    KICK,
+    LOW_TOM,
+    MAX_VELOCITY,
+    METRE,
+    MID_TOM,
+    OFFSETS,
+    OPEN_HAT,
+    RIDE,
+    SNARE,
+)
+from aeplug_music.drums.performance import Performance
+from aeplug_music.metres import STEPS_PER_QUARTER
+
+#: Bars drawn of a performance; a page shows how it goes, not all of it.
+MOST_BARS = 16
+DOTS_PER_INCH = 110
+#: Rows of a grid from the lowest, as on paper: feet below, cymbals above.
+ROWS = (KICK, SNARE, LOW_TOM, MID_TOM, HIGH_TOM, CLOSED_HAT, OPEN_HAT, RIDE, CRASH)
+_ROW_OF = np.argsort(ROWS)
+_INCHES_PER_BAR, _NARROWEST, _WIDEST, _HEIGHT = 0.95, 1.9, 15.2, 1.5
+_TALLEST_PAGE = 250.0
+#: Bars up to which performances stand beside one another.
+_BARS_SIDE_BY_SIDE = 4
+#: A hit's width in steps, and its height in rows.
+_HIT_WIDTH, _HIT_HEIGHT = 0.62, 0.76
+_SOFTEST = 0.16
+#: Skins, and what is of metal.
+_SKIN, _METAL = np.array((0.10, 0.32, 0.60)), np.array((0.72, 0.40, 0.05))
+_METALS = (CLOSED_HAT, OPEN_HAT, CRASH, RIDE)
+_BAR_LINE, _QUARTER, _STEP, _BAND = "#8d949e", "#c9ced5", "#eceef1", "#f5f6f8"
+_OTHER = "#c0392b"
+#: A small grid: pixels a row and a step.
+_SMALL_ROW, _SMALL_STEP = 8, 4
+
+
+def small_grid(performance: Performance, steps: int) -> npt.NDArray[np.uint8]:
+    """The first ``steps`` as a picture ``(h, w, 3)``, of one size whatever is played."""
+    picture = np.full((DRUMS * _SMALL_ROW, steps * _SMALL_STEP, 3), 255, np.uint8)
+    for step in range(0, steps, BAR):
+        picture[:, step * _SMALL_STEP] = 200
+    velocity = performance.velocity[:steps]
+    for step, drum in zip(*(one.tolist() for one in np.nonzero(velocity)), strict=True):
+        top = (DRUMS - 1 - int(_ROW_OF[drum])) * _SMALL_ROW
+        colour = np.round(255 * np.array(_colour(drum, int(velocity[step, drum]))))
+        left = step * _SMALL_STEP + 1
+        picture[top + 1 : top + _SMALL_ROW - 1, left : left + _SMALL_STEP - 1] = colour
+    return picture
+
+
+def draw_page(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Performance]]]], path: Path, title: str
+) -> None:
+    """Draw rows of ``(label, [(caption, performance), ...])`` side by side into a PNG.
+
+    A hit is the darker the louder it is, and stands as far off its step as it is played off it.
+    Performances of more than 4 bars stand below one another; one of more than ``MOST_BARS`` is
+    cut, and says so.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    performances = [one for _, cells in rows for _, one in cells]
+    span = max((min(one.steps, MOST_BARS * BAR) for one in performances), default=BAR) or BAR
+    one_scale = span > _BARS_SIDE_BY_SIDE * BAR
+    if one_scale:
+        rows = [(label, [cell]) for label, cells in rows for cell in cells]
+    columns = max((len(cells) for _, cells in rows), default=1) or 1
+    width = float(np.clip(_INCHES_PER_BAR * span / BAR, _NARROWEST, _WIDEST))
+    figure = Figure(
+        figsize=(columns * width + 1.6, min(len(rows) * (_HEIGHT + 0.35) + 0.7, _TALLEST_PAGE)),
+        dpi=DOTS_PER_INCH,
+        layout="constrained",
+    )
+    panels = figure.subplots(max(len(rows), 1), columns, squeeze=False, sharey=True)
+    for panel_row, (label, cells) in zip(panels, rows, strict=False):
+        for column, panel in enumerate(panel_row):
+            if column >= len(cells):
+                panel.set_axis_off()
+                continue
+            caption, performance = cells[column]
+            _draw(panel, performance, span if one_scale else min(performance.steps, span) or BAR)
+            bars = -(-performance.steps // BAR)
+            cut = f" (first {MOST_BARS} of {bars} bars)" * (bars > MOST_BARS)
+            most = max(8, int(width * 14))
+            short = caption if len(caption) <= most else caption[: most - 1] + "…"
+            panel.set_title(short + cut, fontsize=8, loc="left", pad=3, parse_math=False)
+            panel.tick_params(labelleft=column == 0)
+        if label:
+            panel_row[0].set_ylabel(label, fontsize=9)
+    # Text as it is: a $ in a file's name is no formula.
+    figure.suptitle(title, fontsize=12, parse_math=False)
+    _save(figure, path)
+
+
+def _draw(panel: Any, performance: Performance, span: int) -> None:
+    end = min(performance.steps, span)
+    for row, kind in enumerate(ROWS):
+        if kind in _METALS:
+            panel.axhspan(row - 0.5, row + 0.5, color=_BAND, linewidth=0, zorder=0)
+    bar_lines = _lines(panel, performance, end)
+    velocity, offset = performance.velocity[:end], performance.offset[:end]
+    step, drum = np.nonzero(velocity)
+    hits, colours = [], []
+    for s, d in zip(step.tolist(), drum.tolist(), strict=True):
+        # A step's place is its line's right neighbourhood: on the beat means on the line.
+        left = s + int(offset[s, d]) / OFFSETS
+        bottom = int(_ROW_OF[d]) - _HIT_HEIGHT / 2
+        hits.append(Rectangle((left, bottom), _HIT_WIDTH, _HIT_HEIGHT))
+        colours.append(_colour(d, int(velocity[s, d])))
+    panel.add_collection(PatchCollection(hits, facecolors=colours, linewidths=0, zorder=3))
+    # Half a step to the left: what comes early on the first beat is seen.
+    panel.set_xlim(-0.5, span)
+    panel.set_ylim(-0.5, DRUMS - 0.5)
+    panel.xaxis.set_major_locator(FixedLocator(bar_lines))
+    every = max(1, round(len(bar_lines) / 16))
+    panel.set_xticklabels(
+        [str(n + 1) if n % every == 0 else "" for n in range(len(bar_lines))], fontsize=7
+    )
+    panel.yaxis.set_major_locator(FixedLocator(range(DRUMS)))
+    panel.set_yticklabels([CLASSES[drum] for drum in ROWS], fontsize=6)
+    panel.tick_params(length=2, pad=2)
+    for spine in panel.spines.values():
+        spine.set_color(_BAR_LINE)
+
+
+def _lines(panel: Any, performance: Performance, end: int) -> list[int]:
+    """Draw lines of bars, quarters and steps up to step ``end``; the bars' first steps."""
+    bar_lines: list[int] = []
+    start = 0
+    for passage in performance.passages:
+        stop = min(start + passage.steps, end)
+        bar = BAR if passage.metre == METRE else max(passage.steps, 1)
+        for step in range(start, stop):
+            beat = (step - start) % STEPS_PER_QUARTER == 0
+            first = (step - start) % bar == 0
+            colour = _BAR_LINE if first else _QUARTER if beat else _STEP
+            panel.axvline(step, color=colour, linewidth=1.0 if first else 0.5, zorder=1 + first)
+            if first:
+                bar_lines.append(step)
+        if passage.metre != METRE and stop > start:
+            panel.axvspan(start, stop, color=_OTHER, alpha=0.06, linewidth=0, zorder=0)
+            panel.text(start + 0.3, DRUMS - 0.7, passage.metre, fontsize=7, color=_OTHER, va="top")
+        start += passage.steps
+    return bar_lines
+
+
+def _colour(drum: int, velocity: int) -> tuple[float, float, float]:
+    """The class's colour, paler the softer; red, green, blue in 0..1."""
+    ink = _METAL if drum in _METALS else _SKIN
+    share = _SOFTEST + (1 - _SOFTEST) * velocity / MAX_VELOCITY
+    red, green, blue = (1 - share * (1 - ink)).tolist()
+    return red, green, blue
+
+
+def _save(figure: Figure, path: Path) -> None:
+    fresh = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        FigureCanvasAgg(figure).print_png(str(fresh))
+        os.replace(fresh, path)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink()

@@ -1,0 +1,124 @@
+"""Plan and past -> a vector a step: what the drum decoders have in common.
+
+As in :mod:`aeplug_music.stepwise` there is no recurrent state: a step sees its own slice of a plan
+made of z (through the conductor of :mod:`aeplug_music.hierarchy`), the last steps, and what was
+played 1, 2, 4 and 8 bars ago. The past goes in as values of nine drums, not as one of 512
+combinations, so that what was learnt of a drum holds whatever the others do.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aeplug.config import PartConfig, setting
+from aeplug.interfaces import DataShape
+from aeplug_music.drums.encoder import LEVELS
+from aeplug_music.drums.kit import BAR
+from aeplug_music.drums.window_form import bars_of
+from aeplug_music.hierarchy import Conductor, ResidualMLP, levels_of
+
+#: Steps before its own that a step sees.
+STEPS_BACK = 6
+#: How many bars back it looks, as far as a window reaches.
+BARS_BACK = (1, 2, 4, 8)
+#: Of the bars before it sees the step that is its own there, and the next.
+AHEAD = 2
+
+
+class DrumStepsConfig(PartConfig):
+    """Settings of the drum decoders."""
+
+    levels: tuple[int, ...] = setting((), LEVELS)
+    width: int = setting(320, "width of a window's, phrase's and bar's vector", unit="units", ge=1)
+    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
+    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
+    slice: int = setting(64, "width of a step's slice of the plan", unit="units", ge=1)
+    step_width: int = setting(128, "width of a step's vector", unit="units", ge=1)
+    step_layers: int = setting(1, "residual layers of a step", unit="layers", ge=0)
+
+
+class DrumSteps(nn.Module):
+    """z and the steps before -> vector of a step."""
+
+    def __init__(
+        self,
+        config: DrumStepsConfig,
+        shape: DataShape,
+        latent_shape: tuple[int, ...],
+        values: int,
+    ) -> None:
+        super().__init__()
+        bars, width, step_width = bars_of(shape), config.width, config.step_width
+        self.steps, self.slice, self.values = bars * BAR, config.slice, values
+        self.enter = nn.Linear(math.prod(latent_shape), width)
+        self.conductor = Conductor(
+            levels_of(bars, config.levels), width, config.hidden, config.layers
+        )
+        self.bar_layers = nn.Sequential(
+            *(ResidualMLP(width, config.hidden) for _ in range(config.layers)), nn.LayerNorm(width)
+        )
+        self.unroll = nn.Linear(width, BAR * config.slice)
+        back = tuple(by for by in BARS_BACK if by < bars) or (1,)
+        #: How many steps before it each view lies.
+        self.views = (
+            *range(1, STEPS_BACK + 1),
+            *(by * BAR - ahead for by in back for ahead in range(AHEAD)),
+        )
+        self.step_enter = nn.Linear(config.slice + len(self.views) * (values + 1), step_width)
+        self.place = nn.Embedding(BAR, step_width)
+        self.step_layers = nn.Sequential(
+            *(ResidualMLP(step_width, 2 * step_width) for _ in range(config.step_layers))
+        )
+        self.step_norm = nn.LayerNorm(step_width)
+        nn.init.normal_(self.place.weight, std=0.1)
+
+    def plan(self, z: Tensor) -> Tensor:
+        """Latents ``(B, *latent_shape)`` -> slices ``(B, T, slice)``."""
+        bars = self.bar_layers(self.conductor(self.enter(z.flatten(1))))
+        slices: Tensor = self.unroll(bars).reshape(len(z), self.steps, self.slice)
+        return slices
+
+    def history(self, values: Tensor) -> Tensor:
+        """What each step sees of those before: ``(B, T, values)`` -> ``(B, T, V * (values + 1))``.
+
+        The value more says that a step lies before the window's first.
+        """
+        marked = functional.pad(values, (0, 1))
+        behind = max(self.views)
+        before = marked.new_zeros(len(values), behind, self.values + 1)
+        before[..., -1] = 1
+        long, steps = torch.cat([before, marked], 1), values.shape[1]
+        return torch.cat([long[:, behind - by : behind - by + steps] for by in self.views], 2)
+
+    def vectors(self, plan: Tensor, views: Tensor, first: int = 0) -> Tensor:
+        """Slices ``(B, S, slice)`` and views ``(B, S, ...)`` from step ``first`` on -> vectors."""
+        places = torch.arange(first, first + plan.shape[1], device=plan.device) % BAR
+        x = self.step_enter(torch.cat([plan, views.to(plan.dtype)], -1)) + self.place(places)
+        vectors: Tensor = self.step_norm(self.step_layers(x))
+        return vectors
+
+
+class Past:
+    """What was played so far, step by step; its views are the last row of ``history``."""
+
+    def __init__(self, steps: DrumSteps, count: int, device: torch.device) -> None:
+        self._views = steps.views
+        self._behind = max(steps.views)
+        size = (count, self._behind + steps.steps, steps.values + 1)
+        self._values = torch.zeros(size, device=device)
+        self._values[:, : self._behind, -1] = 1
+        self._step = 0
+
+    def views(self) -> Tensor:
+        """What the next step sees, ``(B, 1, V * (values + 1))``."""
+        here = self._behind + self._step
+        return torch.cat([self._values[:, here - by] for by in self._views], 1).unsqueeze(1)
+
+    def add(self, values: Tensor) -> None:
+        """What was played at the next step, ``(B, values)``."""
+        self._values[:, self._behind + self._step, :-1] = values
+        self._step += 1

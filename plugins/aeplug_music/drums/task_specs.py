@@ -1,0 +1,115 @@
+"""The tasks of drums, their codec and data set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aeplug import CodecSpec, DatasetSpec, OptionSpec, TaskSpec
+from aeplug_music.drums.attribute_specs import GROOVE_ATTRIBUTES, HIT_ATTRIBUTES
+
+CODEC = CodecSpec(
+    "drums",
+    "aeplug_music.drums.codec:DrumCodec",
+    "drums from MIDI, with velocity and timing",
+    suffixes=(".mid", ".midi"),
+    options=(
+        OptionSpec(
+            "tempo",
+            "float",
+            None,
+            "quarters a minute (else the tune's own, or 120)",
+            minimum=10,
+            maximum=1000,
+        ),
+        OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
+    ),
+)
+DATASET = DatasetSpec(
+    "drums",
+    "aeplug_music.drums.dataset:DrumDataset",
+    "windows of bars of 25 performances of Groove MIDI, bundled, or of MIDI files of your own",
+)
+
+_SETTINGS: dict[str, Any] = {
+    "latent.size": 128,
+    "latent.mean_share": 0.2,
+    "train.batch_size": 512,
+    "train.optimizer": "muon",
+    "train.lr": 4e-3,
+    "train.warmup": 300,
+    "train.weight_decay": 0.02,
+    "train.beta2": 0.98,
+    "train.clip": 20.0,
+    "train.ema": 0.998,
+    "train.precision": "bf16",
+    "train.eval_every": 500,
+}
+
+TASKS = (
+    TaskSpec(
+        name="drums-2bar",
+        summary="two bars of drums: nine classes of hits; sample, morph, vary patterns",
+        dataset="drums",
+        folder_dataset="drums",
+        encoder="drum-bars",
+        latent="gaussian",
+        decoder="drum-hits",
+        loss="sequence-elbo",
+        codec="drums",
+        prepare="aeplug_music.drums.prepare:PrepareDrums",
+        evaluate="aeplug_music.drums.evaluation:evaluate_hits",
+        settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 4500},
+        attributes=HIT_ATTRIBUTES,
+    ),
+    TaskSpec(
+        name="drums-16bar",
+        summary="sixteen bars of drums, through a tree of phrases",
+        dataset="drums",
+        folder_dataset="drums",
+        encoder="drum-bars",
+        latent="gaussian",
+        decoder="drum-hits",
+        loss="sequence-elbo",
+        codec="drums",
+        prepare="aeplug_music.drums.prepare:PrepareDrums",
+        evaluate="aeplug_music.drums.evaluation:evaluate_hits",
+        settings={
+            **_SETTINGS,
+            "data.bars": 16,
+            "encoder.width": 288,
+            "encoder.hidden": 448,
+            "decoder.width": 288,
+            "decoder.hidden": 448,
+            "latent.size": 256,
+            "loss.beta": "linear(0.05, 0.3, 0.6)",
+            "train.batch_size": 128,
+            "train.steps": 4000,
+        },
+        attributes=HIT_ATTRIBUTES,
+    ),
+    TaskSpec(
+        name="groove",
+        summary="velocity and timing of drums: humanize a pattern, tap a rhythm, transfer a groove",
+        dataset="drums",
+        folder_dataset="drums",
+        encoder="drum-bars",
+        latent="gaussian",
+        decoder="drum-groove",
+        loss="sequence-elbo",
+        codec="drums",
+        prepare="aeplug_music.drums.prepare:PrepareGroove",
+        evaluate="aeplug_music.drums.evaluation:evaluate_groove",
+        options=(
+            OptionSpec(
+                "given",
+                "str",
+                "all",
+                "of the files: all; score, hits alone, which are kept; rhythm, one tapped voice",
+                verbs=("reconstruct", "vary", "interpolate", "embed"),
+                choices=("all", "score", "rhythm"),
+            ),
+        ),
+        settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 4500},
+        attributes=GROOVE_ATTRIBUTES,
+    ),
+)

@@ -1,0 +1,53 @@
+"""What the parts need to know of windows of drums, and values as numbers or as bits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from aeplug.interfaces import DataShape
+from aeplug_music.drums.kit import BAR, COMBINATIONS, DRUMS
+
+#: Of a window with velocity and timing: hits, velocities and offsets of the nine drums.
+VALUES = 3 * DRUMS
+#: Of an encoder's input: those, hit, velocity and offset of taps, and whether hits are given.
+GIVEN_VALUES = VALUES + 4
+
+
+def hits_shape(bars: int) -> DataShape:
+    """Windows of combinations, int64 ``(T,)`` in 0..511."""
+    return DataShape((bars * BAR,), (bars * BAR,), COMBINATIONS)
+
+
+def groove_shape(bars: int) -> DataShape:
+    """Windows with velocity and timing: 27 values a step, and 31 of what is given of them."""
+    return DataShape((bars * BAR, GIVEN_VALUES), (bars * BAR, VALUES))
+
+
+def bars_of(shape: DataShape) -> int:
+    """Bars of a window.
+
+    Raises:
+        ValueError: the items are not windows of drums.
+    """
+    steps = shape.target[0] if shape.target else 0
+    hits = len(shape.target) == 1 and shape.classes == COMBINATIONS
+    groove = shape.target[1:] == (VALUES,) and not shape.classes
+    if not (hits or groove) or steps < BAR or steps % BAR:
+        raise ValueError(
+            f"drum parts take bars of {BAR} steps, of {COMBINATIONS} classes or of {VALUES} "
+            f"values a step; got items of shape {shape.target} with {shape.classes} classes"
+        )
+    return steps // BAR
+
+
+def bits_of(combination: Tensor) -> Tensor:
+    """Combinations int64 ``(...)`` -> hits, float32 ``(..., 9)`` of 0 and 1."""
+    drums = torch.arange(DRUMS, device=combination.device)
+    return (combination.unsqueeze(-1) >> drums & 1).float()
+
+
+def combination_of(bits: Tensor) -> Tensor:
+    """The inverse of :func:`bits_of`; whatever is above a half is a hit."""
+    weights = 1 << torch.arange(DRUMS, device=bits.device)
+    return ((bits > 0.5) * weights).sum(-1)

@@ -361,9 +361,10 @@ class Prepare(Protocol):
     One that corrupts or reduces also has a method ``given(raw) -> Batch`` for rows of a user's
     file, which go in as they are. One that can take files for different things also has
     ``asked(options) -> Prepare``: itself, for files that are what the task's options say, by name
-    with hyphens (``{"given": "score"}``). Where the batch's items differ in shape from the data set's, an
-    attribute ``shape`` (:class:`DataShape`) says what the parts are built for. What was made of
-    targets, where figures depend on it, an attribute ``facts`` names: ``{"binarisation": ...}``.
+    with hyphens (``{"given": "score"}``). Where the batch's items differ in shape from the data
+    set's, an attribute ``shape`` (:class:`DataShape`) says what the parts are built for. What was
+    made of targets, where figures depend on it, an attribute ``facts`` names:
+    ``{"binarisation": ...}``.
     """
 
     def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:

@@ -35,8 +35,9 @@ def to_pretty_midi(performance: Performance, name: str, bpm: float) -> pretty_mi
         name: of the track.
         bpm: quarters a minute.
     """
-    # The file holds whole microseconds a quarter; hits fall on ticks only at such a tempo.
-    bpm = 60e6 / round(60e6 / bpm)
+    # The file holds whole microseconds a quarter; the writer cuts what is behind the point, so a
+    # little more is said, and seconds are counted at what is said.
+    bpm = 60e6 / (round(60e6 / bpm) + 0.25)
     midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=bpm)
     seconds = 60.0 / bpm / TICKS_PER_QUARTER
     start = 0

@@ -187,8 +187,8 @@ def test_every_drum_sounds_and_half_an_hour_is_the_most():
         one = Performance((passage_of(velocity, np.zeros((BAR, DRUMS), np.int8)),))
         assert np.abs(synthesised(one, 120, Path("x.wav"))).max() > 0.02
     long = np.zeros((BAR * 2000, DRUMS), np.uint8)
+    endless = Performance((passage_of(long, long.astype(np.int8)),))
     with pytest.raises(FileError, match="over 1800 s"):
-        endless = Performance((passage_of(long, long.astype(np.int8)),))
         synthesised(endless, 120, Path("x.wav"))
 
 

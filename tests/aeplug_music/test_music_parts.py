@@ -24,7 +24,8 @@ from aeplug_music.key import absolute, reference_pitch, relative
 from aeplug_music.losses import LN2, SequenceELBO
 from aeplug_music.lstm import BiLSTMEncoder, LSTMDecoder
 from aeplug_music.melody import CLASSES, FIRST_ONSET, HOLD, PITCH_OFFSET
-from aeplug_music.plan import START, PlanDecoder, WindowEncoder, history
+from aeplug_music.plan import PlanDecoder, WindowEncoder
+from aeplug_music.stepwise import START, history
 from aeplug_music.prepare import PrepareMelodies
 from aeplug_music.samples import compare_samples
 from aeplug_music.token_output import TokenOutput, draw_class, draw_token
@@ -99,9 +100,9 @@ def test_augmentation_keeps_rhythm_or_swaps_whole_bars(seed: int) -> None:
     tokens, metre = random_windows(32, seed)
     bar = torch.tensor(LENGTHS)[metre] // 2
     generator = torch.Generator().manual_seed(seed)
-    same_rhythm = augmented(tokens, metre, bar, Chances(1, 1, 1, 0), generator)
+    same_rhythm = augmented(tokens, metre, bar, 2, Chances(1, 1, 1, 0), generator)
     assert torch.equal(same_rhythm >= FIRST_ONSET, tokens >= FIRST_ONSET)
-    other = augmented(tokens, metre, bar, Chances(0, 0, 0, 1), generator)
+    other = augmented(tokens, metre, bar, 2, Chances(0, 0, 0, 1), generator)
     first = torch.arange(36) < bar.unsqueeze(1)
     assert torch.equal(other[first], tokens[first])
     beyond = torch.arange(36) >= torch.tensor(LENGTHS)[metre].unsqueeze(1)

@@ -1,7 +1,7 @@
 """Many files through a model: decoding, computing and encoding side by side, to be resumed.
 
-Threads decode ahead and encode behind, while this one runs the model, on files of one shape
-together. What is on its way is bounded in number and in bytes.
+Threads decode ahead and encode behind, while others run the model, on files of one shape together
+(:mod:`aeplug.lanes`). What is on its way is bounded in number and in bytes.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from aeplug.console import Progress
 from aeplug.errors import AeplugError, FileError, shortened
@@ -28,6 +26,7 @@ from aeplug.inputs import Input, Inputs, require_regular
 from aeplug.interfaces import Document, FormatCodec, Sampling
 from aeplug.interruption import stop_requests
 from aeplug.journal import Journal
+from aeplug.lanes import Lanes, beside_the_model
 from aeplug.pieces import Result, assembled, chunks, form, memory, pieces_in
 from aeplug.results import Results, Targets
 from aeplug.work import Tally, Work
@@ -88,7 +87,7 @@ class Job:
         self.shown: list[tuple[int, Document, Document]] = []
         self._values = VALUES if model.device.type == "cpu" else VALUES_ON_GPU
         self._changed = threading.Condition()
-        self._held = self._typical = self._writing = self._shown_size = 0
+        self._held = self._typical = self._computing = self._writing = self._shown_size = 0
         self._noted = 0
         self._halt = ""
         self._news: list[str] = []
@@ -163,8 +162,8 @@ class Job:
             },
             "options": dict(self.options),
             "draws": [] if given.greedy else draws,
-            **({"latents": self.model.latents_digest} if self.model.latents_digest else {}),
             **({"to": self.to} if self.to else {}),
+            **({"latents": self.model.latents_digest} if self.model.latents_digest else {}),
         }
 
     # The pipeline
@@ -177,9 +176,24 @@ class Job:
         threads = min(os.cpu_count() or 1, 16)
         with (
             Progress(self.tally.total, "files", self.tally.before) as progress,
-            _pool(threads) as readers,
-            _pool(threads) as writers,
+            beside_the_model(threads) as readers,
+            beside_the_model(threads) as writers,
+            Lanes(self.model.device) as lanes,
         ):
+
+            def compute(works: int, task: Callable[[], None]) -> None:
+                with self._changed:
+                    self._computing += works
+
+                def counted() -> None:
+                    try:
+                        task()
+                    finally:
+                        with self._changed:
+                            self._computing -= works
+
+                lanes.compute(counted, alone=not (more or reading))
+
             try:
                 while not (requests or self._halt):
                     while more and not requests and self._room(len(reading) + len(group)):
@@ -188,6 +202,9 @@ class Job:
                         if work and not self._is_done(work) and self._hold(work):
                             reading.append(readers.submit(self._read, work))
                     self._tell(progress)
+                    if lanes.full:
+                        lanes.wait(0.2)  # and look whether it shall stop
+                        continue
                     if reading and not group and not reading[0].done():
                         wait((reading[0],), 0.2)  # and look whether it shall stop
                     if reading and reading[0].done():
@@ -195,17 +212,19 @@ class Job:
                         if ready is None:
                             continue
                         if group and not self._fits(group, ready):
-                            self._compute(group, writers)
+                            compute(len(group), partial(self._compute, group, writers))
                             group = []
                         if ready.rest is None:
                             group.append(ready)
                         else:
-                            self._compute_chunks(ready, writers, requests)
+                            compute(1, partial(self._compute_chunks, ready, writers, requests))
                     elif group:
-                        self._compute(group, writers)
+                        compute(len(group), partial(self._compute, group, writers))
                         group = []
                     elif reading:
                         continue
+                    elif lanes.busy:
+                        lanes.wait(0.2)
                     elif self._writing:
                         with self._changed:
                             self._changed.wait(0.2)
@@ -215,11 +234,12 @@ class Job:
                 if requests and len(reading) + self._writing:
                     progress.say("stopping when the files on their way are done; again: at once")
                 readers.shutdown(cancel_futures=True)
+                lanes.finish()  # which hands results to the writers
                 writers.shutdown()
                 self._tell(progress)
 
     def _room(self, ahead: int) -> bool:
-        on_the_way = ahead + self._writing
+        on_the_way = ahead + self._computing + self._writing
         fits = self._held + self._typical <= BYTES and on_the_way < DOCUMENTS
         return fits or not on_the_way
 
@@ -378,18 +398,3 @@ class Job:
         while self._news:
             progress.say(self._news.pop(0))
         progress.update(self.tally.past)
-
-
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, initializer=_beside_the_model)
-
-
-def _beside_the_model() -> None:
-    """Make this thread take what the model leaves of the processor."""
-    # One thread of torch: tensors of files are small.
-    torch.set_num_threads(1)
-    # The model's threads wait for one another at every layer, so that one which is put aside for
-    # a decoder halts all. Where nothing is left to compute, the decoders get everything.
-    if sys.platform == "linux":  # where a priority is a thread's own
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

@@ -1,12 +1,13 @@
 """``data build``: files turned into arrays once, ahead of training.
 
-A data set's builder is ``function(sources, out, processes, progress) -> BuildReport``:
+A data set's builder is ``function(sources, out, processes, progress, **options) -> BuildReport``:
 
 * ``sources``: what the user named, as typed: files, folders, zips, globs.
 * ``out``: an empty folder to write to; what lies there afterwards, the data set reads by
   ``--data OUT``.
 * ``processes``: how many to use.
 * ``progress``: to be called with (files done, files in all) from time to time.
+* ``options``: what :attr:`aeplug.specs.DatasetSpec.options` names, with underscores for hyphens.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class BuildReport:
         return Counter(skip.reason for skip in self.skipped).most_common()
 
 
-Builder = Callable[[list[str], Path, int, Callable[[int, int], None]], BuildReport]
+Builder = Callable[..., BuildReport]
 
 
 def build(
@@ -66,6 +67,7 @@ def build(
     out: Path,
     processes: int,
     progress: Callable[[int, int], None],
+    options: Mapping[str, Any] | None = None,
     *,
     overwrite: bool = False,
 ) -> BuildReport:
@@ -84,7 +86,7 @@ def build(
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror}") from error
     try:
-        report = builder(sources, fresh, processes, progress)
+        report = builder(sources, fresh, processes, progress, **(options or {}))
         write_skipped(fresh / SKIPPED, report.skipped)
         fresh.chmod(0o755)  # mkdtemp makes it private
         if out.exists():

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-#: What a model can be asked to do with files. ``sample`` also needs a latent part with a prior.
-VERBS = ("reconstruct", "sample", "interpolate", "vary")
+#: What a model can be asked to do with files. ``sample`` also needs a latent part with a prior,
+#: ``continue`` a codec of documents that can go on.
+VERBS = ("reconstruct", "sample", "interpolate", "vary", "continue")
 
 
 def load_attribute(path: str) -> Any:
@@ -139,10 +140,12 @@ class DatasetSpec(_Part):
     Attributes:
         builder: ``"module:function"`` behind ``aeplug data build``, where files are turned into
             arrays once, ahead of training; None where the data set reads its files itself.
+        options: settings of the builder, given on the command line of ``data build``.
         needs_folder: it has no data of its own, and waits for ``--data``.
     """
 
     builder: str | None = None
+    options: tuple[OptionSpec, ...] = ()
     needs_folder: bool = False
 
     kind: ClassVar[str] = "dataset"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
+from aeplug.cli.options import BuildCommand, checked
 from aeplug.cli.output import print_figures, print_json, print_table
 from aeplug.console import Progress, say
 from aeplug.errors import ConfigError, nearest
@@ -18,7 +20,7 @@ def data() -> None:
     """Prepare data for training."""
 
 
-@data.command()
+@data.command(cls=BuildCommand)
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder to write.")
 @click.option("--dataset", default="", help="Kind of data set; needed where plug-ins bring more.")
@@ -31,13 +33,20 @@ def data() -> None:
 @click.option("--overwrite", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def build(
-    sources: tuple[str, ...], out: str, dataset: str, processes: int, overwrite: bool, as_json: bool
+    sources: tuple[str, ...],
+    out: str,
+    dataset: str,
+    processes: int,
+    overwrite: bool,
+    as_json: bool,
+    **values: Any,
 ) -> None:
     """Turn files into arrays for training: SOURCES are files, folders, zips or globs.
 
     \b
     aeplug data build my-midi/ more.zip --out tunes
     aeplug train melody-2bar --data tunes
+    aeplug data build my-midi/ --bars 16 --out long-tunes
 
     Ends with a table of what was skipped and why; OUT/skipped.jsonl lists each file.
     """
@@ -53,6 +62,7 @@ def build(
     if dataset not in buildable:
         raise ConfigError(f"no data set '{dataset}' can be built. {nearest(dataset, buildable)}")
     builder = load_attribute(buildable[dataset].builder)
+    options = checked(buildable[dataset].options, values, dataset)
     bars: list[Progress] = []
 
     def show(done: int, total: int) -> None:
@@ -67,6 +77,7 @@ def build(
             Path(out),
             processes or os.cpu_count() or 1,
             show,
+            {name.replace("-", "_"): value for name, value in options.items()},
             overwrite=overwrite,
         )
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,15 @@ change_option = click.option(
 )
 
 
+prior_option = click.option(
+    "--prior",
+    metavar="NAME",
+    help="Where latents are drawn from: own, the model's; standard, N(0, 1); gaussian or gmm, "
+    "fitted to its embeddings, or sequence, to its documents (see fit-prior); style, of a model "
+    "that was adapted.  [default: own; style where there is one]",
+)
+
+
 class FiniteRange(click.FloatRange):
     """A range of numbers; click's own lets ``nan`` through, and ``inf`` where it has no end."""
 
@@ -68,16 +77,32 @@ class VerbCommand(click.Command):
 
     verb = ""
 
+    def brought(self) -> list[tuple[OptionSpec, set[str]]]:
+        """Options that plug-ins bring, with the names of what takes them."""
+        return plugin_options(self.verb or self.name or "")
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own parameters, then the plug-ins'."""
         own = super().get_params(ctx)
         taken = {option for parameter in own for option in parameter.opts}
         brought = [
             _click_option(spec, sorted(users))
-            for spec, users in plugin_options(self.verb or self.name or "")
+            for spec, users in self.brought()
             if f"--{spec.name}" not in taken
         ]
         return [*own, *brought]
+
+
+class BuildCommand(VerbCommand):
+    """A command that also takes the options of data sets' builders."""
+
+    def brought(self) -> list[tuple[OptionSpec, set[str]]]:
+        """Options of builders, with the names of the data sets."""
+        found: dict[str, tuple[OptionSpec, set[str]]] = {}
+        for dataset in active().specs("dataset"):
+            for option in dataset.options:
+                found.setdefault(option.name, (option, set()))[1].add(dataset.name)
+        return list(found.values())
 
 
 def plugin_options(verb: str) -> list[tuple[OptionSpec, set[str]]]:
@@ -100,11 +125,17 @@ def given_options(model: Model, verb: str, values: Mapping[str, Any]) -> dict[st
         ConfigError: a value out of range, or an option that the model's task does not take.
     """
     codec = active().find("codec", model.config.sections["codec"].name)
-    own = {
-        option.name: option
-        for option in (*model.spec.options, *codec.options)
-        if verb in option.verbs
-    }
+    options = (*model.spec.options, *codec.options)
+    return checked([one for one in options if verb in one.verbs], values, model.spec.name)
+
+
+def checked(options: Sequence[OptionSpec], values: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """The user's values over the options' defaults, by name with hyphens.
+
+    Raises:
+        ConfigError: a value out of range, or of an option that is none of ``owner``'s.
+    """
+    own = {option.name: option for option in options}
     result = {name: option.default for name, option in own.items()}
     for key, value in values.items():
         name = key.replace("_", "-")
@@ -113,7 +144,7 @@ def given_options(model: Model, verb: str, values: Mapping[str, Any]) -> dict[st
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"--{name} {value}: expected a finite number")
         if name not in own:
-            raise ConfigError(f"'{model.spec.name}' takes no option --{name}")
+            raise ConfigError(f"'{owner}' takes no option --{name}")
         option = own[name]
         if option.minimum is not None and value < option.minimum:
             raise ConfigError(f"--{name} {value}: expected at least {option.minimum:g}")
@@ -219,6 +250,21 @@ def open_model(model: str, verb: str, values: dict[str, Any]) -> tuple[Model, Pa
     )
     loaded.require(verb, values.get("prior") or "")
     return loaded, Path(values.pop("out")).expanduser()
+
+
+def length_of(model: Model, pieces: int | None, options: Mapping[str, Any]) -> int:
+    """Pieces of a document that are asked for, by number or in the codec's own units; 0: neither.
+
+    Raises:
+        ConfigError: by both, or not whole pieces.
+    """
+    from aeplug.interfaces import SequencedCodec
+
+    codec = model.codec
+    asked = codec.pieces_of(options) if isinstance(codec, SequencedCodec) else 0
+    if asked and pieces:
+        raise ConfigError("--pieces and the codec's own length exclude each other")
+    return asked or pieces or 0
 
 
 def conditions_of(cond: tuple[str, ...], model: Model) -> dict[str, Any]:

@@ -63,6 +63,14 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
                 "velocity", "int", 80, "loudness of every note, 1 to 127", minimum=1, maximum=127
             ),
             OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
+            OptionSpec(
+                "bars",
+                "int",
+                None,
+                "bars of a whole tune, or to be added to one",
+                verbs=("sample", "continue"),
+                minimum=1,
+            ),
         ),
     )
     yield drums.CODEC
@@ -186,7 +194,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "3/8"),
             "latent.size": 256,
             "latent.mean_share": 0.2,
-            "loss.beta": "linear(0.1, 0.5, 0.6)",
+            "loss.beta": "linear(0.05, 0.3, 0.6)",
             "train.steps": 8000,
             "train.batch_size": 256,
             "train.optimizer": "muon",

@@ -29,7 +29,7 @@ class Chances:
         chromatic: transposed by -6 to 5 semitones.
         diatonic: moved by -3 to 3 degrees of its scale, which changes the mode.
         altered: each of its notes moved, with probability ``ALTERED_NOTES``, by 1 or 2 degrees.
-        recombined: goes on after its first bar with another window of its metre, in its own key.
+        recombined: goes on after one of its bars with another window of its metre, in its own key.
     """
 
     chromatic: float
@@ -39,7 +39,12 @@ class Chances:
 
 
 def augmented(
-    tokens: Tensor, metre: Tensor, bar: Tensor, chances: Chances, generator: torch.Generator
+    tokens: Tensor,
+    metre: Tensor,
+    bar: Tensor,
+    bars: int,
+    chances: Chances,
+    generator: torch.Generator,
 ) -> Tensor:
     """Windows under the augmentations that their dice give.
 
@@ -47,6 +52,7 @@ def augmented(
         tokens: int64 ``(B, T)``.
         metre: number of each window's metre, int64 ``(B,)``.
         bar: steps of each window's bar, int64 ``(B,)``.
+        bars: of a window.
         chances: probabilities.
         generator: source of randomness on the tokens' device.
     """
@@ -60,7 +66,8 @@ def augmented(
 
     if chances.recombined:
         shuffle = torch.rand(count, device=device, generator=generator)
-        tokens = recombined(tokens, metre, bar, happens(chances.recombined), shuffle)
+        kept = bar * (1 + integers(0, max(bars - 1, 1), (count,)))
+        tokens = recombined(tokens, metre, kept, happens(chances.recombined), shuffle)
     if chances.altered:
         shape = (count, tokens.shape[1])
         which = torch.rand(shape, device=device, generator=generator) < ALTERED_NOTES
@@ -101,14 +108,14 @@ def moved_by_degrees(tokens: Tensor, degrees: Tensor) -> Tensor:
 
 
 def recombined(
-    tokens: Tensor, metre: Tensor, bar: Tensor, chosen: Tensor, shuffle: Tensor
+    tokens: Tensor, metre: Tensor, kept: Tensor, chosen: Tensor, shuffle: Tensor
 ) -> Tensor:
-    """Chosen windows with all but their first bar from another of the same metre.
+    """Chosen windows with all but their first steps from another of the same metre.
 
     Args:
         tokens: int64 ``(B, T)``.
         metre: int64 ``(B,)``.
-        bar: steps of a bar, int64 ``(B,)``.
+        kept: steps of its own, int64 ``(B,)``.
         chosen: bool ``(B,)``.
         shuffle: numbers in 0..1, ``(B,)``, that decide who goes with whom.
     """
@@ -116,7 +123,7 @@ def recombined(
     partner = torch.empty_like(order).scatter_(0, order, order.roll(1))
     reference = reference_pitch(tokens)
     other = absolute(relative(tokens[partner], reference[partner]), reference)
-    later = torch.arange(tokens.shape[1], device=tokens.device) >= bar.unsqueeze(1)
+    later = torch.arange(tokens.shape[1], device=tokens.device) >= kept.unsqueeze(1)
     use = (chosen & (metre[partner] == metre)).unsqueeze(1) & later
     return torch.where(use, other, tokens)
 

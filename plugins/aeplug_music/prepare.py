@@ -23,7 +23,7 @@ class PrepareConfig(PartConfig):
         0.15, "probability that some notes move by 1 or 2 degrees each", ge=0, le=1
     )
     recombined: float = setting(
-        0.15, "probability of going on after the first bar with another window", ge=0, le=1
+        0.15, "probability of going on after one of the bars with another window", ge=0, le=1
     )
 
 
@@ -45,5 +45,5 @@ class PrepareMelodies:
         lengths = self._lengths[metre]
         if training:
             bar = lengths // self._bars
-            tokens = augmented(tokens, metre, bar, self._chances, generator)
+            tokens = augmented(tokens, metre, bar, self._bars, self._chances, generator)
         return Batch(tokens, tokens, {"metre": metre}, lengths)

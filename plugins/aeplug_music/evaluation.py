@@ -8,6 +8,9 @@ token given the model's own before, as ``aeplug reconstruct`` gives. ``kl_bits``
 
 ``accuracy_from_draws`` is the exception: free-running from a draw of the posterior. The KL counts
 the bits of a draw; a decoder that reads from the mean what a draw's noise would hide shows here.
+
+Of windows longer than two bars ``samples`` also says how they repeat themselves
+(:mod:`aeplug_music.sample_structure`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,8 +27,9 @@ from aeplug.generation import Model
 from aeplug.interfaces import Sampling, Split
 from aeplug_music.losses import LN2
 from aeplug_music.melody import FIRST_ONSET
-from aeplug_music.samples import compare_samples
-from aeplug_music.window_shape import step_mask
+from aeplug_music.sample_structure import PIECE, compare_structure
+from aeplug_music.samples import compare_samples, like
+from aeplug_music.window_shape import bars_of, step_mask
 
 SEED = 1
 
@@ -103,7 +108,7 @@ def _samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     training, other = (_windows(dataset.split(name)) for name in ("train", "val"))
     metre = held_out["metre"]
     tokens = model.sample(len(metre), SEED, options["sample-temperature"], {"metre": metre})
-    return compare_samples(
+    report = compare_samples(
         tokens.cpu(),
         held_out["tokens"],
         metre,
@@ -113,6 +118,14 @@ def _samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
         other["metre"],
         model.shape,
     )
+    if bars_of(model.shape) > PIECE:
+        generator = np.random.default_rng(SEED)
+        columns = (other["tokens"], other["metre"], metre)
+        real = torch.from_numpy(like(*(one.numpy() for one in columns), generator))
+        report["self_similarity_distance"] = compare_structure(
+            tokens.cpu(), held_out["tokens"].long(), real, metre, model.shape
+        )
+    return report
 
 
 def _windows(split: Split, count: int | None = None) -> dict[str, Tensor]:

@@ -56,7 +56,7 @@ def compare_samples(
         report[f"known_sequences{suffix}"] = _share(sequences, known)
         report[f"copies{suffix}"] = _share(prints, windows)
     generator = np.random.default_rng(SEED)
-    ceiling = _like(_array(other), _array(other_metre), _array(metre), generator)
+    ceiling = like(_array(other), _array(other_metre), _array(metre), generator)
     real = _features(sets["held_out"], lengths[_array(metre)])
     compared = {
         "samples": _features(sets["samples"], lengths[_array(metre)]),
@@ -72,6 +72,22 @@ def compare_samples(
         for feature in real
     }
     return report
+
+
+def feature_overlaps(
+    tokens: Tensor,
+    metre: Tensor,
+    real_tokens: Tensor,
+    real_metre: Tensor,
+    shape: DataShape,
+) -> dict[str, float]:
+    """Feature -> overlap, 0..1, of windows ``(N, T)`` in metres ``(N,)`` with real ones."""
+    lengths = lengths_by_metre(shape).numpy()
+    made, real = (
+        _features(_array(one), lengths[_array(classes)])
+        for one, classes in ((tokens, metre), (real_tokens, real_metre))
+    )
+    return {feature: _overlap(made[feature], real[feature]) for feature in real}
 
 
 def _array(tensor: Tensor) -> Array:
@@ -101,7 +117,7 @@ def _share(items: list[bytes], known: set[bytes]) -> float:
     return sum(item in known for item in items) / max(len(items), 1)
 
 
-def _like(tokens: Array, metre: Array, wanted: Array, generator: np.random.Generator) -> Array:
+def like(tokens: Array, metre: Array, wanted: Array, generator: np.random.Generator) -> Array:
     """Windows drawn from a set, in the metres wanted."""
     rows = np.zeros(len(wanted), np.int64)
     for number in np.unique(wanted):

@@ -111,7 +111,9 @@ class StepwiseDecoder(nn.Module):
         """Slices ``(B, S, slice)`` and views ``(B, S, V)`` at ``steps`` ``(S,)`` -> logits."""
         past = self.past(views + self.views).flatten(2)
         place = self.place(self.places(metre, steps))
-        x = self.step_enter(torch.cat([plan, past.to(plan.dtype)], -1)) + place
+        entered = self.step_enter(torch.cat([plan, past.to(plan.dtype)], -1))
+        # In bfloat16 under autocast, as all that follows.
+        x = entered + place.to(entered.dtype)
         x = self.step_norm(self.step_layers(x))
         logits: Tensor = self.step_logits(functional.gelu(self.step_hidden(x), approximate="tanh"))
         return logits

@@ -25,9 +25,9 @@ from aeplug_music.losses import LN2, SequenceELBO
 from aeplug_music.lstm import BiLSTMEncoder, LSTMDecoder
 from aeplug_music.melody import CLASSES, FIRST_ONSET, HOLD, PITCH_OFFSET
 from aeplug_music.plan import PlanDecoder, WindowEncoder
-from aeplug_music.stepwise import START, history
 from aeplug_music.prepare import PrepareMelodies
 from aeplug_music.samples import compare_samples
+from aeplug_music.stepwise import START, history
 from aeplug_music.token_output import TokenOutput, draw_class, draw_token
 
 METRES = ("4/4", "3/4", "9/8")

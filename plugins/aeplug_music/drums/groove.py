@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aeplug.config import setting
 from aeplug.interfaces import Context, DataShape, Knobs, Sampling
 from aeplug_music.drums.hits import HitChain, HitOutput, combination_logits
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
@@ -106,19 +107,34 @@ class GrooveOutput:
         return (steps * step_mask(lengths, target.shape[1])).sum(1)
 
 
+class GrooveConfig(DrumStepsConfig):
+    """Settings of the decoder."""
+
+    past_noise: float = setting(
+        0.08,
+        "standard deviation, in training, of noise on past velocities (of 0..1) and on past "
+        "offsets (of a step, half of it), so that the model's own errors do not add up",
+        ge=0,
+    )
+    past_hidden: float = setting(
+        0.25, "share of training windows that see hits alone of their past", ge=0, le=1
+    )
+
+
 class GrooveDecoder(nn.Module):
     """z -> hits, velocities and offsets; hits that the input says are given are kept."""
 
-    Config = DrumStepsConfig
+    Config = GrooveConfig
     distribution = "hits, and velocities and offsets on their grids"
 
     def __init__(
-        self, config: DrumStepsConfig, shape: DataShape, latent_shape: tuple[int, ...]
+        self, config: GrooveConfig, shape: DataShape, latent_shape: tuple[int, ...]
     ) -> None:
         super().__init__()
         if shape.classes:
             raise ValueError("drum-groove decodes velocity and timing, not combinations")
         width = config.step_width
+        self.noise, self.hidden = config.past_noise, config.past_hidden
         self.steps = DrumSteps(config, shape, latent_shape, VALUES)
         self.hits = HitChain(width)
         self.see = nn.Linear(DRUMS, width)
@@ -129,7 +145,8 @@ class GrooveDecoder(nn.Module):
     def forward(self, z: Tensor, context: Context, knobs: Knobs) -> GrooveOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> distributions."""
         assert context.target is not None
-        views = self.steps.history(_magnified(context.target))
+        past = self._roughened(context.target) if self.training else context.target
+        views = self.steps.history(_magnified(past))
         vectors = self.steps.vectors(self.steps.plan(z), views)
         hits = HitOutput(self.hits(vectors), self.hits.weights())
         return GrooveOutput(hits, *self._played(vectors, context.target[..., :DRUMS]))
@@ -155,6 +172,14 @@ class GrooveDecoder(nn.Module):
             rows.append(torch.cat(values, -1))
             past.add(_magnified(rows[-1]))
         return torch.stack(rows, 1)
+
+    def _roughened(self, target: Tensor) -> Tensor:
+        """Windows as the past shows them in training, ``(B, T, 27)``."""
+        hits, velocity, offset = target.split(DRUMS, -1)
+        seen = hits * (torch.rand(len(hits), 1, 1, device=hits.device) >= self.hidden)
+        velocity = velocity + self.noise * torch.randn_like(velocity)
+        offset = offset + self.noise / 2 * torch.randn_like(offset)
+        return torch.cat([hits, velocity * seen, offset * seen], -1)
 
     def _played(self, vectors: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
         """Location and log-scale of velocities and of offsets, each ``(..., 9, 2)``."""

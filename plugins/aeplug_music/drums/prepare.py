@@ -25,14 +25,14 @@ _LOUDER, _LATER = 0.15, 0.3
 class DrumAugmentation(PartConfig):
     """Settings of the augmentation."""
 
-    rotated: float = setting(0.2, "probability of beginning on another beat", ge=0, le=1)
+    rotated: float = setting(0.1, "probability of beginning on another beat", ge=0, le=1)
     recombined: float = setting(
-        0.2, "probability of going on after a bar with another window", ge=0, le=1
+        0.1, "probability of going on after a bar with another window", ge=0, le=1
     )
-    mixed: float = setting(0.25, "probability of cymbals and toms from another window", ge=0, le=1)
-    dropped: float = setting(0.15, "probability that a drum falls silent", ge=0, le=1)
-    swapped: float = setting(0.2, "probability that two drums take each other's part", ge=0, le=1)
-    edited: float = setting(0.15, "probability that some hits come and go", ge=0, le=1)
+    mixed: float = setting(0.08, "probability of cymbals and toms from another window", ge=0, le=1)
+    dropped: float = setting(0.05, "probability that a drum falls silent", ge=0, le=1)
+    swapped: float = setting(0.08, "probability that two drums take each other's part", ge=0, le=1)
+    edited: float = setting(0.05, "probability that some hits come and go", ge=0, le=1)
 
     def chances(self) -> Chances:
         """The probabilities of :mod:`aeplug_music.drums.augmentation`."""

@@ -80,7 +80,7 @@ def draw_page(
 
     A hit is the darker the louder it is, and stands as far off its step as it is played off it.
     Performances of more than 4 bars stand below one another; one of more than ``MOST_BARS`` is
-    cut, and says so.
+    cut, and says so. Of what has no drums the rhythm is drawn.
 
     Raises:
         FileError: the file cannot be written.
@@ -133,6 +133,8 @@ def _draw(panel: Any, performance: Performance, span: int) -> None:
         bottom = int(_ROW_OF[d]) - _HIT_HEIGHT / 2
         hits.append(Rectangle((left, bottom), _HIT_WIDTH, _HIT_HEIGHT))
         colours.append(_colour(d, int(velocity[s, d])))
+    if not hits:
+        _add_taps(panel, performance, end)
     panel.add_collection(PatchCollection(hits, facecolors=colours, linewidths=0, zorder=3))
     # Half a step to the left: what comes early on the first beat is seen.
     panel.set_xlim(-0.5, span)
@@ -147,6 +149,19 @@ def _draw(panel: Any, performance: Performance, span: int) -> None:
     panel.tick_params(length=2, pad=2)
     for spine in panel.spines.values():
         spine.set_color(_BAR_LINE)
+
+
+def _add_taps(panel: Any, performance: Performance, end: int) -> None:
+    """Of what has no drums its rhythm, over all rows."""
+    taps = np.concatenate([np.zeros((0, 2), np.int16), *(p.taps for p in performance.passages)])
+    for step in np.flatnonzero(taps[:end, 0]).tolist():
+        velocity, offset = taps[step].tolist()
+        share = _SOFTEST + (1 - _SOFTEST) * velocity / MAX_VELOCITY
+        grey = str(1 - 0.75 * share)
+        left = step + offset / OFFSETS
+        panel.axvspan(left, left + _HIT_WIDTH, color=grey, linewidth=0, zorder=3)
+    if taps[:end, 0].any():
+        panel.text(0.2, DRUMS - 0.7, "rhythm alone", fontsize=7, va="top", zorder=4)
 
 
 def _lines(panel: Any, performance: Performance, end: int) -> list[int]:

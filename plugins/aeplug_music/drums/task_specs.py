@@ -58,7 +58,7 @@ TASKS = (
         codec="drums",
         prepare="aeplug_music.drums.prepare:PrepareDrums",
         evaluate="aeplug_music.drums.evaluation:evaluate_hits",
-        settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 4500},
+        settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.8, 0.7)", "train.steps": 2600},
         attributes=HIT_ATTRIBUTES,
     ),
     TaskSpec(
@@ -83,7 +83,7 @@ TASKS = (
             "latent.size": 256,
             "loss.beta": "linear(0.05, 0.3, 0.6)",
             "train.batch_size": 128,
-            "train.steps": 4000,
+            "train.steps": 1700,
         },
         attributes=HIT_ATTRIBUTES,
     ),
@@ -109,7 +109,7 @@ TASKS = (
                 choices=("all", "score", "rhythm"),
             ),
         ),
-        settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 4500},
+        settings={**_SETTINGS, "loss.beta": "linear(0.05, 0.2, 0.6)", "train.steps": 2500},
         attributes=GROOVE_ATTRIBUTES,
     ),
 )

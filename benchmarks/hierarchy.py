@@ -40,6 +40,7 @@ def flat(width: int) -> dict[str, Any]:
         "encoder.hidden": 512,
         "decoder": "plan",
         "decoder.embedding": 16,
+        "decoder.agreement": 8,
         "decoder.slice": 48,
         "decoder.step_width": 128,
         "decoder.width": width,

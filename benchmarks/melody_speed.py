@@ -30,7 +30,7 @@ from aeplug.plugins import active
 from aeplug.task import objective
 from aeplug.training import Training
 from aeplug_music.key import reference_pitch, relative
-from aeplug_music.stepwise import START, StepwiseDecoder, history
+from aeplug_music.stepwise import START, StepwiseDecoder, agreement, history
 from aeplug_music.token_output import TokenOutput
 
 
@@ -43,11 +43,14 @@ def step_by_step(decoder: StepwiseDecoder) -> Callable[[Tensor, Context, Knobs],
         plan, reference = decoder.plan(z, metre)
         tokens = relative(context.target, reference_pitch(context.target))
         before = functional.pad(tokens[:, :-1], (1, 0), value=START)
-        views = history(before, decoder.bar[metre], decoder.back)
+        bar = decoder.bar[metre]
+        views = history(before, bar, decoder.back)
+        agreements = agreement(before, bar, decoder.back)
         logits = [
             decoder._step(
                 plan[:, step : step + 1],
                 views[:, step : step + 1],
+                agreements[:, step : step + 1],
                 metre,
                 torch.tensor([step], device=z.device),
             )

@@ -87,6 +87,13 @@ class HierarchicalDecoderConfig(StepConfig):
     layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
     slice: int = setting(48, "width of a step's slice of the plan", unit="units", ge=1)
     embedding: int = setting(16, "width of a past token's embedding", unit="units", ge=1)
+    agreement: int = setting(
+        8,
+        "width of the embedding of how long the past has agreed with that 1, 2, 4 and 8 bars "
+        "before; 0: not looked at",
+        unit="units",
+        ge=0,
+    )
     step_width: int = setting(128, "width of a step's vector", unit="units", ge=1)
 
 

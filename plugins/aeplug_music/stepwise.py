@@ -26,6 +26,10 @@ START = CLASSES
 BARS_BACK = (1, 2, 4, 8)
 #: Tokens, and onsets, before a step that it sees.
 TOKENS_BACK, ONSETS_BACK = 4, 3
+#: Classes of how long what was played has agreed with what stood some bars ago: 0, 1-2, 3-6, 7-14,
+#: 15-30, more steps; and one for where nothing stood there.
+AGREEMENTS = 7
+_LONGEST_AGREEMENT = 31
 
 
 class StepConfig(PartConfig):
@@ -33,6 +37,13 @@ class StepConfig(PartConfig):
 
     slice: int = setting(64, "width of a step's slice of the plan", unit="units", ge=1)
     embedding: int = setting(24, "width of a past token's embedding", unit="units", ge=1)
+    agreement: int = setting(
+        0,
+        "width of the embedding of how long the past has agreed with that 1, 2, 4 and 8 bars "
+        "before; 0: not looked at. It lets a decoder know that it is repeating a section",
+        unit="units",
+        ge=0,
+    )
     step_width: int = setting(160, "width of a step's vector", unit="units", ge=1)
     step_layers: int = setting(1, "residual layers of a step", unit="layers", ge=0)
 
@@ -60,7 +71,15 @@ class StepwiseDecoder(nn.Module):
         self.register_buffer("views", torch.arange(views) * (CLASSES + 1), persistent=False)
         self.views: Tensor
         self.place = nn.Embedding(places, step_width)
-        self.step_enter = nn.Linear(config.slice + views * config.embedding, step_width)
+        seen = config.slice + views * config.embedding
+        self.agreement: nn.Embedding | None = None
+        if config.agreement:
+            self.agreement = nn.Embedding(len(self.back) * AGREEMENTS, config.agreement)
+            lags = torch.arange(len(self.back)) * AGREEMENTS
+            self.register_buffer("lags", lags, persistent=False)
+            self.lags: Tensor
+            seen += len(self.back) * config.agreement
+        self.step_enter = nn.Linear(seen, step_width)
         self.step_layers = nn.Sequential(
             *(ResidualMLP(step_width, 2 * step_width) for _ in range(config.step_layers))
         )
@@ -85,9 +104,12 @@ class StepwiseDecoder(nn.Module):
         plan, reference = self.plan(z, metre)
         tokens = relative(context.target, reference_pitch(context.target))
         before = functional.pad(tokens[:, :-1], (1, 0), value=START)
-        views = history(before, self.bar[metre], self.back)
+        bar = self.bar[metre]
+        views, agreements = history(before, bar, self.back), None
+        if self.agreement is not None:
+            agreements = agreement(before, bar, self.back)
         steps = torch.arange(self.steps, device=z.device)
-        return TokenOutput(self._step(plan, views, metre, steps), reference)
+        return TokenOutput(self._step(plan, views, agreements, metre, steps), reference)
 
     @torch.no_grad()
     def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:
@@ -100,18 +122,30 @@ class StepwiseDecoder(nn.Module):
         tokens = torch.full((len(z), self.steps), HOLD, dtype=torch.long, device=z.device)
         for step in range(steps):
             here = torch.tensor([step], device=z.device)
-            logits = self._step(plan[:, step : step + 1], past.views(), metre, here)
+            logits = self._step(
+                plan[:, step : step + 1], past.views(), past.agreements(), metre, here
+            )
             tokens[:, step] = draw_token(logits[:, 0], sampling)
             past.add(tokens[:, step])
         tokens = absolute(tokens, reference)
         counts = torch.arange(self.steps, device=z.device) < self.lengths[metre].unsqueeze(1)
         return torch.where(counts, tokens, HOLD)
 
-    def _step(self, plan: Tensor, views: Tensor, metre: Tensor, steps: Tensor) -> Tensor:
-        """Slices ``(B, S, slice)`` and views ``(B, S, V)`` at ``steps`` ``(S,)`` -> logits."""
-        past = self.past(views + self.views).flatten(2)
+    def _step(
+        self,
+        plan: Tensor,
+        views: Tensor,
+        agreements: Tensor | None,
+        metre: Tensor,
+        steps: Tensor,
+    ) -> Tensor:
+        """Slices, views and agreements ``(B, S, ...)`` at ``steps`` ``(S,)`` -> logits."""
+        seen = [plan, self.past(views + self.views).flatten(2).to(plan.dtype)]
+        if self.agreement is not None:
+            assert agreements is not None
+            seen.append(self.agreement(agreements + self.lags).flatten(2).to(plan.dtype))
         place = self.place(self.places(metre, steps))
-        entered = self.step_enter(torch.cat([plan, past.to(plan.dtype)], -1))
+        entered = self.step_enter(torch.cat(seen, -1))
         # In bfloat16 under autocast, as all that follows.
         x = entered + place.to(entered.dtype)
         x = self.step_norm(self.step_layers(x))
@@ -147,8 +181,33 @@ def history(before: Tensor, bar: Tensor, back: tuple[int, ...] = (1,)) -> Tensor
     return torch.stack([*earlier, first, second, third, *far], 2)
 
 
+def agreement(before: Tensor, bar: Tensor, back: tuple[int, ...]) -> Tensor:
+    """For how long what each step sees has agreed with so many bars ago: int64 ``(B, S, L)``.
+
+    Args:
+        before: int64 ``(B, S)``; at s the token of step s - 1, START at 0.
+        bar: steps of a bar, int64 ``(B,)``.
+        back: bars, L of them.
+    """
+    count, steps = before.shape
+    places = torch.arange(steps, device=before.device)
+    found = []
+    for bars in back:
+        ago = (places.unsqueeze(0) - bars * bar.unsqueeze(1)).expand(count, steps)
+        exists = ago >= 1
+        same = exists & (before == before.gather(1, ago.clamp(min=0)))
+        # Steps since the last that differs.
+        run = places - torch.where(same, -1, places).cummax(1).values
+        found.append(torch.where(exists, _agreement_class(run), AGREEMENTS - 1))
+    return torch.stack(found, 2)
+
+
+def _agreement_class(run: Tensor) -> Tensor:
+    return (run.clamp(max=_LONGEST_AGREEMENT) + 1).float().log2().floor().long()
+
+
 class Past:
-    """The last row of :func:`history`, kept up to date token by token.
+    """The last rows of :func:`history` and :func:`agreement`, kept up to date token by token.
 
     Args:
         count: windows, B.
@@ -162,6 +221,8 @@ class Past:
         full = torch.full((count, self._longest), START, dtype=torch.long, device=bar.device)
         self._tokens = full  # (B, steps), behind as much padding as a view looks back
         self._onsets = torch.full((count, ONSETS_BACK), HOLD, device=bar.device)
+        self._run = torch.zeros(count, len(back), dtype=torch.long, device=bar.device)
+        self._steps = 0
 
     def views(self) -> Tensor:
         """What the next step sees, int64 ``(B, 1, V)``."""
@@ -170,8 +231,17 @@ class Past:
         far = tokens.gather(1, tokens.shape[1] - self._ago)
         return torch.cat([near, self._onsets, far], 1).unsqueeze(1)
 
+    def agreements(self) -> Tensor:
+        """How long the past has agreed with itself, int64 ``(B, 1, L)``."""
+        exists = self._steps > self._ago
+        return torch.where(exists, _agreement_class(self._run), AGREEMENTS - 1).unsqueeze(1)
+
     def add(self, token: Tensor) -> None:
         """The next token of each window, int64 ``(B,)``."""
+        there = self._tokens.gather(1, self._tokens.shape[1] - self._ago)
+        same = (self._steps >= self._ago) & (there == token.unsqueeze(1))
+        self._run = torch.where(same, self._run + 1, 0)
+        self._steps += 1
         self._tokens = torch.cat([self._tokens[:, -self._longest + 1 :], token.unsqueeze(1)], 1)
         onset = (token >= FIRST_ONSET).unsqueeze(1)
         moved = torch.cat([token.unsqueeze(1), self._onsets[:, :-1]], 1)

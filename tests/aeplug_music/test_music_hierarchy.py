@@ -19,7 +19,7 @@ from aeplug_music.key import reference_pitch, relative
 from aeplug_music.melody import FIRST_ONSET, HOLD
 from aeplug_music.prepare import PrepareMelodies
 from aeplug_music.sample_structure import compare_structure, end_to_end
-from aeplug_music.stepwise import START, Past, history
+from aeplug_music.stepwise import AGREEMENTS, START, Past, agreement, history
 
 METRES = ("4/4", "6/8", "2/4")
 BARS = (16, 12, 8)
@@ -78,11 +78,24 @@ def test_the_past_kept_step_by_step_is_the_history(seed: int) -> None:
     tokens[:, 3] = 1
     bar, back = torch.tensor(BARS)[metre], (1, 2, 4, 8)
     before = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=START)
-    whole = history(before, bar, back)
+    whole, agreements = history(before, bar, back), agreement(before, bar, back)
     past = Past(6, bar, back)
     for step in range(150):
         assert torch.equal(past.views()[:, 0], whole[:, step])
+        assert torch.equal(past.agreements()[:, 0], agreements[:, step])
         past.add(tokens[:, step])
+
+
+def test_a_step_knows_how_long_it_has_repeated() -> None:
+    tokens, metre = windows(3, 16)
+    tokens[0, 8 * 16 :] = tokens[0, : 8 * 16]
+    before = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=START)
+    found = agreement(before, torch.tensor(BARS)[metre], (1, 8))
+    assert (found[0, : 8 * 16 + 1, 1] == AGREEMENTS - 1).all()  # nothing stood there
+    assert found[0, 8 * 16 + 1, 1] == 1
+    assert found[0, 8 * 16 + 8, 1] == 3
+    assert (found[0, 8 * 16 + 40 :, 1] == AGREEMENTS - 2).all()
+    assert found[1, 8 * 12 + 40 :, 1].max() < AGREEMENTS - 2
 
 
 def test_bars_of_every_metre_stand_at_their_place() -> None:

@@ -16,19 +16,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from aeplug import checkpoint
 from aeplug.console import say
 from aeplug.errors import CheckpointError
-from aeplug.gaussian_mixture import GaussianMixture
 
 if TYPE_CHECKING:
-    from aeplug.fitted_priors import FittedPrior
     from aeplug.tensor_model import TensorModel
 
 CACHE_VARIABLE = "AEPLUG_CACHE"
@@ -36,37 +35,49 @@ CACHE_VARIABLE = "AEPLUG_CACHE"
 PRIORS, INDEX = "priors", "priors.json"
 
 
-def packed(prior: FittedPrior) -> tuple[dict[str, Any], str, bytes]:
+class StoredPrior(Protocol):
+    """What is kept here: :class:`aeplug.fitted_priors.FittedPrior`, and others fitted like it."""
+
+    @property
+    def kind(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """D, of the latents."""
+        ...
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """All of it but its tensors, JSON-ready, without the keys ``file`` and ``sha256``."""
+        ...
+
+    def columns(self) -> dict[str, Tensor]:
+        """Its tensors by name."""
+        ...
+
+
+def packed(prior: StoredPrior) -> tuple[dict[str, Any], str, bytes]:
     """A prior as its entry in an index, the name of its file, and the file's content."""
-    mixture = prior.mixture
-    columns = {
-        "log_weights": mixture.log_weights,
-        "means": mixture.means,
-        "scales": mixture.scales,
-    }
+    columns = prior.columns()
     content = save({name: column.cpu().contiguous() for name, column in columns.items()})
     digest = hashlib.sha256(content).hexdigest()
     name = f"prior-{prior.kind}-{digest[:12]}.safetensors"
-    entry = {
-        "file": name,
-        "sha256": digest,
-        "conditions": dict(prior.conditions),
-        **prior.facts,
-    }
-    return entry, name, content
+    return {"file": name, "sha256": digest, **prior.entry}, name, content
 
 
 def unpacked(
     folder: Path, kind: str, entry: Mapping[str, Any], device: torch.device, size: int
-) -> FittedPrior:
+) -> StoredPrior:
     """The prior of an entry.
 
     Raises:
         CheckpointError: its file is missing, damaged, altered, or of another latent.
     """
-    from aeplug.fitted_priors import FittedPrior
+    from aeplug.fitted_priors import again, restored
 
-    again = f"fit it again: aeplug fit-prior MODEL --kind {kind}"
+    way_out = again(kind)
     try:
         path = folder / Path(entry["file"]).name
         content = path.read_bytes()
@@ -74,26 +85,27 @@ def unpacked(
         if digest != entry["sha256"]:
             raise CheckpointError(
                 f"{path} is damaged or was altered: its sha256 is {digest[:16]}..., expected "
-                f"{entry['sha256'][:16]}...; {again}"
+                f"{entry['sha256'][:16]}...; {way_out}"
             )
         columns = {name: column.to(device) for name, column in load(content).items()}
-        means, scales = columns["means"], columns["scales"]
-        conditions = dict(entry["conditions"])
-        if means.shape[1:] != (size,) or scales.shape != (*means.shape, size):
-            raise CheckpointError(f"{path} is of latents of {means.shape[1]}, not {size}; {again}")
-        mixture = GaussianMixture(columns["log_weights"], means, scales)
+        rest = {name: value for name, value in entry.items() if name not in ("file", "sha256")}
+        prior = restored(kind, rest, columns)
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; {again}") from None
-    except (OSError, SafetensorError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"prior '{kind}' in {folder} cannot be read: {error}; {again}") from (
-            error
-        )
-    outside = ("file", "sha256", "conditions")
-    facts = {name: value for name, value in entry.items() if name not in outside}
-    return FittedPrior(kind, mixture, conditions, facts)
+        raise CheckpointError(f"{path} is missing; {way_out}") from None
+    except (
+        *(OSError, SafetensorError),
+        *(KeyError, TypeError, AttributeError, ValueError, RuntimeError, IndexError),
+    ) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"prior '{kind}' in {folder} cannot be read: {reason}; {way_out}"
+        ) from error
+    if prior.size != size:
+        raise CheckpointError(f"{path} is of latents of {prior.size}, not {size}; {way_out}")
+    return prior
 
 
-def find(model: TensorModel, kind: str) -> FittedPrior | None:
+def find(model: TensorModel, kind: str) -> StoredPrior | None:
     """The prior of this kind of a model's checkpoint, else the cache's; None where neither is.
 
     Raises:
@@ -114,7 +126,7 @@ def find(model: TensorModel, kind: str) -> FittedPrior | None:
         return None
 
 
-def keep(model: TensorModel, prior: FittedPrior) -> Path | None:
+def keep(model: TensorModel, prior: StoredPrior) -> Path | None:
     """Store a prior where the model's own checkpoint lies, or in the cache; the file, or None.
 
     It takes the place of one of its kind.
@@ -151,7 +163,7 @@ def _is_shipped(model: TensorModel) -> bool:
     return shipped.resolve() == model.folder.resolve()
 
 
-def _store(index: Path, prior: FittedPrior, header: Mapping[str, Any] | None) -> Path:
+def _store(index: Path, prior: StoredPrior, header: Mapping[str, Any] | None) -> Path:
     """Write a prior's file and name it in the index; the one it replaces is removed.
 
     Raises:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -35,8 +35,15 @@ from aeplug.plugins import active
 from aeplug.quantised import CodesPosterior
 from aeplug.tensor_model import BATCH, TensorModel
 
-#: What a user can name: the latent part's own prior, N(0, 1), and the kinds that are fitted.
-OWN, STANDARD, KINDS = "own", "standard", ("gaussian", "gmm")
+if TYPE_CHECKING:
+    from aeplug.sequence_prior import SequencePrior
+    from aeplug.style_prior import StylePrior
+
+#: What a user can name: the latent part's own prior, N(0, 1), and the kinds that are fitted: to
+#: single items, to whole documents (:mod:`aeplug.sequence_prior`), to a style
+#: (:mod:`aeplug.style_prior`).
+OWN, STANDARD, KINDS, SEQUENCE, STYLE = "own", "standard", ("gaussian", "gmm"), "sequence", "style"
+STORED = (*KINDS, SEQUENCE, STYLE)
 
 #: Most components of a mixture unless they are given, and items a dimension that each wants.
 COMPONENTS, ITEMS_A_DIMENSION = 50, 20
@@ -63,6 +70,42 @@ class FittedPrior:
     mixture: GaussianMixture
     conditions: Mapping[str, int]
     facts: Mapping[str, Any]
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return self.mixture.means.shape[1]
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """See :class:`aeplug.fitted_prior_file.StoredPrior`, as is :meth:`columns`."""
+        return {"conditions": dict(self.conditions), **self.facts}
+
+    def columns(self) -> dict[str, Tensor]:
+        """The mixture's tensors by name."""
+        mixture = self.mixture
+        return {
+            "log_weights": mixture.log_weights,
+            "means": mixture.means,
+            "scales": mixture.scales,
+        }
+
+    @classmethod
+    def restored(
+        cls, kind: str, entry: Mapping[str, Any], columns: Mapping[str, Tensor]
+    ) -> FittedPrior:
+        """From what :attr:`entry` and :meth:`columns` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError, RuntimeError: they are not of such a prior.
+        """
+        conditions = dict(entry["conditions"])
+        facts = {name: value for name, value in entry.items() if name != "conditions"}
+        means, scales = columns["means"], columns["scales"]
+        if scales.shape != (*means.shape, means.shape[1]):
+            raise ValueError("means and covariances differ in shape")
+        mixture = GaussianMixture(columns["log_weights"], means, scales)
+        return cls(kind, mixture, conditions, facts)
 
     def prior(
         self,
@@ -98,7 +141,33 @@ def class_numbers(conditions: Mapping[str, int], cond: Mapping[str, Tensor]) -> 
 
 def is_fitted(name: str) -> bool:
     """Whether a prior of this name is one that is fitted."""
-    return name in KINDS
+    return name in STORED
+
+
+def again(kind: str) -> str:
+    """How to come by a prior whose file is of no use, for messages."""
+    if kind == STYLE:
+        return "make it again: aeplug adapt"
+    return f"fit it again: aeplug fit-prior MODEL --kind {kind}"
+
+
+def restored(
+    kind: str, entry: Mapping[str, Any], columns: Mapping[str, Tensor]
+) -> FittedPrior | SequencePrior | StylePrior:
+    """A stored prior of any kind.
+
+    Raises:
+        KeyError, TypeError, ValueError, RuntimeError: the tensors are not of such a prior.
+    """
+    if kind == SEQUENCE:
+        from aeplug.sequence_prior import SequencePrior
+
+        return SequencePrior.restored(entry, columns)
+    if kind == STYLE:
+        from aeplug.style_prior import StylePrior
+
+        return StylePrior.restored(entry, columns)
+    return FittedPrior.restored(kind, entry, columns)
 
 
 def check_name(name: str) -> bool:
@@ -107,8 +176,9 @@ def check_name(name: str) -> bool:
     Raises:
         ConfigError: no prior is called so.
     """
-    if name not in ("", OWN, STANDARD, *KINDS):
-        raise ConfigError(f"no prior is called '{name}'. {nearest(name, (OWN, STANDARD, *KINDS))}")
+    known = (OWN, STANDARD, *STORED)
+    if name not in ("", *known):
+        raise ConfigError(f"no prior is called '{name}'. {nearest(name, known)}")
     return name not in ("", OWN)
 
 
@@ -147,7 +217,8 @@ def fit_prior(
         DataError: there is no such split.
     """
     if kind not in KINDS:
-        raise ConfigError(f"no prior that is fitted is called '{kind}'. {nearest(kind, KINDS)}")
+        known = (*KINDS, SEQUENCE)
+        raise ConfigError(f"no prior that is fitted is called '{kind}'. {nearest(kind, known)}")
     if kind != "gmm" and components > 1:
         raise ConfigError(f"a prior of kind '{kind}' has one component; for {components} take gmm")
     size = require_vector(model)
@@ -228,21 +299,26 @@ def _densities(
     return found
 
 
-def found_or_fitted(model: TensorModel, name: str) -> FittedPrior:
+def found_or_fitted(model: TensorModel, name: str) -> FittedPrior | SequencePrior | StylePrior:
     """A prior by name: in the checkpoint, kept in the cache, or fitted now and kept.
 
     Raises:
-        ConfigError: there is no data to fit it on.
+        ConfigError: there is no data to fit it on; a style, which is never fitted here, is not
+            there.
         CheckpointError: the one in the checkpoint is damaged.
     """
     size = require_vector(model)
     if name == STANDARD:
         return standard(size, model.device)
-    found = files.find(model, name)
+    found: Any = files.find(model, name)
+    if found is None and name == STYLE:
+        raise ConfigError(
+            f"'{model.spec.name}' has no prior of a style: aeplug adapt makes a model that has"
+        )
     if found is None:
         say(f"no prior '{name}' is stored: fitting one to the embeddings of the training split")
         try:
-            found = fit_prior(model, name)
+            found = fitted(model, name)
         except AeplugError as error:
             raise ConfigError(
                 f"no prior '{name}' is stored, and none can be fitted here: {error} "
@@ -250,4 +326,24 @@ def found_or_fitted(model: TensorModel, name: str) -> FittedPrior:
             ) from error
         place = files.keep(model, found)
         say(f"kept in {place}" if place else "it can be kept nowhere: it is fitted anew each time")
-    return found
+    checked: FittedPrior | SequencePrior | StylePrior = found
+    return checked
+
+
+def fitted(
+    model: TensorModel, kind: str, components: int = 0, **options: Any
+) -> FittedPrior | SequencePrior:
+    """Fit a prior of any kind; ``options`` as :func:`fit_prior` has them.
+
+    Raises:
+        ConfigError: no such kind is fitted from a data set, or model or data are not fit for it.
+        DataError: there is no such split.
+    """
+    if kind != SEQUENCE:
+        return fit_prior(model, kind, components, **options)
+    from aeplug.sequence_fitting import fit_sequence_prior
+
+    for name, given in (("components", components), ("items", options.get("items"))):
+        if given:
+            raise ConfigError(f"a prior of kind '{kind}' takes no number of {name}")
+    return fit_sequence_prior(model, **options)

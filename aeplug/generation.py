@@ -97,19 +97,60 @@ class Model(TensorModel):
         sampling: Sampling,
         cond: Mapping[str, Any] | None = None,
         prior: str = "",
+        pieces: int = 1,
     ) -> list[Document]:
-        """Draw documents of one piece each; see :meth:`sample`."""
+        """Draw documents of so many pieces each; see :meth:`sample`.
+
+        Those of several are made by the prior ``sequence``, unless another is named: then pieces
+        that know nothing of each other stand in a row.
+        """
+        from aeplug.fitted_priors import SEQUENCE
+
+        if prior == SEQUENCE or (pieces > 1 and not prior):
+            return self.compose_documents(count, pieces, seed, sampling, cond)
+        prior = prior or self.default_prior
+        chosen = {
+            name: value.repeat_interleave(pieces)
+            for name, value in self.drawn_conditions(cond, count, seed, prior).items()
+        }
         data = self.sample(
-            count,
+            count * pieces,
             seed,
             sampling.temperature,
-            cond,
+            chosen,
             sampling.top_k,
             sampling.top_p,
             sampling.greedy,
             prior,
         )
-        return self.documents(data, self.conditions(cond, count))
+        return self.documents(data, chosen, pieces)
+
+    def compose_documents(
+        self,
+        count: int,
+        pieces: int,
+        seed: int,
+        sampling: Sampling,
+        cond: Mapping[str, Any] | None = None,
+    ) -> list[Document]:
+        """Whole documents; see :func:`aeplug.composing.composed_documents`."""
+        from aeplug.composing import composed_documents
+
+        return composed_documents(self, count, pieces, seed, sampling, cond)
+
+    def continue_document(
+        self,
+        document: Document,
+        count: int,
+        pieces: int,
+        seed: int,
+        sampling: Sampling,
+        to: Mapping[str, Any] | None = None,
+    ) -> list[Document]:
+        """A document that goes on; see :func:`aeplug.composing.continued_documents`."""
+        from aeplug.composing import continued_documents
+
+        return continued_documents(self, document, count, pieces, seed, sampling, to)
 
     @torch.no_grad()
     def interpolate_documents(
@@ -143,6 +184,7 @@ class Model(TensorModel):
         seed: int,
         sampling: Sampling,
         to: Mapping[str, Any] | None = None,
+        prior: str = "",
     ) -> list[Document]:
         """``count`` variations: the document's latents turned towards draws from the prior.
 
@@ -154,8 +196,14 @@ class Model(TensorModel):
             seed: of every draw.
             sampling: how to decode.
             to: change the class: condition's name -> class.
+            prior: what is drawn from; see :meth:`sample`.
+
+        Raises:
+            ConfigError: the model has no prior, or none of this name.
         """
-        self.require("vary")
+        prior = prior or self.default_prior
+        self.require("vary", prior)
+        fitted = self.item_prior(prior)
         generator = self.generator(seed)
         sampling = Sampling(
             sampling.temperature, sampling.top_k, sampling.top_p, sampling.greedy, generator
@@ -165,19 +213,25 @@ class Model(TensorModel):
         cond = {**batch.cond, **self.told(to, len(z))}
         documents = []
         for _ in range(count):
-            draw = self.task.latent.prior(len(z), 1.0, generator)
+            draw = (
+                fitted.prior(len(z), 1.0, generator, cond)
+                if fitted
+                else self.task.latent.prior(len(z), 1.0, generator)
+            )
             turned = similarity * z + math.sqrt(1 - similarity**2) * draw
             data = self.decode(turned, cond, sampling)
             documents.append(self.codec.join(data, cond, document))
         return documents
 
-    def documents(self, data: Tensor, cond: Mapping[str, Tensor]) -> list[Document]:
-        """Each row of data ``(B, *shape.target)`` as a document of its own."""
+    def documents(
+        self, data: Tensor, cond: Mapping[str, Tensor], pieces: int = 1
+    ) -> list[Document]:
+        """Every ``pieces`` rows of data ``(B, *shape.target)`` as a document of its own."""
         return [
             self.codec.join(
-                data[row : row + 1],
-                {name: value[row : row + 1] for name, value in cond.items()},
+                data[row : row + pieces],
+                {name: value[row : row + pieces] for name, value in cond.items()},
                 None,
             )
-            for row in range(len(data))
+            for row in range(0, len(data), pieces)
         ]

@@ -418,6 +418,34 @@ class LabelledDataset(Dataset, Protocol):
         ...
 
 
+@runtime_checkable
+class SequencedDataset(Dataset, Protocol):
+    """A data set whose items are pieces of documents that are longer: bars of tunes.
+
+    From it a model of whole documents can be fitted (:mod:`aeplug.sequence_prior`).
+    """
+
+    def sequences(self, name: str, generator: torch.Generator | None) -> tuple[Raw, Tensor]:
+        """The documents of a split, each cut anew into consecutive pieces.
+
+        Nothing is left out because it was there before, as items may be: how documents repeat
+        themselves is what is learnt.
+
+        Args:
+            name: of the split.
+            generator: where given, documents are altered as a whole by its draws, as far as that
+                makes others of the same kind (tunes in other keys).
+
+        Returns:
+            Rows ``(N, ...)`` as a split's ``take`` gives, document after document in order; and how
+            many each has, int64 ``(M,)``, at least 1, in sum N.
+
+        Raises:
+            DataError: there is no such split, or the documents are no longer to be found.
+        """
+        ...
+
+
 @dataclass
 class Document:
     """A file's content as its modality understands it.
@@ -498,6 +526,31 @@ class FormatCodec(Codec, Protocol):
 
     def suffix_for(self, source: Path) -> str:
         """Suffix of the file that becomes of ``source``: its own where the codec writes it."""
+        ...
+
+
+@runtime_checkable
+class SequencedCodec(Codec, Protocol):
+    """A codec of documents that can go on, for ``aeplug continue``."""
+
+    def passage(self, document: Document) -> Raw:
+        """The pieces that what follows the document is to fit: whole ones, up to its end.
+
+        Raises:
+            FileError: it holds none.
+        """
+        ...
+
+    def followed(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
+        """The document as it is, and behind it pieces ``(P, *shape.target)`` with conditions."""
+        ...
+
+    def pieces_of(self, options: Mapping[str, Any]) -> int:
+        """How many pieces the codec's own options ask for; 0: they do not say.
+
+        Raises:
+            ConfigError: what they ask for is not a number of whole pieces.
+        """
         ...
 
 

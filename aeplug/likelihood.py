@@ -166,9 +166,13 @@ def log_prior_of(model: TensorModel, name: str) -> LogPrior:
     Raises:
         ConfigError: there is none.
     """
-    fitted = model.fitted_prior(name)
-    if fitted is not None:
+    from aeplug.fitted_priors import FittedPrior
+
+    fitted = model.item_prior(name)
+    if isinstance(fitted, FittedPrior):
         return fitted.log_prior
+    if fitted is not None:
+        raise ConfigError(f"a prior of kind '{fitted.kind}' has no density in closed form")
     latent = model.task.latent
     if not isinstance(latent, LatentDensity):
         raise ConfigError(_no_density(model, "its prior has no density"))

@@ -25,6 +25,7 @@ from aeplug.interfaces import (
     Prepare,
     Raw,
     Sampling,
+    SequencedCodec,
     Split,
 )
 from aeplug.pieces import joined, rows
@@ -33,9 +34,13 @@ from aeplug.task import Task, build_prepare
 
 if TYPE_CHECKING:
     from aeplug.fitted_priors import FittedPrior
+    from aeplug.sequence_prior import SequencePrior
+    from aeplug.style_prior import StylePrior
 
 AnyModel = TypeVar("AnyModel", bound="TensorModel")
 
+#: Key of a checkpoint's header: see :attr:`TensorModel.default_prior`.
+DEFAULT_PRIOR = "default_prior"
 #: Pieces run through the model at once. Fixed, since draws of a batch share one generator:
 #: the same seed then gives the same result whatever the number of items.
 BATCH = 256
@@ -64,7 +69,7 @@ class TensorModel:
     ) -> None:
         self.config, self.device, self.header = config, device, header or {}
         self.folder = folder
-        self.priors: dict[str, FittedPrior] = {}
+        self.priors: dict[str, FittedPrior | SequencePrior | StylePrior] = {}
         self.task = task.to(device).eval()
         self.shape: DataShape = task.shape
         codec = config.sections["codec"]
@@ -90,8 +95,16 @@ class TensorModel:
     @property
     def verbs(self) -> tuple[str, ...]:
         """What this model can be asked to do."""
-        needs_prior = () if self.has_prior else ("sample", "vary")
-        return tuple(v for v in VERBS if v in self.spec.verbs and v not in needs_prior)
+        left_out = set() if self.has_prior or self.default_prior else {"sample", "vary"}
+        vector = len(self.task.latent.latent_shape) == 1
+        if not (isinstance(self.codec, SequencedCodec) and vector):
+            left_out.add("continue")
+        return tuple(v for v in VERBS if v in self.spec.verbs and v not in left_out)
+
+    @property
+    def default_prior(self) -> str:
+        """What ``sample`` and ``vary`` draw from unless told; empty: the latent part's own."""
+        return str(self.header.get(DEFAULT_PRIOR, ""))
 
     def require(self, verb: str, prior: str = "") -> None:
         """Check that the model can do what it is asked to, by a prior of this name.
@@ -102,13 +115,17 @@ class TensorModel:
         from aeplug.fitted_priors import KINDS, check_name, is_fitted
 
         check_name(prior)
-        if verb in self.verbs or (verb in self.spec.verbs and is_fitted(prior)):
+        if verb in self.verbs or (
+            verb in self.spec.verbs and verb != "continue" and is_fitted(prior)
+        ):
             return
         why, advice = "", ""
         if verb in self.spec.verbs:
             why = f": its latent '{self.config.sections['latent'].name}' has no prior to draw from"
             if verb == "sample":
                 advice = f"; with a prior fitted to its embeddings also sample: {', '.join(KINDS)}"
+            if verb == "continue":
+                why = ": its documents do not go on, or its latent is no vector"
             if verb == "vary":
                 advice = "; of a chosen strength, noise needs no prior: vary --sigma"
         raise ConfigError(
@@ -236,13 +253,15 @@ class TensorModel:
             top_k: see :class:`aeplug.interfaces.Sampling`, like ``top_p`` and ``greedy``.
             top_p: see there.
             greedy: see there.
-            prior: what latents are drawn from: ``own``, the latent part's (the default);
-                ``standard``, N(0, 1); ``gaussian`` or ``gmm``, fitted to the embeddings of the
-                training split (see :meth:`fit_prior`), where need be now.
+            prior: what latents are drawn from: ``own``, the latent part's; ``standard``, N(0, 1);
+                ``gaussian`` or ``gmm``, fitted to the embeddings of the training split (see
+                :meth:`fit_prior`), where need be now; ``style``, of a model that was adapted. By
+                default that, of others their own.
 
         Raises:
             ConfigError: the model has no prior, or none of this name.
         """
+        prior = prior or self.default_prior
         self.require("sample", prior)
         if count < 1:
             raise ConfigError(f"cannot sample {count} items: expected at least 1")
@@ -258,9 +277,9 @@ class TensorModel:
         starts = range(0, count, BATCH)
         chosen = {
             name: torch.cat([value, value[-1:].expand(len(starts) * BATCH - count)])
-            for name, value in self.conditions(cond, count).items()
+            for name, value in self.drawn_conditions(cond, count, seed, prior).items()
         }
-        fitted = self.fitted_prior(prior)
+        fitted = self.item_prior(prior)
         draws = []
         for start in starts:
             here = {name: value[start : start + BATCH] for name, value in chosen.items()}
@@ -274,16 +293,19 @@ class TensorModel:
         sampling = Sampling(temperature, top_k, top_p, greedy, draws_of_tokens)
         return self.decode(torch.cat(draws), chosen, sampling)[:count]
 
-    def fit_prior(self, kind: str = "gmm", components: int = 0, **options: Any) -> FittedPrior:
+    def fit_prior(
+        self, kind: str = "gmm", components: int = 0, **options: Any
+    ) -> FittedPrior | SequencePrior | StylePrior:
         """Fit a prior to the embeddings of the training split, to be drawn from by its name.
 
         In memory; ``aeplug fit-prior``, and a ``sample`` that finds none, also keep it on disk.
 
         Args:
-            kind: ``gaussian`` or ``gmm``, a mixture of Gaussians.
+            kind: ``gaussian`` or ``gmm``, a mixture of Gaussians; ``sequence``, of whole documents.
             components: of the mixture; 0: as many as the embeddings bear, up to 50.
             options: ``dataset``, ``split``, ``items``, ``seed`` of
-                :func:`aeplug.fitted_priors.fit_prior`.
+                :func:`aeplug.fitted_priors.fit_prior`, and of
+                :func:`aeplug.sequence_fitting.fit_sequence_prior`.
 
         Raises:
             ConfigError: the latent is no vector, or no prior is called so.
@@ -291,10 +313,10 @@ class TensorModel:
         """
         from aeplug import fitted_priors
 
-        self.priors[kind] = fitted_priors.fit_prior(self, kind, components, **options)
+        self.priors[kind] = fitted_priors.fitted(self, kind, components, **options)
         return self.priors[kind]
 
-    def fitted_prior(self, name: str) -> FittedPrior | None:
+    def fitted_prior(self, name: str) -> FittedPrior | SequencePrior | StylePrior | None:
         """A prior by its name, found in the checkpoint or fitted now; None for the model's own.
 
         Raises:
@@ -306,6 +328,36 @@ class TensorModel:
         if name not in self.priors and fitted_priors.check_name(name):
             self.priors[name] = fitted_priors.found_or_fitted(self, name)
         return self.priors.get(name)
+
+    def item_prior(self, name: str) -> FittedPrior | StylePrior | None:
+        """As :meth:`fitted_prior`, of one that single items are drawn from.
+
+        Raises:
+            ConfigError: it is of whole documents.
+        """
+        from aeplug.fitted_priors import SEQUENCE
+
+        if name == SEQUENCE:
+            raise ConfigError(
+                f"a prior of kind '{name}' makes whole documents, not single items: tell how many "
+                f"pieces"
+            )
+        found: Any = self.fitted_prior(name)
+        drawn: FittedPrior | StylePrior | None = found
+        return drawn
+
+    def drawn_conditions(
+        self, cond: Mapping[str, Any] | None, count: int, seed: int, prior: str
+    ) -> dict[str, Tensor]:
+        """Conditions as int64 ``(count,)``; where none is given, those of the prior's style."""
+        from aeplug.fitted_priors import STYLE
+
+        given = dict(cond or {})
+        if prior == STYLE:
+            style: Any = self.fitted_prior(prior)
+            drawn = style.classes(count, self.generator(seed))
+            given = {**drawn, **given}
+        return self.conditions(given, count)
 
     def generator(self, seed: int) -> torch.Generator:
         """A source of randomness on the model's device."""

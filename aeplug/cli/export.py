@@ -62,13 +62,15 @@ def write_export(model: Model, target: Path, *, half: bool = False) -> None:
         CheckpointError: it cannot be written, or a prior is damaged.
     """
     from aeplug import checkpoint, fitted_prior_file
-    from aeplug.fitted_priors import KINDS
+    from aeplug.fitted_priors import STORED
 
     header = {key: value for key, value in model.header.items() if key != "weights_sha256"}
     section = dict(header["config"]["data"])
     header["data_left_out"] = bool(section.pop("path", ""))
     header["config"] = {**header["config"], "data": section}
-    priors = {kind: model.priors.get(kind) or fitted_prior_file.find(model, kind) for kind in KINDS}
+    priors = {
+        kind: model.priors.get(kind) or fitted_prior_file.find(model, kind) for kind in STORED
+    }
     packed = {
         kind: fitted_prior_file.packed(prior) for kind, prior in priors.items() if prior is not None
     }

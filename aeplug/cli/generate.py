@@ -16,8 +16,10 @@ from aeplug.cli.options import (
     conditions_of,
     drawing_options,
     given_options,
+    length_of,
     numbers_of,
     open_model,
+    prior_option,
     sampling_of,
 )
 from aeplug.console import say
@@ -71,34 +73,37 @@ def write_documents(
     help="Of which class: 6/8, or metre=6/8 where there are several conditions.",
 )
 @click.option(
-    "--prior",
-    default="own",
-    show_default=True,
-    metavar="NAME",
-    help="Where latents are drawn from: own, the model's; standard, N(0, 1); or one fitted to its "
-    "embeddings, gaussian or gmm (see fit-prior).",
+    "--pieces",
+    type=click.IntRange(min=1),
+    help="Pieces of each item, by a prior over sequences: a whole document.  [default: 1]",
 )
+@prior_option
 @drawing_options(greedy=False)
 @common_options
-def sample(model: str, count: int, cond: tuple[str, ...], **values: Any) -> None:
+def sample(
+    model: str, count: int, cond: tuple[str, ...], pieces: int | None, **values: Any
+) -> None:
     """Draw new items from MODEL: a run directory, or a task that ships weights.
 
     \b
     aeplug sample runs/mnist-vae-20260101-120000 -n 64 --seed 1 --out samples
     aeplug sample mnist-vae -n 16 --temperature 0.8 --out samples
     aeplug sample mnist --prior gmm --out samples
+    aeplug sample melody-2bar --pieces 32 -n 4 --cond 6/8 --out tunes
 
     Writes one file an item and a sheet of all. The same seed gives the same items. A prior that
-    is fitted and was not yet is fitted first, and kept.
+    is fitted and was not yet is fitted first, and kept. Items of several pieces come from the
+    prior `sequence`, by which sections return; with another the pieces stand in a row as drawn.
     """
     from aeplug.gallery import draw_rows
 
     loaded, out = open_model(model, "sample", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
-    prior = values.pop("prior")
+    prior = values.pop("prior") or ""
     options = given_options(loaded, "sample", values)
     given = conditions_of(cond, loaded)
-    documents = loaded.sample_documents(count, seed, sampling, given, prior)
+    length = length_of(loaded, pieces, options) or 1
+    documents = loaded.sample_documents(count, seed, sampling, given, prior, length)
     digits = max(3, len(str(count)))
     for number, document in enumerate(documents, 1):
         document.name = f"sample-{number:0{digits}}"
@@ -198,6 +203,7 @@ def _grid(
     help="Instead: add noise of this standard deviation to the latents, in their own units (a "
     "variational model's prior has 1); of several, COUNT each, in a row each. Needs no prior.",
 )
+@prior_option
 @change_option
 @drawing_options(greedy=True)
 @common_options
@@ -223,8 +229,11 @@ def vary(
     if sigma is not None and similarity is not None:
         raise click.UsageError("--sigma and --similarity exclude each other")
     sigmas = numbers_of("--sigma", sigma, minimum=0) if sigma is not None else []
+    if sigmas and values["prior"]:
+        raise click.UsageError("--sigma needs no --prior")
     loaded, out = open_model(model, "reconstruct" if sigmas else "vary", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
+    prior = values.pop("prior") or ""
     options = given_options(loaded, "vary", values)
     loaded = loaded.asked(options)
     to = conditions_of(cond, loaded)
@@ -242,7 +251,7 @@ def vary(
             rows.append((f"sigma {one:g}", documents))
     else:
         chosen = 0.8 if similarity is None else similarity
-        documents = loaded.vary_document(original, count, chosen, seed, sampling, to)
+        documents = loaded.vary_document(original, count, chosen, seed, sampling, to, prior)
         for number, document in enumerate(documents, 1):
             document.name = f"{stem}-variation-{number:0{digits}}"
         rows = [

@@ -92,8 +92,8 @@ def embed(
     loaded = loaded.asked(given_options(loaded, "embed", values))
     bad: list[str] = []
     if inputs or manifest:
-        named = _inputs(loaded, inputs, manifest, path)
-        blocks = embed_files(loaded, (one.path for one in named), _told(bad))
+        named = inputs_of(loaded, inputs, manifest, path)
+        blocks = embed_files(loaded, (one.path for one in named), told(bad))
     else:
         blocks = _split_blocks(loaded, data, split, items)
     count = write_blocks(path, blocks)
@@ -103,14 +103,17 @@ def embed(
         raise AeplugError(f"{len(bad)} files could not be embedded; the others are in {path}")
 
 
-def _inputs(model: Model, inputs: tuple[str, ...], manifest: str, out: Path) -> Inputs:
+def inputs_of(model: Model, inputs: tuple[str, ...], manifest: str, out: Path) -> Inputs:
+    """The files that are named and that the model's codec reads."""
     from aeplug.inputs import Inputs
 
     suffixes = active().find("codec", model.config.sections["codec"].name).suffixes
     return Inputs(inputs, manifest, suffixes, out)
 
 
-def _told(bad: list[str]) -> Callable[[str, str], None]:
+def told(bad: list[str]) -> Callable[[str, str], None]:
+    """Says why a file is left out, of the first few, and notes all in ``bad``."""
+
     def failed(path: str, reason: str) -> None:
         bad.append(path)
         if len(bad) <= REASONS_SHOWN:

@@ -13,7 +13,12 @@ from aeplug.plugins import active
 
 @click.command("fit-prior")
 @click.argument("model")
-@click.option("--kind", default="gmm", show_default=True, help="gaussian, or gmm: a mixture.")
+@click.option(
+    "--kind",
+    default="gmm",
+    show_default=True,
+    help="gaussian; gmm, a mixture; or sequence: of whole documents, so that sections return.",
+)
 @click.option(
     "--components",
     type=click.IntRange(min=1),
@@ -22,7 +27,9 @@ from aeplug.plugins import active
 @data_option
 @click.option("--split", default="train", show_default=True, help="train, val, test or all.")
 @click.option(
-    "--items", type=click.IntRange(min=1), default=50_000, show_default=True, help="At most."
+    "--items",
+    type=click.IntRange(min=1),
+    help="At most.  [default: 50000; of documents all]",
 )
 @click.option(
     "--seed",
@@ -45,7 +52,7 @@ def fit_prior(
     components: int | None,
     data: str | None,
     split: str,
-    items: int,
+    items: int | None,
     seed: int,
     out: str | None,
     as_json: bool,
@@ -58,6 +65,7 @@ def fit_prior(
     aeplug fit-prior mnist
     aeplug fit-prior runs/my-vae --kind gmm --components 20
     aeplug fit-prior mnist --out weights/mnist-with-prior
+    aeplug fit-prior melody-2bar --kind sequence
 
     It is kept in MODEL's checkpoint; where that came with a plug-in or cannot be written, in your
     cache. Printed is how likely it makes latents of held-out items, in nats, beside the model's
@@ -78,8 +86,8 @@ def fit_prior(
         components or 0,
         dataset=evaluation_dataset(loaded, data, active()),
         split=split,
-        items=items,
         seed=seed,
+        **({"items": items} if items else {}),
     )
     place: Path | None = target
     if target is not None:

@@ -92,6 +92,8 @@ def cli(**options: Any) -> None:
 def own_commands() -> list[click.Command]:
     """The commands that come with aeplug; imports the modules they are in."""
     from aeplug.cli import (
+        adapt,
+        continuation,
         data,
         demo,
         evaluate,
@@ -113,6 +115,8 @@ def own_commands() -> list[click.Command]:
         evaluate,
         reconstruct,
         generate,
+        continuation,
+        adapt,
         latent,
         data,
         export,

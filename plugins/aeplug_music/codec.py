@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig
-from aeplug.errors import FileError
+from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, Raw
 from aeplug_music.melody import (
     FIRST_ONSET,
@@ -86,6 +86,58 @@ class MelodyCodec:
             "tokens": torch.from_numpy(np.concatenate(rows)),
             "metre": torch.tensor(metres, dtype=torch.int64),
         }
+
+    def passage(self, document: Document) -> Raw:
+        """As :meth:`split`, but of whole windows alone, the last of each passage ending with it.
+
+        Where the bars are odd in number, the first is left out, and not one filled up behind the
+        end: it is mostly an upbeat's.
+
+        Raises:
+            FileError: no passage in a metre that the model has learnt has as many bars.
+        """
+        rows, metres = [], []
+        before = HOLD
+        for passage in document.content.passages:
+            length = self._length_in(passage.metre)
+            first = len(passage.tokens) % length if length else 0
+            if length and len(passage.tokens) >= length:
+                lead, tokens = passage.tokens[:first], passage.tokens[first:]
+                cut = windows_of(tokens, length, sounding_at_end(lead, before))
+                rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
+                metres += [self.metres.index(passage.metre)] * len(cut)
+            before = sounding_at_end(passage.tokens, before)
+        if not rows:
+            raise FileError(
+                f"{document.source or document.name} has no {self.bars} bars in "
+                f"{', '.join(self.metres)}, which the model has learnt"
+            )
+        return {
+            "tokens": torch.from_numpy(np.concatenate(rows)),
+            "metre": torch.tensor(metres, dtype=torch.int64),
+        }
+
+    def followed(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
+        """The tune, and windows ``(P, T)`` behind its last bar, at its tempo."""
+        return self.chain([document, self.join(pieces, cond, None)], document.name)
+
+    def pieces_of(self, options: Mapping[str, Any]) -> int:
+        """Windows in as many bars as the option ``bars`` says; 0 without it.
+
+        Raises:
+            ConfigError: they are not whole windows.
+        """
+        bars = int(options.get("bars") or 0)
+        if bars % self.bars:
+            raise ConfigError(
+                f"--bars {bars}: the model makes {self.bars} bars at a time; "
+                f"{bars + -bars % self.bars} is the next that it can do"
+            )
+        return bars // self.bars
+
+    def _length_in(self, metre: str) -> int:
+        """Steps of a window, 0 in a metre that is not learnt."""
+        return self._lengths[self.metres.index(metre)] if metre in self.metres else 0
 
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
         """Windows ``(P, T)`` and their ``metre`` ``(P,)`` -> one tune.

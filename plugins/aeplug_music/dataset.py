@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import AfterValidator, BeforeValidator
+from torch import Tensor
 
 from aeplug.config import PartConfig, setting
 from aeplug.datasets import TensorSplit, bundled
@@ -24,6 +25,7 @@ from aeplug_music.melody import CLASSES, Tokens
 from aeplug_music.metres import METRES, longest_bar
 from aeplug_music.sources import find_sources
 from aeplug_music.splitting import SPLITS, TRAIN
+from aeplug_music.tunes import tune_windows
 
 BUNDLED = "folk_tunes.zip"
 #: Every window, held out or not: for files of the user's own.
@@ -120,10 +122,7 @@ class MelodyDataset:
         """
         if name not in (*SPLITS, ALL):
             raise DataError(f"melodies have no split '{name}'. {nearest(name, (*SPLITS, ALL))}")
-        wanted = self._number >= 0
-        if name != ALL:
-            wanted &= self._rows.split[self._rows.tune] == SPLITS.index(name)
-        rows = np.flatnonzero(wanted)
+        rows = np.flatnonzero(self._wanted(name))
         if not len(rows):
             raise DataError(self._why_empty(name))
         return TensorSplit(
@@ -136,6 +135,18 @@ class MelodyDataset:
                 "bar": torch.from_numpy(self._rows.bar[rows]),
             }
         )
+
+    def sequences(self, name: str, generator: torch.Generator | None) -> tuple[Raw, Tensor]:
+        """See :class:`aeplug.interfaces.SequencedDataset`: each file's melody, in whole windows.
+
+        Of a file of several melodies it is the one that the codec takes; with a generator each is
+        in another key, up to 6 semitones away. Read again, since windows that tunes have in
+        common are rows but once. Columns are ``tokens`` and ``metre``.
+        """
+        self.split(name)  # that there is one
+        numbers = np.unique(self._rows.tune[self._wanted(name)])
+        sources = list(dict.fromkeys(self.tunes[number] for number in numbers.tolist()))
+        return tune_windows(sources, self.shape, generator)
 
     def labels(self, rows: Raw) -> dict[str, npt.NDArray[np.generic]]:
         """``collection`` (the folder of the tune's file), ``key``, ``notes per bar``, ``metre``.
@@ -152,6 +163,12 @@ class MelodyDataset:
             "metre": np.array(self.config.metres)[rows["metre"].cpu().numpy()],
             "name": titles(sources, rows["bar"].cpu().numpy()),
         }
+
+    def _wanted(self, name: str) -> npt.NDArray[np.bool_]:
+        wanted = self._number >= 0
+        if name != ALL:
+            wanted = wanted & (self._rows.split[self._rows.tune] == SPLITS.index(name))
+        return wanted
 
     def _why_empty(self, name: str) -> str:
         if (self._rows.split == TRAIN).all():

@@ -39,8 +39,8 @@ SEEN, CRITIC_SEEN = 800_000, 250_000
 PASSES = (4, 60)
 #: Times that the documents are encoded, each time altered as a whole.
 ALTERED = 6
-#: Pieces of a batch.
-PIECES = 512
+#: Pieces of a batch: a share of all, within bounds.
+PIECES, LEAST_PIECES, BATCHES = 512, 32, 16
 #: Documents below which none can be told from another.
 FEWEST = 8
 RATE, WARMUP, DECAY, CLIP = 1.5e-3, 100, 0.1, 1.0
@@ -115,7 +115,7 @@ def fit_sequence_prior(
             torch.cat([one.mean for one in data]), torch.cat([one.noise for one in data]), NOISE
         )
         bf16 = model.config.train.precision == "bf16"
-        fitting = _Fitting(model, network, critic, draws, bf16)
+        fitting = _Fitting(model, network, critic, draws, bf16, len(first.mean))
         fitting.fit_network(data, held_out, passes)
         fitting.fit_critic(data, held_out, max(1, critic_seen // len(first.mean)))
     facts: dict[str, Any] = {"items": len(first), "pieces": len(first.mean), "split": split}
@@ -136,9 +136,12 @@ class _Fitting:
         critic: Critic,
         draws: torch.Generator,
         bf16: bool,
+        pieces: int,
     ) -> None:
         self.model, self.network, self.critic = model, network, critic
         self.draws, self.noise, self.bf16 = draws, model.generator(draws.initial_seed()), bf16
+        #: Of a batch.
+        self.pieces = min(max(pieces // BATCHES, LEAST_PIECES), PIECES)
         #: Share of held-out pieces that the critic takes for likelier than a candidate.
         self.critic_right = math.nan
 
@@ -148,12 +151,12 @@ class _Fitting:
         network = self.network
         form = {"form", "pointer", "fresh"}
         best: dict[bool, tuple[float, dict[str, Tensor]]] = {}
-        training = _Training(network, passes * sum(1 for _ in data[0].batches(PIECES)))
+        training = _Training(network, passes * sum(1 for _ in data[0].batches(self.pieces)))
         with Progress(training.steps, "steps") as progress:
             for number in range(passes):
                 network.train()
                 sequences = data[number % len(data)]
-                for chosen in sequences.batches(PIECES, self.draws):
+                for chosen in sequences.batches(self.pieces, self.draws):
                     documents = sequences.padded(chosen)
                     terms = self.terms(documents, altered=True)
                     new = documents.real & ~terms.returns
@@ -249,12 +252,12 @@ class _Fitting:
         tried = [self.candidates(one, share) for one in data]
         judged = self.candidates(held_out, 1.0) if held_out is not None else None
         best: tuple[float, dict[str, Tensor]] | None = None
-        training = _Training(self.critic, passes * sum(1 for _ in data[0].batches(PIECES)))
+        training = _Training(self.critic, passes * sum(1 for _ in data[0].batches(self.pieces)))
         with Progress(training.steps, "steps") as progress:
             for number in range(passes):
                 self.critic.train()
                 which = number % len(data)
-                for chosen in data[which].batches(PIECES, self.draws):
+                for chosen in data[which].batches(self.pieces, self.draws):
                     odds = self.judge(data[which].padded(chosen), tried[which])
                     progress.update(training.done + 1)
                     training.step(_classified(odds))
@@ -346,7 +349,7 @@ class _Training:
         self.steps, self.done = steps, 0
 
     def step(self, loss: Tensor) -> None:
-        rate = RATE * min(1.0, (self.done + 1) / WARMUP)
+        rate = RATE * min(1.0, (self.done + 1) / min(WARMUP, 1 + self.steps // 10))
         rate *= 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
         for group in self.optimizer.param_groups:
             group["lr"] = rate

@@ -14,6 +14,8 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 TINY = TESTS / "tiny_plugin"
+#: Documents of several pieces, of the parts of the one above.
+CHAINS = TESTS / "sequence_plugin"
 
 #: Installed plug-ins that the engine's own tests do without.
 OTHERS = [

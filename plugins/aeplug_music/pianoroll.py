@@ -17,16 +17,19 @@ from matplotlib.ticker import FixedLocator
 from aeplug.errors import FileError
 from aeplug_music.melody import notes_of
 from aeplug_music.score import Melody
+from aeplug_music.systems import System, systems_of
 
 #: Bars drawn of a tune; a page shows how it goes, not all of it.
-MOST_BARS = 32
+MOST_BARS = 128
+#: Bars of a line; tunes of more than two lines are drawn as on paper.
+BARS_OF_A_LINE = 16
 DOTS_PER_INCH = 110
 _INCHES_PER_BAR, _NARROWEST, _WIDEST = 0.5, 1.9, 16.0
 _INCHES_PER_SEMITONE, _LOWEST, _HIGHEST = 0.062, 1.0, 3.2
 _TALLEST_PAGE = 250.0
 #: Bars up to which tunes stand beside one another.
 _BARS_SIDE_BY_SIDE = 8
-_NOTE, _BLACK_KEY = "#2f6db5", "#eef0f3"
+_NOTE, _BLACK_KEY, _RETURN = "#2f6db5", "#eef0f3", "#f6e7c8"
 _BAR_LINE, _METRE_LINE, _QUARTER = "#8d949e", "#c0392b", "#e3e6ea"
 #: A small roll: semitones, pixels a semitone and a step.
 _SMALL_SEMITONES, _SMALL_ROW, _SMALL_STEP = 24, 3, 3
@@ -86,8 +89,9 @@ def draw_page(
 ) -> None:
     """Draw rows of ``(label, [(caption, melody), ...])`` side by side into a PNG.
 
-    All share one pitch axis. Tunes of more than 8 bars stand below one another; one of more than
-    ``MOST_BARS`` is cut, and says so.
+    All share one pitch axis. Tunes of more than 8 bars stand below one another; those of more than
+    32 in lines of 16, in which a bar that was there before is tinted and says which it is. One of
+    more than ``MOST_BARS`` is cut, and says so.
 
     Raises:
         FileError: the file cannot be written.
@@ -96,9 +100,14 @@ def draw_page(
     low, high = _pitch_range(melodies)
     bars = max((min(_bars(melody), MOST_BARS) for melody in melodies), default=1)
     one_scale = bars > _BARS_SIDE_BY_SIDE
+    found: dict[int, System] = {}
     if one_scale:
         # Long tunes stand below one another, on one scale of time, as on paper.
         rows = [(label, [cell]) for label, cells in rows for cell in cells]
+    if bars > 2 * BARS_OF_A_LINE:
+        rows, found = _in_lines(rows)
+        melodies = [melody for _, cells in rows for _, melody in cells]
+        bars = BARS_OF_A_LINE
     columns = max((len(cells) for _, cells in rows), default=1) or 1
     width = float(np.clip(_INCHES_PER_BAR * bars, _NARROWEST, _WIDEST))
     height = float(np.clip(_INCHES_PER_SEMITONE * (high - low), _LOWEST, _HIGHEST))
@@ -116,6 +125,8 @@ def draw_page(
                 continue
             caption, melody = cells[column]
             _draw(panel, melody, low, high, span if one_scale else _shown(melody))
+            if id(melody) in found:
+                _mark_returns(panel, found[id(melody)])
             cut = f" (first {MOST_BARS} of {_bars(melody)} bars)" * (_bars(melody) > MOST_BARS)
             text = _fitting(caption, width) + cut
             panel.set_title(text, fontsize=8, loc="left", pad=3, parse_math=False)
@@ -125,6 +136,46 @@ def draw_page(
     # Text as it is: a $ in a file's name is no formula.
     figure.suptitle(title, fontsize=12, parse_math=False)
     _save(figure, path)
+
+
+def _in_lines(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Melody]]]],
+) -> tuple[list[tuple[str, Sequence[tuple[str, Melody]]]], dict[int, System]]:
+    """Rows of one tune each as rows of a line each, and the lines by their melody's id."""
+    lines: list[tuple[str, Sequence[tuple[str, Melody]]]] = []
+    found: dict[int, System] = {}
+    for label, cells in rows:
+        for caption, melody in cells:
+            cut = f" (first {MOST_BARS} of {_bars(melody)} bars)" * (_bars(melody) > MOST_BARS)
+            for number, system in enumerate(systems_of(melody, BARS_OF_A_LINE)):
+                if system.first >= MOST_BARS:
+                    break
+                found[id(system.melody)] = system
+                text = f"{caption}{cut}" if number == 0 else ""
+                lines.append((label if number == 0 else "", [(text, system.melody)]))
+    return lines, found
+
+
+def _mark_returns(panel: Any, system: System) -> None:
+    """Tint the bars that were there before, and number all as the tune does."""
+    steps = _bar_steps(system.melody, system.melody.steps)
+    ends = [*steps[1:], system.melody.steps]
+    for number, (start, end) in enumerate(zip(steps, ends, strict=True)):
+        bar, earlier = system.first + number, system.earlier[number]
+        if 0 <= earlier < bar:
+            panel.axvspan(start, end, color=_RETURN, linewidth=0, zorder=0.5)
+            panel.text(
+                *((start + end) / 2, 0.03, f"= {earlier + 1}"),
+                transform=panel.get_xaxis_transform(),
+                fontsize=6,
+                color=_METRE_LINE,
+                ha="center",
+                zorder=4,
+            )
+    panel.xaxis.set_major_locator(FixedLocator(steps))
+    panel.set_xticklabels(
+        [str(system.first + n + 1) if n % 4 == 0 else "" for n in range(len(steps))], fontsize=7
+    )
 
 
 def _draw(panel: Any, melody: Melody, low: int, high: int, span: int) -> None:

@@ -67,9 +67,13 @@ class Numbers:
         if name not in counts:
             raise DataError(f"no split '{name}'")
         generator = torch.Generator().manual_seed(sorted(counts).index(name))
-        factors = torch.rand(counts[name], 2, generator=generator)
-        mix = torch.tensor([[1.0, 0.0, 0.5, 0.25], [0.0, 1.0, 0.5, 0.75]])
-        return TensorSplit({"x": (factors @ mix * 255).to(torch.uint8)})
+        return TensorSplit({"x": mixed(torch.rand(counts[name], 2, generator=generator))})
+
+
+def mixed(factors):
+    """Items of two factors in 0..1."""
+    mix = torch.tensor([[1.0, 0.0, 0.5, 0.25], [0.0, 1.0, 0.5, 0.75]])
+    return (factors @ mix * 255).to(torch.uint8)
 
 
 class NumbersFolderConfig(PartConfig):

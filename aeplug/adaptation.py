@@ -107,9 +107,7 @@ def adapt(
         if model.has_prior and isinstance(model.task.latent, LatentDensity):
             draws = held_out.draw(model.generator(seed))
             facts["own_log_density_nats"] = float(model.task.latent.log_prior(draws).mean())
-    numbers = [pieces.cond[name] for name in conditions]
-    table = torch.stack(numbers, 1) if numbers else pieces.file.new_zeros(len(pieces.file), 0)
-    combinations, counts = table.unique(dim=0, return_counts=True)
+    combinations, counts = _classes(pieces, list(conditions))
     style = StylePrior(net, combinations, counts, facts)
     model.priors[STYLE] = style
     model.header = {**model.header, DEFAULT_PRIOR: STYLE}
@@ -136,6 +134,16 @@ def _embedded(model: Model, paths: Sequence[str], failed: Callable[[str, str], N
     names = {name: number for number, name in enumerate(dict.fromkeys(block[NAME].tolist()))}
     file = torch.tensor([names[name] for name in block[NAME].tolist()], device=model.device)
     return _Pieces(mean, noise, cond, file)
+
+
+def _classes(pieces: _Pieces, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """The classes that pieces have together, int64 ``(n, conditions)``, and how many have them."""
+    if not names:
+        alone = torch.zeros(1, 0, dtype=torch.int64, device=pieces.mean.device)
+        return alone, alone.new_full((1,), len(pieces.mean))
+    table = torch.stack([pieces.cond[name] for name in names], 1)
+    combinations, counts = table.unique(dim=0, return_counts=True)
+    return combinations, counts
 
 
 def _divided(pieces: _Pieces, seed: int) -> tuple[_Pieces, _Pieces | None]:

@@ -2,7 +2,8 @@
 
 A data set's builder is ``function(sources, out, processes, progress, **options) -> BuildReport``:
 
-* ``sources``: what the user named, as typed: files, folders, zips, globs.
+* ``sources``: what the user named, as typed: files, folders, zips, globs; empty only where the data
+  set is ``sourceless``.
 * ``out``: an empty folder to write to; what lies there afterwards, the data set reads by
   ``--data OUT``.
 * ``processes``: how many to use.

@@ -142,11 +142,13 @@ class DatasetSpec(_Part):
             arrays once, ahead of training; None where the data set reads its files itself.
         options: settings of the builder, given on the command line of ``data build``.
         needs_folder: it has no data of its own, and waits for ``--data``.
+        sourceless: its builder makes data up where no SOURCES are named.
     """
 
     builder: str | None = None
     options: tuple[OptionSpec, ...] = ()
     needs_folder: bool = False
+    sourceless: bool = False
 
     kind: ClassVar[str] = "dataset"
 

@@ -21,7 +21,7 @@ def data() -> None:
 
 
 @data.command(cls=BuildCommand)
-@click.argument("sources", nargs=-1, required=True)
+@click.argument("sources", nargs=-1)
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder to write.")
 @click.option("--dataset", default="", help="Kind of data set; needed where plug-ins bring more.")
 @click.option(
@@ -43,10 +43,13 @@ def build(
 ) -> None:
     """Turn files into arrays for training: SOURCES are files, folders, zips or globs.
 
+    A data set that makes its data up needs none.
+
     \b
     aeplug data build my-midi/ more.zip --out tunes
     aeplug train melody-2bar --data tunes
     aeplug data build my-midi/ --bars 16 --out long-tunes
+    aeplug data build --render 0-119 --out notes
 
     Ends with a table of what was skipped and why; OUT/skipped.jsonl lists each file.
     """
@@ -55,12 +58,18 @@ def build(
     from aeplug.specs import load_attribute
 
     buildable = {spec.name: spec for spec in active().specs("dataset") if spec.builder}
+    if not (dataset or sources or any(value is not None for value in values.values())):
+        raise click.UsageError("Missing argument 'SOURCES...'.")
     if not dataset:
-        if len(buildable) != 1:
+        # What makes its data up is not meant where sources are named, and nothing else without.
+        meant = [name for name, spec in buildable.items() if spec.sourceless != bool(sources)]
+        if len(meant) != 1:
             raise ConfigError(f"--dataset is needed, one of: {', '.join(buildable) or 'none'}")
-        dataset = next(iter(buildable))
+        dataset = meant[0]
     if dataset not in buildable:
         raise ConfigError(f"no data set '{dataset}' can be built. {nearest(dataset, buildable)}")
+    if not sources and not buildable[dataset].sourceless:
+        raise ConfigError(f"'{dataset}' is built of SOURCES: name files, folders, zips or globs")
     builder = load_attribute(buildable[dataset].builder)
     options = checked(buildable[dataset].options, values, dataset)
     bars: list[Progress] = []

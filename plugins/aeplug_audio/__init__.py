@@ -1,3 +1,26 @@
-"""Sound: recordings in, by transcription, and music out through a soundfont."""
+"""Sound: recordings in, by transcription, and music out through a soundfont; sounds as latents."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aeplug import CodecSpec, DatasetSpec, TaskSpec, hookimpl
+from aeplug_audio import task_specs
+
+
+@hookimpl
+def aeplug_codecs() -> Iterable[CodecSpec]:
+    """Files of sound."""
+    yield task_specs.CODEC
+
+
+@hookimpl
+def aeplug_datasets() -> Iterable[DatasetSpec]:
+    """Notes."""
+    yield task_specs.DATASET
+
+
+@hookimpl
+def aeplug_tasks() -> Iterable[TaskSpec]:
+    """Sounds."""
+    yield from task_specs.TASKS

@@ -1,0 +1,159 @@
+"""Sounds as windows of log-mel frames: notes rendered by ``data build``, or a folder of sounds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from aeplug.config import PartConfig, setting
+from aeplug.console import say
+from aeplug.datasets import TensorSplit
+from aeplug.errors import DataError, FileError
+from aeplug.interfaces import DataShape, Raw
+from aeplug_audio.families import FAMILIES, family_of
+from aeplug_audio.reading import SUFFIXES
+from aeplug_audio.splitting import SPLITS, split_of
+from aeplug_audio.windows import stored, windows_of
+
+ARRAY, INDEX = "frames.npy", "notes.json"
+FORMAT = 1
+
+Stored = npt.NDArray[np.uint8]
+
+
+class NotesConfig(PartConfig):
+    """Where the sounds are."""
+
+    main = "path"
+
+    path: str = setting("", "folder made by `aeplug data build --render`, or of sounds")
+
+
+@dataclass
+class _Read:
+    """Windows and what is known of them.
+
+    Attributes:
+        frames: uint8 ``(N, 1, MELS, FRAMES)``.
+        split: number in ``SPLITS``, ``(N,)``.
+        columns: further columns, int64 ``(N,)``.
+        names: of programs, or of the subfolders that sounds lie in.
+    """
+
+    frames: Stored
+    split: npt.NDArray[np.int64]
+    columns: dict[str, npt.NDArray[np.int64]]
+    names: list[str]
+
+
+class NoteDataset:
+    """Windows of about a second, uint8, with a note's program, pitch and velocity where known.
+
+    Raises:
+        DataError: the folder is missing, damaged, or holds no sound.
+    """
+
+    Config = NotesConfig
+
+    def __init__(self, config: NotesConfig) -> None:
+        self.path = Path(config.path).expanduser()
+        if not config.path or not self.path.is_dir():
+            raise DataError(f"data folder '{config.path}' does not exist or is not a folder")
+        self._built = (self.path / INDEX).is_file()
+        self._read = _built(self.path) if self._built else _sounds(self.path)
+        shape = self._read.frames.shape[1:]
+        self.shape = DataShape(shape, shape)
+
+    def split(self, name: str) -> TensorSplit:
+        """``train``, ``val``, ``test`` or ``all``.
+
+        Columns: ``frames`` uint8 ``(N, 1, 80, 80)``; of rendered notes ``program``, ``pitch`` and
+        ``velocity``, of sounds in subfolders ``folder``, int64 ``(N,)``.
+        """
+        chosen = np.arange(len(self._read.split))
+        if name != "all":
+            chosen = chosen[self._read.split == SPLITS.index(name)]
+        if not len(chosen):
+            raise DataError(
+                f"{self.path} holds {len(self._read.split)} windows, too few for a split '{name}'; "
+                f"add sounds"
+            )
+        columns = {"frames": torch.from_numpy(self._read.frames[chosen])}
+        for column, values in self._read.columns.items():
+            columns[column] = torch.from_numpy(values[chosen])
+        return TensorSplit(columns)
+
+    def labels(self, rows: Raw) -> Mapping[str, Any]:
+        """Of rendered notes ``family`` (of General MIDI), ``instrument`` and ``pitch``.
+
+        Of sounds in subfolders ``folder``; of others nothing.
+        """
+        names = np.array(self._read.names or [""])
+        if "program" in rows:
+            program = rows["program"].cpu().numpy()
+            return {
+                "family": np.array(FAMILIES)[family_of(program)],
+                "instrument": names[program],
+                "pitch": rows["pitch"].cpu().numpy(),
+            }
+        return {"folder": names[rows["folder"].cpu().numpy()]} if "folder" in rows else {}
+
+
+def _built(folder: Path) -> _Read:
+    try:
+        index = json.loads((folder / INDEX).read_text("utf-8"))
+        frames = np.load(folder / ARRAY, allow_pickle=False)
+        if index["format"] != FORMAT:
+            raise DataError(f"{folder} has format {index['format']}, expected {FORMAT}; build anew")
+        columns = {
+            name: np.array(index[name], np.int64) for name in ("program", "pitch", "velocity")
+        }
+        split = np.array([SPLITS.index(one) for one in index["split"]], np.int64)
+        names = [str(one) for one in index["programs"]]
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise DataError(f"{folder} is damaged ({error}); build it anew") from error
+    lengths = {len(frames), len(split), *map(len, columns.values())}
+    if len(lengths) != 1 or frames.ndim != 4 or frames.dtype != np.uint8 or len(names) != 128:
+        raise DataError(f"{folder} is damaged ({ARRAY} does not fit {INDEX}); build it anew")
+    return _Read(frames, split, columns, names)
+
+
+def _sounds(folder: Path) -> _Read:
+    """A folder of the user's sounds, each cut into windows; a file stays in one split."""
+    from aeplug_audio.sound import frames_in
+
+    found: list[Stored] = []
+    names: list[str] = []
+    bad: list[str] = []
+    for path in sorted(one for one in folder.rglob("*") if one.suffix.lower() in SUFFIXES):
+        try:
+            windows = windows_of(frames_in(path))
+        except FileError as error:
+            bad.append(str(error))
+            continue
+        found.append(stored(windows))
+        names.append(path.relative_to(folder).as_posix())
+    for reason in bad[:5]:
+        say(f"left out: {reason}")
+    if len(bad) > 5:
+        say(f"left out: {len(bad) - 5} more files that cannot be read")
+    if not found:
+        raise DataError(
+            f"{folder} holds neither what `aeplug data build --render` makes nor a readable sound "
+            f"({', '.join(SUFFIXES)})"
+        )
+    counts = [len(one) for one in found]
+    split = np.repeat(split_of(names), counts)
+    folders = [Path(name).parent.as_posix() for name in names]
+    known = sorted(set(folders))
+    columns = {}
+    if len(known) > 1:
+        columns["folder"] = np.repeat(np.array([known.index(one) for one in folders]), counts)
+    return _Read(np.concatenate(found).reshape(-1, 1, *found[0].shape[-2:]), split, columns, known)

@@ -1,0 +1,120 @@
+"""How loud a sound is: integrated loudness and true peak by ITU-R BS.1770-5 (2023), in blocks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float32]
+
+#: Gates: LUFS below which nothing counts, and LU below the mean of the rest.
+_ABSOLUTE, _RELATIVE = -70.0, -10.0
+#: Steps of 100 ms a window of 400 ms.
+_STEPS = 4
+#: A sample more than the sound has between two of its own, four times over.
+_OVERSAMPLING = 4
+#: Samples kept from block to block so that peaks at the edges are seen.
+_EDGE = 32
+
+
+class Loudness:
+    """What has been heard so far.
+
+    Args:
+        rate: samples a second.
+        channels: 1 or 2, each of weight 1.
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._filters = [(one, np.zeros((2, channels))) for one in _weighting(rate)]
+        self._step = rate // 10
+        self._rest = np.zeros((0, channels))
+        self._powers: list[float] = []
+        self._edge = np.zeros((_EDGE, channels), np.float32)
+        self.peak = 0.0
+
+    def add(self, block: Samples) -> None:
+        """Hear the next block, ``(n, channels)``, 1 is full scale."""
+        from scipy.signal import lfilter, resample_poly
+
+        if not len(block):
+            return
+        near = np.concatenate([self._edge, block])
+        self.peak = max(
+            self.peak, float(np.abs(resample_poly(near, _OVERSAMPLING, 1, axis=0)).max())
+        )
+        self._edge = near[-_EDGE:]
+        weighted: Any = block
+        for number, ((over, under), state) in enumerate(self._filters):
+            weighted, state = lfilter(over, under, weighted, axis=0, zi=state)
+            self._filters[number] = ((over, under), state)
+        found = np.concatenate([self._rest, weighted])
+        steps = len(found) // self._step
+        whole = found[: steps * self._step].reshape(steps, self._step, -1)
+        self._powers += np.square(whole).mean(1).sum(1).tolist()
+        self._rest = found[steps * self._step :]
+
+    @property
+    def integrated(self) -> float:
+        """Gated loudness in LUFS; minus infinity of silence.
+
+        A sound of less than 0.4 s counts as one window, with silence behind it.
+        """
+        powers = list(self._powers)
+        if len(powers) < _STEPS:
+            powers.append(float(np.square(self._rest).sum()) / self._step)
+            powers += [0.0] * (_STEPS - len(powers))
+        windows = np.convolve(powers, np.full(_STEPS, 1 / _STEPS), "valid")
+        loud = windows[_lufs(windows) > _ABSOLUTE]
+        if not len(loud):
+            return -math.inf
+        gate = float(_lufs(loud.mean())) + _RELATIVE
+        return float(_lufs(loud[_lufs(loud) > gate].mean()))
+
+
+def _lufs(power: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = -0.691 + 10 * np.log10(np.maximum(power, 1e-12))
+    return found
+
+
+def _weighting(rate: int) -> list[tuple[list[float], list[float]]]:
+    """The K-weighting at any rate: a shelf for the head, and a high-pass.
+
+    The recommendation gives coefficients at 48 kHz; these are the analogue filters behind them.
+    """
+    turn = math.tan(math.pi * 1681.974450955533 / rate)
+    quality, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
+    middle = high**0.4996667741545416
+    scale = 1 + turn / quality + turn**2
+    shelf = (
+        [
+            (high + middle * turn / quality + turn**2) / scale,
+            2 * (turn**2 - high) / scale,
+            (high - middle * turn / quality + turn**2) / scale,
+        ],
+        [1.0, 2 * (turn**2 - 1) / scale, (1 - turn / quality + turn**2) / scale],
+    )
+    turn, quality = math.tan(math.pi * 38.13547087602444 / rate), 0.5003270373238773
+    scale = 1 + turn / quality + turn**2
+    high_pass = (
+        [1.0, -2.0, 1.0],
+        [1.0, 2 * (turn**2 - 1) / scale, (1 - turn / quality + turn**2) / scale],
+    )
+    return [shelf, high_pass]
+
+
+def gain_for(loudness: Loudness, target: float, highest_peak: float) -> float:
+    """The factor that brings a sound to a loudness, or as near as its peaks allow; 1 of silence.
+
+    Args:
+        loudness: of the whole sound.
+        target: LUFS.
+        highest_peak: dBTP, below 0.
+    """
+    if not math.isfinite(loudness.integrated) or not loudness.peak:
+        return 1.0
+    wanted = 10 ** ((target - loudness.integrated) / 20)
+    return min(wanted, 10 ** (highest_peak / 20) / loudness.peak)

@@ -59,7 +59,7 @@ def build_notes(
     *,
     render: str = "0-119",
     pitches: str = "36-84",
-    velocities: str = "64,112",
+    velocities: str = "100",
 ) -> BuildReport:
     """The builder of the data set ``notes`` (see :mod:`aeplug.building`).
 
@@ -180,9 +180,10 @@ def _rendered(path: Path, notes: Sequence[Asked]) -> list[Stored | None]:
 
     voices = SoundfontVoices(open_soundfont(path))
     length = (FRAMES - 1) * HOP
+    longest = length * RENDERED // RATE + 1
     found: list[Stored | None] = []
     for program, pitch, velocity in notes:
-        sound = voices.voice(Note(0, HELD, pitch, velocity, program), RENDERED).mean(1)
+        sound = voices.voice(Note(0, HELD, pitch, velocity, program), RENDERED, longest).mean(1)
         if np.abs(sound).max(initial=0) < _SILENT:
             found.append(None)
             continue

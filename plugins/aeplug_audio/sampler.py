@@ -36,17 +36,20 @@ class SoundfontVoices:
     def __init__(self, font: Soundfont) -> None:
         self.font = font
 
-    def voice(self, note: Note, rate: int) -> Samples:
+    def voice(self, note: Note, rate: int, longest: int | None = None) -> Samples:
         """The sound of a note from its beginning till it has died away, ``(n, 2)``.
 
         Args:
             note: what to play.
             rate: samples a second.
+            longest: samples, where no more are wanted.
         """
         pitch, velocity = note.pitch, note.velocity
         regions = self.font.regions(note.program, drum=note.drum, key=pitch, velocity=velocity)
         seconds = min(max(note.end - note.begin, 0.0), LONGEST_NOTE)
-        parts = [_played(self.font, one, pitch, velocity, seconds, rate) for one in regions]
+        parts = [
+            _played(self.font, one, pitch, velocity, seconds, rate, longest) for one in regions
+        ]
         sound = np.zeros((max(map(len, parts), default=0), 2), np.float32)
         for part in parts:
             sound[: len(part)] += part
@@ -61,7 +64,13 @@ class SoundfontVoices:
 
 
 def _played(
-    font: Soundfont, region: Region, key: int, velocity: int, seconds: float, rate: int
+    font: Soundfont,
+    region: Region,
+    key: int,
+    velocity: int,
+    seconds: float,
+    rate: int,
+    longest: int | None,
 ) -> Samples:
     sample = font.samples[region.sample]
     key = region[46] if region[46] >= 0 else key
@@ -74,7 +83,7 @@ def _played(
     step = _step(region, sample, key) / rate
     if end - start < 4 or not 0 < step < 1000:
         return np.zeros((0, 2), np.float32)
-    envelope = _envelope(region, key, seconds, rate)
+    envelope = _envelope(region, key, seconds, rate, longest)
     if not looped:
         envelope = envelope[: math.ceil((end - start - 3) / step)]
     place = _bend(region, step, len(envelope), rate)
@@ -131,7 +140,7 @@ def _interpolated(wave: Samples, place: npt.NDArray[np.float64]) -> Samples:
     return found
 
 
-def _envelope(region: Region, key: int, seconds: float, rate: int) -> Samples:
+def _envelope(region: Region, key: int, seconds: float, rate: int, longest: int | None) -> Samples:
     """Amplitude from 0 to 1 until it has died away, ``(n,)``."""
     delay, attack = _seconds(region[33]), _seconds(region[34])
     hold = _seconds(region[35] + region[39] * (60 - key))
@@ -141,7 +150,8 @@ def _envelope(region: Region, key: int, seconds: float, rate: int) -> Samples:
     # A note that decays to nothing ends there, held or not.
     dies = delay + attack + hold + decay * _SILENT_DB / 100
     held = min(seconds, dies) if sustain >= _SILENT_DB else seconds
-    time = np.arange(round((held + release * _SILENT_DB / 100) * rate)) / rate
+    length = round((held + release * _SILENT_DB / 100) * rate)
+    time = np.arange(length if longest is None else min(length, longest)) / rate
     decayed = np.clip((time - delay - attack - hold) * (100 / decay), 0, sustain)
     rising = np.clip((time - delay) / max(attack, 1e-4), 0, 1)
     first = round(held * rate)

@@ -27,7 +27,7 @@ DATASET = DatasetSpec(
             verbs=(),
         ),
         OptionSpec("pitches", "str", "36-84", "MIDI numbers of the notes rendered", verbs=()),
-        OptionSpec("velocities", "str", "64,112", "their velocities, 1 to 127", verbs=()),
+        OptionSpec("velocities", "str", "100", "their velocities, 1 to 127", verbs=()),
     ),
     needs_folder=True,
     sourceless=True,

@@ -64,6 +64,12 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
             ),
             OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
             OptionSpec(
+                "soundfont",
+                "str",
+                None,
+                "an .sf2 that plays the .wav, in place of the one that comes along",
+            ),
+            OptionSpec(
                 "bars",
                 "int",
                 None,

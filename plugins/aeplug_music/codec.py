@@ -14,6 +14,7 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, Raw
+from aeplug_audio.rendering import write_notes
 from aeplug_music.melody import (
     FIRST_ONSET,
     HOLD,
@@ -29,7 +30,7 @@ from aeplug_music.midi import read_midi
 from aeplug_music.pianoroll import draw_page, small_roll
 from aeplug_music.score import Melody, Passage, melody_of
 from aeplug_music.scores import SCORE_SUFFIXES, read_score
-from aeplug_music.writing import to_pretty_midi, write_midi, write_wav
+from aeplug_music.writing import notes_in, to_pretty_midi, write_midi
 
 
 class MelodyCodec:
@@ -203,16 +204,17 @@ class MelodyCodec:
             document: the tune.
             stem: path without suffix.
             options: ``tempo`` in quarters a minute (0 or None: the tune's own), ``program``,
-                ``velocity``, ``wav``.
+                ``velocity``, ``wav``, ``soundfont`` for that.
 
         Raises:
             FileError: a file cannot be written.
         """
         melody: Melody = document.content
+        bpm = float(options.get("tempo") or melody.bpm)
         midi = to_pretty_midi(
             melody,
             document.name,
-            float(options.get("tempo") or melody.bpm),
+            bpm,
             int(options.get("program") or 0),
             int(options.get("velocity") or 80),
         )
@@ -220,7 +222,8 @@ class MelodyCodec:
         write_midi(midi, written[0])
         if options.get("wav"):
             written.append(stem.with_name(stem.name + ".wav"))
-            write_wav(midi, written[1])
+            end = melody.steps * 60 / bpm / STEPS_PER_QUARTER
+            write_notes(notes_in(midi), written[1], options.get("soundfont"), end)
         return written
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:

@@ -1,27 +1,20 @@
-"""A melody -> a Standard MIDI File, and the sound of it."""
+"""A melody -> a Standard MIDI File, and the notes that are heard of it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import wave
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pretty_midi
 
 from aeplug.errors import FileError
+from aeplug_audio.notes import Note
 from aeplug_music.melody import notes_of
 from aeplug_music.metres import STEPS_PER_QUARTER, parts
 from aeplug_music.score import Melody
 
 TICKS_PER_QUARTER = 480
-SAMPLE_RATE = 44_100
-#: Longest sound written, in seconds; the synthesis holds it in memory whole.
-LONGEST_SOUND = 1800.0
-_LOUDEST = 0.9 * (2**15 - 1)
 
 
 def to_pretty_midi(
@@ -74,39 +67,10 @@ def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
             fresh.unlink()
 
 
-def write_wav(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
-    """Write the sound of it, 16 bits, mono, 44,100 samples a second; appears only when whole.
-
-    Raises:
-        FileError: over half an hour, or it cannot be written.
-    """
-    if midi.get_end_time() > LONGEST_SOUND:
-        raise FileError(f"{path} not written: over {LONGEST_SOUND:.0f} s of sound")
-    heard = any(instrument.notes for instrument in midi.instruments)
-    # The synthesis divides by the loudest sample, so silence is not asked of it.
-    sound: Any = midi.synthesize(fs=SAMPLE_RATE) if heard else np.zeros(SAMPLE_RATE)
-    write_sound(sound, path)
-
-
-def write_sound(sound: npt.NDArray[np.float64], path: Path) -> None:
-    """Write samples ``(n,)`` of any scale as a .wav, as loud as it can be; only when whole.
-
-    Raises:
-        FileError: it cannot be written.
-    """
-    peak = float(np.abs(sound).max(initial=0.0)) or 1.0
-    samples = np.round(sound * (_LOUDEST / peak)).astype("<i2")
-    fresh = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with wave.open(str(fresh), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(SAMPLE_RATE)
-            file.writeframes(samples.tobytes())
-        os.replace(fresh, path)
-    except (OSError, wave.Error) as error:
-        raise FileError(f"{path} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
+def notes_in(midi: pretty_midi.PrettyMIDI) -> list[Note]:
+    """What is to be heard of it."""
+    return [
+        Note(one.start, one.end, one.pitch, one.velocity, instrument.program, instrument.is_drum)
+        for instrument in midi.instruments
+        for one in instrument.notes
+    ]

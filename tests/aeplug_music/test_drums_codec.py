@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import wave
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +20,6 @@ from aeplug_music.drums.kit import BAR, CRASH, DRUMS, KICK, RIDE, SNARE
 from aeplug_music.drums.performance import Performance, passage_of
 from aeplug_music.drums.prepare import PrepareDrums, PrepareGroove
 from aeplug_music.drums.sheet import ROWS
-from aeplug_music.drums.sound import synthesised
 from aeplug_music.drums.window_form import groove_shape, hits_shape
 
 NOTHING: dict[str, object] = {}
@@ -166,30 +164,34 @@ def test_tempo_is_the_files_own_or_the_one_asked_for(tmp_path):
     np.testing.assert_array_equal(found.velocity[:52], document.content.velocity)
 
 
+def heard(path):
+    """Samples ``(n, channels)`` and their rate."""
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
+        return samples.reshape(-1, file.getnchannels()), file.getframerate()
+
+
 def test_it_can_be_heard_louder_where_it_is_louder(tmp_path):
     velocity, offset = np.zeros((BAR, DRUMS), np.uint8), np.zeros((BAR, DRUMS), np.int8)
     velocity[[0, 8], SNARE] = 40, 120
     document = Document(Performance((passage_of(velocity, offset),), 120.0), "x")
     mid, wav = codec().write(document, tmp_path / "x", {"wav": True})
     assert (mid.suffix, wav.suffix) == (".mid", ".wav")
-    with wave.open(str(wav)) as file:
-        rate = file.getframerate()
-        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(float)
+    sound, rate = heard(wav)
     soft, loud, rest = (np.abs(sound[int(s * rate) : int((s + 0.2) * rate)]) for s in (0, 1, 1.9))
     assert loud.mean() > 3 * soft.mean() > 9 * rest.mean()
-    assert loud.max() > 25_000
+    assert loud.max() > 20_000
 
 
-def test_every_drum_sounds_and_half_an_hour_is_the_most():
-    for drum in range(DRUMS):
-        velocity = np.zeros((BAR, DRUMS), np.uint8)
-        velocity[0, drum] = 100
-        one = Performance((passage_of(velocity, np.zeros((BAR, DRUMS), np.int8)),))
-        assert np.abs(synthesised(one, 120, Path("x.wav"))).max() > 0.02
-    long = np.zeros((BAR * 2000, DRUMS), np.uint8)
-    endless = Performance((passage_of(long, long.astype(np.int8)),))
-    with pytest.raises(FileError, match="over 1800 s"):
-        synthesised(endless, 120, Path("x.wav"))
+def test_every_drum_sounds_and_a_rest_at_the_end_is_kept(tmp_path):
+    velocity = np.zeros((BAR * 2, DRUMS), np.uint8)
+    velocity[:DRUMS] = np.eye(DRUMS, dtype=np.uint8) * 100
+    one = Performance((passage_of(velocity, np.zeros((BAR * 2, DRUMS), np.int8)),))
+    _, wav = codec().write(Document(one, "x"), tmp_path / "x", {"wav": True})
+    sound, rate = heard(wav)
+    for step in range(DRUMS):
+        assert np.abs(sound[int(step * rate / 8) :][: rate // 8]).max() > 200, step
+    assert len(sound) / rate >= 4
 
 
 def test_a_page_shows_loud_hits_darker_and_late_ones_further_right(tmp_path):

@@ -213,11 +213,20 @@ def test_options_of_writing(codec, tmp_path):
     signature = midi.time_signature_changes[0]
     assert (signature.numerator, signature.denominator) == (3, 4)
     with wave.open(str(paths[1])) as sound:
-        assert (sound.getsampwidth(), sound.getnchannels(), sound.getframerate()) == (2, 1, 44100)
+        assert (sound.getsampwidth(), sound.getnchannels(), sound.getframerate()) == (2, 2, 44100)
         samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
-    # The last note dies away within a second.
-    assert 0 <= len(samples) / 44100 - 8 * 60 / 90 / 4 <= 1.01
-    assert 20_000 < np.abs(samples).max() <= 32_767
+    # The rests behind the last note are kept; what sounds on dies away within two seconds.
+    assert 0 <= len(samples) / 2 / 44100 - 24 * 60 / 90 / 4 <= 2.01
+    assert 5_000 < np.abs(samples).max() <= 32_767
+
+
+def test_a_soundfont_of_the_users_that_is_none(codec, tmp_path):
+    (tmp_path / "my.sf2").write_bytes(b"RIFF" + bytes(40))
+    document = Document(melody(("3/4", filled(24, (0, 41)))), "tune")
+    options = {"wav": True, "soundfont": str(tmp_path / "my.sf2")}
+    with pytest.raises(FileError, match=r"my\.sf2 is no soundfont"):
+        codec.write(document, tmp_path / "tune", options)
+    assert not (tmp_path / "tune.wav").exists()
 
 
 def test_the_tunes_own_tempo_without_an_option(codec, tmp_path):

@@ -14,6 +14,7 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.errors import FileError
 from aeplug.interfaces import DataShape, Document, Raw
+from aeplug_audio.rendering import write_notes
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
 from aeplug_music.drums.performance import (
     Passage,
@@ -23,11 +24,11 @@ from aeplug_music.drums.performance import (
     windows_of,
 )
 from aeplug_music.drums.sheet import draw_page, small_grid
-from aeplug_music.drums.sound import synthesised
 from aeplug_music.drums.window_form import GIVEN_VALUES, VALUES, bars_of, bits_of
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
+from aeplug_music.metres import STEPS_PER_QUARTER
 from aeplug_music.midi import read_midi
-from aeplug_music.writing import write_midi, write_sound
+from aeplug_music.writing import notes_in, write_midi
 
 #: Of every hit of a model that knows none.
 VELOCITY = 100
@@ -123,7 +124,8 @@ class DrumCodec:
         Args:
             document: the performance.
             stem: path without suffix.
-            options: ``tempo`` in quarters a minute (0 or None: the performance's own), ``wav``.
+            options: ``tempo`` in quarters a minute (0 or None: the performance's own), ``wav``,
+                ``soundfont`` for that.
 
         Raises:
             FileError: a file cannot be written.
@@ -131,10 +133,12 @@ class DrumCodec:
         performance: Performance = document.content
         bpm = float(options.get("tempo") or performance.bpm)
         written = [stem.with_name(stem.name + ".mid")]
-        write_midi(to_pretty_midi(performance, document.name, bpm), written[0])
+        midi = to_pretty_midi(performance, document.name, bpm)
+        write_midi(midi, written[0])
         if options.get("wav"):
             written.append(stem.with_name(stem.name + ".wav"))
-            write_sound(synthesised(performance, bpm, written[1]), written[1])
+            end = performance.steps * 60 / bpm / STEPS_PER_QUARTER
+            write_notes(notes_in(midi), written[1], options.get("soundfont"), end)
         return written
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:

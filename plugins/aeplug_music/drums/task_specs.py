@@ -22,6 +22,12 @@ CODEC = CodecSpec(
             maximum=1000,
         ),
         OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
+        OptionSpec(
+            "soundfont",
+            "str",
+            None,
+            "an .sf2 that plays the .wav, in place of the one that comes along",
+        ),
     ),
 )
 DATASET = DatasetSpec(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,13 @@ from torch import Tensor
 
 from aeplug.console import Progress
 from aeplug.errors import ConfigError
-from aeplug.fitted_priors import SEQUENCE
+from aeplug.fitted_priors import SEQUENCE, STYLE
 from aeplug.interfaces import Batch, Document, Sampling, SequencedCodec
 
 if TYPE_CHECKING:
     from aeplug.generation import Model
     from aeplug.sequence_prior import SequencePrior
+    from aeplug.style_prior import StylePrior
 
 #: A document's draws are of a generator of its own, so that it is the same however many are made.
 _APART = 1_000_003
@@ -53,7 +53,7 @@ def composed_documents(
             here = {name: value[number : number + 1] for name, value in classes.items()}
             made = []
             knobs = _own(model, sampling, seed, number)
-            for piece in prior.pieces(model, pieces, here, knobs, _spread(sampling)):
+            for piece in prior.pieces(model, pieces, here, knobs, style=_style(model)):
                 made.append(piece.data)
                 progress.update(number * pieces + len(made))
             each = {name: value.expand(pieces) for name, value in here.items()}
@@ -98,10 +98,10 @@ def continued_documents(
                 pieces,
                 here,
                 _own(model, sampling, seed, number),
-                _spread(sampling),
                 mean,
                 batch.cond,
                 list(batch.target),
+                style=_style(model),
             )
             for piece in going_on:
                 made.append(piece.data)
@@ -123,13 +123,18 @@ def sequence_prior(model: Model) -> SequencePrior:
     return prior
 
 
+def _style(model: Model) -> StylePrior | None:
+    """Of a model that was adapted, what its new pieces are drawn from."""
+    if model.default_prior != STYLE:
+        return None
+    found: Any = model.fitted_prior(STYLE)
+    style: StylePrior = found
+    return style
+
+
 def _own(model: Model, sampling: Sampling, seed: int, number: int) -> Sampling:
     generator = model.generator((seed * _APART + number) % 2**63)
     return replace(sampling, generator=generator)
-
-
-def _spread(sampling: Sampling) -> float:
-    return math.sqrt(sampling.temperature)
 
 
 def _check(count: int, pieces: int) -> None:

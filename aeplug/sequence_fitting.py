@@ -26,8 +26,8 @@ from aeplug.gaussian_mixture import fit
 from aeplug.interfaces import Dataset, Sampling
 from aeplug.plugins import active
 from aeplug.sequence_critic import Critic
-from aeplug.sequence_network import Read, SequenceNetwork
-from aeplug.sequence_prior import SequencePrior
+from aeplug.sequence_network import SAME, Read, SequenceNetwork
+from aeplug.sequence_prior import SequencePrior, spreads
 from aeplug.sequences import LONGEST, Documents, Sequences, latent_sequences
 from aeplug.tensor_model import TensorModel
 
@@ -248,6 +248,7 @@ class _Fitting:
 
     def fit_critic(self, data: list[Sequences], held_out: Sequences | None, passes: int) -> None:
         self.network.eval().requires_grad_(False)
+        others = [self.others(data, number) for number in range(len(data))]
         share = CANDIDATES_FOR / sum(len(one.mean) for one in data)
         tried = [self.candidates(one, share) for one in data]
         judged = self.candidates(held_out, 1.0) if held_out is not None else None
@@ -258,7 +259,8 @@ class _Fitting:
                 self.critic.train()
                 which = number % len(data)
                 for chosen in data[which].batches(self.pieces, self.draws):
-                    odds = self.judge(data[which].padded(chosen), tried[which])
+                    documents = data[which].padded(chosen)
+                    odds = self.judge(documents, tried[which], others[which], altered=True)
                     progress.update(training.done + 1)
                     training.step(_classified(odds))
                 if judged is None:
@@ -287,6 +289,7 @@ class _Fitting:
         known = torch.zeros(len(found), dtype=torch.bool, device=found.device)
         temperature = model.spec.temperature
         sampling = Sampling(temperature, generator=self.noise)
+        spread = spreads(temperature, CANDIDATES).to(model.device)
         with Progress(len(sequences), "documents") as progress:
             done = 0
             for chosen in sequences.batches(PIECES):
@@ -296,7 +299,7 @@ class _Fitting:
                 new &= torch.rand(new.shape, device=new.device, generator=self.noise) < share
                 with self.autocast():
                     density = network.density(read)
-                z = density.draw(CANDIDATES, math.sqrt(temperature), self.noise)[new]
+                z = density.draw(CANDIDATES, spread, self.noise)[new]
                 cond = {
                     name: classes[new].repeat_interleave(CANDIDATES)
                     for name, classes in documents.cond.items()
@@ -310,17 +313,42 @@ class _Fitting:
                 progress.update(done)
         return {"mean": found, "known": known}
 
-    def judge(self, documents: Documents, tried: Mapping[str, Tensor]) -> Tensor:
+    def others(self, data: list[Sequences], number: int) -> Tensor | None:
+        """The pieces ``(N, D)`` of the same documents, altered otherwise; None where none are.
+
+        What makes them unfit is only what a document has as a whole, as tunes have a key.
+        """
+        if len(data) < 2:
+            return None
+        mean, other = data[number].mean, data[number - 1].mean
+        distance = ((mean - other) / self.network.noise).square().sum(1) / 2
+        # Here and there two alterations are the same: then it is no other.
+        return torch.where((distance > SAME)[:, None], other, torch.nan)
+
+    def judge(
+        self,
+        documents: Documents,
+        tried: Mapping[str, Tensor],
+        other: Tensor | None = None,
+        *,
+        altered: bool = False,
+    ) -> Tensor:
         """Log-odds ``(n, 1 + C)`` of real pieces, first, and candidates, where there are any."""
-        network = self.network
-        where = documents.real & tried["known"][documents.rows]
+        network, rows = self.network, documents.rows
+        where = documents.real & tried["known"][rows]
         with torch.no_grad():
-            read, _ = self.read(documents)
-        candidates = torch.cat(
-            [documents.mean.unsqueeze(2), tried["mean"][documents.rows].float()], 2
-        )
+            read, _ = self.read(documents, altered=altered)
+        candidates = [documents.mean.unsqueeze(2), tried["mean"][rows].float()]
+        if other is not None:
+            # Nothing before tells the first piece's key from another.
+            differs = other[rows].isfinite().all(-1, keepdim=True)
+            differs[:, 0] = False
+            another = torch.where(differs, other[rows], candidates[1][:, :, 0])
+            candidates.append(another.unsqueeze(2))
         with self.autocast():
-            odds = self.critic(read, network.scaled(documents.mean), network.scaled(candidates))
+            odds = self.critic(
+                read, network.scaled(documents.mean), network.scaled(torch.cat(candidates, 2))
+            )
         found: Tensor = odds[where]
         return found
 

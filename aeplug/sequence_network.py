@@ -225,11 +225,16 @@ class Components:
         return found - self.spread.log().sum()
 
     def draw(
-        self, count: int, spread: float, generator: torch.Generator | None, places: int = 0
+        self,
+        count: int,
+        spread: float | Tensor,
+        generator: torch.Generator | None,
+        places: int = 0,
     ) -> Tensor:
         """``count`` draws for each of the last ``places`` (0: all), ``(B, places, count, D)``.
 
-        ``spread`` scales a draw's distance from the middle of its component.
+        ``spread`` scales a draw's distance from the middle of its component: of all, or of each,
+        ``(count, 1)``.
         """
         weights, mean, deviation, around = (
             one[:, -places:] for one in (self.weights, self.mean, self.deviation, self.around)

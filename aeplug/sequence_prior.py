@@ -9,6 +9,7 @@ not from what was meant; a piece that returns is the earlier one, note for note.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +22,24 @@ from aeplug.interfaces import Sampling
 from aeplug.sequence_critic import Critic
 from aeplug.sequence_network import SequenceNetwork
 from aeplug.sequences import LONGEST
+from aeplug.style_prior import StylePrior
 from aeplug.tensor_model import TensorModel
 
 #: Candidates that are decoded for each new piece.
-CANDIDATES = 32
+CANDIDATES = 64
+#: How far they lie from the middle of their component: from this share of what the temperature
+#: says, where they are coherent and dull, to all of it, where they are neither.
+NEAREST = 0.5
 _NETWORK, _CRITIC = "network.", "critic."
+
+
+def spreads(temperature: float, count: int) -> Tensor:
+    """Distances of ``count`` candidates from the middle of their component, float32 ``(count, 1)``.
+
+    The greatest, sqrt(temperature), is that of a Gaussian to the power of 1 / temperature.
+    """
+    share = torch.linspace(NEAREST, 1.0, count) if count > 1 else torch.ones(1)
+    return (math.sqrt(temperature) * share).unsqueeze(1)
 
 
 @dataclass(frozen=True)
@@ -113,11 +127,11 @@ class SequencePrior:
         count: int,
         cond: Mapping[str, Tensor],
         sampling: Sampling,
-        spread: float,
         before: Tensor | None = None,
         before_cond: Mapping[str, Tensor] | None = None,
         before_data: Sequence[Tensor] = (),
         candidates: int = CANDIDATES,
+        style: StylePrior | None = None,
     ) -> Iterator[Piece]:
         """``count`` pieces of one document, in order.
 
@@ -126,14 +140,15 @@ class SequencePrior:
             count: pieces to come; the document is planned to end with the last.
             cond: classes of what comes, int64 ``(1,)`` each.
             sampling: how to decode; its generator is of all draws.
-            spread: of new latents' distance from the middle of their component.
             before: means of the pieces that are there already, ``(P, D)``.
             before_cond: their classes, int64 ``(P,)``.
             before_data: the pieces themselves, as the decoder would give them.
             candidates: decoded for each new piece; 1: the first is taken.
+            style: new pieces are drawn from it; which of them fits, is still the critic's to say.
         """
         network, generator = self.network, sampling.generator
         size = len(network.middle)
+        spread = spreads(sampling.temperature, candidates).to(network.middle.device)
         given = network.middle.new_zeros(0, size) if before is None else before
         whole = torch.tensor([len(given) + count], device=given.device)
         classes = {
@@ -156,14 +171,17 @@ class SequencePrior:
                 data.append(data[chosen])
                 yield Piece(data[chosen], chosen)
                 continue
-            z = network.density(read).draw(candidates, spread, generator, places=1)[0, 0]
             repeated = {name: one.expand(candidates) for name, one in cond.items()}
+            if style is not None:
+                z = style.prior(candidates, float(spread[-1]), generator, repeated)
+            else:
+                z = network.density(read).draw(candidates, spread, generator, places=1)[0, 0]
             decoded = model.decode(z, repeated, sampling)
             means = model.encode(decoded, repeated)["mean"].float()
             number = 0
             if candidates > 1:
                 scaled, tried = network.scaled(mean), network.scaled(means)[None, None]
-                odds = self.critic(read, scaled, tried)[0, 0]
+                odds = self.critic(read, scaled, tried)[0, 0] / sampling.temperature
                 number = int(torch.multinomial(odds.softmax(0), 1, generator=generator))
             given = torch.cat([given, means[number : number + 1]])
             data.append(decoded[number])

@@ -1,0 +1,198 @@
+"""Whole tunes: cut to their end, kept where they go on, put back what windows leave out, drawn."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aeplug.config import PartConfig
+from aeplug.errors import ConfigError, DataError, FileError
+from aeplug.interfaces import Document
+from aeplug_music.codec import MelodyCodec
+from aeplug_music.dataset import MelodyDataset, melody_shape
+from aeplug_music.melody import HOLD, PITCH_OFFSET
+from aeplug_music.score import Melody, Passage
+from aeplug_music.systems import systems_of
+from aeplug_music.tunes import tune_windows
+
+METRES = ("4/4", "3/4", "6/8")
+SHAPE = melody_shape(2, METRES)
+
+
+@pytest.fixture
+def codec() -> MelodyCodec:
+    return MelodyCodec(PartConfig(), SHAPE)
+
+
+def bar(first: int, steps: int = 16) -> np.ndarray:
+    """A bar of quarters upwards from a pitch."""
+    tokens = np.zeros(steps, np.uint8)
+    tokens[::4] = first + np.arange(-(-steps // 4)) - PITCH_OFFSET
+    return tokens
+
+
+def tune(*firsts: int, metre: str = "4/4") -> Melody:
+    steps = {"4/4": 16, "3/4": 12, "6/8": 12, "5/4": 20}[metre]
+    return Melody((Passage(metre, np.concatenate([bar(one, steps) for one in firsts])),), 90.0)
+
+
+def written(codec: MelodyCodec, melody: Melody, stem: Path) -> Path:
+    (path,) = codec.write(Document(melody, stem.name), stem, {})
+    return path
+
+
+FORM = (60, 62, 60, 64, 60, 62, 60, 67)
+
+
+class TestPassage:
+    def test_windows_end_with_the_tune(self, codec):
+        raw = codec.passage(Document(tune(50, *FORM), "odd"))
+        rows = raw["tokens"].numpy()
+        assert [int(row[0]) + PITCH_OFFSET for row in rows] == [60, 60, 60, 60]
+        assert [int(row[16]) + PITCH_OFFSET for row in rows] == [62, 64, 62, 67]
+        even = codec.passage(Document(tune(*FORM), "even"))
+        assert torch.equal(raw["tokens"], even["tokens"])
+
+    def test_a_note_held_into_the_first_window_begins_in_it(self, codec):
+        melody = tune(50, 60, 62)
+        melody.passages[0].tokens[16] = HOLD
+        raw = codec.passage(Document(melody, "tied"))
+        assert int(raw["tokens"][0, 0]) == 50 + 3 - PITCH_OFFSET
+
+    def test_of_every_passage_in_a_metre_that_is_learnt(self, codec):
+        parts = (tune(60, 62, 64), tune(70, 71, metre="5/4"), tune(72, 74, metre="3/4"))
+        melody = Melody(tuple(one.passages[0] for one in parts))
+        raw = codec.passage(Document(melody, "mixed"))
+        assert raw["metre"].tolist() == [0, METRES.index("3/4")]
+        with pytest.raises(FileError, match="has no 2 bars in 4/4, 3/4, 6/8"):
+            codec.passage(Document(Melody(melody.passages[1:2]), "five"))
+        with pytest.raises(FileError, match="has no 2 bars"):
+            codec.passage(Document(tune(60), "one bar"))
+
+    def test_a_tune_is_kept_note_for_note_where_it_goes_on(self, codec):
+        melody = tune(*FORM)
+        melody.passages[0].tokens[-4:] = HOLD  # the last note is held to the end
+        more = codec.passage(Document(tune(72, 74), "more"))
+        found = codec.followed(
+            Document(melody, "x"), more["tokens"], {"metre": more["metre"]}
+        ).content
+        assert found.bpm == 90
+        assert np.array_equal(found.tokens[: melody.steps], melody.tokens)
+        assert np.array_equal(found.tokens[melody.steps :], tune(72, 74).tokens)
+
+    def test_bars_are_whole_windows(self, codec):
+        assert codec.pieces_of({"bars": 64}) == 32
+        assert codec.pieces_of({"bars": None}) == codec.pieces_of({}) == 0
+        with pytest.raises(ConfigError, match=r"--bars 63: .* 2 bars at a time; 64 is the next"):
+            codec.pieces_of({"bars": 63})
+
+
+class TestSequences:
+    @pytest.fixture
+    def folder(self, codec, tmp_path) -> Path:
+        """Ten tunes of a form in which most bars return, each in bars of its own."""
+        folder = tmp_path / "tunes"
+        folder.mkdir()
+        for number in range(10):
+            firsts = [one - 3 * (number % 5) + (number // 5) * (one - 60) for one in FORM]
+            written(codec, tune(*firsts), folder / f"{number}")
+        return folder
+
+    def test_repeated_windows_are_put_back(self, folder):
+        dataset = MelodyDataset(MelodyDataset.Config(path=str(folder), metres=METRES))
+        raw, counts = dataset.sequences("all", None)
+        assert counts.tolist() == [4] * 10
+        assert len(raw["tokens"]) == len(raw["metre"]) == 40
+        first = raw["tokens"].view(10, 4, -1)
+        assert torch.equal(first[:, 0], first[:, 2])
+        assert len(dataset.sequences("train", None)[1]) == 10
+        with pytest.raises(DataError, match="too few, or too much alike, to hold any out"):
+            dataset.sequences("val", None)
+        with pytest.raises(DataError, match="no split 'dev'"):
+            dataset.sequences("dev", None)
+
+    def test_with_draws_each_tune_is_in_a_key_of_its_own(self, folder):
+        dataset = MelodyDataset(MelodyDataset.Config(path=str(folder), metres=METRES))
+        plain = dataset.sequences("all", None)[0]["tokens"].view(10, -1).int()
+        moved, again = (
+            dataset.sequences("all", torch.Generator().manual_seed(1))[0]["tokens"].view(10, -1)
+            for _ in range(2)
+        )
+        by = [set((m - p)[p > 1].tolist()) for m, p in zip(moved.int(), plain, strict=True)]
+        assert all(len(one) == 1 for one in by), "a tune is moved as a whole"
+        assert len(set().union(*by)) > 2
+        assert torch.equal(moved, again)
+
+    def test_members_of_a_zip_whose_name_has_the_mark(self, codec, tmp_path):
+        path = written(codec, tune(*FORM), tmp_path / "one")
+        odd = tmp_path / "a!b.zip"
+        with zipfile.ZipFile(odd, "w") as archive:
+            archive.write(path, "x/one.mid")
+        _, counts = tune_windows([f"{odd}!x/one.mid", str(path)], SHAPE)
+        assert counts.tolist() == [4, 4]
+
+    def test_a_built_folder_reads_its_files_again_and_says_if_they_are_gone(self, folder, tmp_path):
+        from aeplug_music.build import build_melodies
+
+        out = tmp_path / "built"
+        out.mkdir()
+        build_melodies([str(folder)], out, 1, lambda done, total: None)
+        dataset = MelodyDataset(MelodyDataset.Config(path=str(out), metres=METRES))
+        assert dataset.sequences("all", None)[1].tolist() == [4] * 10
+        (folder / "3.mid").unlink()
+        with pytest.raises(DataError, match=r"read from their files again, but .*3.mid is no long"):
+            dataset.sequences("all", None)
+        (folder / "3.mid").write_bytes(b"nothing")
+        with pytest.raises(DataError, match=r"3.mid cannot be"):
+            dataset.sequences("all", None)
+
+
+class TestPage:
+    def test_lines_of_bars_that_know_which_were_there_before(self):
+        melody = tune(*FORM)
+        lines = systems_of(melody, 3)
+        assert [one.first for one in lines] == [0, 3, 6]
+        assert [bar for one in lines for bar in one.earlier] == [0, 1, 0, 3, 0, 1, 0, 7]
+        assert np.array_equal(np.concatenate([one.melody.tokens for one in lines]), melody.tokens)
+
+    def test_a_bar_of_rests_returns_nowhere(self):
+        rest = np.zeros(16, np.uint8)
+        melody = Melody((Passage("4/4", np.concatenate([rest, bar(60), rest])),))
+        melody.passages[0].tokens[32] = 1
+        assert systems_of(melody, 8)[0].earlier == (-1, 1, -1)
+
+    def test_a_long_tune_takes_several_lines(self, codec, tmp_path):
+        from PIL import Image
+
+        long = Document(tune(*(FORM * 8)), "long")
+        codec.sheet([("", [long])], tmp_path / "long.png", "64 bars")
+        codec.sheet([("", [Document(tune(*(FORM * 4)), "32")])], tmp_path / "short.png", "32")
+        long_page, short_page = (
+            Image.open(tmp_path / f"{name}.png").size for name in ("long", "short")
+        )
+        assert long_page[1] > 2 * short_page[1] and long_page[0] < short_page[0]
+
+
+class TestShipped:
+    def test_a_tune_of_64_bars_has_a_form_and_a_key(self, aeplug_model):
+        from aeplug.interfaces import Sampling
+        from aeplug_music.structure import self_similarity
+
+        documents = aeplug_model.sample_documents(3, 1, Sampling(0.5), {"metre": "6/8"}, "", 32)
+        tokens = [one.content.tokens for one in documents]
+        assert [len(one) for one in tokens] == [64 * 12] * 3
+        apart = aeplug_model.sample_documents(3, 1, Sampling(0.5), {"metre": "6/8"}, "own", 32)
+        lag = slice(7, 8)
+        whole = self_similarity(tokens, 12, lags=8)[lag]
+        alone = self_similarity([one.content.tokens for one in apart], 12, lags=8)[lag]
+        assert whole > alone + 0.2
+
+    @pytest.fixture(scope="class")
+    def aeplug_model(self):
+        from aeplug.loading import load_model
+
+        return load_model("melody-2bar", device="cpu")

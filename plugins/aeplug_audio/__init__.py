@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from aeplug import CodecSpec, DatasetSpec, TaskSpec, hookimpl
 from aeplug_audio import task_specs
+
+if TYPE_CHECKING:
+    import click
 
 
 @hookimpl
@@ -24,3 +28,11 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
 def aeplug_tasks() -> Iterable[TaskSpec]:
     """Sounds."""
     yield from task_specs.TASKS
+
+
+@hookimpl
+def aeplug_commands(cli: click.Group) -> None:
+    """What is done with sound."""
+    from aeplug_audio.play_command import play
+
+    cli.add_command(play)

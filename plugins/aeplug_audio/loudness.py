@@ -53,7 +53,7 @@ class Loudness:
             self._filters[number] = ((over, under), state)
         found = np.concatenate([self._rest, weighted])
         steps = len(found) // self._step
-        whole = found[: steps * self._step].reshape(steps, self._step, -1)
+        whole = found[: steps * self._step].reshape(steps, self._step, found.shape[1])
         self._powers += np.square(whole).mean(1).sum(1).tolist()
         self._rest = found[steps * self._step :]
 

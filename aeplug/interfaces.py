@@ -471,7 +471,9 @@ class Codec(Protocol):
     """``factory(config, shape)``: files <-> documents <-> the pieces a model takes.
 
     A piece is one item of the model (an image, a window of bars, a tile). All but ``sheet`` may be
-    called from several threads at once.
+    called from several threads at once. One that can take files for different things also has
+    ``asked(options) -> Codec``: itself, for files that are what its options say, by name with
+    hyphens (``{"bpm": 96.0}``).
     """
 
     def read(self, path: Path) -> Document:

@@ -104,7 +104,7 @@ class TensorModel:
     @property
     def default_prior(self) -> str:
         """What ``sample`` and ``vary`` draw from unless told; empty: the latent part's own."""
-        return str(self.header.get(DEFAULT_PRIOR, ""))
+        return str(self.header.get(DEFAULT_PRIOR, self.spec.prior))
 
     def require(self, verb: str, prior: str = "") -> None:
         """Check that the model can do what it is asked to, by a prior of this name.
@@ -241,14 +241,15 @@ class TensorModel:
         top_p: float = 1.0,
         greedy: bool = False,
         prior: str = "",
+        spread: float | None = None,
     ) -> Tensor:
         """Draw new items, ``(count, *shape.target)``; the same seed gives the same items.
 
         Args:
             count: how many.
             seed: of every draw.
-            temperature: T above 0, 1 is the model's own; by default the task's. The prior gets the
-                standard deviation sqrt(T), the logits of tokens are divided by T.
+            temperature: T above 0, 1 is the model's own; by default the task's. The logits of
+                tokens are divided by T.
             cond: condition's name -> class.
             top_k: see :class:`aeplug.interfaces.Sampling`, like ``top_p`` and ``greedy``.
             top_p: see there.
@@ -256,7 +257,10 @@ class TensorModel:
             prior: what latents are drawn from: ``own``, the latent part's; ``standard``, N(0, 1);
                 ``gaussian`` or ``gmm``, fitted to the embeddings of the training split (see
                 :meth:`fit_prior`), where need be now; ``style``, of a model that was adapted. By
-                default that, of others their own.
+                default that, of others what their task says.
+            spread: factor of the latents' distance from the middle of the prior; by default the
+                task's, or where it has none sqrt(T): the whole model is then tempered,
+                p(z)^(1/T) p(x|z)^(1/T).
 
         Raises:
             ConfigError: the model has no prior, or none of this name.
@@ -269,9 +273,10 @@ class TensorModel:
         if not temperature > 0:
             raise ConfigError(f"temperature {temperature}: expected above 0")
         generator = self.generator(seed)
-        # The whole model is tempered, p(z)^(1/T) p(x|z)^(1/T): a Gaussian then has the standard
-        # deviation sqrt(T), and logits are divided by T.
-        spread = math.sqrt(temperature)
+        if spread is None:
+            spread = self.spec.spread
+        if spread is None:
+            spread = math.sqrt(temperature)
         # In whole batches, also where fewer are asked for: draws depend on a tensor's size, and
         # the first items shall be the same however many follow.
         starts = range(0, count, BATCH)
@@ -364,20 +369,20 @@ class TensorModel:
         return torch.Generator(self.device).manual_seed(seed)
 
     def asked(self: AnyModel, options: Mapping[str, Any]) -> AnyModel:
-        """The same model, taking files for what options of its task say; itself where none does.
+        """The same model, taking files for what options of its task or codec say.
 
         Args:
-            options: by name with hyphens; those that its preparation does not know are passed
-                over.
+            options: by name with hyphens; those that neither its preparation nor its codec knows
+                are passed over.
 
         Raises:
-            ConfigError: a value that the preparation does not admit.
+            ConfigError: a value that one of them does not admit.
         """
-        asked = getattr(self.prepare, "asked", None)
-        if asked is None:
-            return self
         found = copy.copy(self)
-        found.prepare = asked(options)
+        for name in ("prepare", "codec"):
+            asked = getattr(getattr(self, name), "asked", None)
+            if asked is not None:
+                setattr(found, name, asked(options))
         return found
 
     # Files as batches

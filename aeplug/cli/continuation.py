@@ -54,6 +54,7 @@ def continue_(
     loaded, out = open_model(model, "continue", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = given_options(loaded, "continue", values)
+    loaded = loaded.asked(options)
     length = length_of(loaded, pieces, options) or PIECES
     original = loaded.read(Path(input))
     to = conditions_of(cond, loaded)

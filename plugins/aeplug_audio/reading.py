@@ -12,15 +12,13 @@ import numpy.typing as npt
 
 from aeplug.errors import FileError
 
-#: What a codec that reads recordings takes.
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 #: Samples a second that everything behind works at, and the rates that are read.
 RATE = 22_050
 SLOWEST, FASTEST = 8_000, 192_000
 #: Frames read at once.
 BLOCK = 1 << 16
-#: Seconds: longest and shortest recording, and the former in words.
-LONGEST, SHORTEST = 3 * 3600, 0.2
+#: Seconds: longest and shortest recording.
+LONGEST, SHORTEST = 3600, 0.2
 #: The loudest sample of what counts as silence.
 SILENT = 1e-4
 #: Share of samples at full scale from which a recording counts as clipped.
@@ -72,7 +70,7 @@ class Recording:
 
         Raises:
             FileError: it cannot be read, or is damaged, empty, silent, shorter than 0.2 s or
-                longer than three hours, or holds what is no number.
+                longer than an hour, or holds what is no number.
         """
         import soundfile
         import soxr
@@ -90,7 +88,7 @@ class Recording:
                 while len(block := _next(file)):
                     frames += len(block)
                     if frames > LONGEST * file.samplerate:
-                        raise FileError(f"longer than {LONGEST // 3600} hours")
+                        raise FileError(f"longer than {LONGEST // 60} minutes")
                     largest = np.abs(block).max()
                     if not np.isfinite(largest):
                         raise FileError(f"samples that are no numbers, at {_second(frames, file)}")

@@ -17,6 +17,7 @@ from aeplug import (
 )
 from aeplug_music.attribute_specs import ATTRIBUTES
 from aeplug_music.drums import task_specs as drums
+from aeplug_music.recordings import RECORDING_SUFFIXES, recording_options
 
 #: What `aeplug evaluate` asks of a melody task.
 _EVALUATION = (
@@ -45,8 +46,8 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
     yield CodecSpec(
         "midi",
         "aeplug_music.codec:MelodyCodec",
-        "melodies from MIDI; with the extra 'scores' from ABC and MusicXML",
-        suffixes=(".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl"),
+        "melodies from MIDI and recordings; with the extra 'scores' from ABC and MusicXML",
+        suffixes=(".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl", *RECORDING_SUFFIXES),
         options=(
             OptionSpec(
                 "tempo",
@@ -77,6 +78,7 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
                 verbs=("sample", "continue"),
                 minimum=1,
             ),
+            *recording_options(("reconstruct", "interpolate", "vary", "continue", "embed")),
         ),
     )
     yield drums.CODEC
@@ -214,6 +216,8 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "train.eval_every": 250,
         },
         temperature=0.5,
+        prior="gaussian",
+        spread=1.0,
         attributes=ATTRIBUTES,
     )
     yield from drums.TASKS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,16 @@ from aeplug_music.melody import (
     sounding_at_end,
     windows_of,
 )
-from aeplug_music.metres import METRES, STEPS_PER_QUARTER, longest_bar, window_lengths
-from aeplug_music.midi import read_midi
+from aeplug_music.metres import (
+    METRES,
+    STEPS_PER_QUARTER,
+    checked_metre,
+    longest_bar,
+    window_lengths,
+)
+from aeplug_music.midi import Tune, read_midi
 from aeplug_music.pianoroll import draw_page, small_roll
+from aeplug_music.recordings import RECORDED_METRE, RECORDING_SUFFIXES
 from aeplug_music.score import Melody, Passage, melody_of
 from aeplug_music.scores import SCORE_SUFFIXES, read_score
 from aeplug_music.writing import notes_in, to_pretty_midi, write_midi
@@ -45,9 +53,24 @@ class MelodyCodec:
         self.width = shape.target[0]
         self.bars = self.width // longest_bar(self.metres)
         self._lengths = window_lengths(self.metres, self.bars)
+        self._bpm: float | None = None
+        self._metre = RECORDED_METRE
+
+    def asked(self, options: Mapping[str, Any]) -> MelodyCodec:
+        """The same codec, taking recordings to be as fast as ``bpm``, and in ``metre``.
+
+        Raises:
+            ConfigError: no melody is modelled in such a metre.
+        """
+        found = copy.copy(self)
+        found._bpm = options.get("bpm") or None
+        found._metre = checked_metre(options.get("metre") or RECORDED_METRE)
+        return found
 
     def read(self, path: Path) -> Document:
-        """The melody of a file: MIDI, and with the extra ``scores`` also ABC and MusicXML.
+        """The melody of a file: MIDI, a recording, with the extra ``scores`` ABC and MusicXML.
+
+        Of a recording one line says on stderr what was heard.
 
         Raises:
             FileError: it is no music, or holds no melody.
@@ -55,11 +78,20 @@ class MelodyCodec:
         if path.is_dir():
             raise FileError(f"{path} is a folder, expected a file of music")
         try:
-            is_score = path.suffix.lower() in SCORE_SUFFIXES
-            tune = read_score(path) if is_score else read_midi(path)
-            return Document(melody_of(tune), path.stem, path)
+            return Document(melody_of(self._tune(path)), path.stem, path)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
+
+    def _tune(self, path: Path) -> Tune:
+        suffix = path.suffix.lower()
+        if suffix in SCORE_SUFFIXES:
+            return read_score(path)
+        if suffix in RECORDING_SUFFIXES:
+            # What follows sound takes a moment to import, and most files are none.
+            from aeplug_audio.transcription import read_recording
+
+            return read_recording(path, self._bpm, self._metre)
+        return read_midi(path)
 
     def split(self, document: Document) -> Raw:
         """``tokens`` uint8 ``(P, T)`` and ``metre`` int64 ``(P,)``: windows one after another.

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aeplug.errors import ConfigError
+
 STEPS_PER_QUARTER = 4
 
 #: Steps of a bar by metre. The order is part of saved models: append only.
@@ -41,6 +43,17 @@ def longest_bar(metres: Sequence[str]) -> int:
 def window_lengths(metres: Sequence[str], bars: int) -> tuple[int, ...]:
     """Steps of a window of ``bars`` bars in each of ``metres``, in their order."""
     return tuple(STEPS_PER_BAR[metre] * bars for metre in metres)
+
+
+def checked_metre(metre: str) -> str:
+    """The time signature, if it is one that melodies are modelled in.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if metre not in STEPS_PER_BAR:
+        raise ConfigError(f"metre {metre}: expected one of {', '.join(STEPS_PER_BAR)}")
+    return metre
 
 
 def parts(metre: str) -> tuple[int, int]:

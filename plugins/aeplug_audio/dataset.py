@@ -18,8 +18,8 @@ from aeplug.datasets import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape, Raw
 from aeplug_audio.families import FAMILIES, family_of
-from aeplug_audio.reading import SUFFIXES
 from aeplug_audio.splitting import SPLITS, split_of
+from aeplug_audio.task_specs import SUFFIXES
 from aeplug_audio.windows import stored, windows_of
 
 ARRAY, INDEX = "frames.npy", "notes.json"

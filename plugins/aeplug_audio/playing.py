@@ -13,8 +13,8 @@ import numpy as np
 
 from aeplug.errors import FileError
 from aeplug_audio.notes import Note
-from aeplug_audio.reading import SUFFIXES
 from aeplug_audio.rendering import write_notes
+from aeplug_audio.task_specs import SUFFIXES
 from aeplug_music.midi import Tune, read_midi, seconds_at
 
 MUSIC = (".mid", ".midi")

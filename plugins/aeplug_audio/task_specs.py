@@ -6,11 +6,14 @@ from typing import Any
 
 from aeplug import CodecSpec, DatasetSpec, OptionSpec, TaskSpec
 
+#: Of files of sound.
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+
 CODEC = CodecSpec(
     "sound",
     "aeplug_audio.sound_codec:SoundCodec",
     "sounds as log-mel spectrograms, and back by Griffin-Lim",
-    suffixes=(".wav", ".flac", ".ogg", ".mp3"),
+    suffixes=SUFFIXES,
 )
 
 DATASET = DatasetSpec(

@@ -34,7 +34,7 @@ from aeplug.tensor_model import TensorModel
 #: Share of the posteriors' noise in what the density is of.
 NOISE = 0.5
 #: Pieces that are looked at in training, of the network and of the critic.
-SEEN, CRITIC_SEEN = 800_000, 250_000
+SEEN, CRITIC_SEEN = 800_000, 420_000
 #: Most and least passes through the documents.
 PASSES = (4, 60)
 #: Times that the documents are encoded, each time altered as a whole.

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,34 +20,13 @@ import numpy.typing as npt
 from aeplug.building import BuildReport, Skipped
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug_audio.dataset import ARRAY, FORMAT, INDEX
-from aeplug_audio.notes import Note
-from aeplug_audio.reading import RATE
-from aeplug_audio.sampler import SoundfontVoices
+from aeplug_audio.note_windows import Asked, rendered
 from aeplug_audio.soundfont import default_soundfont, open_soundfont
-from aeplug_audio.spectrogram import HOP, frames_of
 from aeplug_audio.splitting import SPLITS, split_of
-from aeplug_audio.windows import FRAMES, stored
 
-#: Seconds that a note is held; it dies away in the rest of the window.
-HELD = 0.7
-#: Rate that notes are rendered at, samples a second.
-RENDERED = 44_100
-#: Loudest sample of a note at velocity 127; what there is between instruments stays.
-_GAIN = 2.0
 #: Notes that one process makes before it tells of them.
 _TOGETHER = 64
-#: A note none of whose samples is louder is none.
-_SILENT = 1e-4
-
 Stored = npt.NDArray[np.uint8]
-
-
-class Asked(NamedTuple):
-    """A note to be rendered."""
-
-    program: int
-    pitch: int
-    velocity: int
 
 
 def build_notes(
@@ -166,28 +144,9 @@ def _in_processes(
     path: Path, parts: list[list[Asked]], processes: int
 ) -> Iterator[list[Stored | None]]:
     if processes == 1 or len(parts) == 1:
-        yield from (_rendered(path, part) for part in parts)
+        yield from (rendered(path, part) for part in parts)
         return
     # Spawned: a fork would take along the threads of libraries in an unknown state.
     workers = min(processes, len(parts))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_rendered, [path] * len(parts), parts)
-
-
-def _rendered(path: Path, notes: Sequence[Asked]) -> list[Stored | None]:
-    """Each note's window, ``(1, MELS, FRAMES)``; None where nothing is heard."""
-    import soxr
-
-    voices = SoundfontVoices(open_soundfont(path))
-    length = (FRAMES - 1) * HOP
-    longest = length * RENDERED // RATE + 1
-    found: list[Stored | None] = []
-    for program, pitch, velocity in notes:
-        sound = voices.voice(Note(0, HELD, pitch, velocity, program), RENDERED, longest).mean(1)
-        if np.abs(sound).max(initial=0) < _SILENT:
-            found.append(None)
-            continue
-        heard = soxr.resample(sound * _GAIN, RENDERED, RATE)[:length].astype(np.float32)
-        frames = frames_of(np.pad(heard, (0, length - len(heard))))
-        found.append(stored(frames)[None])
-    return found
+        yield from pool.map(rendered, [path] * len(parts), parts)

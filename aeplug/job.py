@@ -1,7 +1,8 @@
 """Many files through a model: decoding, computing and encoding side by side, to be resumed.
 
 Threads decode ahead and encode behind, while others run the model, on files of one shape together
-(:mod:`aeplug.lanes`). What is on its way is bounded in number and in bytes.
+(:mod:`aeplug.lanes`). What is on its way is bounded in number and in bytes. A conversion
+(:mod:`aeplug.conversion`) has no model: what is decoded is encoded.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from aeplug.console import Progress
+from aeplug.conversion import Conversion
 from aeplug.errors import AeplugError, FileError, shortened
 from aeplug.failures import Failures, check_list, disk_full, reason_of
 from aeplug.generation import BATCH, Model
@@ -46,20 +48,20 @@ class _Stopped(Exception):
 
 
 class Job:
-    """Reconstructs files into a folder.
+    """Reconstructs or converts files into a folder.
 
     A result that is there already is kept where the journal says that it was made of this very
     input, made again where the input has changed since, and left alone where the journal does not
     know it: that file fails. A file that failed is tried again by the next run.
 
     Args:
-        model: what they go through.
+        through: the model that they go through, or the conversion.
         inputs: which files.
         out: folder of the results, and of the list of what failed
             (:class:`aeplug.failures.Failures`).
         suffix: of results, where the codec does not keep that of the input.
         options: the codec's, for writing.
-        sampling: how to decode.
+        sampling: how to decode; None: greedily.
         seed: of draws, where ``sampling`` is not greedy. Each file has draws of its own: what
             becomes of it does not depend on where a job was cut.
         overwrite: replace also what others left in ``out``; never an input.
@@ -69,29 +71,37 @@ class Job:
 
     def __init__(
         self,
-        model: Model,
+        through: Model | Conversion,
         inputs: Inputs,
         out: Path,
         suffix: str,
         options: Mapping[str, Any],
-        sampling: Sampling,
+        sampling: Sampling | None = None,
         seed: int = 0,
         overwrite: bool = False,
         keep: int = 0,
         to: Mapping[str, Any] | None = None,
     ) -> None:
-        self.model, self.codec, self.inputs, self.out = model, model.codec, inputs, out
-        self.suffix, self.options, self.sampling, self.seed = suffix, options, sampling, seed
+        self.through, self.codec, self.inputs, self.out = through, through.codec, inputs, out
+        self.suffix, self.options, self.seed = suffix, options, seed
+        self.sampling = sampling or Sampling(greedy=True)
         self.overwrite, self.keep, self.to = overwrite, keep, dict(to or {})
         self.tally = Tally()
         self.shown: list[tuple[int, Document, Document]] = []
-        self._values = VALUES if model.device.type == "cpu" else VALUES_ON_GPU
+        self._values = VALUES if through.device.type == "cpu" else VALUES_ON_GPU
         self._changed = threading.Condition()
         self._held = self._typical = self._computing = self._writing = self._shown_size = 0
         self._noted = 0
         self._halt = ""
         self._news: list[str] = []
         self._results = Results(out, overwrite)
+
+    @property
+    def model(self) -> Model:
+        """What files go through; of a job that is no conversion."""
+        if isinstance(self.through, Conversion):
+            raise TypeError(f"{self.through.identity} goes through no model")
+        return self.through
 
     def run(self) -> int:
         """Do every file that is not done; gives the number of the signal that ended it early, or 0.
@@ -152,18 +162,20 @@ class Job:
         return self._journal.done(work.place, work.source)
 
     def _identity(self) -> dict[str, Any]:
-        given = self.sampling
+        if isinstance(self.through, Conversion):
+            return {**self.through.identity, "options": dict(self.options)}
+        model, given = self.model, self.sampling
         draws = [self.seed, given.temperature, given.top_k, given.top_p]
         return {
-            "model": self.model.spec.name,
-            "weights": self.model.header.get("weights_sha256", ""),
+            "model": model.spec.name,
+            "weights": model.header.get("weights_sha256", ""),
             "settings": {
-                name: self.model.config.sections[name].as_dict() for name in ("codec", "prepare")
+                name: model.config.sections[name].as_dict() for name in ("codec", "prepare")
             },
             "options": dict(self.options),
             "draws": [] if given.greedy else draws,
             **({"to": self.to} if self.to else {}),
-            **({"latents": self.model.latents_digest} if self.model.latents_digest else {}),
+            **({"latents": model.latents_digest} if model.latents_digest else {}),
         }
 
     # The pipeline
@@ -178,7 +190,7 @@ class Job:
             Progress(self.tally.total, "files", self.tally.before) as progress,
             beside_the_model(threads) as readers,
             beside_the_model(threads) as writers,
-            Lanes(self.model.device) as lanes,
+            Lanes(self.through.device) as lanes,
         ):
 
             def compute(works: int, task: Callable[[], None]) -> None:
@@ -210,6 +222,9 @@ class Job:
                     if reading and reading[0].done():
                         ready = reading.popleft().result()
                         if ready is None:
+                            continue
+                        if isinstance(self.through, Conversion):
+                            self._hand_on(ready, ready.document, writers)
                             continue
                         if group and not self._fits(group, ready):
                             compute(len(group), partial(self._compute, group, writers))
@@ -259,8 +274,11 @@ class Job:
         try:
             path = Path(work.input.path)
             require_regular(path)
-            work.document = self.model.read(path)
-            work.rest = chunks(self.codec, work.document)
+            work.document = self.codec.read(path)
+            if isinstance(self.through, Conversion):
+                self._resize(work, work.document.size)
+                return work
+            work.rest = chunks(self.model.codec, work.document)
             work.first = next(work.rest)
             second = next(work.rest, None)
             work.rest = chain([second], work.rest) if second is not None else None
@@ -268,10 +286,13 @@ class Job:
         except Exception as error:  # whatever a codec raises is this file's reason
             self._fail(work, error)
             return None
+        self._resize(work, size)
+        return work
+
+    def _resize(self, work: Work, size: int) -> None:
         with self._changed:
             self._held += size - work.size
             work.size = self._typical = size
-        return work
 
     def _fits(self, group: list[Work], work: Work) -> bool:
         """Whether a file may go through the model together with others."""
@@ -309,7 +330,7 @@ class Job:
                 yield self.model.reconstruct_chunks([raw], sampling, self.to)[0]
 
         try:
-            self._hand_on(work, assembled(self.codec, results(), work.document), writers)
+            self._hand_on(work, assembled(self.model.codec, results(), work.document), writers)
         except _Stopped:
             pass
         except Exception as error:
@@ -336,7 +357,7 @@ class Job:
         try:
             before, after = work.document, result
             if isinstance(after, Result):
-                after = assembled(self.codec, [after], before)
+                after = assembled(self.model.codec, [after], before)
             after.name, after.suffix = os.path.basename(base), work.suffix
             written = self.codec.write(after, stem, self.options)
             tails = [path.name.removeprefix(stem.name) for path in written]

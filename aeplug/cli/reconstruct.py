@@ -19,8 +19,9 @@ from aeplug.cli.options import (
     open_model,
     sampling_of,
 )
+from aeplug.cli.outcome import told
 from aeplug.console import say
-from aeplug.errors import AeplugError, ConfigError
+from aeplug.errors import ConfigError
 from aeplug.plugins import active
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def reconstruct(
     if page and job.shown:
         _draw(job, page)
         click.echo(str(page))
-    return _told(job, out, stopped)
+    return told(job, stopped)
 
 
 def _page(page: Path, out: Path, overwrite: bool, inputs: Inputs) -> Path | None:
@@ -136,31 +137,6 @@ def _page(page: Path, out: Path, overwrite: bool, inputs: Inputs) -> Path | None
     return page
 
 
-def _told(job: Job, out: Path, stopped: int) -> int:
-    """Say what the job did; the exit code where that is no error."""
-    from aeplug.failures import FAILED
-
-    tally = job.tally
-    were = "was" if tally.before == 1 else "were"
-    before = f", {tally.before} {were} done before" if tally.before else ""
-    say(f"wrote {tally.done} of {_counted(tally.total, 'file')} to {out}{before}")
-    if stopped:
-        say("stopped; the same command goes on")
-        return 128 + stopped
-    wrong = []
-    if tally.failed:
-        wrong.append(f"{tally.failed} of {_counted(tally.total, 'file')} could not be done")
-    if tally.unlisted:
-        wrong.append(f"{_counted(tally.unlisted, 'folder')} could not be listed")
-    if wrong:
-        raise AeplugError(f"{', '.join(wrong)}, reasons in {out / FAILED}")
-    return 0
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def _draw(job: Job, page: Path) -> None:
     rows = []
     shown = sorted(job.shown, key=lambda pair: pair[0])
@@ -169,7 +145,7 @@ def _draw(job: Job, page: Path) -> None:
         rows.append(("input", [before for _, before, _ in part]))
         rows.append(("result", [after for _, _, after in part]))
     page.parent.mkdir(parents=True, exist_ok=True)
-    job.codec.sheet(rows, page, f"{job.model.spec.name}: in and out")
+    job.model.codec.sheet(rows, page, f"{job.model.spec.name}: in and out")
 
 
 COMMANDS = (reconstruct,)

@@ -34,5 +34,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
 def aeplug_commands(cli: click.Group) -> None:
     """What is done with sound."""
     from aeplug_audio.play_command import play
+    from aeplug_audio.transcribe_command import transcribe
 
     cli.add_command(play)
+    cli.add_command(transcribe)

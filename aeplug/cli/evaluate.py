@@ -17,7 +17,7 @@ DRAWS = 500
 @click.command(cls=VerbCommand)
 @click.argument("model")
 @click.option("--data", help="Files of your own, instead of the task's test split.")
-@click.option("--split", default="test", show_default=True, help="train, val or test.")
+@click.option("--split", help="train, val, test or all.  [default: test; with --data all]")
 @click.option("--items", type=click.IntRange(min=1), help="Only the first so many items.")
 @click.option("--baselines", is_flag=True, help="Simple methods on the same items, beside.")
 @click.option("--likelihood", is_flag=True, help="ELBO and log-likelihood of the items, in nats.")
@@ -42,7 +42,7 @@ DRAWS = 500
 def evaluate(
     model: str,
     data: str | None,
-    split: str,
+    split: str | None,
     items: int | None,
     baselines: bool,
     likelihood: bool,
@@ -63,7 +63,8 @@ def evaluate(
     aeplug evaluate runs/binary-vae --likelihood --importance 5000 --items 1000
     aeplug evaluate mnist --outliers printed-letters
 
-    Names of figures end in their unit. With --data every file counts, whatever its split.
+    Names of figures end in their unit. With --data every file counts, whatever its split, unless
+    --split names one.
     --likelihood takes the task's own targets, and names what distribution and binarisation they
     are under; the more draws (--importance), the tighter the bound. --outliers gives the AUROC:
     how often of two items, one of each kind, the other one is rebuilt worse.
@@ -80,7 +81,7 @@ def evaluate(
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
     options = given_options(loaded, "evaluate", values)
     dataset = evaluation_dataset(loaded, data, active())
-    chosen = choose_split(dataset, "all" if data and split == "test" else split)
+    chosen = choose_split(dataset, split or ("all" if data else "test"))
     if items is not None:
         chosen = first_items(chosen, items)
     # First what may be refused: nobody shall wait for that.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 REASONS_SHOWN = 5
 
 split_option = click.option(
-    "--split", default="test", show_default=True, help="train, val, test or all."
+    "--split", help="train, val, test or all.  [default: test; of files of your own all]"
 )
 
 
@@ -59,7 +59,7 @@ def embed(
     out: str,
     overwrite: bool,
     data: str | None,
-    split: str,
+    split: str | None,
     items: int | None,
     device: str,
     checkpoint: str | None,
@@ -122,14 +122,16 @@ def told(bad: list[str]) -> Callable[[str, str], None]:
     return failed
 
 
-def _split_blocks(model: Model, data: str | None, split: str, items: int | None) -> Iterator[Block]:
+def _split_blocks(
+    model: Model, data: str | None, split: str | None, items: int | None
+) -> Iterator[Block]:
     import torch
 
     from aeplug.embedding import embed_split
     from aeplug.evaluation import choose_split, evaluation_dataset
 
     dataset = evaluation_dataset(model, data, active())
-    name = "all" if data and split == "test" else split
+    name = split or ("all" if data else "test")
     chosen = choose_split(dataset, name)
     count = len(chosen) if items is None else min(items, len(chosen))
     return embed_split(model, dataset, chosen, name, torch.arange(count))
@@ -155,7 +157,7 @@ def compare_pca(
     label: str,
     probes: bool,
     data: str | None,
-    split: str,
+    split: str | None,
     items: int | None,
     out: str | None,
     as_json: bool,
@@ -182,7 +184,7 @@ def compare_pca(
     from aeplug.pca_comparison import compare, draw_error_curve, probe
 
     source, name, size = _source(model, data, device, checkpoint or "")
-    chosen = choose_split(source.dataset, split)
+    chosen = choose_split(source.dataset, split or "test")
     if items is not None:
         chosen = first_items(chosen, items)
     dims = dims or size
@@ -250,7 +252,7 @@ def map_(
     grid: int | None,
     cond: tuple[str, ...],
     data: str | None,
-    split: str,
+    split: str | None,
     items: int,
     seed: int,
     device: str,
@@ -281,7 +283,7 @@ def map_(
     require_vector(loaded)  # before data that it might be of no use to name
     given = conditions_of(cond, loaded)
     dataset = evaluation_dataset(loaded, data, active())
-    name = "all" if data and split == "test" else split
+    name = split or ("all" if data else "test")
     chosen = choose_split(dataset, name)
     found, plane, latents = place_items(loaded, dataset, chosen, name, items, projection, seed)
     label = colour_label(found, colour)

@@ -64,7 +64,9 @@ TASKS = (
         codec="drums",
         prepare="aeplug_music.drums.prepare:PrepareDrums",
         evaluate="aeplug_music.drums.evaluation:evaluate_hits",
-        settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.8, 0.7)", "train.steps": 2600},
+        settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 2000},
+        weights="aeplug_music:weights/drums-2bar",
+        temperature=0.7,
         attributes=HIT_ATTRIBUTES,
     ),
     TaskSpec(
@@ -91,6 +93,8 @@ TASKS = (
             "train.batch_size": 128,
             "train.steps": 1700,
         },
+        weights="aeplug_music:weights/drums-16bar",
+        temperature=0.7,
         attributes=HIT_ATTRIBUTES,
     ),
     TaskSpec(
@@ -116,6 +120,7 @@ TASKS = (
             ),
         ),
         settings={**_SETTINGS, "loss.beta": "linear(0.05, 0.2, 0.6)", "train.steps": 2500},
+        weights="aeplug_music:weights/groove",
         attributes=GROOVE_ATTRIBUTES,
     ),
 )

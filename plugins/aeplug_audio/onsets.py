@@ -20,11 +20,11 @@ LAG, NEIGHBOURS = 2, 3
 RANGE = 70
 #: Mean rise of a band in dB that makes a peak one at all, and one that begins a note of the same
 #: pitch; the latter also by how many times the mean around it.
-SOFT, HARD, ABOVE_MEAN = 1.2, 2.715, 2.42
+SOFT, HARD, ABOVE_MEAN = 0.8, 2.7, 1.9
 #: Frames over which that mean is taken.
 AROUND = 41
 #: Decibels that a dip is below what is loudest before and behind it, within so many frames.
-DIP, SPAN = 3.038, 6
+DIP, SPAN = 3.3, 4
 _AT_ONCE = 4096
 
 Frames = npt.NDArray[np.int64]

@@ -58,20 +58,20 @@ class Voice:
         apart: seconds between strikes of one pitch.
     """
 
-    spread: float = 0.441
-    floor: float = 0.022
-    subharmonic: float = 0.196
-    partials: float = 2.1
-    unvoiced: float = 0.351
-    quiet: float = 45.0
-    change: float = 8.0
-    onset: float = 5.046
+    spread: float = 0.465
+    floor: float = 0.026
+    subharmonic: float = 0.27
+    partials: float = 8.0
+    unvoiced: float = 0.22
+    quiet: float = 42.0
+    change: float = 7.0
+    onset: float = 6.4
     full: float = 6.0
-    aimed: float = 0.5
+    aimed: float = 0.74
     rise_over: int = 2
-    wide: float = 0.208
+    wide: float = 0.16
     back: int = 9
-    shortest: float = 0.06
+    shortest: float = 0.05
     apart: float = 0.075
 
 

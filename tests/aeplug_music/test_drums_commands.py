@@ -15,7 +15,7 @@ from support import assert_one_line_error
 from aeplug.cli import main
 from aeplug.cli.program import cli
 from aeplug.config import PartConfig
-from aeplug.datasets import extract_bundled
+from aeplug.datasets import bundled, extract_bundled
 from aeplug.interfaces import Document
 from aeplug.loading import shipped_weights
 from aeplug.plugins import active
@@ -202,3 +202,18 @@ def test_figures_on_the_bundled_held_out_performances(done, task, figures):
     found = report["all"] if task == "groove" else report
     for name, (least, most) in figures.items():
         assert least <= found[name] <= most
+
+
+def test_of_files_of_ones_own_all_count_or_the_split_that_is_named(done, tmp_path):
+    data = bundled("groove_sample.zip")
+    arguments = ("embed", "drums-2bar", "--data", data, "--out")
+    done(*arguments, tmp_path / "all.npz")
+    done(*arguments, tmp_path / "test.npz", "--split", "test")
+    own = ("embed", "drums-2bar", "--out", tmp_path / "own.npz")
+    done(*own)
+    count = {
+        name: len(np.load(tmp_path / f"{name}.npz")["mean"]) for name in ("all", "test", "own")
+    }
+    assert count["own"] == count["test"] < count["all"] / 4
+    report = json.loads(done("evaluate", "drums-2bar", "--data", data, "--split", "test", "--json"))
+    assert report["items"] == count["test"]

@@ -10,7 +10,7 @@ PLUGINS = isolated_plugins()
 NAMES = [task.name for task in PLUGINS.specs("task") if not task.name.startswith("fake-")]
 
 #: Of a second or so; the others' turn comes with --slow.
-QUICK = ("mnist-vae", "melody-2bar")
+QUICK = ("mnist-vae", "melody-2bar", "groove")
 
 
 @pytest.mark.parametrize("name", QUICK)

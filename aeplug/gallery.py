@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from aeplug.evaluation import open_dataset
+from aeplug.fitted_priors import OWN
 from aeplug.generation import Model
 from aeplug.interfaces import Document, Sampling
 
@@ -46,7 +47,7 @@ def draw_reconstructions(model: Model, path: Path) -> Path:
 
 
 def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
-    """Draws from the prior on one sheet; returns ``path``.
+    """Draws from the latent part's own prior on one sheet; returns ``path``.
 
     Where there are conditions, each class of the first has a row; others are at their first class.
     """
@@ -55,7 +56,9 @@ def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
         across = max(1, min(COLUMNS, SAMPLES // len(classes)))
         shown = classes[: SAMPLES // across]
         chosen = torch.arange(len(shown)).repeat_interleave(across)
-        documents = model.sample_documents(len(chosen), seed, Sampling(), {condition: chosen})
+        documents = model.sample_documents(
+            len(chosen), seed, Sampling(), {condition: chosen}, prior=OWN
+        )
         for document in documents:
             document.name = ""
         rows = [
@@ -63,7 +66,7 @@ def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
         ]
         model.codec.sheet(rows, path, title)
         return path
-    documents = model.sample_documents(SAMPLES, seed, Sampling())
+    documents = model.sample_documents(SAMPLES, seed, Sampling(), prior=OWN)
     for document in documents:
         document.name = ""
     draw_rows(model, documents, path, title)

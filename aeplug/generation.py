@@ -98,6 +98,7 @@ class Model(TensorModel):
         cond: Mapping[str, Any] | None = None,
         prior: str = "",
         pieces: int = 1,
+        spread: float | None = None,
     ) -> list[Document]:
         """Draw documents of so many pieces each; see :meth:`sample`.
 
@@ -122,6 +123,7 @@ class Model(TensorModel):
             sampling.top_p,
             sampling.greedy,
             prior,
+            spread,
         )
         return self.documents(data, chosen, pieces)
 

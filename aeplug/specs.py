@@ -211,6 +211,10 @@ class TaskSpec:
         verbs: what the task can be asked to do.
         weights: ``"package:folder"`` of the checkpoint that ships with it, if one does.
         temperature: what ``sample`` draws at unless it is told; 1 is the model's own.
+        prior: what ``sample`` and ``vary`` draw from unless they are told (``gaussian``, fitted to
+            the embeddings where none is stored); empty: the latent part's own.
+        spread: factor of the latents' distance from the middle of the prior, where ``sample`` is
+            not told; None: the root of the temperature, which then tempers the whole model.
         demo: how ``aeplug demo`` shows it, if it does.
         attributes: what can be measured of items, and steered.
     """
@@ -232,6 +236,8 @@ class TaskSpec:
     verbs: tuple[str, ...] = VERBS
     weights: str | None = None
     temperature: float = 1.0
+    prior: str = ""
+    spread: float | None = None
     demo: DemoSpec | None = None
     attributes: tuple[AttributeSpec, ...] = ()
 

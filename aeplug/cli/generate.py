@@ -78,10 +78,21 @@ def write_documents(
     help="Pieces of each item, by a prior over sequences: a whole document.  [default: 1]",
 )
 @prior_option
+@click.option(
+    "--spread",
+    type=FiniteRange(min=0),
+    help="Factor of the latents' distance from the middle of the prior: below 1 more typical.  "
+    "[default: the task's own, or the root of the temperature]",
+)
 @drawing_options(greedy=False)
 @common_options
 def sample(
-    model: str, count: int, cond: tuple[str, ...], pieces: int | None, **values: Any
+    model: str,
+    count: int,
+    cond: tuple[str, ...],
+    pieces: int | None,
+    spread: float | None,
+    **values: Any,
 ) -> None:
     """Draw new items from MODEL: a run directory, or a task that ships weights.
 
@@ -103,7 +114,7 @@ def sample(
     options = given_options(loaded, "sample", values)
     given = conditions_of(cond, loaded)
     length = length_of(loaded, pieces, options) or 1
-    documents = loaded.sample_documents(count, seed, sampling, given, prior, length)
+    documents = loaded.sample_documents(count, seed, sampling, given, prior, length, spread)
     digits = max(3, len(str(count)))
     for number, document in enumerate(documents, 1):
         document.name = f"sample-{number:0{digits}}"

@@ -90,7 +90,7 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
     yield DatasetSpec(
         "melodies",
         "aeplug_music.dataset:MelodyDataset",
-        "windows of bars of 4,248 folk tunes, bundled, or of MIDI files of your own",
+        "windows of bars of 4,248 folk tunes, bundled, or of MIDI files and recordings of your own",
         builder="aeplug_music.build:build_melodies",
         options=(
             OptionSpec(
@@ -102,6 +102,7 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
                 minimum=1,
                 maximum=64,
             ),
+            *recording_options(()),
         ),
     )
     yield drums.DATASET

@@ -11,11 +11,12 @@ import torch
 
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, DataError, FileError
-from aeplug.interfaces import Document
+from aeplug.interfaces import Document, Sampling
 from aeplug_music.codec import MelodyCodec
 from aeplug_music.dataset import MelodyDataset, melody_shape
 from aeplug_music.melody import HOLD, PITCH_OFFSET
 from aeplug_music.score import Melody, Passage
+from aeplug_music.structure import self_similarity
 from aeplug_music.systems import systems_of
 from aeplug_music.tunes import tune_windows
 
@@ -168,31 +169,31 @@ class TestPage:
     def test_a_long_tune_takes_several_lines(self, codec, tmp_path):
         from PIL import Image
 
-        long = Document(tune(*(FORM * 8)), "long")
-        codec.sheet([("", [long])], tmp_path / "long.png", "64 bars")
-        codec.sheet([("", [Document(tune(*(FORM * 4)), "32")])], tmp_path / "short.png", "32")
-        long_page, short_page = (
-            Image.open(tmp_path / f"{name}.png").size for name in ("long", "short")
-        )
-        assert long_page[1] > 2 * short_page[1] and long_page[0] < short_page[0]
+        sizes = []
+        for times in (5, 2):
+            path = tmp_path / f"{times}.png"
+            codec.sheet([("", [Document(tune(*(FORM * times)), "x")])], path, "a tune")
+            with Image.open(path) as page:
+                sizes.append(page.size)
+        (width, height), (short_width, short_height) = sizes
+        assert width == short_width and height > 2 * short_height
 
 
 class TestShipped:
-    def test_a_tune_of_64_bars_has_a_form_and_a_key(self, aeplug_model):
-        from aeplug.interfaces import Sampling
-        from aeplug_music.structure import self_similarity
+    def test_a_tune_of_64_bars_has_a_form(self):
+        model = load_model("melody-2bar", device="cpu")
+        cond, sampling = {"metre": "6/8"}, Sampling(0.5)
+        profiles = []
+        for prior in ("", "own"):
+            documents = model.sample_documents(3, 1, sampling, cond, prior, 32)
+            tunes = [one.content.tokens for one in documents]
+            assert [len(one) for one in tunes] == [64 * 12] * 3
+            profiles.append(self_similarity(tunes, 12, lags=8))
+        # Sections of 8 bars come twice.
+        assert profiles[0][7] > profiles[1][7] + 0.2
 
-        documents = aeplug_model.sample_documents(3, 1, Sampling(0.5), {"metre": "6/8"}, "", 32)
-        tokens = [one.content.tokens for one in documents]
-        assert [len(one) for one in tokens] == [64 * 12] * 3
-        apart = aeplug_model.sample_documents(3, 1, Sampling(0.5), {"metre": "6/8"}, "own", 32)
-        lag = slice(7, 8)
-        whole = self_similarity(tokens, 12, lags=8)[lag]
-        alone = self_similarity([one.content.tokens for one in apart], 12, lags=8)[lag]
-        assert whole > alone + 0.2
-
-    @pytest.fixture(scope="class")
-    def aeplug_model(self):
-        from aeplug.loading import load_model
-
-        return load_model("melody-2bar", device="cpu")
+    def test_its_prior_fits_in_a_download(self):
+        model = load_model("melody-2bar", device="cpu")
+        assert model.folder is not None
+        (path,) = model.folder.glob("prior-sequence-*")
+        assert path.stat().st_size < 5e6

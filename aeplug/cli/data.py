@@ -75,9 +75,12 @@ def build(
     bars: list[Progress] = []
 
     def show(done: int, total: int) -> None:
-        if not bars:
+        # A builder that goes over files twice says another total.
+        if not bars or bars[-1].total != total:
+            for bar in bars[-1:]:
+                bar.__exit__(None, None, None)
             bars.append(Progress(total, "files").__enter__())
-        bars[0].update(done)
+        bars[-1].update(done)
 
     try:
         report = run_builder(
@@ -90,7 +93,7 @@ def build(
             overwrite=overwrite,
         )
     finally:
-        for bar in bars:
+        for bar in bars[-1:]:
             bar.__exit__(None, None, None)
     if as_json:
         print_json(summary(report))

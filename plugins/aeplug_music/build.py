@@ -1,5 +1,7 @@
 """``aeplug data build`` for melodies: MIDI files -> arrays that training maps into memory.
 
+Recordings are transcribed first, each to a MIDI file that stays in the built folder.
+
 A built folder holds:
 
 * ``tokens.npy``: uint8 ``(W, T)``, one window a row (see :mod:`aeplug_music.melody`), tunes in
@@ -8,14 +10,17 @@ A built folder holds:
   ``title``, ``split``, ``bpm``, ``key_shift`` (semitones to C major or A minor; ``key_known`` where
   a key signature says so, else estimated), ``rows`` (first row, and the one behind the last), and
   for each of its rows ``bar`` (from 0) and ``metre`` (a name, or one for each row).
+  Where there were recordings, ``transcriptions`` says for each by its source what was made of it.
+* ``transcribed/``: that.
 * ``skipped.jsonl``: the files left out, each with its reason.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +30,21 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.building import BuildReport, Skipped
+from aeplug.console import say
 from aeplug.errors import DataError
 from aeplug_music.fingerprints import Hashes, first_of_each
 from aeplug_music.harvest import Harvest, Melody, joined
-from aeplug_music.ingest import Parse, window_width
-from aeplug_music.metres import METRES
+from aeplug_music.ingest import Parse, ingest, window_width
+from aeplug_music.metres import METRES, checked_metre
 from aeplug_music.midi import parse_midi
-from aeplug_music.sources import Listing, list_sources
+from aeplug_music.recordings import RECORDED_METRE
+from aeplug_music.sources import Listing, Source, list_sources
 from aeplug_music.splitting import SPLITS, split_of
 from aeplug_music.workers import harvest_all
 
 FORMAT = 1
 TOKENS, INDEX, SPOOLS = "tokens.npy", "index.json", "spools"
+TRANSCRIBED, TRANSCRIPTIONS = "transcribed", "transcriptions"
 
 Int = npt.NDArray[np.int64]
 
@@ -93,6 +101,8 @@ def build_melodies(
     progress: Callable[[int, int], None],
     *,
     bars: int = 2,
+    bpm: float | None = None,
+    metre: str = RECORDED_METRE,
     parse: Parse = parse_midi,
 ) -> BuildReport:
     """The builder of the data set ``melodies`` (see :mod:`aeplug.building`).
@@ -103,6 +113,8 @@ def build_melodies(
         processes: at work.
         progress: told files done and files in all.
         bars: bars a window.
+        bpm: of recordings, quarters a minute; None: estimated of each.
+        metre: of recordings, their time signature.
         parse: bytes of a file -> tune.
 
     Raises:
@@ -110,9 +122,10 @@ def build_melodies(
     """
     names: list[str] = []
     skipped: list[Skipped] = []
+    recordings: list[str] = []
 
     def listed() -> Iterator[Listing]:
-        for listing in list_sources(sources, skipped):
+        for listing in list_sources(sources, skipped, recordings):
             names.extend(listing.names())
             yield listing
 
@@ -122,10 +135,25 @@ def build_melodies(
         harvest_all(listed(), spools, max(processes, 1), bars, parse, progress),
         key=lambda one: one[0],
     )
-    if not names and not skipped:
-        raise DataError(f"no MIDI files in {', '.join(sources)}")
+    if not names and not recordings and not skipped:
+        raise DataError(f"no MIDI files and no recordings in {', '.join(sources)}")
     progress(len(names), len(names))
     harvests = [harvest for _, harvest in arrived]
+    transcriptions: dict[str, str] = {}
+    if recordings:
+        folder = out / TRANSCRIBED
+        folder.mkdir()
+        written = _transcribe(recordings, folder, processes, progress, skipped, bpm, metre)
+        transcriptions = {
+            name: f"{TRANSCRIBED}/{os.path.basename(path)}" for name, path in written.items()
+        }
+        harvest = ingest(enumerate(map(Source, written.values()), len(names)), bars, parse)
+        names += written
+        harvest.spool = (str(spools / TRANSCRIBED), 0)
+        Path(harvest.spool[0]).write_bytes(harvest.tokens.tobytes())
+        harvest.tokens = harvest.tokens[:0]
+        harvests.append(harvest)
+    files = len(names) + len(recordings) - len(transcriptions)
     whole = joined(harvests) if harvests else Harvest()
     skipped += [
         Skipped(names[number], reason, detail) for number, reason, detail in sorted(whole.skipped)
@@ -133,15 +161,36 @@ def build_melodies(
     if not len(whole.exact):
         reasons = BuildReport(skipped=skipped).reasons()
         raise DataError(
-            f"none of {len(names)} files gives a window of {bars} bars: "
+            f"none of {files} files gives a window of {bars} bars: "
             + "; ".join(f"{count} {reason}" for reason, count in reasons[:5])
         )
     collection = collect(whole, whole.exact, whole.relative)
     skipped += _echoes(whole, collection, names)
     _write_tokens(out / TOKENS, harvests, collection.kept, window_width(bars))
     shutil.rmtree(spools)
-    _write_index(out / INDEX, collection, names, bars)
-    return BuildReport(_figures(collection, len(names), whole.silent), skipped)
+    _write_index(out / INDEX, collection, names, bars, transcriptions)
+    figures = _figures(collection, files, whole.silent)
+    if recordings:
+        figures = {**figures, "recordings": len(recordings), "transcribed": len(transcriptions)}
+    return BuildReport(figures, skipped)
+
+
+def _transcribe(
+    recordings: Sequence[str],
+    folder: Path,
+    processes: int,
+    progress: Callable[[int, int], None],
+    skipped: list[Skipped],
+    bpm: float | None,
+    metre: str,
+) -> dict[str, str]:
+    # What follows sound takes a moment to import, and most builds have none.
+    from aeplug_audio.corpus import transcribe_all
+
+    say(f"transcribing {len(recordings)} recordings, which takes some seconds a minute of each")
+    return transcribe_all(
+        recordings, folder, processes, progress, skipped, bpm, checked_metre(metre)
+    )
 
 
 def _echoes(harvest: Harvest, collection: Collection, names: Sequence[str]) -> list[Skipped]:
@@ -170,7 +219,13 @@ def _write_tokens(path: Path, harvests: Sequence[Harvest], kept: Int, width: int
     del tokens, spools
 
 
-def _write_index(path: Path, collection: Collection, names: Sequence[str], bars: int) -> None:
+def _write_index(
+    path: Path,
+    collection: Collection,
+    names: Sequence[str],
+    bars: int,
+    transcriptions: Mapping[str, str],
+) -> None:
     edges = np.searchsorted(collection.melody, np.arange(len(collection.melodies) + 1)).tolist()
     bar, metre = collection.bar.tolist(), [METRES[one] for one in collection.metre.tolist()]
     encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -188,7 +243,9 @@ def _write_index(path: Path, collection: Collection, names: Sequence[str], bars:
             f'"rows": [{first}, {end}], "bar": {bar[first:end]}, '
             f'"metre": {encode(metres[0] if same else metres)}}}'
         )
-    content = {"format": FORMAT, "bars": bars, "metres": list(METRES)}
+    content: dict[str, Any] = {"format": FORMAT, "bars": bars, "metres": list(METRES)}
+    if transcriptions:
+        content[TRANSCRIPTIONS] = dict(transcriptions)
     with path.open("w", encoding="utf-8") as file:
         # One tune a line: for people, and for line tools.
         file.write(json.dumps(content)[:-1] + ', "tunes": [\n')

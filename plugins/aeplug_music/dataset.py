@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ from aeplug.config import PartConfig, setting
 from aeplug.datasets import TensorSplit, bundled
 from aeplug.errors import DataError, nearest
 from aeplug.interfaces import DataShape, Raw
-from aeplug_music.build import FORMAT, INDEX, TOKENS, collect
+from aeplug_music.build import FORMAT, INDEX, TOKENS, TRANSCRIPTIONS, collect
 from aeplug_music.ingest import ingest, window_width
 from aeplug_music.labels import collection_of, keys_of, notes_per_bar, titles
 from aeplug_music.melody import CLASSES, Tokens
@@ -61,6 +61,7 @@ class _Rows:
         tune, bar: ``(W,)``.
         split: number in ``SPLITS`` of each tune, ``(M,)``.
         names: source of each tune.
+        transcriptions: source of a recording -> the MIDI file made of it, in the built folder.
     """
 
     tokens: Tokens
@@ -69,6 +70,7 @@ class _Rows:
     bar: Int
     split: Int
     names: list[str]
+    transcriptions: Mapping[str, str] = field(default_factory=dict)
 
 
 class MelodyDataset:
@@ -145,7 +147,10 @@ class MelodyDataset:
         """
         self.split(name)  # that there is one
         numbers = np.unique(self._rows.tune[self._wanted(name)])
-        sources = list(dict.fromkeys(self.tunes[number] for number in numbers.tolist()))
+        names = dict.fromkeys(self.tunes[number] for number in numbers.tolist())
+        # Recordings are not transcribed again.
+        made = self._rows.transcriptions
+        sources = [str(self._path / made[name]) if name in made else name for name in names]
         return tune_windows(sources, self.shape, generator)
 
     def labels(self, rows: Raw) -> dict[str, npt.NDArray[np.generic]]:
@@ -237,6 +242,7 @@ def _open_built(path: Path, bars: int) -> _Rows:
             np.array([bar for tune in tunes for bar in tune["bar"]], np.int64),
             np.array([SPLITS.index(tune["split"]) for tune in tunes], np.int64),
             [tune["source"] for tune in tunes],
+            index.get(TRANSCRIPTIONS, {}),
         )
     except OSError as error:
         raise DataError(f"{path} is not a built folder: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -16,6 +16,7 @@ from aeplug.building import Skipped
 from aeplug.errors import DataError, FileError
 from aeplug_music.archives import NOT_PACKED, ZIP, Int, Packed, members, unpacked
 from aeplug_music.midi import InvalidMidi, read_bytes
+from aeplug_music.recordings import RECORDING_SUFFIXES
 from aeplug_music.smf import MAX_BYTES
 
 SUFFIXES = (".mid", ".midi")
@@ -94,7 +95,9 @@ def find_sources(named: Sequence[str]) -> tuple[list[Source], list[Skipped]]:
     return [one for listing in list_sources(named, skipped) for one in listing], skipped
 
 
-def list_sources(named: Sequence[str], skipped: list[Skipped]) -> Iterator[Listing]:
+def list_sources(
+    named: Sequence[str], skipped: list[Skipped], recordings: list[str] | None = None
+) -> Iterator[Listing]:
     """All files meant, each once, folders and zips one after another in order of their names.
 
     A folder stands for every MIDI file and zip below it, a zip for every MIDI file in it, but not
@@ -103,22 +106,32 @@ def list_sources(named: Sequence[str], skipped: list[Skipped]) -> Iterator[Listi
     Args:
         named: files, folders, zips, globs.
         skipped: gets the zips and folders that cannot be listed, and zips in zips.
+        recordings: gets those that are named or lie in folders, as they are met; None: they are
+            left out of folders.
 
     Raises:
         DataError: a name that nothing answers to; before anything is listed.
     """
     matches = [str(path) for text in named for path in _matches(text)]
-    return _listings((path for match in matches for path in _files(match, skipped)), skipped)
+    endings = (*SUFFIXES, ZIP, *(RECORDING_SUFFIXES if recordings is not None else ()))
+    paths = (path for match in matches for path in _files(match, skipped, endings))
+    return _listings(paths, skipped, recordings)
 
 
-def _listings(paths: Iterable[str], skipped: list[Skipped]) -> Iterator[Listing]:
+def _listings(
+    paths: Iterable[str], skipped: list[Skipped], recordings: list[str] | None
+) -> Iterator[Listing]:
     seen: set[str] = set()
     loose: list[str] = []
     for path in paths:
         if path in seen:
             continue
         seen.add(path)
-        if _ending(os.path.basename(path)) != ZIP:
+        ending = _ending(os.path.basename(path))
+        if recordings is not None and ending in RECORDING_SUFFIXES:
+            recordings.append(path)
+            continue
+        if ending != ZIP:
             loose.append(path)
             if len(loose) == _AT_ONCE:
                 yield _on_disk(loose)
@@ -152,8 +165,8 @@ def _matches(text: str) -> Iterable[Path]:
     return [Path(match) for match in matches]
 
 
-def _files(path: str, skipped: list[Skipped]) -> Iterator[str]:
-    """The path itself or, of a folder, the MIDI files and zips below it, in order."""
+def _files(path: str, skipped: list[Skipped], endings: Container[str]) -> Iterator[str]:
+    """The path itself or, of a folder, the files with such endings below it, in order."""
     if not os.path.isdir(path):
         if os.path.isfile(path):
             yield path
@@ -170,8 +183,8 @@ def _files(path: str, skipped: list[Skipped]) -> Iterator[str]:
     for entry in inside:
         # Links to folders are not followed: they may lead round in a circle.
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(before + entry.name, skipped)
-        elif _ending(entry.name) not in (*SUFFIXES, ZIP):
+            yield from _files(before + entry.name, skipped, endings)
+        elif _ending(entry.name) not in endings:
             continue
         elif os.path.isfile(entry.path):
             yield before + entry.name

@@ -12,6 +12,7 @@ import torch
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug.interfaces import Document, Sampling
+from aeplug.loading import load_model
 from aeplug_music.codec import MelodyCodec
 from aeplug_music.dataset import MelodyDataset, melody_shape
 from aeplug_music.melody import HOLD, PITCH_OFFSET

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from aeplug.errors import FileError
 from aeplug_audio.reading import Recording
-from aeplug_audio.spectrogram import Frames, streamed
+from aeplug_audio.spectrogram import Frames, Samples, streamed
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,15 @@ class Sound:
 
     Attributes:
         frames: float32 ``(MELS, F)`` in 0..1 (see :mod:`aeplug_audio.spectrogram`).
+        recording: the file whose frames they are, which has their phases too; None: they were made.
     """
 
     frames: Frames
+    recording: Path | None = None
 
 
-def frames_in(path: Path) -> Frames:
-    """The frames of a file, read block by block.
+def samples_in(path: Path) -> Iterator[Samples]:
+    """Mono samples of a file at 22,050 a second, block by block.
 
     Raises:
         FileError: it is no readable sound, or silent, or too short or too long.
@@ -32,6 +35,15 @@ def frames_in(path: Path) -> Frames:
     if path.is_dir():
         raise FileError(f"{path} is a folder, expected a file of sound")
     try:
-        return np.concatenate(list(streamed(Recording(path))), axis=1)
+        yield from Recording(path)
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
+
+
+def frames_in(path: Path) -> Frames:
+    """The frames of a file.
+
+    Raises:
+        FileError: as :func:`samples_in`.
+    """
+    return np.concatenate(list(streamed(samples_in(path))), axis=1)

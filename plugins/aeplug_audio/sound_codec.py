@@ -1,6 +1,6 @@
 """The codec of ``audio-vae``: sound read as frames, modelled window by window, and heard again.
 
-What is written was made of frames: phases are found anew, also for what was only read.
+What a model made has no phases; they are found anew. What was only read is written as it was.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.interfaces import DataShape, Document, Raw
 from aeplug_audio.reading import RATE
-from aeplug_audio.sound import Sound, frames_in
+from aeplug_audio.sound import Sound, frames_in, samples_in
 from aeplug_audio.spectrogram import Frames, heard
-from aeplug_audio.wave_file import write_wave
+from aeplug_audio.wave_file import unchanged, within_range, write_wave
 from aeplug_audio.windows import FRAMES, windows_of
 
 #: Most frames of a sound that a sheet shows: four windows.
@@ -38,7 +38,7 @@ class SoundCodec:
     def read(self, path: Path) -> Document:
         """The frames of a file, channels mixed; raises :class:`aeplug.errors.FileError`."""
         frames = frames_in(path)
-        return Document(Sound(frames), path.stem, path, size=frames.nbytes)
+        return Document(Sound(frames, path), path.stem, path, size=frames.nbytes)
 
     def split(self, document: Document) -> Raw:
         """``frames``: float32 ``(P, 1, MELS, FRAMES)`` in 0..1, windows one after another."""
@@ -63,11 +63,15 @@ class SoundCodec:
         """Write ``stem.wav``, 16 bits, mono, 22,050 samples a second, at the level of its frames.
 
         Raises:
-            FileError: it cannot be written.
+            FileError: it cannot be written, or its recording is no longer to be read.
         """
         path = stem.with_name(stem.name + ".wav")
-        sound = (block[:, None] for block in heard(document.content.frames))
-        write_wave(sound, path, RATE, 1, target=None)
+        sound: Sound = document.content
+        if sound.recording is not None:
+            blocks, gain = samples_in(sound.recording), unchanged
+        else:
+            blocks, gain = heard(sound.frames), within_range
+        write_wave((block[:, None] for block in blocks), path, RATE, 1, gain)
         return [path]
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:

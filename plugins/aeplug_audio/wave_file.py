@@ -7,7 +7,7 @@ import os
 import struct
 import tempfile
 import wave
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +23,28 @@ _BLOCK = 1 << 18
 Samples = npt.NDArray[np.float32]
 
 
+def normalised(loudness: Loudness) -> float:
+    """The factor to -16 LUFS (integrated, ITU-R BS.1770), or as near as peaks of -1 dBTP allow."""
+    return gain_for(loudness, TARGET, HIGHEST_PEAK)
+
+
+def within_range(loudness: Loudness) -> float:
+    """1, or less where peaks would pass -1 dBTP."""
+    highest: float = 10 ** (HIGHEST_PEAK / 20)
+    return min(1.0, highest / loudness.peak) if loudness.peak else 1.0
+
+
+def unchanged(loudness: Loudness) -> float:
+    """1; what is louder than full scale is clipped."""
+    return 1.0
+
+
 def write_wave(
     blocks: Iterable[Samples],
     path: Path,
     rate: int,
     channels: int,
-    target: float | None = TARGET,
+    gain: Callable[[Loudness], float] = normalised,
 ) -> None:
     """Write 16-bit samples.
 
@@ -40,8 +56,7 @@ def write_wave(
         path: file to write.
         rate: samples a second.
         channels: 1 or 2.
-        target: LUFS (integrated, ITU-R BS.1770); less where peaks would pass -1 dBTP. None: the
-            sound's own level, but for such peaks.
+        gain: the factor that is applied, of the loudness of the whole.
 
     Raises:
         FileError: it cannot be written.
@@ -55,18 +70,14 @@ def write_wave(
                 samples = np.ascontiguousarray(block, np.float32)
                 loudness.add(samples)
                 waiting.write(samples.tobytes())
-            gain = gain_for(
-                loudness, loudness.integrated if target is None else target, HIGHEST_PEAK
-            )
-            if target is None:
-                gain = min(gain, 1.0)
+            scale = np.float32(gain(loudness) * 2**15)
             waiting.seek(0)
             with wave.open(str(fresh), "wb") as file:
                 file.setnchannels(channels)
                 file.setsampwidth(2)
                 file.setframerate(rate)
                 while raw := waiting.read(_BLOCK * 4):
-                    scaled = np.frombuffer(raw, np.float32) * np.float32(gain * (2**15 - 1))
+                    scaled = np.frombuffer(raw, np.float32) * scale
                     whole = np.rint(scaled).clip(-(2**15), 2**15 - 1)
                     file.writeframesraw(whole.astype("<i2").tobytes())
         os.replace(fresh, path)

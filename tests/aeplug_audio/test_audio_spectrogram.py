@@ -131,6 +131,17 @@ def test_what_is_written_is_heard_and_read_again(tmp_path):
         CODEC.write(document, path / "x", {})
 
 
+def test_what_was_only_read_is_written_as_it_was(tmp_path):
+    (first,) = CODEC.write(Document(Sound(frames_of(tone(1.5))), "x"), tmp_path / "first", {})
+    (second,) = CODEC.write(CODEC.read(first), tmp_path / "second", {})
+    assert second.read_bytes() == first.read_bytes()
+    document = CODEC.read(first)
+    first.unlink()
+    with pytest.raises(FileError, match=r"first\.wav: cannot be read"):
+        CODEC.write(document, tmp_path / "third", {})
+    assert [one.name for one in tmp_path.iterdir()] == ["second.wav"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

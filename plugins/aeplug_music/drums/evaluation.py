@@ -89,7 +89,7 @@ def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> d
         raw = split.take(torch.arange(start, min(start + BATCH, len(split)), device=model.device))
         ms = 60_000 / raw["bpm"].double() / (BAR // 4)  # of a step
         batches = {
-            form: model.prepare.asked({"given": form})(raw, generator, False)  # type: ignore[attr-defined]
+            form: model.asked({"given": form}).prepare(raw, generator, training=False)
             for form in FORMS
         }
         played.add(batches["all"].target, ms)

@@ -17,7 +17,7 @@ from aeplug_audio.pitch import Floats
 #: Frames between what is compared; and on either side of one, over which a peak is the highest.
 LAG, NEIGHBOURS = 2, 3
 #: Decibels below the loudest band of the recording, from which on nothing counts.
-RANGE = 70
+RANGE = 60
 #: Mean rise of a band in dB that makes a peak one at all, and one that begins a note of the same
 #: pitch; the latter also by how many times the mean around it.
 SOFT, HARD, ABOVE_MEAN = 0.8, 2.7, 1.9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +78,7 @@ class Recording:
         heard, frames, full = self.heard, 0, 0
         try:
             # Opened here: libsndfile says of a missing file only "System error."
-            with self.path.open("rb") as opened, soundfile.SoundFile(opened) as file:
+            with self.path.open("rb") as opened, _opened(opened) as file:
                 heard.rate, heard.channels = file.samplerate, file.channels
                 if not SLOWEST <= file.samplerate <= FASTEST:
                     raise FileError(
@@ -109,6 +109,22 @@ class Recording:
             raise FileError(f"too short ({heard.seconds:.2f} s), expected at least {SHORTEST} s")
         if heard.peak < SILENT:
             raise FileError(f"silent: no sample is louder than {SILENT:g} of full scale")
+
+
+def _opened(file: BinaryIO) -> Any:
+    import soundfile
+
+    class Sequential(soundfile.SoundFile):
+        """One that is read in order, and says that it cannot do otherwise.
+
+        After each block soundfile seeks the place where it is anyhow; an MP3's decoder begins
+        anew there, and some hundredths of a second are silent.
+        """
+
+        def seekable(self) -> bool:
+            return False
+
+    return Sequential(file)
 
 
 def _next(file: Any) -> Samples:

@@ -109,7 +109,8 @@ def measure(members: list[tuple[Path, str]], files: int, size: int) -> dict[str,
         "heldout_files": len(paths[files:]),
         "seconds": seconds,
         "overlap": rows,
-        **{name: value for name, value in style.facts.items() if name != "files"},
+        "steps": style.facts["steps"],
+        "pieces": style.facts["pieces"],
     }
 
 

@@ -125,7 +125,7 @@ class TinyPrepare:
 
     def asked(self, options):
         found = copy.copy(self)
-        found.negative = options["negative"]
+        found.negative = options.get("negative", False)
         return found
 
     def __call__(self, raw, generator, training):

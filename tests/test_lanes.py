@@ -77,6 +77,7 @@ def test_an_error_in_a_lane_reaches_the_caller() -> None:
     def broken() -> None:
         raise ZeroDivisionError("in a lane")
 
-    with pytest.raises(ZeroDivisionError, match="in a lane"), Lanes(CPU) as lanes:
-        lanes.compute(broken, alone=False)
+    lanes = Lanes(CPU)
+    lanes.compute(broken, alone=False)
+    with pytest.raises(ZeroDivisionError, match="in a lane"):
         lanes.finish()

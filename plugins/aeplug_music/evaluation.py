@@ -120,8 +120,8 @@ def _samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     )
     if bars_of(model.shape) > PIECE:
         generator = np.random.default_rng(SEED)
-        columns = (other["tokens"], other["metre"], metre)
-        real = torch.from_numpy(like(*(one.numpy() for one in columns), generator))
+        rows, metres, wanted = (one.numpy() for one in (other["tokens"], other["metre"], metre))
+        real = torch.from_numpy(like(rows, metres, wanted, generator))
         report["self_similarity_distance"] = compare_structure(
             tokens.cpu(), held_out["tokens"].long(), real, metre, model.shape
         )

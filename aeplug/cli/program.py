@@ -157,7 +157,7 @@ def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
     debug = "--debug" in own
     arguments = [*_folders_first([a for a in own if a != "--debug"]), *arguments[len(own) :]]
     try:
-        code = cli.main(arguments, standalone_mode=False, **extra)
+        code = cli.main(arguments, prog_name="aeplug", standalone_mode=False, **extra)
         if sys.stdout is not None:
             sys.stdout.flush()  # results: that they are cut short is an error
         sys.exit(code if isinstance(code, int) else 0)

@@ -184,6 +184,44 @@ class TestCommand:
             assert picture.height > picture.width / 3
 
 
+class TestModels:
+    """Commands that take a tune take a recording of one; with the weights that ship."""
+
+    def test_variations_of_what_was_hummed(self, tmp_path, invoke):
+        path = recorded(tmp_path / "humming.wav", melody())
+        done = invoke("vary", "melody-2bar", path, "-n", "2", "--out", tmp_path / "out")
+        assert done.code == 0, done.err
+        assert "120.0 quarters a minute (estimated), in 4/4" in done.err
+        written = sorted(one.name for one in (tmp_path / "out").glob("*.mid"))
+        assert written == ["humming-variation-01.mid", "humming-variation-02.mid"]
+
+    def test_a_recording_is_a_tune_to_every_command(self, tmp_path, invoke):
+        heard = recorded(tmp_path / "heard.flac", melody())
+        codec().write(codec().read(heard), tmp_path / "written", {})
+        for path in (heard, tmp_path / "written.mid"):
+            done = invoke("embed", "melody-2bar", path, "--out", tmp_path / f"{path.stem}.npz")
+            assert done.code == 0, done.err
+        latents = [np.load(tmp_path / f"{name}.npz")["mean"] for name in ("heard", "written")]
+        assert len(latents[0]) == 2 and np.allclose(*latents)
+        out = tmp_path / "out"
+        arguments = ("reconstruct", "melody-2bar", heard, "--bpm", "60", "--out", out)
+        assert invoke(*arguments).code == 0
+        assert codec().read(out / "heard.mid").content.bpm == pytest.approx(60)
+        done = invoke(
+            *("interpolate", "melody-2bar", heard, tmp_path / "written.mid"),
+            *("--steps", "3", "--out", tmp_path / "between"),
+        )
+        assert done.code == 0, done.err
+
+    def test_noise_is_told_in_one_line(self, tmp_path, invoke):
+        noise = np.random.default_rng(0).uniform(-0.5, 0.5, 44_100)
+        path = write(tmp_path / "noise.wav", noise)
+        done = invoke("vary", "melody-2bar", path, "--out", tmp_path / "out")
+        assert done.code == 1
+        assert_one_line_error(done.err)
+        assert "no melody: nothing in it has a pitch" in done.err
+
+
 class TestBuild:
     def test_recordings_become_windows(self, tmp_path, capfd):
         folder = tmp_path / "in"

@@ -203,7 +203,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "3/8"),
             "latent.size": 256,
             "latent.mean_share": 0.2,
-            "loss.beta": "linear(0.05, 0.7, 0.6)",
+            "loss.beta": "linear(0.05, 0.2, 0.3)",
             "train.steps": 2400,
             "train.batch_size": 256,
             "train.optimizer": "muon",

@@ -353,8 +353,11 @@ def test_figures_of_groove_are_in_midi_units_and_ms():
     assert figures["hits"] == int((raw["velocity"] > 0).sum())
     # Uniform velocities are a quarter of their range off their mean; so are offsets, in steps
     # of 250 ms.
-    assert figures["constant"]["velocity_error"] == pytest.approx(127 / 4, rel=0.1)
-    assert figures["constant"]["timing_error_ms"] == pytest.approx(250 / 4, rel=0.1)
+    hindsight = figures["constant_in_hindsight"]
+    assert hindsight["velocity_error"] == pytest.approx(127 / 4, rel=0.1)
+    assert hindsight["timing_error_ms"] == pytest.approx(250 / 4, rel=0.1)
+    # Means of real drummers fit made-up hits less well.
+    assert all(figures["constant"][name] >= hindsight[name] - 1 for name in hindsight)
     for form in FORMS:
         assert figures[form]["velocity_error"] > 20
         assert 0 <= figures[form]["hit_f1"] <= 1

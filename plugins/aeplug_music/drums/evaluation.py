@@ -11,26 +11,29 @@ the bits of a draw, so the same from a draw: ``accuracy_from_draws`` (free-runni
 **Groove.** For each form in which a performance can be given (all of it, its score, its rhythm):
 the mean absolute error of velocity in MIDI units and of timing in milliseconds at the true hits,
 which are given to the decoder, greedily from the mean; the same from a draw of z; ``hit_f1`` of
-what is made without them. ``constant`` is the best that can be done without looking: the mean of
-each class over the very hits that are measured.
+what is made without them. ``constant`` predicts the mean of each class over the training split of
+the model's data set (of the bundled sample, for weights that ship); ``constant_in_hindsight`` that
+over the very hits that are measured, which none can know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from aeplug.evaluation import open_dataset
 from aeplug.generation import Model
-from aeplug.interfaces import Batch, Sampling, Split
+from aeplug.interfaces import Batch, Raw, Sampling, Split
 from aeplug.tensor_model import BATCH
-from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY
+from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.prepare import FORMS
 from aeplug_music.drums.window_form import bits_of
 from aeplug_music.losses import LN2
+from aeplug_music.metres import STEPS_PER_QUARTER
 
 SEED = 1
 
@@ -82,59 +85,78 @@ def _hit_counts(model: Model, batch: Batch, generator: torch.Generator) -> dict[
 def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
     """Errors of velocity and timing for each form, and of the constant."""
     generator = model.generator(SEED)
-    played = _Played()
     errors = {form: _Errors() for form in FORMS}
     split = split.to(model.device)
-    for start in range(0, len(split), BATCH):
-        raw = split.take(torch.arange(start, min(start + BATCH, len(split)), device=model.device))
-        ms = 60_000 / raw["bpm"].double() / (BAR // 4)  # of a step
+    for raw in _batches(split, model.device):
         batches = {
             form: model.asked({"given": form}).prepare(raw, generator, training=False)
             for form in FORMS
         }
-        played.add(batches["all"].target, ms)
         for form, batch in batches.items():
-            errors[form].add(model, batch, batches["score"].input, ms, generator)
+            errors[form].add(model, batch, batches["score"].input, _ms(raw), generator)
+    played = _Played.of(split, model.device)
+    learnt = _Played.of(open_dataset(model.config).split("train"), model.device)
     return {
-        "hits": played.count,
-        "constant": played.errors(),
+        "hits": len(played.drum),
+        "constant": played.errors(learnt),
+        "constant_in_hindsight": played.errors(played),
         **{form: found.figures() for form, found in errors.items()},
     }
 
 
+def _batches(split: Split, device: torch.device) -> Iterator[Raw]:
+    split = split.to(device)
+    for start in range(0, len(split), BATCH):
+        yield split.take(torch.arange(start, min(start + BATCH, len(split)), device=device))
+
+
+def _ms(raw: Raw) -> Tensor:
+    """Milliseconds of a step of each window, ``(B, 1, 1)``."""
+    return (60_000 / raw["bpm"].double() / STEPS_PER_QUARTER).view(-1, 1, 1)
+
+
+@dataclass
 class _Played:
-    """The hits of a split, and what the mean of each class misses."""
+    """The hits of a split, n of them.
 
-    def __init__(self) -> None:
-        self._velocity: list[Tensor] = []
-        self._offset: list[Tensor] = []
-        self._ms: list[Tensor] = []
-        self._drum: list[Tensor] = []
+    Attributes:
+        velocity: MIDI units, float64 ``(n,)``.
+        offset: steps.
+        ms: milliseconds of a step.
+        drum: their classes, int64.
+    """
 
-    def add(self, target: Tensor, ms: Tensor) -> None:
-        hits, velocity, offset = target.double().split(DRUMS, -1)
-        which = hits > 0
-        self._velocity.append(velocity[which] * MAX_VELOCITY)
-        self._offset.append(offset[which])
-        self._ms.append(ms.view(-1, 1, 1).expand_as(hits)[which])
-        self._drum.append(torch.nonzero(which)[:, 2])
+    velocity: Tensor
+    offset: Tensor
+    ms: Tensor
+    drum: Tensor
 
-    @property
-    def count(self) -> int:
-        return sum(map(len, self._drum))
+    @classmethod
+    def of(cls, split: Split, device: torch.device) -> _Played:
+        """All hits of a split."""
+        columns: list[tuple[Tensor, ...]] = []
+        for raw in _batches(split, device):
+            velocity, offset = raw["velocity"].double(), raw["offset"].double() / OFFSETS
+            which = velocity > 0
+            ms = _ms(raw).expand_as(velocity)[which]
+            columns.append((velocity[which], offset[which], ms, torch.nonzero(which)[:, 2]))
+        return cls(*(torch.cat(column).cpu() for column in zip(*columns, strict=True)))
 
-    def errors(self) -> dict[str, float]:
-        drum, ms = torch.cat(self._drum), torch.cat(self._ms)
-        distance = []
-        for values in (torch.cat(self._velocity), torch.cat(self._offset)):
-            sums, counts = (values.new_zeros(DRUMS) for _ in range(2))
-            sums.scatter_add_(0, drum, values)
-            counts.scatter_add_(0, drum, torch.ones_like(values))
-            distance.append((values - (sums / counts.clamp(min=1))[drum]).abs())
+    def errors(self, learnt: _Played) -> dict[str, float]:
+        """What the means of each class over other hits miss of these."""
+        velocity = (self.velocity - learnt._means(learnt.velocity)[self.drum]).abs()
+        offset = (self.offset - learnt._means(learnt.offset)[self.drum]).abs()
         return {
-            "velocity_error": float(distance[0].mean()),
-            "timing_error_ms": float((distance[1] * ms).mean()),
+            "velocity_error": float(velocity.mean()),
+            "timing_error_ms": float((offset * self.ms).mean()),
         }
+
+    def _means(self, values: Tensor) -> Tensor:
+        """Of each class ``(9,)``; of one that is not hit the mean of all."""
+        sums, counts = (values.new_zeros(DRUMS) for _ in range(2))
+        sums.scatter_add_(0, self.drum, values)
+        counts.scatter_add_(0, self.drum, torch.ones_like(values))
+        return torch.where(counts > 0, sums / counts.clamp(min=1), values.mean())
 
 
 class _Errors:
@@ -154,7 +176,7 @@ class _Errors:
         for end, z in (("", posterior.mode()), ("_from_draws", posterior.sample(generator))):
             _, loud, late = decoder.generate(z, kept, greedy).double().split(DRUMS, -1)
             self._add("velocity_error" + end, ((loud - velocity).abs() * hits) * MAX_VELOCITY)
-            self._add("timing_error_ms" + end, (late - offset).abs() * hits * ms.view(-1, 1, 1))
+            self._add("timing_error_ms" + end, (late - offset).abs() * hits * ms)
         self._add("hits", hits)
         own = decoder.generate(posterior.mode(), replace(context, input=None), greedy)[..., :DRUMS]
         self._add("right", own * hits)

@@ -473,7 +473,9 @@ class Codec(Protocol):
     A piece is one item of the model (an image, a window of bars, a tile). All but ``sheet`` may be
     called from several threads at once. One that can take files for different things also has
     ``asked(options) -> Codec``: itself, for files that are what its options say, by name with
-    hyphens (``{"bpm": 96.0}``).
+    hyphens (``{"bpm": 96.0}``). One whose files cannot hold an item (sound, of which a spectrogram
+    has no phases) says in ``file_loss`` how much of the values' range is lost in the mean; else
+    checks expect 0.02 at most.
     """
 
     def read(self, path: Path) -> Document:

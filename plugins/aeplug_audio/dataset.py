@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from aeplug.datasets import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape, Raw
 from aeplug_audio.families import FAMILIES, family_of
+from aeplug_audio.spectrogram import MELS
 from aeplug_audio.splitting import SPLITS, split_of
 from aeplug_audio.task_specs import SUFFIXES
-from aeplug_audio.windows import stored, windows_of
+from aeplug_audio.windows import FRAMES, stored, windows_of
 
 ARRAY, INDEX = "frames.npy", "notes.json"
 FORMAT = 1
@@ -56,20 +58,29 @@ class _Read:
 class NoteDataset:
     """Windows of about a second, uint8, with a note's program, pitch and velocity where known.
 
+    Nothing is read before a split is asked for.
+
     Raises:
-        DataError: the folder is missing, damaged, or holds no sound.
+        DataError: the folder is missing; from ``split`` also that none is named, or that it is
+            damaged or holds no sound.
     """
 
     Config = NotesConfig
 
     def __init__(self, config: NotesConfig) -> None:
-        self.path = Path(config.path).expanduser()
-        if not config.path or not self.path.is_dir():
+        self.path = Path(config.path).expanduser() if config.path else None
+        if self.path is not None and not self.path.is_dir():
             raise DataError(f"data folder '{config.path}' does not exist or is not a folder")
-        self._built = (self.path / INDEX).is_file()
-        self._read = _built(self.path) if self._built else _sounds(self.path)
-        shape = self._read.frames.shape[1:]
-        self.shape = DataShape(shape, shape)
+        self.shape = DataShape((1, MELS, FRAMES), (1, MELS, FRAMES))
+
+    @cached_property
+    def _read(self) -> _Read:
+        if self.path is None:
+            raise DataError(
+                "no data folder: give as --data sounds of your own, or notes that "
+                "`aeplug data build --render 0-119 --out notes` makes"
+            )
+        return _built(self.path) if (self.path / INDEX).is_file() else _sounds(self.path)
 
     def split(self, name: str) -> TensorSplit:
         """``train``, ``val``, ``test`` or ``all``.
@@ -120,7 +131,12 @@ def _built(folder: Path) -> _Read:
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(f"{folder} is damaged ({error}); build it anew") from error
     lengths = {len(frames), len(split), *map(len, columns.values())}
-    if len(lengths) != 1 or frames.ndim != 4 or frames.dtype != np.uint8 or len(names) != 128:
+    if (
+        len(lengths) != 1
+        or frames.shape[1:] != (1, MELS, FRAMES)
+        or frames.dtype != np.uint8
+        or len(names) != 128
+    ):
         raise DataError(f"{folder} is damaged ({ARRAY} does not fit {INDEX}); build it anew")
     return _Read(frames, split, columns, names)
 

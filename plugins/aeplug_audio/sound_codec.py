@@ -32,6 +32,9 @@ class SoundCodec:
     A document's content is a :class:`aeplug_audio.sound.Sound`.
     """
 
+    #: Of the range: no sound has exactly the frames that are asked for; 4 dB of 80.
+    file_loss = 0.05
+
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
         self.shape = shape
 

@@ -274,6 +274,16 @@ class LossyCodec(ArrayCodec):
         return super().write(document, stem, options)
 
 
+class CoarseCodec(ArrayCodec):
+    """Whole numbers, and says so."""
+
+    file_loss = 1.0
+
+    def write(self, document, stem, options):
+        document.content = document.content.round()
+        return super().write(document, stem, options)
+
+
 class DriftingCodec(ArrayCodec):
     """Loses a little at every writing."""
 
@@ -368,5 +378,7 @@ def aeplug_losses():
 
 @hookimpl
 def aeplug_codecs():
-    for part in (LossyCodec, DriftingCodec, CrashingCodec, MisnamingCodec, SheetlessCodec):
+    for part in (
+        *(LossyCodec, CoarseCodec, DriftingCodec, CrashingCodec, MisnamingCodec, SheetlessCodec),
+    ):
         yield CodecSpec(part.__name__, f"{__name__}:{part.__name__}", suffixes=(".npy",))

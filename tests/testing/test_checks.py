@@ -168,6 +168,15 @@ def test_adversary_and_several_draws_pass():
         check_task("fake-vectors", plugins=PLUGINS, settings=settings, only=["loss", "gradients"])
 
 
+def test_a_codec_may_say_what_its_files_cannot_hold(monkeypatch):
+    settings = {"codec": "CoarseCodec"}
+    report = examine_task("fake-vectors", plugins=PLUGINS, settings=settings, only=["codec"])
+    assert report.of("codec").status == "ok"
+    monkeypatch.setattr("broken_parts.CoarseCodec.file_loss", 0.01)
+    report = examine_task("fake-vectors", plugins=PLUGINS, settings=settings, only=["codec"])
+    assert "within 0.01 of their range" in report.of("codec").expected
+
+
 def test_a_wrong_loss_is_told_once():
     report = examine_task("fake-vectors", plugins=PLUGINS, settings={"loss": "Vector"})
     assert [outcome.check for outcome in report.failures] == ["loss"]

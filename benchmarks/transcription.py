@@ -8,7 +8,9 @@ if its onset is within 50 ms and its pitch within 50 cents (mir_eval, no regard 
 seconds of sound by seconds of processor, of everything from the file to notes on the grid. With
 `--pyin` librosa's pyin, a note for each run of one semitone, is measured on the same recordings.
 
-    OMP_NUM_THREADS=1 python benchmarks/transcription.py [--player own] [--pyin] [--melodies 30]
+The thirty were looked at while the transcription was made; `--offset` takes others, which were not.
+
+    OMP_NUM_THREADS=1 python benchmarks/transcription.py [--player own] [--offset 41] [--pyin]
 """
 
 from __future__ import annotations
@@ -46,13 +48,14 @@ INSTRUMENTS: dict[str, int | None] = {"piano": 0, "violin": 40, "flute": 73, "si
 Player = Callable[[Sequence[Note], int], Any]
 
 
-def melodies(count: int) -> list[list[Note]]:
-    """The first seconds of so many tunes, at their own tempi."""
+def melodies(count: int, offset: int) -> list[list[Note]]:
+    """The first seconds of so many tunes, at their own tempi; ``offset`` takes others."""
     sources, _ = find_sources([str(bundled("folk_tunes.zip"))])
     found = []
     with Reader() as reader:
         for number in range(count):
-            source = sources[(2 * number + 1) * len(sources) // (2 * count)]
+            place = (2 * number + 1) * len(sources) // (2 * count) + offset
+            source = sources[place % len(sources)]
             melody = melody_of(parse_midi(reader.read(source)))
             step = 60 / melody.bpm / STEPS_PER_QUARTER
             onsets, ends, pitches = (column.tolist() for column in notes_of(melody.tokens))
@@ -149,6 +152,7 @@ def main() -> None:
         default="tinysoundfont" if installed else "own",
     )
     parser.add_argument("--melodies", type=int, default=30)
+    parser.add_argument("--offset", type=int, default=0, help="tunes further on in the collection")
     parser.add_argument("--pyin", action="store_true", help="also librosa's pyin alone; slow")
     given = parser.parse_args()
     player: Player = by_tinysoundfont if given.player == "tinysoundfont" else by_aeplug
@@ -157,7 +161,7 @@ def main() -> None:
     }
     if given.pyin:
         ways["pyin alone"] = by_pyin
-    tunes = melodies(given.melodies)
+    tunes = melodies(given.melodies, given.offset)
     print(f"{len(tunes)} melodies of {SECONDS:.0f} s, player: {given.player}")
     print(f"{'':12}" + "".join(f"{name:>9}" for name in INSTRUMENTS) + "  times real time")
     with tempfile.TemporaryDirectory() as folder:

@@ -68,7 +68,7 @@ def test_cut_prepared_and_joined_it_is_the_same(performance):
     for bars in (1, 2, 4):
         ours = codec(bars)
         prepare = PrepareGroove(PrepareGroove.Config(), groove_shape(bars))
-        batch = prepare.given(ours.split(document))
+        batch = prepare(ours.split(document), torch.Generator(), False)
         same(ours.join(batch.target, {}, document).content, performance)
 
 
@@ -77,7 +77,8 @@ def test_hits_alone_get_one_velocity_and_stand_on_the_grid():
     velocity[[0, 4], [KICK, SNARE]] = 30, 120
     document = Document(Performance((passage_of(velocity, np.full((BAR, DRUMS), 9)),)), "x")
     ours = codec(groove=False)
-    batch = PrepareDrums(PrepareDrums.Config(), hits_shape(2)).given(ours.split(document))
+    prepare = PrepareDrums(PrepareDrums.Config(), hits_shape(2))
+    batch = prepare(ours.split(document), torch.Generator(), False)
     joined = ours.join(batch.target, {}, document).content
     np.testing.assert_array_equal(joined.velocity, (velocity > 0) * VELOCITY)
     assert not joined.offset.any()
@@ -124,17 +125,46 @@ def test_a_melody_has_taps_but_no_drums(tmp_path):
     piano.notes = [pretty_midi.Note(70, 60 + n, n * 0.6, n * 0.6 + 0.3) for n in range(4)]
     midi.instruments.append(piano)
     midi.write(str(tmp_path / "taps.mid"))
-    ours = codec()
-    raw = ours.split(ours.read(tmp_path / "taps.mid"))
-    prepare = PrepareGroove(PrepareGroove.Config(), groove_shape(2))
+    ours, path = codec(), tmp_path / "taps.mid"
     for form in ("all", "score"):
-        with pytest.raises(FileError, match="--given rhythm its notes are taken as taps"):
-            prepare.asked({"given": form}).given(raw)
-    batch = prepare.asked({"given": "rhythm"}).given(raw)
+        with pytest.raises(FileError, match=r"taps\.mid: no drums.*--given rhythm its notes are"):
+            ours.asked({"given": form}).split(ours.read(path))
+    # Of no use where the task does not take it, or where it does not hold.
+    for other in (ours, ours.asked({})):
+        with pytest.raises(FileError, match=r"taps\.mid: no drums.*channel 10$"):
+            other.split(ours.read(path))
+    tapped = {"given": "rhythm"}
+    raw = ours.asked(tapped).split(ours.read(path))
+    prepare = PrepareGroove(PrepareGroove.Config(), groove_shape(2))
+    batch = prepare.asked(tapped)(raw, torch.Generator(), False)
     assert batch.input[0, :16:4, 27].tolist() == [1, 1, 1, 1]
     assert batch.input[0, 0, 28].item() == pytest.approx(70 / 127)
-    with pytest.raises(FileError, match="no drums"):
-        PrepareDrums(PrepareDrums.Config(), hits_shape(2)).given(raw)
+
+
+def test_what_is_left_out_of_a_file_is_said_in_one_line(tmp_path, capsys):
+    import pretty_midi
+
+    midi = pretty_midi.PrettyMIDI(initial_tempo=120)
+    kit, piano = pretty_midi.Instrument(0, is_drum=True), pretty_midi.Instrument(0)
+    # Twelve bars, so several windows: a kick each, and on two a cowbell.
+    kit.notes = [pretty_midi.Note(90, 36, 2 * n, 2 * n + 0.1) for n in range(12)]
+    kit.notes += [pretty_midi.Note(90, 56, 2 * n + 1, 2 * n + 1.1) for n in (3, 7)]
+    piano.notes = [pretty_midi.Note(70, 60, n, n + 0.5) for n in range(3)]
+    midi.instruments += [kit, piano]
+    path = tmp_path / "band.mid"
+    midi.write(str(path))
+    ours = codec()
+    ours.split(ours.read(path))
+    said = f"{path}: 2 notes of other percussion and 1 track without drums left out\n"
+    assert capsys.readouterr().err == said
+    # As a rhythm the cowbell counts too.
+    ours.asked({"given": "rhythm"}).read(path)
+    assert capsys.readouterr().err == f"{path}: 1 track without drums left out\n"
+    kit.notes = kit.notes[:12]
+    midi.instruments.remove(piano)
+    midi.write(str(path))
+    ours.read(path)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("content", [b"", b"no midi at all", b"MThd\0\0\0\6\0\0\0\1\1\xe0"])

@@ -123,6 +123,60 @@ def test_taps_become_a_kit(files, tmp_path, done, run):
     assert "--given rhythm" in reason
 
 
+@pytest.mark.parametrize("given", [(), ("--given", "score")])
+def test_beside_a_file_of_drums_one_without_fails_alone(given, files, tmp_path, run):
+    out, both = tmp_path / "out", (files["stiff"], files["taps"])
+    result = run("reconstruct", "groove", *both, *given, "--out", out)
+    assert result.code == 1
+    (line,) = (out / "failed.jsonl").read_text().splitlines()
+    failed = json.loads(line)
+    assert failed["file"] == str(files["taps"])
+    assert "taps.mid: no drums" in failed["reason"]
+    assert (read(out / "stiff.mid").velocity > 0).any()
+    assert not (out / "taps.mid").exists()
+    result = run("embed", "groove", *both, *given, "--out", tmp_path / "both.npz")
+    assert result.code == 1
+    assert "taps.mid: no drums" in result.err
+    assert set(np.load(tmp_path / "both.npz")["name"]) == {str(files["stiff"])}
+
+
+def test_whatever_takes_drums_names_the_file_without(files, tmp_path, run):
+    stiff, taps, out = files["stiff"], files["taps"], ("--out", tmp_path / "out")
+    for arguments in (("vary", "groove", taps), ("interpolate", "groove", stiff, taps)):
+        failed = run(*arguments, *out)
+        assert failed.code
+        assert_one_line_error(failed.err)
+        assert f"{taps}: no drums" in failed.err
+        assert "--given rhythm" in failed.err
+    failed = run("reconstruct", "groove", stiff, "--given", "score", "--latent-of", taps, *out)
+    assert failed.code
+    assert_one_line_error(failed.err)
+    assert f"{taps}: no drums" in failed.err
+    assert "--given" not in failed.err  # which does not hold for that file
+
+
+def test_a_pattern_that_is_given_is_kept_by_all_that_makes_new_ones(files, tmp_path, done):
+    stiff, funk = (read(files[name]).velocity > 0 for name in ("stiff", "funk"))
+    score = ("--given", "score", "--out")
+    vary = ("vary", "groove", files["stiff"], "-n", 2)
+    done(*vary, "--similarity", 0.3, *score, tmp_path / "vary")
+    done(*vary, "--sigma", "1", *score, tmp_path / "noisy")
+    done("attribute", "groove", "loudness", files["stiff"], "--by", 1, *score, tmp_path / "louder")
+    made = [one for name in ("vary", "noisy", "louder") for one in (tmp_path / name).glob("*.mid")]
+    assert len(made) == 5
+    for path in made:
+        np.testing.assert_array_equal(read(path).velocity > 0, stiff)
+    first, second = (read(path).velocity for path in sorted((tmp_path / "vary").glob("*.mid")))
+    assert not np.array_equal(first, second)
+    out = tmp_path / "between"
+    done("interpolate", "groove", files["stiff"], files["funk"], "--steps", 4, *score, out)
+    for number, end in enumerate((stiff, stiff, funk, funk), 1):
+        found = read(out / f"step-{number:02}.mid").velocity > 0
+        steps = min(len(found), len(end))
+        assert steps >= 2 * BAR
+        np.testing.assert_array_equal(found[:steps], end[:steps])
+
+
 def test_transfer_keeps_the_pattern_and_takes_the_others_playing(files, tmp_path, done):
     arguments = ("reconstruct", "groove", files["stiff"], "--given", "score", "--out")
     done(*arguments, tmp_path / "own")

@@ -23,9 +23,10 @@ from aeplug_music.drums.evaluation import evaluate_groove, evaluate_hits
 from aeplug_music.drums.groove import OFFSET_GRID, VELOCITIES, Grid, GrooveDecoder
 from aeplug_music.drums.hits import DrumDecoder, HitOutput, combination_logits
 from aeplug_music.drums.kit import BAR, CLOSED_HAT, COMBINATIONS, DRUMS, KICK, RIDE, SNARE
-from aeplug_music.drums.prepare import FORMS, PrepareDrums, PrepareGroove, given_of, rhythm_of
+from aeplug_music.drums.prepare import PrepareDrums, PrepareGroove, given_of, rhythm_of
 from aeplug_music.drums.steps import Past
 from aeplug_music.drums.window_form import (
+    FORMS,
     bits_of,
     combination_of,
     groove_shape,
@@ -205,7 +206,7 @@ class TestGroove:
     def test_forms_show_what_they_say_and_no_more(self):
         raw = rows(32)
         prepare = PrepareGroove(PrepareGroove.Config(), groove_shape(2))
-        batches = {f: prepare.asked({"given": f}).given(raw) for f in FORMS}
+        batches = {f: prepare.asked({"given": f})(raw, torch.Generator(), False) for f in FORMS}
         target = batches["all"].target
         for batch in batches.values():
             assert torch.equal(batch.target, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig
+from aeplug.console import say
 from aeplug.errors import FileError
 from aeplug.interfaces import DataShape, Document, Raw
 from aeplug_audio.rendering import write_notes
@@ -24,7 +26,7 @@ from aeplug_music.drums.performance import (
     windows_of,
 )
 from aeplug_music.drums.sheet import draw_page, small_grid
-from aeplug_music.drums.window_form import GIVEN_VALUES, VALUES, bars_of, bits_of
+from aeplug_music.drums.window_form import ALL, GIVEN_VALUES, RHYTHM, VALUES, bars_of, bits_of
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
 from aeplug_music.metres import STEPS_PER_QUARTER
 from aeplug_music.midi import read_midi
@@ -46,9 +48,24 @@ class DrumCodec:
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
         self.bars = bars_of(shape)
         self.width = self.bars * BAR
+        self._form = ALL
+        self._advice = ""
+
+    def asked(self, options: Mapping[str, Any]) -> DrumCodec:
+        """The same codec, for files of which ``options["given"]`` is to be taken.
+
+        Of a task that takes ``given``, so that it is of use to name it where drums are missing.
+        """
+        found = copy.copy(self)
+        found._form = options.get("given") or ALL
+        takes = "given" in options
+        found._advice = "; with --given rhythm its notes are taken as taps" if takes else ""
+        return found
 
     def read(self, path: Path) -> Document:
         """The drums of a MIDI file, and the rhythm of all its notes where it has none.
+
+        Where other percussion and other tracks are left out, one line says so on stderr.
 
         Raises:
             FileError: it is no MIDI file, or holds no note.
@@ -56,9 +73,27 @@ class DrumCodec:
         if path.is_dir():
             raise FileError(f"{path} is a folder, expected a MIDI file")
         try:
-            return Document(performance_of(read_midi(path)), path.stem, path)
+            performance = performance_of(read_midi(path))
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
+        self._tell_left_out(path, performance)
+        return Document(performance, path.stem, path)
+
+    def _tell_left_out(self, path: Path, performance: Performance) -> None:
+        # Of a rhythm all percussion counts; where there is no drum at all, split says that.
+        is_rhythm = self._form == RHYTHM
+        if not (is_rhythm or performance.velocity.any()):
+            return
+        found = [
+            f"{count} {what}{'s' * (count > 1)}{which}"
+            for count, what, which in (
+                (0 if is_rhythm else performance.left_out, "note", " of other percussion"),
+                (performance.other_tracks, "track", " without drums"),
+            )
+            if count
+        ]
+        if found:
+            say(f"{path}: {' and '.join(found)} left out")
 
     def split(self, document: Document) -> Raw:
         """``velocity`` uint8, ``offset`` int8 ``(P, T, 9)`` and ``taps`` int16 ``(P, T, 2)``.
@@ -66,7 +101,8 @@ class DrumCodec:
         Windows one after another.
 
         Raises:
-            FileError: nothing in it is in 4/4.
+            FileError: nothing in it is in 4/4, or it has no hit there and not the rhythm is asked
+                for.
         """
         performance: Performance = document.content
         cut = [windows_of(one, self.bars) for one in performance.passages if one.metre == METRE]
@@ -74,6 +110,11 @@ class DrumCodec:
             others = ", ".join(dict.fromkeys(one.metre for one in performance.passages))
             raise FileError(
                 f"{document.source or document.name} is in {others}; drums are learnt in {METRE}"
+            )
+        if self._form != RHYTHM and not any(velocity.any() for velocity, _, _ in cut):
+            raise FileError(
+                f"{document.source or document.name}: no drums: no hit of the nine classes on "
+                f"channel 10{self._advice}"
             )
         names = ("velocity", "offset", "taps")
         columns = [np.concatenate(column) for column in zip(*cut, strict=True)]

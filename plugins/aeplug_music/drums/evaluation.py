@@ -30,8 +30,7 @@ from aeplug.generation import Model
 from aeplug.interfaces import Batch, Raw, Sampling, Split
 from aeplug.tensor_model import BATCH
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
-from aeplug_music.drums.prepare import FORMS
-from aeplug_music.drums.window_form import bits_of
+from aeplug_music.drums.window_form import FORMS, bits_of
 from aeplug_music.losses import LN2
 from aeplug_music.metres import STEPS_PER_QUARTER
 

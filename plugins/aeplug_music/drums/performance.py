@@ -60,11 +60,13 @@ class Performance:
         passages: in order.
         bpm: quarters a minute, at the beginning.
         left_out: notes of percussion that is none of the nine classes.
+        other_tracks: tracks with notes that are no drums, where others are.
     """
 
     passages: tuple[Passage, ...]
     bpm: float = 120.0
     left_out: int = 0
+    other_tracks: int = 0
 
     @property
     def steps(self) -> int:
@@ -153,7 +155,12 @@ def performance_of(tune: Tune) -> Performance:
         passage = _of_length(passage, stretch, after, quarter)
         if passage.steps:
             passages.append(passage)
-    return Performance(tuple(passages), tune.bpm, int((drum < 0).sum()) if drums else 0)
+    if not drums:
+        return Performance(tuple(passages), tune.bpm)
+    others = sum(len(track.onset) > 0 for track in tune.tracks) - sum(
+        len(track.onset) > 0 for track in drums
+    )
+    return Performance(tuple(passages), tune.bpm, int((drum < 0).sum()), others)
 
 
 def _passage(

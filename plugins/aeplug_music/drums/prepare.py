@@ -10,14 +10,19 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.errors import ConfigError, FileError, nearest
+from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import Batch, DataShape, Raw
 from aeplug_music.drums.augmentation import Chances, augmented
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, OFFSETS
-from aeplug_music.drums.window_form import VALUES, combination_of, groove_shape, hits_shape
+from aeplug_music.drums.window_form import (
+    ALL,
+    FORMS,
+    VALUES,
+    combination_of,
+    groove_shape,
+    hits_shape,
+)
 
-#: What of a performance is given: all of it; its hits; the rhythm, as one voice.
-ALL, SCORE, RHYTHM = FORMS = ("all", "score", "rhythm")
 #: How far the velocities of a window are scaled, and its offsets, at most.
 _LOUDER, _LATER = 0.15, 0.3
 
@@ -55,15 +60,6 @@ class PrepareDrums:
             hits = augmented(hits.unsqueeze(-1), self._chances, generator).squeeze(-1)
         tokens = combination_of(hits)
         return Batch(tokens, tokens, lengths=_lengths(tokens))
-
-    def given(self, raw: Raw) -> Batch:
-        """Rows of a user's file.
-
-        Raises:
-            FileError: there is no hit in it.
-        """
-        require_hits(raw)
-        return self(raw, torch.Generator(), training=False)
 
 
 class GrooveConfig(DrumAugmentation):
@@ -124,22 +120,6 @@ class PrepareGroove:
             taps = rhythm_of(values)
         target = scaled(values)
         return Batch(given_of(target, taps, form), target, lengths=_lengths(target))
-
-    def given(self, raw: Raw) -> Batch:
-        """Rows of a user's file.
-
-        Raises:
-            FileError: there is no hit in it, and not the rhythm was asked for.
-        """
-        if self.form != RHYTHM:
-            require_hits(raw, "; with --given rhythm its notes are taken as taps")
-        return self(raw, torch.Generator(), training=False)
-
-
-def require_hits(raw: Raw, advice: str = "") -> None:
-    """Raises FileError where a file's rows hold no hit of the nine drums."""
-    if not bool((raw["velocity"] > 0).any()):
-        raise FileError(f"no drums: no hit of the nine classes on channel 10{advice}")
 
 
 def rhythm_of(values: Tensor) -> Tensor:

@@ -151,7 +151,8 @@ def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Dire
         z = model.posterior(batch)[0].mode()
         latents.append(z.float())
         data_values.append(measure(model, batch.target, batch.cond))
-        values.append(measure(model, model.decode(z, batch.cond), batch.cond))
+        decoded = model.decode(z, batch.cond, input=batch.input)
+        values.append(measure(model, decoded, batch.cond))
         for name, column in batch.cond.items():
             conditions.setdefault(name, []).append(column)
     if len(rows) < FEWEST:

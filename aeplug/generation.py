@@ -162,7 +162,7 @@ class Model(TensorModel):
 
         The longer document is cut to the pieces of the shorter. Between Gaussian posteriors the
         way is spherical (White, 2016), between plain codes straight. A condition in which the
-        ends differ changes at half way.
+        ends differ changes at half way, and so does what the decoder sees of the input.
         """
         ends = [self.pieces(document) for document in (a, b)]
         count = min(len(end.input) for end in ends)
@@ -173,7 +173,7 @@ class Model(TensorModel):
             t = step / max(steps - 1, 1)
             z = (slerp if self.has_prior else torch.lerp)(codes[0], codes[1], t)
             end = ends[0] if t < 0.5 else ends[1]
-            data = self.decode(z, end.cond, sampling)
+            data = self.decode(z, end.cond, sampling, end.input)
             documents.append(self.codec.join(data, end.cond, a if t < 0.5 else b))
         return documents
 
@@ -189,6 +189,8 @@ class Model(TensorModel):
         prior: str = "",
     ) -> list[Document]:
         """``count`` variations: the document's latents turned towards draws from the prior.
+
+        What the decoder sees of the input beside its latents is kept.
 
         Args:
             document: what to vary; every piece is turned towards a draw of its own.
@@ -221,7 +223,7 @@ class Model(TensorModel):
                 else self.task.latent.prior(len(z), 1.0, generator)
             )
             turned = similarity * z + math.sqrt(1 - similarity**2) * draw
-            data = self.decode(turned, cond, sampling)
+            data = self.decode(turned, cond, sampling, batch.input)
             documents.append(self.codec.join(data, cond, document))
         return documents
 

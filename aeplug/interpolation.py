@@ -57,8 +57,9 @@ def interpolate_grid(
     """``steps`` rows of ``steps`` documents between four, which stand at the corners.
 
     As between two (:meth:`aeplug.generation.Model.interpolate_documents`): piece by piece, cut
-    to the shortest, spherical between Gaussian posteriors, else straight. Conditions are those
-    of the nearest corner, of two as near the first.
+    to the shortest, spherical between Gaussian posteriors, else straight. Conditions,
+    and what the decoder sees of the input, are those of the nearest corner, of two as near the
+    first.
 
     Args:
         model: what decodes.
@@ -85,7 +86,7 @@ def interpolate_grid(
             z = between(codes, x, y, spherical=model.has_prior)
             nearest = 2 * (y > 0.5) + (x > 0.5)
             cond = ends[nearest].cond
-            data = model.decode(z, cond, sampling)
+            data = model.decode(z, cond, sampling, ends[nearest].input)
             documents.append(model.codec.join(data, cond, corners[nearest]))
         grid.append(documents)
     return grid

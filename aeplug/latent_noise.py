@@ -59,7 +59,7 @@ def noisy_documents(
     sampling = replace(sampling, generator=generator)
     found = []
     for sigma in sigmas:
-        decoded = [model.decode(z + sigma * draw, cond, sampling) for draw in draws]
+        decoded = [model.decode(z + sigma * draw, cond, sampling, batch.input) for draw in draws]
         if not all(bool(torch.isfinite(data).all()) for data in decoded):
             raise ConfigError(f"sigma {sigma:g} is so far out that what is decoded is not finite")
         found.append([model.codec.join(data, cond, document) for data in decoded])

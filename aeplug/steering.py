@@ -89,6 +89,7 @@ def steer(
     amount: float,
     keep: Sequence[str] | None = None,
     search: Search | None = None,
+    input: Tensor | None = None,
 ) -> Steered:
     """Shift latents so that an attribute of what they decode to changes by an amount.
 
@@ -109,6 +110,7 @@ def steer(
         keep: names of those to hold; None: all others.
         search: how long and how far to try; None: :class:`Search`'s own, and between examples
             only along the way between them.
+        input: what the latents are of, ``(B, *shape.input)``, for decoders that look at it.
 
     Raises:
         ConfigError: no attribute of such a name.
@@ -124,7 +126,7 @@ def steer(
         # kind; the way between the examples' own means is kept to.
         by_examples = found.ends is not None and wanted == found.names[-1]
         search = Search(neighbours=0, noise=0.0) if by_examples else Search()
-    state = _Search(model, found, latents, cond, columns, amount, search)
+    state = _Search(model, found, latents, cond, columns, amount, search, input)
     if amount:
         state.run()
     return state.result()
@@ -142,15 +144,17 @@ class _Search:
         columns: list[int],
         amount: float,
         search: Search,
+        input: Tensor | None,
     ) -> None:
         self.model, self.found, self.search = model, found, search
         self.latents, self.columns = latents.float(), columns
         self.cond = model.conditions(cond, len(latents))
+        self.input = input
         self.slopes = found.slopes[columns]
         self.asked = self.slopes.new_zeros(len(columns))
         self.asked[0] = amount
         self.generator = torch.Generator().manual_seed(search.seed)
-        self.data = model.decode(self.latents, self.cond)
+        self.data = model.decode(self.latents, self.cond, input=input)
         self.start = found.measured(model, self.data, self.cond)
         count, size = len(latents), self.slopes.shape[1]
         #: Of each item the best shift, all attributes' change by it, and its cost.
@@ -216,7 +220,8 @@ class _Search:
             return
         z = self.latents[items][:, None] + shifts @ self.found.spread.T
         cond = {name: one[items].repeat_interleave(tries) for name, one in self.cond.items()}
-        data = self.model.decode(z.flatten(0, 1), cond)
+        seen = None if self.input is None else self.input[items].repeat_interleave(tries, 0)
+        data = self.model.decode(z.flatten(0, 1), cond, input=seen)
         values = self.found.measured(self.model, data, cond).unflatten(0, (count, tries))
         moved = values - self.start[items][:, None]
         cost, chosen = self._cost(moved, shifts, items).min(1)

@@ -63,8 +63,9 @@ def check(
     latents = model.posterior(batch)[0].mode()
     report: dict[str, Any] = {"items": len(rows), "undefined": 0, "amounts": {}}
     for amount in amounts:
-        one = steer(model, found, latents, batch.cond, wanted, amount, keep, search)
-        had = found.measured(model, model.decode(latents, batch.cond), batch.cond)
+        one = steer(model, found, latents, batch.cond, wanted, amount, keep, search, batch.input)
+        decoded = model.decode(latents, batch.cond, input=batch.input)
+        had = found.measured(model, decoded, batch.cond)
         defined = ~had[:, found.index(wanted)].isnan()
         report["undefined"] = int((~defined).sum())
         if not defined.any():

@@ -170,12 +170,27 @@ class TensorModel:
         z: Tensor,
         cond: Mapping[str, Any] | None = None,
         sampling: Sampling | None = None,
+        input: Tensor | None = None,
     ) -> Tensor:
-        """Latents ``(B, *latent_shape)`` -> data ``(B, *shape.target)``; greedy by default."""
+        """Latents ``(B, *latent_shape)`` -> data ``(B, *shape.target)``; greedy by default.
+
+        Args:
+            z: latents.
+            cond: condition's name -> class name, number, or int64 ``(B,)``.
+            sampling: how to decode.
+            input: ``(B, *shape.input)``, of decoders that look at it, such as one that keeps the
+                hits it is given; None: there is none, as when sampling.
+
+        Raises:
+            AeplugError: latents of another shape, or not as many inputs.
+            ConfigError: an unknown condition or class.
+        """
         sampling = sampling or Sampling(greedy=True)
         expected = self.task.latent.latent_shape
         if tuple(z.shape[1:]) != expected:
             raise AeplugError(f"latents have shape {expected}, got {tuple(z.shape[1:])}")
+        if input is not None and len(input) != len(z):
+            raise AeplugError(f"{len(z)} latents need as many inputs, got {len(input)}")
         conditions = self.conditions(cond, len(z))
         pieces = []
         for start in range(0, len(z), BATCH):
@@ -183,6 +198,7 @@ class TensorModel:
             context = Context(
                 cond={name: value[part] for name, value in conditions.items()},
                 size=self.shape.target,
+                input=input[part].to(self.device) if input is not None else None,
             )
             pieces.append(self.task.decoder.generate(z[part].to(self.device), context, sampling))
         return torch.cat(pieces)

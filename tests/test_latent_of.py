@@ -9,8 +9,10 @@ import pytest
 import torch
 from support import aeplug, assert_one_line_error, tiny_environment
 
-from aeplug.errors import ConfigError
+from aeplug.errors import AeplugError, ConfigError
 from aeplug.interfaces import Sampling
+from aeplug.interpolation import interpolate_grid
+from aeplug.latent_noise import noisy_documents
 from aeplug.loading import load_model
 
 GREEDY = Sampling(greedy=True)
@@ -125,6 +127,33 @@ def test_what_is_asked_does_not_hold_for_the_other_file(run, tmp_path, plugins):
     expected = model.under_latents_of(model.read(b)).reconstruct_document(model.read(a), GREEDY)
     assert [row[1:] for row in found] == [row[1:] for row in expected.content]
     assert [row[0] for row in found] == [255 - row[0] for row in A]
+
+
+def test_what_is_made_from_a_file_keeps_what_the_decoder_sees_of_it(run, tmp_path, plugins):
+    model = load_model(run, device="cpu", plugins=plugins)
+    a, b, c, d = (model.read(path) for path in written(tmp_path / "in", a=A, b=B, c=B[::-1], d=A))
+    ways = model.interpolate_documents(a, b, 4, GREEDY)
+    own = [[row[0] for row in document.content] for document in ways]
+    assert own == [[10, 200], [10, 200], [255, 0], [255, 0]]
+    grid = interpolate_grid(model, [a, b, c, d], 2, GREEDY)
+    found = [[row[0] for row in document.content] for line in grid for document in line]
+    assert found == [[10, 200], [255, 0], [0, 255], [10, 200]]
+    for documents in noisy_documents(model, a, [0.5, 2.0], 2, 0, GREEDY):
+        assert all([row[0] for row in one.content] == [10, 200, 7] for one in documents)
+        assert documents[0].content != documents[1].content
+    model.fit_prior("gaussian")
+    for one in model.vary_document(a, 2, 0.3, 0, GREEDY, prior="gaussian"):
+        assert [row[0] for row in one.content] == [10, 200, 7]
+
+
+def test_latents_are_decoded_beside_as_many_inputs(run, plugins):
+    model = load_model(run, device="cpu", plugins=plugins)
+    items = torch.rand(300, 4)  # more than go through the decoder at once
+    z = model.encode(items)["mean"]
+    torch.testing.assert_close(model.decode(z, input=items), model.reconstruct(items))
+    assert not torch.equal(model.decode(z), model.reconstruct(items))
+    with pytest.raises(AeplugError, match="300 latents need as many inputs, got 2"):
+        model.decode(z, input=items[:2])
 
 
 def test_a_task_of_feature_maps_says_that_it_cannot():

@@ -278,7 +278,7 @@ def _steer_files(
         latents = model.posterior(batch)[0].mode()
         row = [replace(document, name="input")]
         for amount in strip:
-            done = steer(model, found, latents, batch.cond, wanted, amount, kept)
+            done = steer(model, found, latents, batch.cond, wanted, amount, kept, input=batch.input)
             moved = done.moved[:, index]
             if bool(moved.isnan().all()):
                 raise FileError(

@@ -71,7 +71,7 @@ def continued_documents(
     sampling: Sampling,
     to: Mapping[str, Any] | None = None,
 ) -> list[Document]:
-    """A document, as it is, with ``pieces`` more behind it, in ``count`` ways.
+    """A document, as the codec reads it, with ``pieces`` more behind it, in ``count`` ways.
 
     The classes of its last piece go on, unless ``to`` names others. Other arguments as for
     :func:`composed_documents`.

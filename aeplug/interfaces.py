@@ -457,6 +457,7 @@ class Document:
         suffix: of the file to write, for codecs that write several formats; empty: the codec's.
         size: bytes that the content takes in memory, where it may be large; a job holds fewer
             of the large ones at once.
+        left_out: what of the file is not in the content, one clause; empty: nothing worth a word.
     """
 
     content: Any
@@ -464,6 +465,7 @@ class Document:
     source: Path | None = None
     suffix: str = ""
     size: int = 0
+    left_out: str = ""
 
 
 @runtime_checkable
@@ -546,7 +548,7 @@ class SequencedCodec(Codec, Protocol):
         ...
 
     def followed(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
-        """The document as it is, and behind it pieces ``(P, *shape.target)`` with conditions."""
+        """The document as read, and behind it pieces ``(P, *shape.target)`` with conditions."""
         ...
 
     def pieces_of(self, options: Mapping[str, Any]) -> int:

@@ -19,6 +19,7 @@ from aeplug.cli.options import (
     open_model,
     sampling_of,
 )
+from aeplug.console import say
 
 #: Pieces that are added unless the user says how many.
 PIECES = 8
@@ -41,12 +42,13 @@ PIECES = 8
 def continue_(
     model: str, input: str, count: int, pieces: int | None, cond: tuple[str, ...], **values: Any
 ) -> None:
-    """Let a file go on by MODEL: the file as it is, and behind it what is new.
+    """Let a file go on by MODEL: what MODEL reads of it, and behind it what is new.
 
     \b
     aeplug continue melody-2bar tune.mid -n 4 --out more
     aeplug continue melody-2bar tune.mid --pieces 16 --seed 3 --out more
 
+    Of music that is the melody, in one loudness; what else the file has is named and left out.
     What follows may take up what was there, and comes to an end where it is told to. It is drawn
     from the prior `sequence` (see fit-prior). Writes one file a continuation and a sheet with the
     input first.
@@ -57,6 +59,8 @@ def continue_(
     loaded = loaded.asked(options)
     length = length_of(loaded, pieces, options) or PIECES
     original = loaded.read(Path(input))
+    if original.left_out:
+        say(f"{input}: {original.left_out} left out; results have what '{loaded.spec.name}' reads")
     to = conditions_of(cond, loaded)
     documents = loaded.continue_document(original, count, length, seed, sampling, to)
     digits = max(2, len(str(count)))

@@ -36,7 +36,7 @@ from aeplug_music.metres import (
 from aeplug_music.midi import Tune, read_midi
 from aeplug_music.pianoroll import draw_page, small_roll
 from aeplug_music.recordings import RECORDED_METRE, RECORDING_SUFFIXES
-from aeplug_music.score import Melody, Passage, melody_of
+from aeplug_music.score import Melody, Passage, left_out, melody_of
 from aeplug_music.scores import SCORE_SUFFIXES, read_score
 from aeplug_music.writing import notes_in, to_pretty_midi, write_midi
 
@@ -78,7 +78,8 @@ class MelodyCodec:
         if path.is_dir():
             raise FileError(f"{path} is a folder, expected a file of music")
         try:
-            return Document(melody_of(self._tune(path)), path.stem, path)
+            tune = self._tune(path)
+            return Document(melody_of(tune), path.stem, path, left_out=left_out(tune))
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
 
@@ -110,27 +111,32 @@ class MelodyCodec:
                 metres += [number] * len(cut)
             before = sounding_at_end(passage.tokens, before)
         if not rows:
-            others = ", ".join(dict.fromkeys(passage.metre for passage in melody.passages))
-            raise FileError(
-                f"{document.source or document.name} is in {others}; the model has learnt "
-                f"{', '.join(self.metres)}"
-            )
+            raise self._unlearnt(document)
         return {
             "tokens": torch.from_numpy(np.concatenate(rows)),
             "metre": torch.tensor(metres, dtype=torch.int64),
         }
 
+    def _unlearnt(self, document: Document) -> FileError:
+        others = ", ".join(dict.fromkeys(passage.metre for passage in document.content.passages))
+        return FileError(
+            f"{document.source or document.name} is in {others}; the model has learnt "
+            f"{', '.join(self.metres)}"
+        )
+
     def passage(self, document: Document) -> Raw:
         """As :meth:`split`, but of whole windows alone, the last of each passage ending with it.
 
         Where the bars are odd in number, the first is left out, and not one filled up behind the
-        end: it is mostly an upbeat's.
+        end: it is mostly an upbeat's. Of a tune without a whole window the last passage is one,
+        with rests in front, so that its notes stay where they are before what follows.
 
         Raises:
-            FileError: no passage in a metre that the model has learnt has as many bars.
+            FileError: nothing in it is in a metre that the model has learnt.
         """
         rows, metres = [], []
         before = HOLD
+        short: tuple[str, Tokens] | None = None
         for passage in document.content.passages:
             length = self._length_in(passage.metre)
             first = len(passage.tokens) % length if length else 0
@@ -139,12 +145,17 @@ class MelodyCodec:
                 cut = windows_of(tokens, length, sounding_at_end(lead, before))
                 rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
                 metres += [self.metres.index(passage.metre)] * len(cut)
+            elif length and len(passage.tokens):
+                bars = -(-len(passage.tokens) // passage.bar)
+                short = passage.metre, windows_of(passage.tokens, bars * passage.bar, before)[0]
             before = sounding_at_end(passage.tokens, before)
+        if not rows and short is not None:
+            metre, tokens = short
+            length = self._length_in(metre)
+            row = np.pad(tokens, (length - len(tokens), self.width - length))
+            rows, metres = [canonical(row[None])], [self.metres.index(metre)]
         if not rows:
-            raise FileError(
-                f"{document.source or document.name} has no {self.bars} bars in "
-                f"{', '.join(self.metres)}, which the model has learnt"
-            )
+            raise self._unlearnt(document)
         return {
             "tokens": torch.from_numpy(np.concatenate(rows)),
             "metre": torch.tensor(metres, dtype=torch.int64),
@@ -218,14 +229,19 @@ class MelodyCodec:
             there = sounding_at_end(passage.tokens, there)
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
-        """One tune that plays the documents in a row, at the tempo of the first."""
+        """One tune that plays the documents in a row, at the tempo of the first.
+
+        Where one ends with a bar, and the next begins in the same metre, the metre goes on.
+        """
         passages: list[Passage] = []
         before = HOLD
         for document in documents:
             for number, passage in enumerate(document.content.passages):
                 tokens = passage.tokens if number else _ended(passage.tokens, before)
-                passages.append(Passage(passage.metre, tokens))
                 before = sounding_at_end(tokens, before)
+                if not number and passages and _goes_on(passages[-1], passage.metre):
+                    tokens = np.concatenate([passages.pop().tokens, tokens])
+                passages.append(Passage(passage.metre, tokens))
         bpm = documents[0].content.bpm if documents else 120.0
         return Document(Melody(tuple(passages), bpm), name)
 
@@ -294,6 +310,12 @@ def _in_a_row(
         if place + 1 == len(windows) or names[place + 1] != names[place]:
             yield Passage(names[place], np.concatenate(run))
             run = []
+
+
+def _goes_on(passage: Passage, metre: str) -> bool:
+    """Whether the next bar in this metre needs no time signature behind the passage."""
+    whole = passage.bar > 0 and len(passage.tokens) % passage.bar == 0
+    return whole and passage.metre == metre
 
 
 def _ended(tokens: Tokens, before: int) -> Tokens:

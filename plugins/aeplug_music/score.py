@@ -75,6 +75,18 @@ def melody_of(tune: Tune) -> Melody:
     return Melody(_passages(tune, streams[best]), tune.bpm)
 
 
+def left_out(tune: Tune) -> str:
+    """The tracks beside the melody, in words; empty: there are none."""
+    drums = sum(track.is_drum for track in tune.tracks)
+    others = len(tune.tracks) - drums - 1
+    said = []
+    if others > 0:
+        said.append(f"{others} other track{'s' if others > 1 else ''}")
+    if drums:
+        said.append("the drums")
+    return " and ".join(said)
+
+
 def _streams(tune: Tune, track: Track) -> Streams:
     batch = Batch()
     batch.add(track, stretches_of(tune), tune.ticks_per_quarter)

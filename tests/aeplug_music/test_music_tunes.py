@@ -70,10 +70,47 @@ class TestPassage:
         melody = Melody(tuple(one.passages[0] for one in parts))
         raw = codec.passage(Document(melody, "mixed"))
         assert raw["metre"].tolist() == [0, METRES.index("3/4")]
-        with pytest.raises(FileError, match="has no 2 bars in 4/4, 3/4, 6/8"):
+        with pytest.raises(FileError, match="five is in 5/4; the model has learnt 4/4, 3/4, 6/8"):
             codec.passage(Document(Melody(melody.passages[1:2]), "five"))
-        with pytest.raises(FileError, match="has no 2 bars"):
-            codec.passage(Document(tune(60), "one bar"))
+
+    def test_of_one_bar_the_notes_stand_at_the_end_behind_rests(self, codec):
+        raw = codec.passage(Document(tune(60), "one bar"))
+        row = raw["tokens"].numpy()
+        assert row.shape == (1, codec.width) and raw["metre"].tolist() == [0]
+        assert not row[0, :16].any() and not row[0, 32:].any()
+        assert np.array_equal(row[0, 16:32], tune(60).tokens)
+        waltz = codec.passage(Document(tune(60, metre="3/4"), "one bar"))
+        assert np.array_equal(waltz["tokens"].numpy()[0, 12:24], tune(60, metre="3/4").tokens)
+        # Of several short ones it is the last, at its place in the bar.
+        cut = Melody((tune(60).passages[0], Passage("3/4", tune(72, metre="3/4").tokens[:7])))
+        row = codec.passage(Document(cut, "cut"))["tokens"].numpy()[0]
+        assert np.flatnonzero(row > 1).tolist() == [12, 16]
+
+    def test_a_note_held_into_a_short_passage_begins_in_it(self, codec):
+        five, four = tune(60, metre="5/4").passages[0], tune(72).passages[0]
+        four.tokens[0] = HOLD
+        row = codec.passage(Document(Melody((five, four)), "tied"))["tokens"].numpy()[0]
+        assert int(row[16]) + PITCH_OFFSET == 64
+
+    def test_a_note_over_a_bar_line_is_held_in_a_short_passage(self):
+        wide = MelodyCodec(PartConfig(), melody_shape(4, METRES))
+        melody = tune(60, 72)
+        melody.passages[0].tokens[16] = HOLD
+        row = wide.passage(Document(melody, "tied"))["tokens"].numpy()[0]
+        assert np.array_equal(row[32:64], melody.tokens)
+
+    def test_the_metre_goes_on_where_the_tune_does(self, codec):
+        more = codec.passage(Document(tune(72, 74), "more"))
+        cond = {"metre": more["metre"]}
+        found = codec.followed(Document(tune(60, 62, 64), "x"), more["tokens"], cond).content
+        assert [one.metre for one in found.passages] == ["4/4"]
+        assert np.array_equal(found.tokens, tune(60, 62, 64, 72, 74).tokens)
+        waltz = codec.followed(Document(tune(60, metre="3/4"), "x"), more["tokens"], cond).content
+        assert [one.metre for one in waltz.passages] == ["3/4", "4/4"]
+        # A bar cut short is not filled up by what follows.
+        cut = Melody((Passage("4/4", tune(60).tokens[:12]),))
+        found = codec.followed(Document(cut, "x"), more["tokens"], cond).content
+        assert [len(one.tokens) for one in found.passages] == [12, 32]
 
     def test_a_tune_is_kept_note_for_note_where_it_goes_on(self, codec):
         melody = tune(*FORM)
@@ -198,3 +235,35 @@ class TestShipped:
         assert model.folder is not None
         (path,) = model.folder.glob("prior-sequence-*")
         assert path.stat().st_size < 5e6
+
+
+class TestContinue:
+    @pytest.mark.parametrize(
+        ("voices", "drums", "said"),
+        [
+            (1, False, ""),
+            (1, True, "the drums left out"),
+            (2, False, "1 other track left out"),
+            (3, True, "2 other tracks and the drums left out"),
+        ],
+    )
+    def test_what_of_a_file_is_left_out_is_said(self, voices, drums, said, invoke, tmp_path):
+        import pretty_midi
+
+        path, out = tmp_path / "band.mid", tmp_path / "out"
+        midi = pretty_midi.PrettyMIDI(initial_tempo=120)
+        for number in range(voices + drums):
+            track = pretty_midi.Instrument(number, is_drum=number == voices)
+            for beat in range(4):
+                pitch = 72 - 12 * number + beat
+                track.notes.append(pretty_midi.Note(100, pitch, beat / 2, beat / 2 + 0.4))
+            midi.instruments.append(track)
+        midi.write(str(path))
+        arguments = ("melody-2bar", path, "-n", 1, "--bars", 2, "--out", out, "--device", "cpu")
+        result = invoke("continue", *arguments)
+        assert result.code == 0, result.err
+        assert ("left out" in result.err) == bool(said) and said in result.err
+        found = MelodyCodec(PartConfig(), SHAPE).read(out / "band-continued-01.mid").content
+        # The one bar that there is, and two more.
+        assert (found.tokens[:16:4] + PITCH_OFFSET).tolist() == [72, 73, 74, 75]
+        assert found.steps == 3 * 16 and len(found.passages) == 1

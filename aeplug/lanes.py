@@ -7,10 +7,6 @@ away. A batch that is alone gets all cores all the same, and so does one on a GP
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
@@ -88,15 +84,5 @@ class Lanes:
 
 
 def beside_the_model(threads: int) -> ThreadPoolExecutor:
-    """Threads that decode and encode with what the model leaves of the processor."""
-    return ThreadPoolExecutor(threads, initializer=_step_back)
-
-
-def _step_back() -> None:
-    # One thread of torch: tensors of files are small.
-    torch.set_num_threads(1)
-    # A model's threads wait for one another at every layer, so that one which is put aside for
-    # a decoder halts all. Where nothing is left to compute, the decoders get everything.
-    if sys.platform == "linux":  # where a priority is a thread's own
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+    """Threads that decode and encode, each with one of torch's: tensors of files are small."""
+    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import wave
 import zipfile
 from pathlib import Path
 
@@ -44,8 +45,25 @@ def shortened(arguments: list[str]) -> list[str]:
     return short
 
 
+def hum(path: Path) -> None:
+    """A scale up and down, four seconds of a voice-like tone."""
+    rate, pitches = 22_050, (60, 62, 64, 65, 64, 62, 60, 60)
+    time = np.arange(rate // 2) / rate
+    shape = np.minimum(1, np.minimum(time, 0.48 - time).clip(0) / 0.02)
+    tones = [
+        sum(np.sin(2 * np.pi * k * 440 * 2 ** ((pitch - 69) / 12) * time) / k for k in (1, 2, 3))
+        for pitch in pitches
+    ]
+    sound = np.concatenate([tone * shape for tone in tones])
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((sound * 10_000).astype("<i2").tobytes())
+
+
 def make_inputs(folder: Path) -> None:
-    """What the README calls `my-pictures`, `my-photos` and `my-midi`."""
+    """What the README calls `my-pictures`, `my-photos`, `my-midi` and `humming.wav`."""
     generator = np.random.default_rng(0)
     (folder / "my-pictures").mkdir()
     for number in range(60):
@@ -56,6 +74,7 @@ def make_inputs(folder: Path) -> None:
         coarse = generator.integers(0, 256, (9, 12, 3), dtype=np.uint8)
         photo = Image.fromarray(coarse).resize((150, 110), Image.Resampling.BICUBIC)
         photo.save(folder / "my-photos" / f"{name}.png")
+    hum(folder / "humming.wav")
     with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
         for name in sorted(archive.namelist())[:300:3]:
             if name.endswith(".mid"):

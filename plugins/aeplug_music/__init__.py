@@ -216,8 +216,9 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "train.precision": "bf16",
             "train.eval_every": 250,
         },
+        weights="aeplug_music:weights/melody-16bar",
         temperature=0.5,
-        prior="gaussian",
+        prior="gmm",
         spread=1.0,
         attributes=ATTRIBUTES,
     )

@@ -66,7 +66,8 @@ TASKS = (
         evaluate="aeplug_music.drums.evaluation:evaluate_hits",
         settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 2000},
         weights="aeplug_music:weights/drums-2bar",
-        temperature=0.7,
+        temperature=0.5,
+        prior="gmm",
         attributes=HIT_ATTRIBUTES,
     ),
     TaskSpec(
@@ -94,7 +95,8 @@ TASKS = (
             "train.steps": 4000,
         },
         weights="aeplug_music:weights/drums-16bar",
-        temperature=0.7,
+        temperature=0.5,
+        prior="gmm",
         attributes=HIT_ATTRIBUTES,
     ),
     TaskSpec(

@@ -84,9 +84,11 @@ def adapt(
     size = require_vector(model)
     pieces = _embedded(model, paths, failed)
     if len(pieces.mean) < FEWEST:
+        files, held = int(pieces.file.max()) + 1, len(pieces.mean)
         raise ConfigError(
-            f"{int(pieces.file.max()) + 1} files hold {len(pieces.mean)} pieces, too few for a "
-            f"style: at least {FEWEST}"
+            f"{files} file{'s hold' if files > 1 else ' holds'} {held} piece{'s'[: held > 1]}, too "
+            f"few for a style: expected at least {FEWEST} (a piece is what the model takes at a "
+            f"time, as an image or some bars of a tune)"
         )
     conditions = {name: len(model.shape.conditions[name]) for name in pieces.cond}
     train, held_out = _divided(pieces, seed)

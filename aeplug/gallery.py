@@ -13,6 +13,8 @@ from aeplug.interfaces import Document, Sampling
 
 #: Items on a sheet, and columns of a row.
 RECONSTRUCTIONS, SAMPLES, COLUMNS = 20, 60, 10
+#: Pieces on a sheet of whole documents, of which at least one is shown: more take minutes to draw.
+SHEET_PIECES = 256
 
 
 def draw_reconstructions(model: Model, path: Path) -> Path:
@@ -73,8 +75,14 @@ def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
     return path
 
 
-def draw_rows(model: Model, documents: list[Document], path: Path, title: str) -> None:
-    """Documents in reading order on one sheet."""
+def draw_rows(
+    model: Model, documents: list[Document], path: Path, title: str, pieces: int = 1
+) -> None:
+    """Documents of so many ``pieces`` in reading order on one sheet; of long ones the first."""
+    shown = max(1, SHEET_PIECES // pieces)
+    if pieces > 1 and len(documents) > shown:
+        title = f"{title} (the first {shown} of {len(documents)})"
+        documents = documents[:shown]
     columns = max(1, min(COLUMNS, round(len(documents) ** 0.5 + 0.5)))
     rows = [("", documents[start : start + columns]) for start in range(0, len(documents), columns)]
     model.codec.sheet(rows, path, title)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -40,6 +40,12 @@ def spreads(temperature: float, count: int) -> Tensor:
     """
     share = torch.linspace(NEAREST, 1.0, count) if count > 1 else torch.ones(1)
     return (math.sqrt(temperature) * share).unsqueeze(1)
+
+
+def in_sets(count: int) -> list[int]:
+    """Lengths of the documents, all but equal, in which so many pieces are made."""
+    documents = -(-count // LONGEST)
+    return [count * (one + 1) // documents - count * one // documents for one in range(documents)]
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,10 @@ class SequencePrior:
     ) -> Iterator[Piece]:
         """``count`` pieces of one document, in order.
 
+        More than :data:`aeplug.sequences.LONGEST` are several documents of about one length, one
+        after another, as tunes are played in sets: in a single one, which would be longer than any
+        that was learnt from, repeats of repeats soon leave no room for what is new.
+
         Args:
             model: decodes and encodes.
             count: pieces to come; the document is planned to end with the last.
@@ -146,6 +156,26 @@ class SequencePrior:
             candidates: decoded for each new piece; 1: the first is taken.
             style: new pieces are drawn from it; which of them fits, is still the critic's to say.
         """
+        done = len(before_data)
+        for number, length in enumerate(in_sets(count)):
+            first = done if number else 0
+            begun = (before, before_cond, before_data) if not number else (None, None, ())
+            for piece in self._document(model, length, cond, sampling, *begun, candidates, style):
+                done += 1
+                yield piece if piece.returns < 0 else replace(piece, returns=piece.returns + first)
+
+    def _document(
+        self,
+        model: TensorModel,
+        count: int,
+        cond: Mapping[str, Tensor],
+        sampling: Sampling,
+        before: Tensor | None,
+        before_cond: Mapping[str, Tensor] | None,
+        before_data: Sequence[Tensor],
+        candidates: int,
+        style: StylePrior | None,
+    ) -> Iterator[Piece]:
         network, generator = self.network, sampling.generator
         size = len(network.middle)
         spread = spreads(sampling.temperature, candidates).to(network.middle.device)

@@ -100,6 +100,8 @@ class TestStyle:
     def test_too_few_pieces_are_counted(self, model, files):
         with pytest.raises(ConfigError, match=r"2 files hold 12 pieces, too few.*at least 16"):
             adapt(model, files[:2], refused)
+        with pytest.raises(ConfigError, match=r"^1 file holds 6 pieces, .*a piece is what the mod"):
+            adapt(model, files[:1], refused)
 
     def test_bad_files_are_told_and_the_rest_goes_on(self, model, files, tmp_path):
         bad = tmp_path / "bad.tiny"
@@ -178,8 +180,8 @@ class TestCommand:
         empty.mkdir()
         new = ("--out", tmp_path / "new")
         for arguments, message in (
-            (("adapt", trained, *new), "no file is named"),
-            (("adapt", trained, empty, *new), "no file is named"),
+            (("adapt", trained, *new), "no FILE is named"),
+            (("adapt", trained, empty, *new), "empty holds none of .tiny"),
             (("adapt", trained, tmp_path / "none.tiny", *new), "none of 1 files can be read"),
             (("adapt", trained, style_folder / "1.tiny", *new), "too few for a style"),
             (("adapt", trained, style_folder, "--out", style_folder), "is not empty"),

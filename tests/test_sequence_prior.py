@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support import CHAINS, TINY, assert_one_line_error
 
 from aeplug.errors import CheckpointError, ConfigError
@@ -17,6 +19,7 @@ from aeplug.interfaces import Document, Sampling
 from aeplug.loading import load_model
 from aeplug.sequence_fitting import fit_sequence_prior
 from aeplug.sequence_network import LONGEST_MATCH, SequenceNetwork, matches
+from aeplug.sequence_prior import in_sets
 from aeplug.sequences import LONGEST, latent_sequences
 
 SMALL = {"width": 16, "layers": 1, "components": 2, "form_width": 16, "form_layers": 1}
@@ -215,6 +218,33 @@ class TestDocuments:
         (one,) = model.sample_documents(1, 0, Sampling(1.0), pieces=LONGEST + 5)
         assert len(one.content) == LONGEST + 5
 
+    def test_very_long_ones_do_not_run_in_a_circle(self, model):
+        (one,) = model.sample_documents(1, 0, Sampling(1.0), pieces=4 * LONGEST)
+        parts = [one.content[start : start + LONGEST] for start in range(0, 4 * LONGEST, LONGEST)]
+        fresh = [{tuple(row) for row in part} for part in parts]
+        for number in range(1, 4):
+            earlier = set().union(*fresh[:number])
+            assert len(fresh[number] - earlier) > len(fresh[0]) / 3
+
+    def test_where_a_piece_returns_from_is_counted_from_the_beginning(self, model, prior):
+        begun = model.sample_documents(1, 3, Sampling(1.0), pieces=8)[0]
+        batch = model.pieces(begun)
+        mean = model.posterior(batch)[0].mode()
+        sampling = Sampling(1.0, generator=model.generator(0))
+        rows = list(batch.target)
+        for piece in prior.pieces(model, LONGEST + 9, {}, sampling, mean, {}, rows[:]):
+            if piece.returns >= 0:
+                assert torch.equal(rows[piece.returns], piece.data)
+            rows.append(piece.data)
+        assert len(rows) == LONGEST + 17
+
+    @given(st.integers(1, 5000))
+    def test_sets(self, count):
+        lengths = in_sets(count)
+        assert sum(lengths) == count
+        assert max(lengths) <= LONGEST and max(lengths) - min(lengths) <= 1
+        assert len(lengths) == 1 or count > LONGEST
+
     def test_a_document_is_kept_and_goes_on(self, model):
         begun = model.sample_documents(1, 3, Sampling(1.0), pieces=8)[0].content[:6]
         document = Document([list(row) for row in begun], "begun")
@@ -325,6 +355,27 @@ class TestCommands:
         assert a == b and [len(one) for one in a] == [8, 8]
         assert (tmp_path / "a" / "samples.png").is_file()
 
+    def test_of_whole_documents_there_are_few_unless_told(self, chains, kept, tmp_path):
+        for length, count in ((("--pieces", 2), 4), (("--numbers", 8), 4), (("--pieces", 1), 64)):
+            out = tmp_path / "-".join(str(one) for one in length)
+            result = chains("sample", kept, *length, "--out", out)
+            assert result.code == 0, result.err
+            assert len(list(out.glob("*.tiny"))) == count
+
+    def test_a_sheet_of_long_documents_shows_the_first(self, model, monkeypatch, tmp_path):
+        from aeplug.gallery import SHEET_PIECES, draw_rows
+
+        drawn = []
+        monkeypatch.setattr(
+            type(model.codec), "sheet", lambda codec, rows, path, title: drawn.append((rows, title))
+        )
+        documents = [Document([[number] * 4], str(number)) for number in range(9)]
+        for pieces, shown in ((1, 9), (SHEET_PIECES // 3, 3), (SHEET_PIECES * 5, 1)):
+            draw_rows(model, documents, tmp_path / "x.png", "made", pieces)
+            rows, title = drawn.pop()
+            assert [one.name for _, row in rows for one in row] == [str(n) for n in range(shown)]
+            assert title == ("made" if shown == 9 else f"made (the first {shown} of 9)")
+
     def test_continue(self, chains, kept, tiny_file, tmp_path):
         rows = [[10, 200, 105, 150], [200, 10, 105, 60]]
         path, out = tiny_file("begun", rows), tmp_path / "out"
@@ -341,9 +392,10 @@ class TestCommands:
         path, out = tiny_file("a"), ("--out", tmp_path / "x")
         for arguments, message in (
             (("sample", kept, "--numbers", 30), "--numbers 30: a piece has 4"),
-            (("sample", kept, "--numbers", 32, "--pieces", 3), "exclude each other"),
+            (("sample", kept, "--numbers", 32, "--pieces", 3), "--pieces and --numbers exclude"),
             (("sample", trained, "--pieces", 3), "are single items"),
             (("sample", trained, "--numbers", 8), "takes no option --numbers"),
+            (("vary", kept, path, "--prior", "sequence"), "a variation has no use"),
             (("continue", trained, path), "cannot continue"),
             (("continue", kept, tmp_path / "none.tiny"), "not a .tiny file"),
         ):

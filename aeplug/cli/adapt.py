@@ -60,9 +60,12 @@ def adapt(
 
     target = empty_folder(out)
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
-    paths = [one.path for one in inputs_of(loaded, inputs, manifest, target)]
+    named = inputs_of(loaded, inputs, manifest, target)
+    paths = [one.path for one in named]
     if not paths:
-        raise FileError("no file is named that the model's codec reads")
+        raise FileError("; ".join(named.empty) or "no FILE is named: expected files or a folder")
+    for empty in named.empty:
+        say(f"left out: {empty}")
     bad: list[str] = []
     style = adapted(loaded, paths, told(bad), inner=size, seed=seed)
     write_export(loaded, target)

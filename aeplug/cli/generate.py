@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from aeplug.generation import Model
     from aeplug.interfaces import Document, Sampling
 
+#: Items that are drawn unless the user says how many, and whole documents.
+ITEMS, WHOLE = 64, 4
+
 
 def write_documents(
     model: Model,
@@ -64,7 +67,10 @@ def write_documents(
 @click.command(cls=VerbCommand)
 @click.argument("model")
 @click.option(
-    "-n", "--count", default=64, show_default=True, type=click.IntRange(min=1), help="How many."
+    "-n",
+    "--count",
+    type=click.IntRange(min=1),
+    help=f"How many.  [default: {ITEMS}; of several pieces each {WHOLE}]",
 )
 @click.option(
     "--cond",
@@ -88,7 +94,7 @@ def write_documents(
 @common_options
 def sample(
     model: str,
-    count: int,
+    count: int | None,
     cond: tuple[str, ...],
     pieces: int | None,
     spread: float | None,
@@ -114,12 +120,14 @@ def sample(
     options = given_options(loaded, "sample", values)
     given = conditions_of(cond, loaded)
     length = length_of(loaded, pieces, options) or 1
+    count = count or (WHOLE if length > 1 else ITEMS)
     documents = loaded.sample_documents(count, seed, sampling, given, prior, length, spread)
     digits = max(3, len(str(count)))
     for number, document in enumerate(documents, 1):
         document.name = f"sample-{number:0{digits}}"
     write_documents(loaded, documents, out, options)
-    draw_rows(loaded, documents, out / "samples.png", f"{loaded.spec.name}: samples, seed {seed}")
+    title = f"{loaded.spec.name}: samples, seed {seed}"
+    draw_rows(loaded, documents, out / "samples.png", title, length)
     click.echo(str(out / "samples.png"))
 
 
@@ -237,11 +245,18 @@ def vary(
 
     Writes one file a variation and a sheet with the input first.
     """
+    from aeplug.fitted_priors import SEQUENCE
+
     if sigma is not None and similarity is not None:
         raise click.UsageError("--sigma and --similarity exclude each other")
     sigmas = numbers_of("--sigma", sigma, minimum=0) if sigma is not None else []
     if sigmas and values["prior"]:
         raise click.UsageError("--sigma needs no --prior")
+    if values["prior"] == SEQUENCE:
+        raise ConfigError(
+            "--prior sequence makes whole documents, of which a variation has no use: expected "
+            "another prior; `aeplug continue` lets a file go on by this one"
+        )
     loaded, out = open_model(model, "reconstruct" if sigmas else "vary", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     prior = values.pop("prior") or ""

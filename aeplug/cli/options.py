@@ -261,9 +261,12 @@ def length_of(model: Model, pieces: int | None, options: Mapping[str, Any]) -> i
     from aeplug.interfaces import SequencedCodec
 
     codec = model.codec
-    asked = codec.pieces_of(options) if isinstance(codec, SequencedCodec) else 0
+    if not isinstance(codec, SequencedCodec):
+        return pieces or 0
+    asked = codec.pieces_of(options)
     if asked and pieces:
-        raise ConfigError("--pieces and the codec's own length exclude each other")
+        own = [name for name, value in options.items() if codec.pieces_of({name: value})]
+        raise ConfigError(f"--pieces and --{' --'.join(own)} exclude each other: both are lengths")
     return asked or pieces or 0
 
 

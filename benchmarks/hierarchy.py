@@ -2,8 +2,8 @@
 
 For each length in bars two models are trained on the same windows of the bundled tunes, in the
 same order and for as many steps: the tree (`hierarchical`) and the flat parts (`window-mlp`,
-`plan`), whose width is chosen so that both have about as many parameters; past tokens and step
-network are the same in both. Then both are measured on held-out tunes as `aeplug evaluate` does,
+`plan`), whose width is chosen so that both have about as many parameters; past tokens, step
+network and schedules are the same in both. Then both are measured on held-out tunes as `aeplug evaluate` does,
 from the mean of the posterior.
 
     python benchmarks/hierarchy.py [--bars 4 8 16] [--steps 500]
@@ -52,7 +52,6 @@ def configured(bars: int, steps: int, parts: Mapping[str, Any]) -> TaskConfig:
     plugins = active()
     settings = {
         "data.bars": bars,
-        "loss.beta": 0.2,
         "train.steps": steps,
         "train.warmup": steps // 10,
         # The average follows within a tenth of so short a training.

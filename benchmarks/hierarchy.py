@@ -3,8 +3,8 @@
 For each length in bars two models are trained on the same windows of the bundled tunes, in the
 same order and for as many steps: the tree (`hierarchical`) and the flat parts (`window-mlp`,
 `plan`), whose width is chosen so that both have about as many parameters; past tokens, step
-network and schedules are the same in both. Then both are measured on held-out tunes as `aeplug evaluate` does,
-from the mean of the posterior.
+network and schedules are the same in both. Then both are measured on held-out tunes as `aeplug
+evaluate` does, from the mean of the posterior.
 
     python benchmarks/hierarchy.py [--bars 4 8 16] [--steps 500]
 """

@@ -387,6 +387,8 @@ class TestCommands:
         assert all(one[:2] == rows for one in found)
         assert (out / "continuations.png").is_file()
         assert json.loads(path.read_text()) == rows
+        again = chains("continue", kept, path, "-n", 3, "--pieces", 6, "--out", out)
+        assert_one_line_error(again.err, "continuations.png is there already", "--overwrite")
 
     def test_one_line_errors(self, chains, kept, trained, tiny_file, tmp_path):
         path, out = tiny_file("a"), ("--out", tmp_path / "x")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from aeplug.cli.generate import write_documents
+from aeplug.cli.generate import require_free, write_documents
 from aeplug.cli.options import (
     VerbCommand,
     change_option,
@@ -17,12 +17,15 @@ from aeplug.cli.options import (
     given_options,
     length_of,
     open_model,
+    overwrite_option,
     sampling_of,
 )
 from aeplug.console import say
 
 #: Pieces that are added unless the user says how many.
 PIECES = 8
+#: The sheet of them.
+PAGE = "continuations.png"
 
 
 @click.command("continue", cls=VerbCommand)
@@ -38,9 +41,16 @@ PIECES = 8
 )
 @change_option
 @drawing_options(greedy=False)
+@overwrite_option
 @common_options
 def continue_(
-    model: str, input: str, count: int, pieces: int | None, cond: tuple[str, ...], **values: Any
+    model: str,
+    input: str,
+    count: int,
+    pieces: int | None,
+    cond: tuple[str, ...],
+    overwrite: bool,
+    **values: Any,
 ) -> None:
     """Let a file go on by MODEL: what MODEL reads of it, and behind it what is new.
 
@@ -57,6 +67,7 @@ def continue_(
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = given_options(loaded, "continue", values)
     loaded = loaded.asked(options)
+    require_free(out, PAGE, overwrite)
     length = length_of(loaded, pieces, options) or PIECES
     original = loaded.read(Path(input))
     if original.left_out:
@@ -66,11 +77,12 @@ def continue_(
     digits = max(2, len(str(count)))
     for number, document in enumerate(documents, 1):
         document.name = f"{Path(input).stem}-continued-{number:0{digits}}"
-    write_documents(loaded, documents, out, options, [Path(input)], "continuations.png")
+    inputs = [Path(input)]
+    write_documents(loaded, documents, out, options, inputs, PAGE, overwrite)
     title = f"{loaded.spec.name}: {Path(input).name}, continued"
     rows = [("input", [original]), *(("", [document]) for document in documents)]
-    loaded.codec.sheet(rows, out / "continuations.png", title)
-    click.echo(str(out / "continuations.png"))
+    loaded.codec.sheet(rows, out / PAGE, title)
+    click.echo(str(out / PAGE))
 
 
 COMMANDS = (continue_,)

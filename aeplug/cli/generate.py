@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from aeplug.cli.options import (
     length_of,
     numbers_of,
     open_model,
+    overwrite_option,
     prior_option,
     sampling_of,
 )
@@ -40,11 +41,14 @@ def write_documents(
     options: Mapping[str, Any],
     inputs: Sequence[Path] = (),
     page: str = "",
+    overwrite: bool = False,
 ) -> None:
     """Write documents into ``out`` and say so in one line; never over one of ``inputs``.
 
-    ``page`` is the name of a sheet that the caller is going to draw there.
+    ``page`` is the name of a sheet that the caller is going to draw there. Over what else is
+    there only to ``overwrite``.
     """
+    documents = list(documents)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,16 +56,37 @@ def write_documents(
     if page and (out / page).resolve() in {path.resolve() for path in inputs}:
         raise ConfigError(f"--out {out} would replace the input {page} by a sheet; name another")
     kept = {path.resolve().with_suffix("") for path in inputs}
+    for document in documents:
+        if (out / document.name).resolve() in kept:
+            raise ConfigError(f"--out {out} would replace the input {document.name}; name another")
+    require_free(out, page, overwrite, {document.name for document in documents})
     written: list[Path] = []
     for document in documents:
-        stem = out / document.name
-        if stem.resolve() in kept:
-            raise ConfigError(f"--out {out} would replace the input {stem.name}; name another")
-        written += model.codec.write(document, stem, options)
+        written += model.codec.write(document, out / document.name, options)
     if len(written) == 1:
         say(f"wrote {written[0]}")
     elif written:
         say(f"wrote {len(written)} files, {written[0]} to {written[-1].name}")
+
+
+def require_free(
+    out: Path, page: str, overwrite: bool, names: Collection[str] = frozenset()
+) -> None:
+    """Refuse to replace results: the sheet ``page``, and files of these names without suffix.
+
+    Raises:
+        ConfigError: there is one, and it is not to be replaced.
+        FileError: the folder cannot be listed.
+    """
+    try:
+        there = [] if overwrite or not out.is_dir() else sorted(out.iterdir())
+    except OSError as error:
+        raise FileError(f"--out {out}: {error.strerror}") from error
+    for path in there:
+        if path.name == page or path.stem in names:
+            raise ConfigError(
+                f"{path} is there already; give --overwrite to replace it, or name another --out"
+            )
 
 
 @click.command(cls=VerbCommand)
@@ -91,6 +116,7 @@ def write_documents(
     "[default: the task's own, or the root of the temperature]",
 )
 @drawing_options(greedy=False)
+@overwrite_option
 @common_options
 def sample(
     model: str,
@@ -98,6 +124,7 @@ def sample(
     cond: tuple[str, ...],
     pieces: int | None,
     spread: float | None,
+    overwrite: bool,
     **values: Any,
 ) -> None:
     """Draw new items from MODEL: a run directory, or a task that ships weights.
@@ -115,6 +142,7 @@ def sample(
     from aeplug.gallery import draw_rows
 
     loaded, out = open_model(model, "sample", values)
+    require_free(out, "samples.png", overwrite)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     prior = values.pop("prior") or ""
     options = given_options(loaded, "sample", values)
@@ -125,7 +153,7 @@ def sample(
     digits = max(3, len(str(count)))
     for number, document in enumerate(documents, 1):
         document.name = f"sample-{number:0{digits}}"
-    write_documents(loaded, documents, out, options)
+    write_documents(loaded, documents, out, options, page="samples.png", overwrite=overwrite)
     title = f"{loaded.spec.name}: samples, seed {seed}"
     draw_rows(loaded, documents, out / "samples.png", title, length)
     click.echo(str(out / "samples.png"))
@@ -140,8 +168,11 @@ def sample(
     help="Results, the ends included; of a grid, along each side.  [default: 9; of a grid 6]",
 )
 @drawing_options(greedy=True)
+@overwrite_option
 @common_options
-def interpolate(model: str, inputs: tuple[str, ...], steps: int | None, **values: Any) -> None:
+def interpolate(
+    model: str, inputs: tuple[str, ...], steps: int | None, overwrite: bool, **values: Any
+) -> None:
     """Walk through MODEL's latent space from file A to file B, or over the grid of four.
 
     \b
@@ -168,7 +199,7 @@ def interpolate(model: str, inputs: tuple[str, ...], steps: int | None, **values
     draw = _grid if len(read) == 4 else _line
     rows, also = draw(loaded, read, steps, sampling)
     made = [*(one for row in rows for one in row), *also]
-    write_documents(loaded, made, out, options, paths, "interpolation.png")
+    write_documents(loaded, made, out, options, paths, "interpolation.png", overwrite)
     title = f"{loaded.spec.name}: {' to '.join(path.stem for path in paths)}"
     if len(read) == 4:
         title = f"{loaded.spec.name}: between {', '.join(path.stem for path in paths)}"
@@ -225,6 +256,7 @@ def _grid(
 @prior_option
 @change_option
 @drawing_options(greedy=True)
+@overwrite_option
 @common_options
 def vary(
     model: str,
@@ -233,6 +265,7 @@ def vary(
     similarity: float | None,
     sigma: str | None,
     cond: tuple[str, ...],
+    overwrite: bool,
     **values: Any,
 ) -> None:
     """Make variations of a file by MODEL.
@@ -285,7 +318,7 @@ def vary(
             for start in range(0, len(documents), 6)
         ]
     made = [one for _, row in rows for one in row]
-    write_documents(loaded, made, out, options, [Path(input)], "variations.png")
+    write_documents(loaded, made, out, options, [Path(input)], "variations.png", overwrite)
     title = f"{loaded.spec.name}: {Path(input).name}"
     loaded.codec.sheet([("input", [original]), *rows], out / "variations.png", title)
     click.echo(str(out / "variations.png"))

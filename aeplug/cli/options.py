@@ -28,6 +28,11 @@ checkpoint_option = click.option(
 )
 
 
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Replace results that are in OUT already."
+)
+
+
 manifest_option = click.option(
     "--from",
     "manifest",

@@ -16,6 +16,7 @@ from aeplug.cli.options import (
     device_option,
     given_options,
     numbers_of,
+    overwrite_option,
 )
 from aeplug.cli.output import print_json, print_table
 from aeplug.console import say
@@ -85,6 +86,7 @@ class _LikeVary(VerbCommand):
     help="Of the items learnt from, and of what is tried.",
 )
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the results.")
+@overwrite_option
 @device_option
 @checkpoint_option
 def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
@@ -111,7 +113,7 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
     from aeplug.evaluation import choose_split, evaluation_dataset
     from aeplug.loading import load_model
 
-    out = values.pop("out")
+    out, overwrite = values.pop("out"), values.pop("overwrite")
     as_list, is_check, as_json = (values.pop(name) for name in ("as_list", "check", "as_json"))
     ends = (values.pop("from_"), values.pop("to"))
     by, keep, save = values.pop("by"), values.pop("keep"), values.pop("save")
@@ -156,7 +158,8 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
         save_directions(found, wanted, Path(save).expanduser())
         say(f"wrote {save}")
     if read:
-        _steer_files(loaded, found, wanted, kept, read, amounts, Path(out).expanduser(), options)
+        place = Path(out).expanduser()
+        _steer_files(loaded, found, wanted, kept, read, amounts, place, options, overwrite)
     if is_check:
         held_out = choose_split(dataset, "test")
         report = _checked(loaded, dataset, held_out, found, wanted, kept, amounts, checked)
@@ -266,6 +269,7 @@ def _steer_files(
     amounts: Sequence[float],
     out: Path,
     options: dict[str, Any],
+    overwrite: bool,
 ) -> None:
     from aeplug.steering import steer
 
@@ -293,7 +297,7 @@ def _steer_files(
                 say(f"{name}: moved by {reached:+.2f} standard deviations")
         rows.append((document.name, row))
     sources = [one.source for one in read if one.source is not None]
-    write_documents(model, written, out, options, sources, "attribute.png")
+    write_documents(model, written, out, options, sources, "attribute.png", overwrite)
     title = f"{model.spec.name}: {wanted}, {strip[0]:+g} to {strip[-1]:+g} standard deviations"
     model.codec.sheet(rows, out / "attribute.png", title)
     click.echo(str(out / "attribute.png"))

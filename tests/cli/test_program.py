@@ -291,9 +291,31 @@ class TestVerbs:
         assert f"wrote 3 files, {out / expected[0]} to {expected[2]}" in result.err
         assert all((out / name).stat().st_size for name in expected)
         first = [(out / name).read_bytes() for name in expected[:3]]
-        invoke(*arguments)
+        assert invoke(*arguments, "--overwrite").code == 0
         assert [(out / name).read_bytes() for name in expected[:3]] == first
         assert len(set(first)) > 1
+
+    def test_results_are_replaced_only_when_told(self, invoke, trained, tmp_path, tiny_file):
+        a, b, out = tiny_file("a"), tiny_file("b"), tmp_path / "o"
+        for arguments, name in (
+            (("sample", trained, "-n", 2), "sample-001.tiny"),
+            (("vary", trained, a, "-n", 2), "a-variation-01.tiny"),
+            (("interpolate", trained, a, b, "--steps", 2), "step-01.tiny"),
+        ):
+            command = (*arguments, "--out", out)
+            assert invoke(*command).code == 0  # beside what others made
+            (page,) = out.glob("*.png")
+            (out / name).write_bytes(b"mine")
+            refused = invoke(*command)
+            assert refused.code == 1
+            assert_one_line_error(refused.err, f"{out}", "is there already", "--overwrite")
+            page.unlink()
+            refused = invoke(*command)
+            assert_one_line_error(refused.err, f"{out / name} is there already")
+            assert (out / name).read_bytes() == b"mine" and not page.exists()
+            assert invoke(*command, "--overwrite").code == 0
+            assert (out / name).read_bytes() != b"mine"
+            page.unlink()
 
     def test_reconstruct_goes_on_after_a_bad_file(self, invoke, trained, tmp_path, tiny_file):
         (tmp_path / "in").mkdir()

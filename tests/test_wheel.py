@@ -95,7 +95,7 @@ def test_installed_program_lists_the_built_in_tasks(installed, tmp_path):
     assert {"mnist", "mnist-vae"} <= {task["name"] for task in tasks}
     for task in tasks:
         if task["weights"]:
-            assert task["plugin"] in ("image", "music", "denoise", "superres")
+            assert task["plugin"] in ("image", "music", "denoise", "superres", "audio")
     script = installed.with_name("aeplug")
     help_ = subprocess.run([str(script), "--help"], cwd=tmp_path, capture_output=True, text=True)
     assert "Usage: aeplug" in help_.stdout

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aeplug.errors import FileError
 
@@ -11,14 +13,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def write_figure(figure: Figure, path: Path, dpi: int = 120) -> None:
-    """Write a figure, its folder too where there is none.
+def write_figure(figure: Figure, path: Path, dpi: int | Literal["figure"] = 120) -> None:
+    """Write a figure, its folder too where there is none; the file appears only when whole.
+
+    ``dpi`` may be ``"figure"``: the figure's own.
 
     Raises:
         FileError: it cannot be written.
     """
+    fresh = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=dpi, format="png")
+        figure.savefig(fresh, dpi=dpi, format="png")
+        os.replace(fresh, path)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from aeplug.errors import FileError
+from aeplug.figure import write_figure
 from aeplug_audio.analysis import BANDS, HIGHEST_BAND, LOWEST_BAND, STEP
 from aeplug_audio.pitch import Floats
 from aeplug_audio.transcription import Transcription
@@ -59,7 +56,7 @@ def draw_transcription(found: Transcription, title: str, path: Path) -> None:
             _line(panel, found, number * span, (number + 1) * span)
         panels[-1].set_xlabel("seconds")
         figure.suptitle(f"{title}: {found.summary()}{cut}", fontsize=9)
-        _save(figure, path)
+        write_figure(figure, path, dpi="figure")
 
 
 def _line(panel: Any, found: Transcription, begin: float, end: float) -> None:
@@ -124,16 +121,3 @@ def _bar_lines(found: Transcription, begin: float, end: float) -> list[float]:
 
 def _rgb(colour: str) -> tuple[float, float, float]:
     return (int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    fresh = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        FigureCanvasAgg(figure).print_png(str(fresh))
-        os.replace(fresh, path)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()

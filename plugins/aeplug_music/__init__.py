@@ -18,6 +18,7 @@ from aeplug import (
 from aeplug_music.attribute_specs import ATTRIBUTES
 from aeplug_music.drums import task_specs as drums
 from aeplug_music.recordings import RECORDING_SUFFIXES, recording_options
+from aeplug_music.shared_specs import SOUNDFONT, TEMPO, TRAINING, WAV
 
 #: What `aeplug evaluate` asks of a melody task.
 _EVALUATION = (
@@ -49,27 +50,15 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
         "melodies from MIDI and recordings; with the extra 'scores' from ABC and MusicXML",
         suffixes=(".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl", *RECORDING_SUFFIXES),
         options=(
-            OptionSpec(
-                "tempo",
-                "float",
-                None,
-                "quarters a minute (else the tune's own, or 120)",
-                minimum=10,
-                maximum=1000,
-            ),
+            TEMPO,
             OptionSpec(
                 "program", "int", 0, "General MIDI program, 0 to 127", minimum=0, maximum=127
             ),
             OptionSpec(
                 "velocity", "int", 80, "loudness of every note, 1 to 127", minimum=1, maximum=127
             ),
-            OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
-            OptionSpec(
-                "soundfont",
-                "str",
-                None,
-                "an .sf2 that plays the .wav, in place of the one that comes along",
-            ),
+            WAV,
+            SOUNDFONT,
             OptionSpec(
                 "bars",
                 "int",
@@ -158,21 +147,11 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         evaluate="aeplug_music.evaluation:evaluate",
         options=_EVALUATION,
         settings={
+            **TRAINING,
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "9/8", "3/8"),
             "latent.size": 128,
-            "latent.mean_share": 0.2,
             "loss.beta": "linear(0.16, 0.7, 0.6)",
             "train.steps": 12000,
-            "train.batch_size": 512,
-            "train.optimizer": "muon",
-            "train.lr": 4e-3,
-            "train.warmup": 300,
-            "train.weight_decay": 0.02,
-            "train.beta2": 0.98,
-            "train.clip": 20.0,
-            "train.ema": 0.998,
-            "train.precision": "bf16",
-            "train.eval_every": 500,
         },
         weights="aeplug_music:weights/melody-2bar",
         temperature=0.5,
@@ -199,21 +178,13 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         evaluate="aeplug_music.evaluation:evaluate",
         options=_EVALUATION,
         settings={
+            **TRAINING,
             "data.bars": 16,
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "3/8"),
             "latent.size": 256,
-            "latent.mean_share": 0.2,
             "loss.beta": "linear(0.05, 0.2, 0.3)",
             "train.steps": 2400,
             "train.batch_size": 256,
-            "train.optimizer": "muon",
-            "train.lr": 4e-3,
-            "train.warmup": 300,
-            "train.weight_decay": 0.02,
-            "train.beta2": 0.98,
-            "train.clip": 20.0,
-            "train.ema": 0.998,
-            "train.precision": "bf16",
             "train.eval_every": 250,
         },
         weights="aeplug_music:weights/melody-16bar",

@@ -15,7 +15,6 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, Raw
-from aeplug_audio.rendering import write_notes
 from aeplug_music.melody import (
     FIRST_ONSET,
     HOLD,
@@ -38,7 +37,7 @@ from aeplug_music.pianoroll import draw_page, small_roll
 from aeplug_music.recordings import RECORDED_METRE, RECORDING_SUFFIXES
 from aeplug_music.score import Melody, Passage, left_out, melody_of
 from aeplug_music.scores import SCORE_SUFFIXES, read_score
-from aeplug_music.writing import notes_in, to_pretty_midi, write_midi
+from aeplug_music.writing import to_pretty_midi, write_files
 
 
 class MelodyCodec:
@@ -266,13 +265,7 @@ class MelodyCodec:
             int(options.get("program") or 0),
             int(options.get("velocity") or 80),
         )
-        written = [stem.with_name(stem.name + ".mid")]
-        write_midi(midi, written[0])
-        if options.get("wav"):
-            written.append(stem.with_name(stem.name + ".wav"))
-            end = melody.steps * 60 / bpm / STEPS_PER_QUARTER
-            write_notes(notes_in(midi), written[1], options.get("soundfont"), end)
-        return written
+        return write_files(midi, stem, options, melody.steps * 60 / bpm / STEPS_PER_QUARTER)
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of tunes as piano rolls into one PNG."""

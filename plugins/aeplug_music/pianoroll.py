@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from aeplug.errors import FileError
+from aeplug.figure import write_figure
 from aeplug_music.melody import notes_of
 from aeplug_music.score import Melody
 from aeplug_music.systems import System, systems_of
@@ -135,7 +132,7 @@ def draw_page(
             panel_row[0].set_ylabel(label, fontsize=9)
     # Text as it is: a $ in a file's name is no formula.
     figure.suptitle(title, fontsize=12, parse_math=False)
-    _save(figure, path)
+    write_figure(figure, path, dpi="figure")
 
 
 def _in_lines(
@@ -275,16 +272,3 @@ def _pitch_range(melodies: Sequence[Melody]) -> tuple[int, int]:
 def _fitting(caption: str, width: float) -> str:
     most = max(8, int(width * 15))
     return caption if len(caption) <= most else caption[: most - 1] + "…"
-
-
-def _save(figure: Figure, path: Path) -> None:
-    fresh = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        FigureCanvasAgg(figure).print_png(str(fresh))
-        os.replace(fresh, path)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pretty_midi
 
 from aeplug.errors import FileError
 from aeplug_audio.notes import Note
+from aeplug_audio.rendering import write_notes
 from aeplug_music.melody import notes_of
 from aeplug_music.metres import STEPS_PER_QUARTER, parts
 from aeplug_music.score import Melody
@@ -47,6 +50,28 @@ def to_pretty_midi(
         instrument.notes.append(pretty_midi.Note(velocity, pitch, onset * seconds, end * seconds))
     midi.instruments.append(instrument)
     return midi
+
+
+def write_files(
+    midi: pretty_midi.PrettyMIDI, stem: Path, options: Mapping[str, Any], seconds: float
+) -> list[Path]:
+    """Write ``stem.mid``, and with the option ``wav`` its sound beside it; the files written.
+
+    Args:
+        midi: what to write.
+        stem: path without suffix.
+        options: ``wav``, ``soundfont``.
+        seconds: to the end of the last bar, which may be silent.
+
+    Raises:
+        FileError: a file cannot be written.
+    """
+    written = [stem.with_name(stem.name + ".mid")]
+    write_midi(midi, written[0])
+    if options.get("wav"):
+        written.append(stem.with_name(stem.name + ".wav"))
+        write_notes(notes_in(midi), written[1], options.get("soundfont"), seconds)
+    return written
 
 
 def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:

@@ -16,7 +16,6 @@ from aeplug.config import PartConfig
 from aeplug.console import say
 from aeplug.errors import FileError
 from aeplug.interfaces import DataShape, Document, Raw
-from aeplug_audio.rendering import write_notes
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
 from aeplug_music.drums.performance import (
     Passage,
@@ -30,7 +29,7 @@ from aeplug_music.drums.window_form import ALL, GIVEN_VALUES, RHYTHM, VALUES, ba
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
 from aeplug_music.metres import STEPS_PER_QUARTER
 from aeplug_music.midi import read_midi
-from aeplug_music.writing import notes_in, write_midi
+from aeplug_music.writing import write_files
 
 #: Of every hit of a model that knows none.
 VELOCITY = 100
@@ -173,14 +172,8 @@ class DrumCodec:
         """
         performance: Performance = document.content
         bpm = float(options.get("tempo") or performance.bpm)
-        written = [stem.with_name(stem.name + ".mid")]
         midi = to_pretty_midi(performance, document.name, bpm)
-        write_midi(midi, written[0])
-        if options.get("wav"):
-            written.append(stem.with_name(stem.name + ".wav"))
-            end = performance.steps * 60 / bpm / STEPS_PER_QUARTER
-            write_notes(notes_in(midi), written[1], options.get("soundfont"), end)
-        return written
+        return write_files(midi, stem, options, performance.steps * 60 / bpm / STEPS_PER_QUARTER)
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of performances as drum grids into one PNG."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator
 
-from aeplug.errors import FileError
+from aeplug.figure import write_figure
 from aeplug_music.drums.kit import (
     BAR,
     CLASSES,
@@ -115,7 +112,7 @@ def draw_page(
             panel_row[0].set_ylabel(label, fontsize=9)
     # Text as it is: a $ in a file's name is no formula.
     figure.suptitle(title, fontsize=12, parse_math=False)
-    _save(figure, path)
+    write_figure(figure, path, dpi="figure")
 
 
 def _draw(panel: Any, performance: Performance, span: int) -> None:
@@ -191,16 +188,3 @@ def _colour(drum: int, velocity: int) -> tuple[float, float, float]:
     share = _SOFTEST + (1 - _SOFTEST) * velocity / MAX_VELOCITY
     red, green, blue = (1 - share * (1 - ink)).tolist()
     return red, green, blue
-
-
-def _save(figure: Figure, path: Path) -> None:
-    fresh = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        FigureCanvasAgg(figure).print_png(str(fresh))
-        os.replace(fresh, path)
-    except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()

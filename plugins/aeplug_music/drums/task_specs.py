@@ -6,29 +6,14 @@ from typing import Any
 
 from aeplug import CodecSpec, DatasetSpec, OptionSpec, TaskSpec
 from aeplug_music.drums.attribute_specs import GROOVE_ATTRIBUTES, HIT_ATTRIBUTES
+from aeplug_music.shared_specs import SOUNDFONT, TEMPO, TRAINING, WAV
 
 CODEC = CodecSpec(
     "drums",
     "aeplug_music.drums.codec:DrumCodec",
     "drums from MIDI, with velocity and timing",
     suffixes=(".mid", ".midi"),
-    options=(
-        OptionSpec(
-            "tempo",
-            "float",
-            None,
-            "quarters a minute (else the tune's own, or 120)",
-            minimum=10,
-            maximum=1000,
-        ),
-        OptionSpec("wav", "bool", False, "also write a .wav beside each .mid"),
-        OptionSpec(
-            "soundfont",
-            "str",
-            None,
-            "an .sf2 that plays the .wav, in place of the one that comes along",
-        ),
-    ),
+    options=(TEMPO, WAV, SOUNDFONT),
 )
 DATASET = DatasetSpec(
     "drums",
@@ -36,20 +21,7 @@ DATASET = DatasetSpec(
     "windows of bars of 25 performances of Groove MIDI, bundled, or of MIDI files of your own",
 )
 
-_SETTINGS: dict[str, Any] = {
-    "latent.size": 128,
-    "latent.mean_share": 0.2,
-    "train.batch_size": 512,
-    "train.optimizer": "muon",
-    "train.lr": 4e-3,
-    "train.warmup": 300,
-    "train.weight_decay": 0.02,
-    "train.beta2": 0.98,
-    "train.clip": 20.0,
-    "train.ema": 0.998,
-    "train.precision": "bf16",
-    "train.eval_every": 500,
-}
+_SETTINGS: dict[str, Any] = {**TRAINING, "latent.size": 128}
 
 TASKS = (
     TaskSpec(

@@ -16,7 +16,7 @@ from aeplug import (
     hookimpl,
 )
 from aeplug_music.attribute_specs import ATTRIBUTES
-from aeplug_music.drums import task_specs as drums
+from aeplug_music.drums import task_specs as drum_specs
 from aeplug_music.recordings import RECORDING_SUFFIXES, recording_options
 from aeplug_music.shared_specs import SOUNDFONT, TEMPO, TRAINING, WAV
 
@@ -70,7 +70,7 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
             *recording_options(("reconstruct", "interpolate", "vary", "continue", "embed")),
         ),
     )
-    yield drums.CODEC
+    yield drum_specs.CODEC
 
 
 @hookimpl
@@ -91,10 +91,18 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
                 minimum=1,
                 maximum=64,
             ),
+            OptionSpec(
+                "split-of",
+                "str",
+                None,
+                "one of SOURCES, held out as when it is built alone; of the others what shares a "
+                "window with its held-out tunes is left out, and all else is trained on",
+                verbs=(),
+            ),
             *recording_options(()),
         ),
     )
-    yield drums.DATASET
+    yield drum_specs.DATASET
 
 
 @hookimpl
@@ -181,11 +189,16 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             **TRAINING,
             "data.bars": 16,
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "3/8"),
+            # A bar's vector is narrower than the window's, and nothing but the tree lies between.
+            **{
+                f"{part}.{name}": value
+                for part in ("encoder", "decoder")
+                for name, value in {"width": 576, "bar_width": 256, "layers": 0}.items()
+            },
             "latent.size": 256,
-            "loss.beta": "linear(0.05, 0.2, 0.3)",
-            "train.steps": 2400,
+            "loss.beta": "linear(0.05, 0.18, 0.3)",
+            "train.steps": 4500,
             "train.batch_size": 256,
-            "train.eval_every": 250,
         },
         weights="aeplug_music:weights/melody-16bar",
         temperature=0.5,
@@ -193,4 +206,4 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         spread=1.0,
         attributes=ATTRIBUTES,
     )
-    yield from drums.TASKS
+    yield from drum_specs.TASKS

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from aeplug.building import BuildReport, Skipped
 from aeplug.console import say
-from aeplug.errors import DataError
+from aeplug.errors import DataError, nearest
 from aeplug_music.fingerprints import Hashes, first_of_each
 from aeplug_music.harvest import Harvest, Melody, joined
 from aeplug_music.ingest import Parse, ingest, window_width
@@ -39,7 +39,7 @@ from aeplug_music.metres import METRES, checked_metre
 from aeplug_music.midi import parse_midi
 from aeplug_music.recordings import RECORDED_METRE
 from aeplug_music.sources import Listing, Source, list_sources
-from aeplug_music.splitting import SPLITS, split_of
+from aeplug_music.splitting import SPLITS, split_as_alone, split_of
 from aeplug_music.workers import harvest_all
 
 FORMAT = 1
@@ -60,6 +60,7 @@ class Collection:
         bar, metre: ``(W,)``; the metre is a number in ``METRES``.
         split: number in ``SPLITS`` of each melody, ``(M,)``.
         duplicates: windows dropped as equal to an earlier one.
+        left_out: numbers of files that share a window with what is held out, ``(F,)``.
     """
 
     melodies: list[Melody]
@@ -69,17 +70,36 @@ class Collection:
     metre: Int
     split: Int
     duplicates: int
+    left_out: Int
 
 
-def collect(harvest: Harvest, exact: Hashes, relative: Hashes) -> Collection:
-    """Drop duplicates and split; the harvest's order is that of the sources."""
+def collect(
+    harvest: Harvest, exact: Hashes, relative: Hashes, leading: Int | None = None
+) -> Collection:
+    """Drop duplicates and split; the harvest's order is that of the sources.
+
+    Args:
+        harvest: what came of the files.
+        exact: fingerprints of its windows.
+        relative: those of the windows up to transposition.
+        leading: numbers of the files that are divided as if there were no others (see
+            :func:`aeplug_music.splitting.split_as_alone`); None: all are divided together.
+    """
     # Melodies of one file stay together, as all that is alike does.
     names, file = np.unique(harvest.melodies.file, return_inverse=True)
-    # Sorting needs no interpreter, so the two sorts, of all windows each, run side by side.
-    with ThreadPoolExecutor(1) as beside:
-        splitting = beside.submit(split_of, len(names), file[harvest.melody], relative)
-        kept = first_of_each(exact)
-        split = splitting.result()
+    of_window = file[harvest.melody]
+    if leading is None:
+        left_out = np.zeros(len(names), bool)
+        # Sorting needs no interpreter, so the two sorts, of all windows each, run side by side.
+        with ThreadPoolExecutor(1) as beside:
+            splitting = beside.submit(split_of, len(names), of_window, relative)
+            kept = first_of_each(exact)
+            split = splitting.result()
+    else:
+        leads = np.isin(names, leading)
+        split, left_out = split_as_alone(len(names), of_window, relative, leads)
+        taken = np.flatnonzero(~left_out[of_window])
+        kept = taken[first_of_each(exact[taken])]
     owner = harvest.melody[kept]
     counts = np.bincount(owner, minlength=len(file))
     own = np.flatnonzero(counts)
@@ -90,7 +110,8 @@ def collect(harvest: Harvest, exact: Hashes, relative: Hashes) -> Collection:
         harvest.bar[kept].astype(np.int64),
         harvest.metre[kept].astype(np.int64),
         split[file][own],
-        harvest.repeated + len(exact) - len(kept),
+        harvest.repeated + int((~left_out[of_window]).sum()) - len(kept),
+        names[left_out],
     )
 
 
@@ -103,6 +124,7 @@ def build_melodies(
     bars: int = 2,
     bpm: float | None = None,
     metre: str = RECORDED_METRE,
+    split_of: str | None = None,
     parse: Parse = parse_midi,
 ) -> BuildReport:
     """The builder of the data set ``melodies`` (see :mod:`aeplug.building`).
@@ -115,6 +137,8 @@ def build_melodies(
         bars: bars a window.
         bpm: of recordings, quarters a minute; None: estimated of each.
         metre: of recordings, their time signature.
+        split_of: one of the sources, whose tunes are held out as when it is built alone; what
+            shares a window with those is left out, all else is trained on.
         parse: bytes of a file -> tune.
 
     Raises:
@@ -164,7 +188,8 @@ def build_melodies(
             f"none of {files} files gives a window of {bars} bars: "
             + "; ".join(f"{count} {reason}" for reason, count in reasons[:5])
         )
-    collection = collect(whole, whole.exact, whole.relative)
+    leading = None if split_of is None else _numbers_of(split_of, sources, names)
+    collection = collect(whole, whole.exact, whole.relative, leading)
     skipped += _echoes(whole, collection, names)
     _write_tokens(out / TOKENS, harvests, collection.kept, window_width(bars))
     shutil.rmtree(spools)
@@ -194,12 +219,24 @@ def _transcribe(
 
 
 def _echoes(harvest: Harvest, collection: Collection, names: Sequence[str]) -> list[Skipped]:
-    """Files that add nothing."""
+    """Files that add nothing, and those that share a window with what is held out."""
     echoes = np.zeros(len(names), bool)
     echoes[harvest.melodies.file] = True
     echoes[[melody.file for melody in collection.melodies]] = False
-    reason = "every window is in a file before it"
-    return [Skipped(names[file], reason) for file in np.flatnonzero(echoes).tolist()]
+    echoes[collection.left_out] = False
+    reasons = (
+        (np.flatnonzero(echoes), "every window is in a file before it"),
+        (collection.left_out, "shares a window with a tune that is held out"),
+    )
+    return [Skipped(names[file], reason) for files, reason in reasons for file in files.tolist()]
+
+
+def _numbers_of(leading: str, sources: Sequence[str], names: Sequence[str]) -> Int:
+    """Numbers of the files of one of the sources."""
+    if leading not in sources:
+        raise DataError(f"--split-of {leading}: not what is built. {nearest(leading, sources)}")
+    its = {name for listing in list_sources([leading], []) for name in listing.names()}
+    return np.array([number for number, name in enumerate(names) if name in its], np.int64)
 
 
 def _write_tokens(path: Path, harvests: Sequence[Harvest], kept: Int, width: int) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape
-from aeplug_music.hierarchy import Conductor, Gatherer, ResidualMLP, levels_of
+from aeplug_music.hierarchy import Conductor, Gatherer, ResidualMLP, levels_of, widths_of
 from aeplug_music.key import REFERENCES, reference_pitch, relative
 from aeplug_music.melody import CLASSES, HOLD
 from aeplug_music.metres import longest_bar
@@ -32,7 +32,10 @@ class HierarchicalEncoderConfig(PartConfig):
 
     levels: tuple[int, ...] = setting((), _LEVELS)
     embedding: int = setting(16, "width of a token's embedding", unit="units", ge=1)
-    width: int = setting(288, "width of a bar's, phrase's and window's vector", unit="units", ge=1)
+    width: int = setting(288, "width of the window's vector", unit="units", ge=1)
+    bar_width: int = setting(
+        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
+    )
     hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
     layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
 
@@ -46,18 +49,19 @@ class HierarchicalEncoder(nn.Module):
         super().__init__()
         self.bars = bars_of(shape)
         metres, width = shape.conditions["metre"], config.width
+        levels = levels_of(self.bars, config.levels)
+        widths = widths_of(levels, width, config.bar_width)
+        bar_width = widths[-1]
         self.longest = longest_bar(metres)
         self.register_buffer("bar", lengths_by_metre(shape) // self.bars, persistent=False)
         self.bar: Tensor
         self.tokens = nn.Embedding(CLASSES, config.embedding)
-        self.metre = nn.Embedding(len(metres), width)
-        self.read = nn.Linear(self.longest * config.embedding, width)
+        self.metre = nn.Embedding(len(metres), bar_width)
+        self.read = nn.Linear(self.longest * config.embedding, bar_width)
         self.bar_layers = nn.Sequential(
-            *(ResidualMLP(width, config.hidden) for _ in range(config.layers))
+            *(ResidualMLP(bar_width, config.hidden) for _ in range(config.layers))
         )
-        self.gatherer = Gatherer(
-            levels_of(self.bars, config.levels), width, config.hidden, config.layers
-        )
+        self.gatherer = Gatherer(levels, widths, config.hidden, config.layers)
         self.reference = nn.Embedding(REFERENCES, width)
         self.pitch = nn.Linear(3, width)
         self.norm = nn.LayerNorm(width)
@@ -82,7 +86,10 @@ class HierarchicalDecoderConfig(StepConfig):
     """Settings of the decoder."""
 
     levels: tuple[int, ...] = setting((), _LEVELS)
-    width: int = setting(288, "width of a window's, phrase's and bar's vector", unit="units", ge=1)
+    width: int = setting(288, "width of the window's vector", unit="units", ge=1)
+    bar_width: int = setting(
+        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
+    )
     hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
     layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
     slice: int = setting(48, "width of a step's slice of the plan", unit="units", ge=1)
@@ -106,25 +113,26 @@ class HierarchicalDecoder(StepwiseDecoder):
         self, config: HierarchicalDecoderConfig, shape: DataShape, latent_shape: tuple[int, ...]
     ) -> None:
         metres, width = shape.conditions.get("metre", ()), config.width
-        bars = bars_of(shape)
+        levels = levels_of(bars_of(shape), config.levels)
+        widths = widths_of(levels, width, config.bar_width)
+        bar_width = widths[-1]
         self.longest = longest_bar(metres)
         super().__init__(config, shape, len(metres) * self.longest)
         self.enter = nn.Linear(math.prod(latent_shape), width)
         self.metre = nn.Embedding(len(metres), width)
-        self.conductor = Conductor(
-            levels_of(bars, config.levels), width, config.hidden, config.layers
-        )
+        self.conductor = Conductor(levels, widths, config.hidden, config.layers)
         self.bar_layers = nn.Sequential(
-            *(ResidualMLP(width, config.hidden) for _ in range(config.layers)), nn.LayerNorm(width)
+            *(ResidualMLP(bar_width, config.hidden) for _ in range(config.layers)),
+            nn.LayerNorm(bar_width),
         )
         self.reference = nn.Linear(width, REFERENCES)
-        self.unroll = nn.Linear(width, self.longest * config.slice)
+        self.unroll = nn.Linear(bar_width, self.longest * config.slice)
         nn.init.normal_(self.metre.weight, std=0.1)
 
     def plan(self, z: Tensor, metre: Tensor) -> tuple[Tensor, Tensor]:
         """Latents -> slices ``(B, T, slice)`` and logits of the reference pitch ``(B, 128)``."""
         x = self.enter(z.flatten(1)) + self.metre(metre)
-        bars = self.bar_layers(self.conductor(x))  # (B, bars, width)
+        bars = self.bar_layers(self.conductor(x))  # (B, bars, bar width)
         slices = self.unroll(bars).reshape(len(z), -1, self.slice)
         # Bars of this metre may be shorter than the longest: where each step's slice stands.
         steps = torch.arange(self.steps, device=z.device)

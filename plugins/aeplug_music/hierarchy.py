@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -65,46 +66,84 @@ def levels_of(bars: int, levels: Sequence[int] = ()) -> tuple[int, ...]:
     return (bars, *found)
 
 
-class Conductor(nn.Module):
-    """A window's vector -> one vector a bar, down the tree."""
+def widths_of(levels: Sequence[int], width: int, bar_width: int = 0) -> tuple[int, ...]:
+    """Widths of the vectors of a tree, from the window's down to a bar's, one more than levels.
 
-    def __init__(self, levels: Sequence[int], width: int, hidden: int, layers: int) -> None:
+    Those between are evenly spaced by their ratio. A bar has less to say than the window that
+    holds it, so a tree that narrows towards its bars does more with as many weights.
+
+    Args:
+        levels: as :func:`levels_of` gives them.
+        width: of the window's vector.
+        bar_width: of a bar's, if that is narrower; 0: all are as wide as the window's.
+    """
+    if not 0 < bar_width < width:
+        return (width,) * (len(levels) + 1)
+    narrower = (bar_width / width) ** (1 / len(levels))
+    between = (round(width * narrower**level / 16) * 16 for level in range(1, len(levels)))
+    return (width, *(min(max(one, bar_width), width) for one in between), bar_width)
+
+
+class Conductor(nn.Module):
+    """A window's vector -> one vector a bar, down the tree.
+
+    Args:
+        levels: children of a node at each level, from the top.
+        widths: of the vectors at each level, from the window's (:func:`widths_of`).
+        hidden: width inside a residual layer.
+        layers: residual layers of a node.
+    """
+
+    def __init__(
+        self, levels: Sequence[int], widths: Sequence[int], hidden: int, layers: int
+    ) -> None:
         super().__init__()
-        self.levels = tuple(levels)
+        self.levels, self.widths = tuple(levels), tuple(widths)
         self.nodes = nn.ModuleList(
             nn.Sequential(*(ResidualMLP(width, hidden) for _ in range(layers)), nn.LayerNorm(width))
-            for _ in self.levels
+            for width in self.widths[:-1]
         )
-        self.unroll = nn.ModuleList(nn.Linear(width, fan * width) for fan in self.levels)
+        self.unroll = nn.ModuleList(
+            nn.Linear(above, fan * below)
+            for fan, (above, below) in zip(self.levels, pairwise(self.widths), strict=True)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, width)`` -> ``(B, bars, width)``."""
-        count, width = x.shape
+        """``(B, widths[0])`` -> ``(B, bars, widths[-1])``."""
+        count = len(x)
         x = x.unsqueeze(1)
-        for fan, node, unroll in zip(self.levels, self.nodes, self.unroll, strict=True):
-            parent = node(x)  # (B, nodes, width)
+        parts = zip(self.levels, self.widths[1:], self.nodes, self.unroll, strict=True)
+        for fan, width, node, unroll in parts:
+            parent = node(x)  # (B, nodes, width above)
             children = unroll(parent).unflatten(2, (fan, width))
-            x = (x.unsqueeze(2) + children).reshape(count, -1, width)
+            # A child has the first of its parent's numbers, as many as it has room for.
+            x = (x[:, :, None, :width] + children).reshape(count, -1, width)
         return x
 
 
 class Gatherer(nn.Module):
-    """One vector a bar -> the window's vector, up the tree."""
+    """One vector a bar -> the window's vector, up the tree; arguments as of :class:`Conductor`."""
 
-    def __init__(self, levels: Sequence[int], width: int, hidden: int, layers: int) -> None:
+    def __init__(
+        self, levels: Sequence[int], widths: Sequence[int], hidden: int, layers: int
+    ) -> None:
         super().__init__()
-        self.levels = tuple(levels)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.levels)
-        self.gather = nn.ModuleList(nn.Linear(fan * width, width) for fan in self.levels)
+        self.levels, self.widths = tuple(levels), tuple(widths)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in self.widths[1:])
+        self.gather = nn.ModuleList(
+            nn.Linear(fan * below, above)
+            for fan, (above, below) in zip(self.levels, pairwise(self.widths), strict=True)
+        )
         self.nodes = nn.ModuleList(
-            nn.Sequential(*(ResidualMLP(width, hidden) for _ in range(layers))) for _ in self.levels
+            nn.Sequential(*(ResidualMLP(width, hidden) for _ in range(layers)))
+            for width in self.widths[:-1]
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, bars, width)`` -> ``(B, width)``."""
-        count, _, width = x.shape
-        parts = zip(self.levels, self.norms, self.gather, self.nodes, strict=True)
-        for fan, norm, gather, node in reversed(list(parts)):
-            children = norm(x).reshape(count, -1, fan * width)
-            x = node(gather(children))  # (B, nodes, width)
+        """``(B, bars, widths[-1])`` -> ``(B, widths[0])``."""
+        count = len(x)
+        parts = list(zip(self.levels, self.norms, self.gather, self.nodes, strict=True))
+        for fan, norm, gather, node in reversed(parts):
+            children = norm(x).reshape(count, -1, fan * x.shape[2])
+            x = node(gather(children))  # (B, nodes, width above)
         return x.squeeze(1)

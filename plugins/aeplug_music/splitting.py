@@ -86,3 +86,30 @@ def split_of(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
     of_group[order[:val]] = VAL
     of_group[order[val:test]] = TEST
     return of_group[label]
+
+
+def split_as_alone(
+    count: int, item: Int, key: Hashes, leading: npt.NDArray[np.bool_]
+) -> tuple[Int, npt.NDArray[np.bool_]]:
+    """Some items divided as if there were no others, and these around them.
+
+    Args:
+        count: number of items.
+        item: an item, 0..count-1, ``(E,)``.
+        key: a key that it has, ``(E,)``.
+        leading: which items are divided by themselves, ``(count,)``.
+
+    Returns:
+        The number of the split of each item, ``(count,)``; and which are to be left out because
+        they share a key with a leading item that is held out, ``(count,)``. All others are trained
+        on.
+    """
+    of_leading = leading[item]
+    numbers = np.unique(item[of_leading])
+    own = np.searchsorted(numbers, item[of_leading])
+    split = np.full(count, TRAIN, np.int64)
+    split[numbers] = split_of(len(numbers), own, key[of_leading])
+    held_out = key[of_leading & (split[item] != TRAIN)]
+    left_out = np.zeros(count, bool)
+    left_out[item[~of_leading & np.isin(key, held_out)]] = True
+    return split, left_out

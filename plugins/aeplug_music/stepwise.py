@@ -17,6 +17,7 @@ from aeplug.interfaces import Context, DataShape, Knobs, Sampling
 from aeplug_music.hierarchy import ResidualMLP
 from aeplug_music.key import absolute, reference_pitch, relative
 from aeplug_music.melody import CLASSES, FIRST_ONSET, HOLD
+from aeplug_music.repetition import AGREEMENTS, Agreement, agreement
 from aeplug_music.token_output import TokenOutput, draw_class, draw_token
 from aeplug_music.window_shape import bars_of, lengths_by_metre
 
@@ -26,10 +27,6 @@ START = CLASSES
 BARS_BACK = (1, 2, 4, 8)
 #: Tokens, and onsets, before a step that it sees.
 TOKENS_BACK, ONSETS_BACK = 4, 3
-#: Classes of how long what was played has agreed with what stood some bars ago: 0, 1-2, 3-6, 7-14,
-#: 15-30, more steps; and one for where nothing stood there.
-AGREEMENTS = 7
-_LONGEST_AGREEMENT = 31
 
 
 class StepConfig(PartConfig):
@@ -107,7 +104,7 @@ class StepwiseDecoder(nn.Module):
         bar = self.bar[metre]
         views, agreements = history(before, bar, self.back), None
         if self.agreement is not None:
-            agreements = agreement(before, bar, self.back)
+            agreements = agreement(before, lags_of(bar, self.back))
         steps = torch.arange(self.steps, device=z.device)
         return TokenOutput(self._step(plan, views, agreements, metre, steps), reference)
 
@@ -181,33 +178,13 @@ def history(before: Tensor, bar: Tensor, back: tuple[int, ...] = (1,)) -> Tensor
     return torch.stack([*earlier, first, second, third, *far], 2)
 
 
-def agreement(before: Tensor, bar: Tensor, back: tuple[int, ...]) -> Tensor:
-    """For how long what each step sees has agreed with so many bars ago: int64 ``(B, S, L)``.
-
-    Args:
-        before: int64 ``(B, S)``; at s the token of step s - 1, START at 0.
-        bar: steps of a bar, int64 ``(B,)``.
-        back: bars, L of them.
-    """
-    count, steps = before.shape
-    places = torch.arange(steps, device=before.device)
-    found = []
-    for bars in back:
-        ago = (places.unsqueeze(0) - bars * bar.unsqueeze(1)).expand(count, steps)
-        exists = ago >= 1
-        same = exists & (before == before.gather(1, ago.clamp(min=0)))
-        # Steps since the last that differs.
-        run = places - torch.where(same, -1, places).cummax(1).values
-        found.append(torch.where(exists, _agreement_class(run), AGREEMENTS - 1))
-    return torch.stack(found, 2)
-
-
-def _agreement_class(run: Tensor) -> Tensor:
-    return (run.clamp(max=_LONGEST_AGREEMENT) + 1).float().log2().floor().long()
+def lags_of(bar: Tensor, back: tuple[int, ...]) -> Tensor:
+    """Steps of so many bars: bars of ``(B,)`` steps -> int64 ``(B, len(back))``."""
+    return torch.stack([by * bar for by in back], 1)
 
 
 class Past:
-    """The last rows of :func:`history` and :func:`agreement`, kept up to date token by token.
+    """The last rows of :func:`history` and of agreement, kept up to date token by token.
 
     Args:
         count: windows, B.
@@ -216,13 +193,12 @@ class Past:
     """
 
     def __init__(self, count: int, bar: Tensor, back: tuple[int, ...]) -> None:
-        self._ago = torch.stack([by * bar for by in back], 1)  # (B, len(back))
+        self._ago = lags_of(bar, back)
+        self._agreement = Agreement(self._ago)
         self._longest = int(self._ago.max())
         full = torch.full((count, self._longest), START, dtype=torch.long, device=bar.device)
         self._tokens = full  # (B, steps), behind as much padding as a view looks back
         self._onsets = torch.full((count, ONSETS_BACK), HOLD, device=bar.device)
-        self._run = torch.zeros(count, len(back), dtype=torch.long, device=bar.device)
-        self._steps = 0
 
     def views(self) -> Tensor:
         """What the next step sees, int64 ``(B, 1, V)``."""
@@ -233,15 +209,12 @@ class Past:
 
     def agreements(self) -> Tensor:
         """How long the past has agreed with itself, int64 ``(B, 1, L)``."""
-        exists = self._steps > self._ago
-        return torch.where(exists, _agreement_class(self._run), AGREEMENTS - 1).unsqueeze(1)
+        return self._agreement.classes()
 
     def add(self, token: Tensor) -> None:
         """The next token of each window, int64 ``(B,)``."""
         there = self._tokens.gather(1, self._tokens.shape[1] - self._ago)
-        same = (self._steps >= self._ago) & (there == token.unsqueeze(1))
-        self._run = torch.where(same, self._run + 1, 0)
-        self._steps += 1
+        self._agreement.add(there == token.unsqueeze(1))
         self._tokens = torch.cat([self._tokens[:, -self._longest + 1 :], token.unsqueeze(1)], 1)
         onset = (token >= FIRST_ONSET).unsqueeze(1)
         moved = torch.cat([token.unsqueeze(1), self._onsets[:, :-1]], 1)

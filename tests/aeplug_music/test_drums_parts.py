@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +33,7 @@ from aeplug_music.drums.window_form import (
     groove_shape,
     hits_shape,
 )
+from aeplug_music.repetition import AGREEMENTS
 
 NONE = dict.fromkeys(Chances.__dataclass_fields__, 0.0)
 GREEDY = Sampling(greedy=True)
@@ -48,11 +50,11 @@ def rows(count: int, bars: int = 2, seed: int = 0) -> dict[str, Tensor]:
     return {"velocity": velocity.to(torch.uint8), "offset": offset.to(torch.int8), "bpm": bpm}
 
 
-def built(task: str, bars: int = 2) -> Model:
+def built(task: str, bars: int = 2, **settings: Any) -> Model:
     """A small model with weights as they begin."""
     small = {"encoder.width": 32, "decoder.width": 32, "latent.size": 8, "data.bars": bars}
     small |= {"encoder.hidden": 32, "decoder.hidden": 32, "decoder.step_width": 24}
-    config = resolve(active().task(task), active(), small)
+    config = resolve(active().task(task), active(), {**small, **settings})
     shape = groove_shape(bars) if task == "groove" else hits_shape(bars)
     torch.manual_seed(0)
     return Model(config, Task(config, shape), torch.device("cpu"))
@@ -81,7 +83,7 @@ class TestAugmentation:
 
     @pytest.mark.parametrize("name", NONE)
     def test_each_does_what_it_says(self, name):
-        values = values_of(rows(64))[..., :1]
+        values = values_of(rows(64, bars=16 if name == "rearranged" else 2))[..., :1]
         chances = Chances(**(NONE | {name: 1.0}))
         found = augmented(values, chances, torch.Generator().manual_seed(2))
         changed = (found != values).flatten(1).any(1).float().mean()
@@ -91,6 +93,16 @@ class TestAugmentation:
             assert (rolls == found).flatten(2).all(2).any(0).all()
         if name == "recombined":
             assert torch.equal(found[:, :BAR], values[:, :BAR])
+        if name == "rearranged":
+            bars = values.unflatten(1, (-1, BAR))
+            known = {tuple(one) for one in bars.flatten(0, 1).flatten(1).tolist()}
+            made = found.unflatten(1, (-1, BAR)).flatten(2)
+            assert {tuple(one) for one in made.flatten(0, 1).tolist()} <= known
+            # In whole phrases, of its own and of other windows.
+            moved = (made != bars.flatten(2)).any(2)
+            assert 0.25 < moved.float().mean() < 0.5
+            within = (made.unsqueeze(2) == bars.flatten(2).unsqueeze(1)).all(3).any(2)
+            assert 0.7 < within.float().mean() < 0.95
         if name == "mixed":
             assert torch.equal(found[:, :, [KICK, SNARE]], values[:, :, [KICK, SNARE]])
         if name == "dropped":
@@ -132,9 +144,10 @@ class TestCombinations:
         assert (output.nll(best, torch.tensor([4])) <= nll + 1e-4).all()
         torch.testing.assert_close(best[0], logits.argmax(-1))
 
+    @pytest.mark.parametrize("agreement", [False, True])
     @pytest.mark.parametrize("bars", [1, 2, 16])
-    def test_step_by_step_is_as_with_teacher_forcing(self, bars):
-        model = built("drums-2bar", bars)
+    def test_step_by_step_is_as_with_teacher_forcing(self, bars, agreement):
+        model = built("drums-2bar", bars, **{"decoder.agreement": agreement})
         decoder = model.task.decoder
         torch.nn.init.normal_(decoder.hits.chain, std=0.5)
         z = torch.randn(3, 8)
@@ -154,6 +167,27 @@ class TestCombinations:
         past = Past(steps, 2, torch.device("cpu"))
         for step in range(2 * BAR):
             torch.testing.assert_close(past.views()[:, 0], before[:, step])
+            past.add(values[:, step])
+
+    @pytest.mark.parametrize("task", ["drums-16bar", "groove"])
+    def test_a_step_sees_how_long_the_hits_have_been_the_same(self, task):
+        steps = built(task, 4, **{"decoder.agreement": True}).task.decoder
+        steps = steps.steps
+        values = torch.rand(2, 4 * BAR, steps.values)
+        values[..., :DRUMS] = bits_of(torch.randint(COMBINATIONS, (2, 4 * BAR)))
+        values[0, 2 * BAR :, :DRUMS] = values[0, : 2 * BAR, :DRUMS]
+        whole = steps.history(values)
+        lags = whole[..., -len(steps.lags) * AGREEMENTS :].unflatten(2, (-1, AGREEMENTS))
+        assert steps.lags == (BAR, 2 * BAR)
+        assert (lags.sum(3) == 1).all()
+        two_bars = lags[:, :, 1].argmax(2)
+        assert (two_bars[:, : 2 * BAR + 1] == AGREEMENTS - 1).all()  # nothing stood there
+        assert two_bars[0, 2 * BAR + 1] == 1
+        assert two_bars[0, -1] == AGREEMENTS - 2
+        assert two_bars[1, 2 * BAR + 1 :].max() < 3
+        past = Past(steps, 2, torch.device("cpu"))
+        for step in range(4 * BAR):
+            torch.testing.assert_close(past.views()[:, 0], whole[:, step])
             past.add(values[:, step])
 
     def test_temperature_sharpens(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -309,3 +310,40 @@ def test_a_file_that_adds_nothing_is_listed(few, tmp_path):
     assert dict(report.reasons())["every window is in a file before it"] >= 118
     once = np.load(folder / "built" / "tokens.npy")
     assert np.array_equal(np.load(tmp_path / "out" / "tokens.npy"), once)
+
+
+def split_by_source(folder):
+    index = json.loads((folder / "index.json").read_text())
+    return {tune["source"]: tune["split"] for tune in index["tunes"]}
+
+
+def test_a_source_is_held_out_as_when_built_alone(few, tmp_path):
+    folder, _ = few
+    zipped = str(folder / "few.zip")
+    alone = split_by_source(folder / "built")
+    heard = next(name for name, split in alone.items() if split == "train").split("!")[1]
+    kept = next(name for name, split in alone.items() if split == "test").split("!")[1]
+    other = tmp_path / "other"
+    with zipfile.ZipFile(zipped) as archive:
+        for name in (heard, kept):
+            # Five semitones up: not the same windows, nor others.
+            midi = pretty_midi.PrettyMIDI(io.BytesIO(archive.read(name)))
+            for note in (note for one in midi.instruments for note in one.notes):
+                note.pitch += 5
+            (other / name).parent.mkdir(parents=True, exist_ok=True)
+            midi.write(str(other / name))
+    report = build(
+        build_melodies, [str(other), zipped], tmp_path / "out", 2, nothing, {"split_of": zipped}
+    )
+    found = split_by_source(tmp_path / "out")
+    assert {name: found[name] for name in alone} == alone
+    assert found[str(other / heard)] == "train"
+    assert str(other / kept) not in found
+    (left_out,) = [skip for skip in report.skipped if "held out" in skip.reason]
+    assert left_out.source == str(other / kept)
+
+
+def test_a_source_to_hold_out_by_must_be_built(few, tmp_path):
+    zipped = str(few[0] / "few.zip")
+    with pytest.raises(DataError, match=r"--split-of fw\.zip: not what is built"):
+        build(build_melodies, [zipped], tmp_path / "out", 2, nothing, {"split_of": "fw.zip"})

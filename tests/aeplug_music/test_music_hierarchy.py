@@ -14,12 +14,13 @@ from aeplug.plugins import active
 from aeplug.task import Task
 from aeplug_music.dataset import melody_shape
 from aeplug_music.hierarchical import HierarchicalDecoder, HierarchicalEncoder, in_bars
-from aeplug_music.hierarchy import Conductor, Gatherer, levels_of
+from aeplug_music.hierarchy import Conductor, Gatherer, levels_of, widths_of
 from aeplug_music.key import reference_pitch, relative
 from aeplug_music.melody import FIRST_ONSET, HOLD
 from aeplug_music.prepare import PrepareMelodies
+from aeplug_music.repetition import AGREEMENTS, agreement
 from aeplug_music.sample_structure import compare_structure, end_to_end
-from aeplug_music.stepwise import AGREEMENTS, START, Past, agreement, history
+from aeplug_music.stepwise import START, Past, history, lags_of
 
 METRES = ("4/4", "6/8", "2/4")
 BARS = (16, 12, 8)
@@ -52,20 +53,30 @@ def test_levels_that_do_not_fit_say_so() -> None:
         levels_of(16, (4, 5))
 
 
+def test_a_tree_narrows_evenly_towards_its_bars() -> None:
+    assert widths_of((4, 4), 288) == (288, 288, 288)
+    assert widths_of((4, 4), 576, 256) == (576, 384, 256)
+    assert widths_of((8,), 512, 256) == (512, 256)
+    assert widths_of((4, 4), 8, 8) == (8, 8, 8)
+    assert widths_of((4, 4), 32, 64) == (32, 32, 32)
+
+
+@pytest.mark.parametrize("bar_width", [0, 5])
 @pytest.mark.parametrize("levels", [(1,), (2,), (4, 4), (2, 3, 2)])
-def test_up_and_down_the_tree(levels: tuple[int, ...]) -> None:
+def test_up_and_down_the_tree(levels: tuple[int, ...], bar_width: int) -> None:
     torch.manual_seed(0)
     bars = levels_of(int(torch.tensor(levels).prod()), levels)
     count = int(torch.tensor(bars).prod())
-    down, up = Conductor(bars, 8, 16, 1), Gatherer(bars, 8, 16, 1)
+    widths = widths_of(levels, 8, bar_width)
+    down, up = Conductor(bars, widths, 16, 1), Gatherer(bars, widths, 16, 1)
     x = torch.randn(3, 8)
     below = down(x)
-    assert below.shape == (3, count, 8)
+    assert below.shape == (3, count, bar_width or 8)
     assert up(below).shape == (3, 8)
     # Every bar reaches the top, and bars under one parent are told apart.
     for bar in range(count):
         changed = below.clone()
-        changed[:, bar] += torch.randn(8)
+        changed[:, bar] += torch.randn(widths[-1])
         assert not torch.allclose(up(changed), up(below))
     if count > 1:
         assert not torch.allclose(below[:, 0], below[:, 1])
@@ -78,7 +89,7 @@ def test_the_past_kept_step_by_step_is_the_history(seed: int) -> None:
     tokens[:, 3] = 1
     bar, back = torch.tensor(BARS)[metre], (1, 2, 4, 8)
     before = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=START)
-    whole, agreements = history(before, bar, back), agreement(before, bar, back)
+    whole, agreements = history(before, bar, back), agreement(before, lags_of(bar, back))
     past = Past(6, bar, back)
     for step in range(150):
         assert torch.equal(past.views()[:, 0], whole[:, step])
@@ -90,7 +101,7 @@ def test_a_step_knows_how_long_it_has_repeated() -> None:
     tokens, metre = windows(3, 16)
     tokens[0, 8 * 16 :] = tokens[0, : 8 * 16]
     before = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=START)
-    found = agreement(before, torch.tensor(BARS)[metre], (1, 8))
+    found = agreement(before, lags_of(torch.tensor(BARS)[metre], (1, 8)))
     assert (found[0, : 8 * 16 + 1, 1] == AGREEMENTS - 1).all()  # nothing stood there
     assert found[0, 8 * 16 + 1, 1] == 1
     assert found[0, 8 * 16 + 8, 1] == 3

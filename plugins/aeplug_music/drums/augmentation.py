@@ -1,4 +1,4 @@
-"""Augmentation of drums: other beats, other bars, other limbs, other drums, other hits.
+"""Augmentation of drums: other beats, other bars, other forms, other limbs, other drums and hits.
 
 Drawn afresh for every window and epoch, on the device, for all windows at once. What comes out is
 a window of its own, input and target alike: nothing is corrupted, the set is only made wider. It
@@ -36,6 +36,10 @@ SWAPS = (
     {CLOSED_HAT: LOW_TOM, LOW_TOM: CLOSED_HAT},
     {SNARE: HIGH_TOM, HIGH_TOM: SNARE},
 )
+#: Phrases of which a window is laid anew, in bars; a share of them gives way to another, which is
+#: another window's in a share of the cases.
+PHRASES = (1, 2, 4)
+REARRANGED_PHRASES, FOREIGN_PHRASES = 0.4, 0.4
 #: Share of the hits that go, and of the free places that are hit, in a window that is edited.
 EDITED_HITS, EDITED_PLACES = 0.06, 0.012
 
@@ -47,6 +51,7 @@ class Chances:
     Attributes:
         rotated: begins on another beat, and what was before it comes last.
         recombined: goes on after one of its bars with another window.
+        rearranged: some of its phrases give way to others of its own or of another window.
         mixed: kick and snare stay, cymbals and toms are another window's.
         dropped: a drum falls silent.
         swapped: drums take each other's part (closed hi-hat and ride ...).
@@ -55,6 +60,7 @@ class Chances:
 
     rotated: float
     recombined: float
+    rearranged: float
     mixed: float
     dropped: float
     swapped: float
@@ -91,6 +97,8 @@ def augmented(values: Tensor, chances: Chances, generator: torch.Generator) -> T
         later = torch.arange(steps, device=device) >= edge.unsqueeze(1)
         use = later & happens(chances.recombined).unsqueeze(1)
         values = torch.where(use[:, :, None, None], shuffled(), values)
+    if chances.rearranged and bars > 1:
+        values = _rearranged(values, happens(chances.rearranged), generator)
     if chances.rotated:
         by = integers(steps // 4) * 4 * happens(chances.rotated)
         index = (torch.arange(steps, device=device) + by.unsqueeze(1)) % steps
@@ -107,6 +115,32 @@ def augmented(values: Tensor, chances: Chances, generator: torch.Generator) -> T
     if chances.edited:
         values = _edited(values, happens(chances.edited), generator)
     return values
+
+
+def _rearranged(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    """Chosen windows with some phrases, each window's of one length, in place of others.
+
+    What a few hundred performances hold of stretches of sixteen bars is little, of bars much.
+    """
+    count, bars = len(values), values.shape[1] // BAR
+    device = values.device
+
+    def dice(*shape: int) -> Tensor:
+        return torch.rand(shape, device=device, generator=generator)
+
+    lengths = torch.tensor([one for one in PHRASES if one < bars], device=device)
+    length = lengths[(dice(count) * len(lengths)).long()].unsqueeze(1)
+    bar = torch.arange(bars, device=device)
+    phrase = bar // length  # (B, bars)
+    changes = dice(count, bars).gather(1, phrase) < REARRANGED_PHRASES
+    foreign = dice(count, bars).gather(1, phrase) < FOREIGN_PHRASES
+    taken = (dice(count, bars).gather(1, phrase) * (bars // length)).long()
+    changes &= chosen.unsqueeze(1)
+    source = torch.where(changes, taken * length + bar % length, bar)
+    own = torch.arange(count, device=device).unsqueeze(1)
+    other = torch.randperm(count, device=device, generator=generator).unsqueeze(1)
+    row = torch.where(changes & foreign, other, own)
+    return values.unflatten(1, (bars, BAR))[row, source].flatten(1, 2)
 
 
 def _edited(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,7 +8,7 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape
 from aeplug_music.drums.kit import BAR, DRUMS
 from aeplug_music.drums.window_form import GIVEN_VALUES, bars_of, bits_of
-from aeplug_music.hierarchy import Gatherer, ResidualMLP, levels_of
+from aeplug_music.hierarchy import Gatherer, ResidualMLP, levels_of, widths_of
 
 LEVELS = (
     "children of a node at each level from the top, [4,4] for 4 phrases of 4 bars; empty: fours, "
@@ -20,7 +20,10 @@ class DrumEncoderConfig(PartConfig):
     """Settings of the encoder."""
 
     levels: tuple[int, ...] = setting((), LEVELS)
-    width: int = setting(320, "width of a bar's, phrase's and window's vector", unit="units", ge=1)
+    width: int = setting(320, "width of the window's vector", unit="units", ge=1)
+    bar_width: int = setting(
+        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
+    )
     hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
     layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
 
@@ -34,13 +37,14 @@ class DrumEncoder(nn.Module):
         super().__init__()
         self.bars, width = bars_of(shape), config.width
         self.tokens = bool(shape.classes)
-        self.read = nn.Linear(BAR * (DRUMS if self.tokens else GIVEN_VALUES), width)
+        levels = levels_of(self.bars, config.levels)
+        widths = widths_of(levels, width, config.bar_width)
+        bar_width = widths[-1]
+        self.read = nn.Linear(BAR * (DRUMS if self.tokens else GIVEN_VALUES), bar_width)
         self.bar_layers = nn.Sequential(
-            *(ResidualMLP(width, config.hidden) for _ in range(config.layers))
+            *(ResidualMLP(bar_width, config.hidden) for _ in range(config.layers))
         )
-        self.gatherer = Gatherer(
-            levels_of(self.bars, config.levels), width, config.hidden, config.layers
-        )
+        self.gatherer = Gatherer(levels, widths, config.hidden, config.layers)
         self.norm = nn.LayerNorm(width)
         self.features_shape: tuple[int, ...] = (width,)
 

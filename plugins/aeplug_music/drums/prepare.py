@@ -34,6 +34,9 @@ class DrumAugmentation(PartConfig):
     recombined: float = setting(
         0.1, "probability of going on after a bar with another window", ge=0, le=1
     )
+    rearranged: float = setting(
+        0.0, "probability that some phrases give way to others, of any window", ge=0, le=1
+    )
     mixed: float = setting(0.08, "probability of cymbals and toms from another window", ge=0, le=1)
     dropped: float = setting(0.05, "probability that a drum falls silent", ge=0, le=1)
     swapped: float = setting(0.08, "probability that two drums take each other's part", ge=0, le=1)

@@ -17,9 +17,10 @@ from torch.nn import functional
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import DataShape
 from aeplug_music.drums.encoder import LEVELS
-from aeplug_music.drums.kit import BAR
-from aeplug_music.drums.window_form import bars_of
-from aeplug_music.hierarchy import Conductor, ResidualMLP, levels_of
+from aeplug_music.drums.kit import BAR, DRUMS
+from aeplug_music.drums.window_form import bars_of, combination_of
+from aeplug_music.hierarchy import Conductor, ResidualMLP, levels_of, widths_of
+from aeplug_music.repetition import AGREEMENTS, Agreement, agreement
 
 #: Steps before its own that a step sees.
 STEPS_BACK = 6
@@ -33,10 +34,17 @@ class DrumStepsConfig(PartConfig):
     """Settings of the drum decoders."""
 
     levels: tuple[int, ...] = setting((), LEVELS)
-    width: int = setting(320, "width of a window's, phrase's and bar's vector", unit="units", ge=1)
+    width: int = setting(320, "width of the window's vector", unit="units", ge=1)
+    bar_width: int = setting(
+        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
+    )
     hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
     layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
     slice: int = setting(64, "width of a step's slice of the plan", unit="units", ge=1)
+    agreement: bool = setting(
+        False,
+        "whether a step sees for how long the past has agreed with that 1, 2, 4 and 8 bars before",
+    )
     step_width: int = setting(128, "width of a step's vector", unit="units", ge=1)
     step_layers: int = setting(1, "residual layers of a step", unit="layers", ge=0)
 
@@ -55,20 +63,25 @@ class DrumSteps(nn.Module):
         bars, width, step_width = bars_of(shape), config.width, config.step_width
         self.steps, self.slice, self.values = bars * BAR, config.slice, values
         self.enter = nn.Linear(math.prod(latent_shape), width)
-        self.conductor = Conductor(
-            levels_of(bars, config.levels), width, config.hidden, config.layers
-        )
+        levels = levels_of(bars, config.levels)
+        widths = widths_of(levels, width, config.bar_width)
+        bar_width = widths[-1]
+        self.conductor = Conductor(levels, widths, config.hidden, config.layers)
         self.bar_layers = nn.Sequential(
-            *(ResidualMLP(width, config.hidden) for _ in range(config.layers)), nn.LayerNorm(width)
+            *(ResidualMLP(bar_width, config.hidden) for _ in range(config.layers)),
+            nn.LayerNorm(bar_width),
         )
-        self.unroll = nn.Linear(width, BAR * config.slice)
+        self.unroll = nn.Linear(bar_width, BAR * config.slice)
         back = tuple(by for by in BARS_BACK if by < bars) or (1,)
         #: How many steps before it each view lies.
         self.views = (
             *range(1, STEPS_BACK + 1),
             *(by * BAR - ahead for by in back for ahead in range(AHEAD)),
         )
-        self.step_enter = nn.Linear(config.slice + len(self.views) * (values + 1), step_width)
+        #: Lags in steps at which it sees for how long the hits have agreed; none if not at all.
+        self.lags = tuple(by * BAR for by in back) if config.agreement else ()
+        seen = len(self.views) * (values + 1) + len(self.lags) * AGREEMENTS
+        self.step_enter = nn.Linear(config.slice + seen, step_width)
         self.place = nn.Embedding(BAR, step_width)
         self.step_layers = nn.Sequential(
             *(ResidualMLP(step_width, 2 * step_width) for _ in range(config.step_layers))
@@ -83,16 +96,23 @@ class DrumSteps(nn.Module):
         return slices
 
     def history(self, values: Tensor) -> Tensor:
-        """What each step sees of those before: ``(B, T, values)`` -> ``(B, T, V * (values + 1))``.
+        """What each step sees of those before: ``(B, T, values)`` -> ``(B, T, seen)``.
 
-        The value more says that a step lies before the window's first.
+        The values of each view and one more, which says that a step lies before the window's
+        first; then, one-hot, for how long the hits have agreed at each lag.
         """
         marked = functional.pad(values, (0, 1))
+        count, steps = values.shape[:2]
         behind = max(self.views)
-        before = marked.new_zeros(len(values), behind, self.values + 1)
+        before = marked.new_zeros(count, behind, self.values + 1)
         before[..., -1] = 1
-        long, steps = torch.cat([before, marked], 1), values.shape[1]
-        return torch.cat([long[:, behind - by : behind - by + steps] for by in self.views], 2)
+        long = torch.cat([before, marked], 1)
+        seen = [long[:, behind - by : behind - by + steps] for by in self.views]
+        if self.lags:
+            hits = combination_of(functional.pad(values[:, :-1, :DRUMS], (0, 0, 1, 0)))
+            lags = torch.tensor(self.lags, device=values.device).expand(count, -1)
+            seen.append(one_hot(agreement(hits, lags), values.dtype))
+        return torch.cat(seen, 2)
 
     def vectors(self, plan: Tensor, views: Tensor, first: int = 0) -> Tensor:
         """Slices ``(B, S, slice)`` and views ``(B, S, ...)`` from step ``first`` on -> vectors."""
@@ -106,19 +126,33 @@ class Past:
     """What was played so far, step by step; its views are the last row of ``history``."""
 
     def __init__(self, steps: DrumSteps, count: int, device: torch.device) -> None:
-        self._views = steps.views
+        self._views, self._lags = steps.views, steps.lags
         self._behind = max(steps.views)
         size = (count, self._behind + steps.steps, steps.values + 1)
         self._values = torch.zeros(size, device=device)
         self._values[:, : self._behind, -1] = 1
+        lags = torch.tensor(steps.lags, dtype=torch.long, device=device)
+        self._agreement = Agreement(lags.expand(count, -1))
         self._step = 0
 
     def views(self) -> Tensor:
-        """What the next step sees, ``(B, 1, V * (values + 1))``."""
+        """What the next step sees, ``(B, 1, seen)``."""
         here = self._behind + self._step
-        return torch.cat([self._values[:, here - by] for by in self._views], 1).unsqueeze(1)
+        seen = [self._values[:, here - by] for by in self._views]
+        if self._lags:
+            seen.append(one_hot(self._agreement.classes(), self._values.dtype).squeeze(1))
+        return torch.cat(seen, 1).unsqueeze(1)
 
     def add(self, values: Tensor) -> None:
         """What was played at the next step, ``(B, values)``."""
-        self._values[:, self._behind + self._step, :-1] = values
+        here = self._behind + self._step
+        self._values[:, here, :-1] = values
+        if self._lags:
+            hits = self._values[:, [here - lag for lag in self._lags], :DRUMS] > 0.5
+            self._agreement.add((hits == (values[:, None, :DRUMS] > 0.5)).all(2))
         self._step += 1
+
+
+def one_hot(classes: Tensor, dtype: torch.dtype) -> Tensor:
+    """Classes of agreement ``(..., L)`` -> ``(..., L * AGREEMENTS)`` of 0 and 1."""
+    return functional.one_hot(classes, AGREEMENTS).flatten(-2).to(dtype)

@@ -80,8 +80,14 @@ class HitOutput:
 def combination_logits(alone: Tensor, weights: Tensor) -> Tensor:
     """Log-probabilities of all combinations: ``(S, 9)`` and ``(9, 9)`` -> ``(S, 512)``."""
     bits = bits_of(torch.arange(COMBINATIONS, device=alone.device))  # (512, 9)
-    logits = alone.unsqueeze(1) + bits @ weights.T  # (S, 512, 9)
-    return functional.logsigmoid(torch.where(bits > 0, logits, -logits)).sum(-1)
+    given_lower = bits @ weights.T
+    found = alone.new_zeros(len(alone), 1)
+    # Drum by drum: a drum depends on the lower ones alone, of which there are few combinations.
+    for drum in range(DRUMS):
+        logits = alone[:, drum : drum + 1] + given_lower[: 1 << drum, drum]
+        hit, silent = functional.logsigmoid(logits), functional.logsigmoid(-logits)
+        found = torch.cat([found + silent, found + hit], 1)
+    return found
 
 
 class DrumDecoder(nn.Module):

@@ -41,8 +41,8 @@ def flat(width: int) -> dict[str, Any]:
         "decoder": "plan",
         "decoder.embedding": 16,
         "decoder.agreement": 8,
-        "decoder.slice": 48,
-        "decoder.step_width": 128,
+        "decoder.slice": 64,
+        "decoder.step_width": 192,
         "decoder.width": width,
         "decoder.hidden": 512,
     }

@@ -193,11 +193,13 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             **{
                 f"{part}.{name}": value
                 for part in ("encoder", "decoder")
-                for name, value in {"width": 576, "bar_width": 256, "layers": 0}.items()
+                for name, value in {"width": 512, "bar_width": 256, "layers": 0}.items()
             },
+            "decoder.slice": 64,
+            "decoder.step_width": 192,
             "latent.size": 256,
-            "loss.beta": "linear(0.05, 0.18, 0.3)",
-            "train.steps": 4500,
+            "loss.beta": "linear(0.05, 0.15, 0.3)",
+            "train.steps": 3000,
             "train.batch_size": 256,
         },
         weights="aeplug_music:weights/melody-16bar",

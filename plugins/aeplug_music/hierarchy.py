@@ -87,6 +87,9 @@ def widths_of(levels: Sequence[int], width: int, bar_width: int = 0) -> tuple[in
 class Conductor(nn.Module):
     """A window's vector -> one vector a bar, down the tree.
 
+    Children as wide as their parent add to it. Narrower ones do not: the first numbers of the
+    parent, added to every child, made learning slower.
+
     Args:
         levels: children of a node at each level, from the top.
         widths: of the vectors at each level, from the window's (:func:`widths_of`).
@@ -116,8 +119,9 @@ class Conductor(nn.Module):
         for fan, width, node, unroll in parts:
             parent = node(x)  # (B, nodes, width above)
             children = unroll(parent).unflatten(2, (fan, width))
-            # A child has the first of its parent's numbers, as many as it has room for.
-            x = (x[:, :, None, :width] + children).reshape(count, -1, width)
+            if width == x.shape[2]:
+                children = children + x.unsqueeze(2)
+            x = children.reshape(count, -1, width)
         return x
 
 

@@ -57,14 +57,28 @@ TASKS = (
         settings={
             **_SETTINGS,
             "data.bars": 16,
-            "encoder.width": 288,
-            "encoder.hidden": 448,
-            "decoder.width": 288,
-            "decoder.hidden": 448,
-            "latent.size": 256,
-            "loss.beta": 0.1,
+            # A few hundred performances hold few stretches of sixteen bars: what is learnt from
+            # has to be made of them.
+            "prepare.rotated": 0.2,
+            "prepare.recombined": 0.0,
+            "prepare.rearranged": 0.9,
+            "prepare.mixed": 0.3,
+            "prepare.dropped": 0.1,
+            "prepare.swapped": 0.15,
+            "prepare.edited": 0.3,
+            # A bar's vector is narrower than the window's, and nothing but the tree lies between.
+            **{
+                f"{part}.{name}": value
+                for part in ("encoder", "decoder")
+                for name, value in {"width": 512, "bar_width": 256, "layers": 0}.items()
+            },
+            "decoder.slice": 96,
+            "decoder.step_width": 192,
+            "decoder.agreement": True,
+            "latent.size": 512,
+            "loss.beta": "linear(0.02, 0.06, 0.3)",
             "train.batch_size": 128,
-            "train.steps": 4000,
+            "train.steps": 5000,
         },
         weights="aeplug_music:weights/drums-16bar",
         temperature=0.5,

@@ -30,7 +30,8 @@ from aeplug.plugins import active
 from aeplug.task import objective
 from aeplug.training import Training
 from aeplug_music.key import reference_pitch, relative
-from aeplug_music.stepwise import START, StepwiseDecoder, agreement, history
+from aeplug_music.repetition import agreement
+from aeplug_music.stepwise import START, StepwiseDecoder, history, lags_of
 from aeplug_music.token_output import TokenOutput
 
 
@@ -45,7 +46,7 @@ def step_by_step(decoder: StepwiseDecoder) -> Callable[[Tensor, Context, Knobs],
         before = functional.pad(tokens[:, :-1], (1, 0), value=START)
         bar = decoder.bar[metre]
         views = history(before, bar, decoder.back)
-        agreements = agreement(before, bar, decoder.back)
+        agreements = agreement(before, lags_of(bar, decoder.back))
         logits = [
             decoder._step(
                 plan[:, step : step + 1],

@@ -188,6 +188,9 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         settings={
             **TRAINING,
             "data.bars": 16,
+            # There are far fewer stretches of sixteen bars than of two.
+            "prepare.altered": 0.3,
+            "prepare.recombined": 0.5,
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "3/8"),
             # A bar's vector is narrower than the window's, and nothing but the tree lies between.
             **{
@@ -196,10 +199,11 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
                 for name, value in {"width": 512, "bar_width": 256, "layers": 0}.items()
             },
             "decoder.slice": 64,
+            "decoder.misheard": 0.1,
             "decoder.step_width": 192,
             "latent.size": 256,
-            "loss.beta": "linear(0.05, 0.15, 0.3)",
-            "train.steps": 3000,
+            "loss.beta": "linear(0.05, 0.36, 0.95)",
+            "train.steps": 3600,
             "train.batch_size": 256,
         },
         weights="aeplug_music:weights/melody-16bar",

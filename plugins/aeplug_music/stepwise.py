@@ -17,6 +17,7 @@ from aeplug.interfaces import Context, DataShape, Knobs, Sampling
 from aeplug_music.hierarchy import ResidualMLP
 from aeplug_music.key import absolute, reference_pitch, relative
 from aeplug_music.melody import CLASSES, FIRST_ONSET, HOLD
+from aeplug_music.misheard import misheard
 from aeplug_music.repetition import AGREEMENTS, Agreement, agreement
 from aeplug_music.token_output import TokenOutput, draw_class, draw_token
 from aeplug_music.window_shape import bars_of, lengths_by_metre
@@ -41,6 +42,12 @@ class StepConfig(PartConfig):
         unit="units",
         ge=0,
     )
+    misheard: float = setting(
+        0.0,
+        "share of the tokens before a step that are another window's, in training",
+        ge=0,
+        le=0.5,
+    )
     step_width: int = setting(160, "width of a step's vector", unit="units", ge=1)
     step_layers: int = setting(1, "residual layers of a step", unit="layers", ge=0)
 
@@ -55,6 +62,7 @@ class StepwiseDecoder(nn.Module):
         super().__init__()
         bars = bars_of(shape)
         self.steps, self.slice = shape.target[0], config.slice
+        self.misheard = config.misheard
         step_width = config.step_width
         lengths = lengths_by_metre(shape)
         self.register_buffer("lengths", lengths, persistent=False)
@@ -100,7 +108,10 @@ class StepwiseDecoder(nn.Module):
         metre = context.cond["metre"]
         plan, reference = self.plan(z, metre)
         tokens = relative(context.target, reference_pitch(context.target))
-        before = functional.pad(tokens[:, :-1], (1, 0), value=START)
+        heard = tokens
+        if self.training and self.misheard:
+            heard = misheard(tokens, self.misheard)
+        before = functional.pad(heard[:, :-1], (1, 0), value=START)
         bar = self.bar[metre]
         views, agreements = history(before, bar, self.back), None
         if self.agreement is not None:

@@ -17,6 +17,7 @@ from aeplug_music.hierarchical import HierarchicalDecoder, HierarchicalEncoder, 
 from aeplug_music.hierarchy import Conductor, Gatherer, levels_of, widths_of
 from aeplug_music.key import reference_pitch, relative
 from aeplug_music.melody import FIRST_ONSET, HOLD
+from aeplug_music.misheard import misheard
 from aeplug_music.prepare import PrepareMelodies
 from aeplug_music.repetition import AGREEMENTS, agreement
 from aeplug_music.sample_structure import compare_structure, end_to_end
@@ -224,3 +225,39 @@ class TestStructure:
                 piece = tuple((row[start : start + 2 * length] >= FIRST_ONSET).tolist())
                 assert piece in pieces
             assert (row[16 * length :] == HOLD).all()
+
+
+def test_what_is_misheard_stood_at_the_same_step_of_another_window() -> None:
+    torch.manual_seed(0)
+    past = torch.arange(40).unsqueeze(1) * 1000 + torch.arange(64)
+    heard = misheard(past, 0.2)
+    assert torch.equal(heard % 1000, past % 1000)
+    wrong = (heard != past).float().mean(1)
+    assert 0.1 < wrong.mean() < 0.3
+    assert wrong.min() < 0.1  # some windows are heard nearly as they are
+    assert wrong.max() > 0.25
+    assert torch.equal(misheard(past, 0.0), past)
+
+
+def test_the_parts_of_a_drum_are_misheard_together() -> None:
+    torch.manual_seed(0)
+    past = torch.arange(20).view(20, 1, 1, 1).expand(20, 32, 9, 3)
+    heard = misheard(past, 0.3)
+    assert (heard == heard[..., :1]).all()
+    assert not (heard == heard[:, :, :1]).all()
+
+
+def test_a_past_is_misheard_in_training_alone() -> None:
+    torch.manual_seed(0)
+    shape = melody_shape(4, METRES)
+    config = HierarchicalDecoder.Config(width=32, misheard=0.3)
+    decoder = HierarchicalDecoder(config, shape, (16,))
+    tokens, metre = windows(6, 4)
+    z, context = torch.randn(6, 16), Context(cond={"metre": metre}, target=tokens)
+
+    def logits() -> Tensor:
+        return decoder(z, context, {}).logits
+
+    assert not torch.equal(logits(), logits())
+    decoder.eval()
+    assert torch.equal(logits(), logits())

@@ -20,6 +20,7 @@ from aeplug_music.drums.encoder import LEVELS
 from aeplug_music.drums.kit import BAR, DRUMS
 from aeplug_music.drums.window_form import bars_of, combination_of
 from aeplug_music.hierarchy import Conductor, ResidualMLP, levels_of, widths_of
+from aeplug_music.misheard import misheard
 from aeplug_music.repetition import AGREEMENTS, Agreement, agreement
 
 #: Steps before its own that a step sees.
@@ -45,6 +46,9 @@ class DrumStepsConfig(PartConfig):
         False,
         "whether a step sees for how long the past has agreed with that 1, 2, 4 and 8 bars before",
     )
+    misheard: float = setting(
+        0.0, "share of past drums that are another window's, in training", ge=0, le=0.5
+    )
     step_width: int = setting(128, "width of a step's vector", unit="units", ge=1)
     step_layers: int = setting(1, "residual layers of a step", unit="layers", ge=0)
 
@@ -62,6 +66,7 @@ class DrumSteps(nn.Module):
         super().__init__()
         bars, width, step_width = bars_of(shape), config.width, config.step_width
         self.steps, self.slice, self.values = bars * BAR, config.slice, values
+        self.misheard = config.misheard
         self.enter = nn.Linear(math.prod(latent_shape), width)
         levels = levels_of(bars, config.levels)
         widths = widths_of(levels, width, config.bar_width)
@@ -101,6 +106,10 @@ class DrumSteps(nn.Module):
         The values of each view and one more, which says that a step lies before the window's
         first; then, one-hot, for how long the hits have agreed at each lag.
         """
+        if self.training and self.misheard:
+            # Hit, velocity and offset of a drum are wrong together.
+            drums = values.unflatten(2, (-1, DRUMS)).transpose(2, 3)
+            values = misheard(drums, self.misheard).transpose(2, 3).flatten(2)
         marked = functional.pad(values, (0, 1))
         count, steps = values.shape[:2]
         behind = max(self.views)

@@ -3,10 +3,11 @@
 For each length in bars two models are trained on the same windows of the bundled tunes, in the
 same order and for as many steps: the tree (`hierarchical`) and the flat parts (`window-mlp`,
 `plan`), whose width is chosen so that both have about as many parameters; past tokens, step
-network and schedules are the same in both. Then both are measured on held-out tunes as `aeplug
-evaluate` does, from the mean of the posterior.
+network and schedules are the same in both. The flat net is tried with and without a residual
+layer. Then all are measured on held-out tunes as `aeplug evaluate` does, from the mean of the
+posterior.
 
-    python benchmarks/hierarchy.py [--bars 4 8 16] [--steps 500]
+    python benchmarks/hierarchy.py [--bars 4 8 16] [--steps 300]
 """
 
 from __future__ import annotations
@@ -31,20 +32,23 @@ from aeplug.training import Training
 TREE: dict[str, Any] = {"encoder": "hierarchical", "decoder": "hierarchical"}
 
 
-def flat(width: int) -> dict[str, Any]:
+def flat(width: int, layers: int) -> dict[str, Any]:
     """Settings of the flat parts, the steps as the tree has them."""
     return {
         "encoder": "window-mlp",
         "encoder.embedding": 16,
         "encoder.width": width,
         "encoder.hidden": 512,
+        "encoder.layers": layers,
         "decoder": "plan",
         "decoder.embedding": 16,
         "decoder.agreement": 8,
+        "decoder.misheard": 0.1,
         "decoder.slice": 64,
         "decoder.step_width": 192,
         "decoder.width": width,
         "decoder.hidden": 512,
+        "decoder.layers": layers,
     }
 
 
@@ -68,12 +72,11 @@ def parameters(config: TaskConfig, shape: DataShape) -> int:
     return sum(weight.numel() for weight in Task(config, shape).parameters())
 
 
-def equal_width(bars: int, steps: int, wanted: int, shape: DataShape) -> int:
-    """Width at which the flat parts have about as many parameters as wanted."""
-    widths = range(64, 1024, 8)
+def equal_flat(bars: int, steps: int, layers: int, wanted: int, shape: DataShape) -> TaskConfig:
+    """The flat parts at the width at which they have about as many parameters as wanted."""
     return min(
-        widths,
-        key=lambda width: abs(parameters(configured(bars, steps, flat(width)), shape) - wanted),
+        (configured(bars, steps, flat(width, layers)) for width in range(64, 1024, 8)),
+        key=lambda config: abs(parameters(config, shape) - wanted),
     )
 
 
@@ -100,14 +103,17 @@ def trained(config: TaskConfig, items: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--bars", type=int, nargs="+", default=[4, 8, 16])
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--items", type=int, default=1000)
     options = parser.parse_args()
     for bars in options.bars:
         tree = configured(bars, options.steps, TREE)
         shape = open_dataset(tree).shape
-        width = equal_width(bars, options.steps, parameters(tree, shape), shape)
-        nets = {"tree": tree, "flat": configured(bars, options.steps, flat(width))}
+        wanted = parameters(tree, shape)
+        nets = {"tree": tree}
+        for layers in (0, 1):
+            name = f"flat, {layers} residual layers"
+            nets[name] = equal_flat(bars, options.steps, layers, wanted, shape)
         for name, config in nets.items():
             figures = trained(config, options.items)
             print(json.dumps({"bars": bars, "net": name, **figures}), flush=True)

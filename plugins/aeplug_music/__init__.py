@@ -203,13 +203,13 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "decoder.step_width": 192,
             "latent.size": 256,
             "loss.beta": "linear(0.05, 0.36, 0.95)",
-            "train.steps": 3600,
+            "train.steps": 4400,
             "train.batch_size": 256,
         },
         weights="aeplug_music:weights/melody-16bar",
         temperature=0.5,
         prior="gmm",
-        spread=1.0,
+        spread=0.6,
         attributes=ATTRIBUTES,
     )
     yield from drum_specs.TASKS

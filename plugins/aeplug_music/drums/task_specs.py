@@ -79,7 +79,7 @@ TASKS = (
             "latent.size": 512,
             "loss.beta": "linear(0.02, 0.2, 0.7)",
             "train.batch_size": 128,
-            "train.steps": 5000,
+            "train.steps": 6200,
         },
         weights="aeplug_music:weights/drums-16bar",
         temperature=0.5,

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from aeplug.config import PartConfig
 from aeplug.errors import FileError
-from aeplug.figure import write_figure
 from aeplug.interfaces import Batch, DataShape, Document, Raw
+from aeplug.pictures.figure import write_figure
 
 COLUMN = "array"
 

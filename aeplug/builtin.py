@@ -11,20 +11,30 @@ from aeplug.specs import CodecSpec, LatentSpec
 @hookimpl
 def aeplug_latents() -> Iterable[LatentSpec]:
     """Plain codes, Gaussians with fixed and learnt priors, quantised codes."""
-    yield LatentSpec("deterministic", "aeplug.latents:DeterministicLatent", "a code of n numbers")
-    yield LatentSpec("maps", "aeplug.latents:MapsLatent", "feature maps as they are")
-    yield LatentSpec("gaussian", "aeplug.latents:GaussianLatent", "mean and variance, prior N(0,1)")
     yield LatentSpec(
-        "mixture", "aeplug.mixture_prior:MixtureLatent", "Gaussian; a learnt mixture as the prior"
+        "deterministic", "aeplug.latents.gaussian:DeterministicLatent", "a code of n numbers"
+    )
+    yield LatentSpec("maps", "aeplug.latents.gaussian:MapsLatent", "feature maps as they are")
+    yield LatentSpec(
+        "gaussian", "aeplug.latents.gaussian:GaussianLatent", "mean and variance, prior N(0,1)"
     )
     yield LatentSpec(
-        "vamp", "aeplug.mixture_prior:VampLatent", "Gaussian; the prior of learnt pseudo-inputs"
+        "mixture",
+        "aeplug.latents.mixture_prior:MixtureLatent",
+        "Gaussian; a learnt mixture as the prior",
     )
     yield LatentSpec(
-        "adversarial", "aeplug.adversarial:AdversarialLatent", "a code that a critic makes N(0,1)"
+        "vamp",
+        "aeplug.latents.mixture_prior:VampLatent",
+        "Gaussian; the prior of learnt pseudo-inputs",
     )
-    yield LatentSpec("fsq", "aeplug.fsq:FSQLatent", "numbers rounded to a few levels")
-    yield LatentSpec("vq", "aeplug.vq:VQLatent", "nearest entries of a learnt codebook")
+    yield LatentSpec(
+        "adversarial",
+        "aeplug.latents.adversarial:AdversarialLatent",
+        "a code that a critic makes N(0,1)",
+    )
+    yield LatentSpec("fsq", "aeplug.latents.fsq:FSQLatent", "numbers rounded to a few levels")
+    yield LatentSpec("vq", "aeplug.latents.vq:VQLatent", "nearest entries of a learnt codebook")
 
 
 @hookimpl

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from aeplug.errors import AeplugError, ConfigError, FileError
-from aeplug.failures import reason_of
 from aeplug.generation import BATCH, Model
-from aeplug.inputs import require_regular
 from aeplug.interfaces import Batch, Dataset, DataShape, LabelledDataset, Raw, Split
-from aeplug.pieces import form, gathered, pieces_in, rows
+from aeplug.jobs.failures import reason_of
+from aeplug.jobs.inputs import require_regular
+from aeplug.jobs.pieces import form, gathered, pieces_in, rows
 from aeplug.tensor_model import TensorModel
 
 #: Some rows: name -> ``(n, ...)``. ``name`` is text, ``mean`` and, where the posterior has one,

@@ -18,7 +18,7 @@ from torch import Tensor
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Document, Raw, Sampling, StreamingCodec
 from aeplug.interpolation import slerp
-from aeplug.pieces import Result, assembled, chunks, divided, gathered, pieces_in, rows
+from aeplug.jobs.pieces import Result, assembled, chunks, divided, gathered, pieces_in, rows
 from aeplug.tensor_model import BATCH as BATCH
 from aeplug.tensor_model import TensorModel
 
@@ -105,7 +105,7 @@ class Model(TensorModel):
         Those of several are made by the prior ``sequence``, unless another is named: then pieces
         that know nothing of each other stand in a row.
         """
-        from aeplug.fitted_priors import SEQUENCE
+        from aeplug.priors.fitted import SEQUENCE
 
         if prior == SEQUENCE or (pieces > 1 and not prior):
             return self.compose_documents(count, pieces, seed, sampling, cond)
@@ -135,8 +135,8 @@ class Model(TensorModel):
         sampling: Sampling,
         cond: Mapping[str, Any] | None = None,
     ) -> list[Document]:
-        """Whole documents; see :func:`aeplug.composing.composed_documents`."""
-        from aeplug.composing import composed_documents
+        """Whole documents; see :func:`aeplug.priors.composing.composed_documents`."""
+        from aeplug.priors.composing import composed_documents
 
         return composed_documents(self, count, pieces, seed, sampling, cond)
 
@@ -149,8 +149,8 @@ class Model(TensorModel):
         sampling: Sampling,
         to: Mapping[str, Any] | None = None,
     ) -> list[Document]:
-        """A document that goes on; see :func:`aeplug.composing.continued_documents`."""
-        from aeplug.composing import continued_documents
+        """A document that goes on; see :func:`aeplug.priors.composing.continued_documents`."""
+        from aeplug.priors.composing import continued_documents
 
         return continued_documents(self, document, count, pieces, seed, sampling, to)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from aeplug.distributed import World
+    from aeplug.training.distributed import World
 
 #: What a data set or a codec hands to ``prepare``: named columns, first dimension B.
 Raw = dict[str, Tensor]
@@ -284,7 +284,7 @@ class Loss(Protocol):
 
     One with an attribute ``draws`` (int, at least 1) gets so many draws of each item's latent:
     output and batch of ``B x draws`` rows, an item's in a row, and a posterior
-    :class:`aeplug.draws.Draws` that holds z and its densities.
+    :class:`aeplug.latents.draws.Draws` that holds z and its densities.
     """
 
     def __call__(
@@ -422,7 +422,7 @@ class LabelledDataset(Dataset, Protocol):
 class SequencedDataset(Dataset, Protocol):
     """A data set whose items are pieces of documents that are longer: bars of tunes.
 
-    From it a model of whole documents can be fitted (:mod:`aeplug.sequence_prior`).
+    From it a model of whole documents can be fitted (:mod:`aeplug.priors.sequence_prior`).
     """
 
     def sequences(self, name: str, generator: torch.Generator | None) -> tuple[Raw, Tensor]:

@@ -70,7 +70,7 @@ def interpolate_grid(
     Raises:
         ConfigError: there are not four corners, or fewer than two steps.
     """
-    from aeplug.pieces import rows
+    from aeplug.jobs.pieces import rows
 
     if len(corners) != 4 or steps < 2:
         raise ConfigError(f"a grid needs 4 corners and 2 steps, got {len(corners)} and {steps}")

@@ -12,13 +12,13 @@ from aeplug.checkpoint import Checkpoint, MisfitError
 from aeplug.compatibility import differences
 from aeplug.config import TaskConfig, flatten, resolve
 from aeplug.console import say
-from aeplug.distributed import pick_device
 from aeplug.errors import CheckpointError, ConfigError, PluginError, nearest
 from aeplug.generation import Model
 from aeplug.plugins import Plugins, active
-from aeplug.runs import BEST, LAST, Run
 from aeplug.specs import TaskSpec
 from aeplug.task import Task
+from aeplug.training.distributed import pick_device
+from aeplug.training.runs import BEST, LAST, Run
 
 
 def load_model(

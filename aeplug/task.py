@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from aeplug.config import NAMED_ROLES, TaskConfig
-from aeplug.draws import Draws
 from aeplug.errors import ConfigError
 from aeplug.interfaces import (
     Adversarial,
@@ -25,10 +24,11 @@ from aeplug.interfaces import (
     Prepare,
     Stepped,
 )
+from aeplug.latents.draws import Draws
 from aeplug.schedules import Schedule
 
 if TYPE_CHECKING:
-    from aeplug.distributed import World
+    from aeplug.training.distributed import World
 
 #: Terms that latent parts give beside figures: see :class:`aeplug.interfaces.LatentTerms`.
 PENALTY, ADVERSARY = "penalty", "adversary"

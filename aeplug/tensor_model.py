@@ -28,14 +28,14 @@ from aeplug.interfaces import (
     SequencedCodec,
     Split,
 )
-from aeplug.pieces import joined, rows
+from aeplug.jobs.pieces import joined, rows
 from aeplug.specs import VERBS, TaskSpec
 from aeplug.task import Task, build_prepare
 
 if TYPE_CHECKING:
-    from aeplug.fitted_priors import FittedPrior
-    from aeplug.sequence_prior import SequencePrior
-    from aeplug.style_prior import StylePrior
+    from aeplug.priors.fitted import FittedPrior
+    from aeplug.priors.sequence_prior import SequencePrior
+    from aeplug.priors.style_prior import StylePrior
 
 AnyModel = TypeVar("AnyModel", bound="TensorModel")
 
@@ -112,7 +112,7 @@ class TensorModel:
         Raises:
             ConfigError: it cannot; the message says why and what it can do.
         """
-        from aeplug.fitted_priors import KINDS, check_name, is_fitted
+        from aeplug.priors.fitted import KINDS, check_name, is_fitted
 
         check_name(prior)
         if verb in self.verbs or (
@@ -325,14 +325,14 @@ class TensorModel:
             kind: ``gaussian`` or ``gmm``, a mixture of Gaussians; ``sequence``, of whole documents.
             components: of the mixture; 0: as many as the embeddings bear, up to 50.
             options: ``dataset``, ``split``, ``items``, ``seed`` of
-                :func:`aeplug.fitted_priors.fit_prior`, and of
-                :func:`aeplug.sequence_fitting.fit_sequence_prior`.
+                :func:`aeplug.priors.fitted.fit_prior`, and of
+                :func:`aeplug.priors.sequence_fitting.fit_sequence_prior`.
 
         Raises:
             ConfigError: the latent is no vector, or no prior is called so.
             DataError: there is no such split, or it is empty.
         """
-        from aeplug import fitted_priors
+        from aeplug.priors import fitted as fitted_priors
 
         self.priors[kind] = fitted_priors.fitted(self, kind, components, **options)
         return self.priors[kind]
@@ -344,7 +344,7 @@ class TensorModel:
             ConfigError: no prior is called so, or there is no data to fit it on.
             CheckpointError: the one in the checkpoint is damaged.
         """
-        from aeplug import fitted_priors
+        from aeplug.priors import fitted as fitted_priors
 
         if name not in self.priors and fitted_priors.check_name(name):
             self.priors[name] = fitted_priors.found_or_fitted(self, name)
@@ -356,7 +356,7 @@ class TensorModel:
         Raises:
             ConfigError: it is of whole documents.
         """
-        from aeplug.fitted_priors import SEQUENCE
+        from aeplug.priors.fitted import SEQUENCE
 
         if name == SEQUENCE:
             raise ConfigError(
@@ -371,7 +371,7 @@ class TensorModel:
         self, cond: Mapping[str, Any] | None, count: int, seed: int, prior: str
     ) -> dict[str, Tensor]:
         """Conditions as int64 ``(count,)``; where none is given, those of the prior's style."""
-        from aeplug.fitted_priors import STYLE
+        from aeplug.priors.fitted import STYLE
 
         given = dict(cond or {})
         if prior == STYLE:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import aeplug
 from aeplug.datasets import epoch_order
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 from aeplug.interfaces import Split
 
 BATCH, EPOCHS, RATE = 128, 3, 4e-3

@@ -19,13 +19,13 @@ from typing import Any
 import torch
 
 from aeplug.config import resolve
-from aeplug.distributed import World
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
+from aeplug.evaluation.heldout import mean_losses
 from aeplug.generation import Model
-from aeplug.heldout import mean_losses
 from aeplug.plugins import active
 from aeplug.tensor_model import BATCH
-from aeplug.training import Training
+from aeplug.training.distributed import World
+from aeplug.training.loop import Training
 from aeplug_music.drums.evaluation import evaluate_hits
 from aeplug_music.losses import LN2
 

@@ -21,13 +21,13 @@ from typing import Any
 import torch
 
 from aeplug.config import TaskConfig, resolve
-from aeplug.distributed import World
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 from aeplug.generation import Model
 from aeplug.interfaces import DataShape
 from aeplug.plugins import active
 from aeplug.task import Task
-from aeplug.training import Training
+from aeplug.training.distributed import World
+from aeplug.training.loop import Training
 
 TREE: dict[str, Any] = {"encoder": "hierarchical", "decoder": "hierarchical"}
 
@@ -89,7 +89,7 @@ def trained(config: TaskConfig, items: int) -> dict[str, Any]:
     took = time.perf_counter() - began
     model = Model(config, training.averaged or training.task, torch.device("cpu"))
     from aeplug.datasets import first_items
-    from aeplug_music.evaluation import evaluate
+    from aeplug_music.melodies.evaluation import evaluate
 
     figures = evaluate(model, first_items(dataset.split("test"), items), {})
     kept = ("accuracy_teacher_forced", "accuracy_free_running", "accuracy_greedy", "kl_bits")

@@ -1,9 +1,9 @@
 """How much slower the training loop is than the tightest loop of plain torch.
 
 Same net, same batches, same threads: two copies of the parts of ``mnist-vae`` train on the same
-rows in alternation, ROUNDS times STEPS steps each, once through ``aeplug.training`` (schedules,
-logging, clipping, skipping of bad steps, progress, stop requests) and once through a loop that
-has only rows, forward, backward, clip and step. The last line is the median ratio.
+rows in alternation, ROUNDS times STEPS steps each, once through ``aeplug.training.loop``
+(schedules, logging, clipping, skipping of bad steps, progress, stop requests) and once through a
+loop that has only rows, forward, backward, clip and step. The last line is the median ratio.
 
     python benchmarks/loop_overhead.py
 """
@@ -18,11 +18,11 @@ import torch
 
 from aeplug.config import resolve
 from aeplug.datasets import TensorSplit, epoch_order
-from aeplug.distributed import World, pick_device
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 from aeplug.plugins import active
 from aeplug.task import Task
-from aeplug.training import Training
+from aeplug.training.distributed import World, pick_device
+from aeplug.training.loop import Training
 
 
 def plain_loop(task: Task, split: TensorSplit, batch_size: int, steps: int, seed: int) -> float:

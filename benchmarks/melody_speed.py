@@ -23,15 +23,15 @@ from torch.nn import functional
 
 import aeplug
 from aeplug.config import resolve
-from aeplug.distributed import World, pick_device
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 from aeplug.interfaces import Context, Knobs
 from aeplug.plugins import active
 from aeplug.task import objective
-from aeplug.training import Training
-from aeplug_music.key import reference_pitch, relative
+from aeplug.training.distributed import World, pick_device
+from aeplug.training.loop import Training
+from aeplug_music.melodies.key import reference_pitch, relative
+from aeplug_music.melodies.stepwise import START, StepwiseDecoder, history, lags_of
 from aeplug_music.repetition import agreement
-from aeplug_music.stepwise import START, StepwiseDecoder, history, lags_of
 from aeplug_music.token_output import TokenOutput
 
 

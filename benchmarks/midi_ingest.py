@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from aeplug_music.build import build_melodies
-from aeplug_music.ingest import Parse
-from aeplug_music.midi import Track, Tune, parse_midi
+from aeplug_music.corpus.build import build_melodies
+from aeplug_music.corpus.ingest import Parse
+from aeplug_music.midi.reading import Track, Tune, parse_midi
 
 
 def parse_pretty_midi(data: bytes) -> Tune:

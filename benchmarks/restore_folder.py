@@ -32,11 +32,11 @@ import torch
 from PIL import Image
 
 from aeplug.generation import Model
-from aeplug.inputs import Inputs
 from aeplug.interfaces import Document, Raw, Sampling
-from aeplug.job import Job
+from aeplug.jobs.inputs import Inputs
+from aeplug.jobs.job import Job
+from aeplug.jobs.pieces import Result, assembled, chunks
 from aeplug.loading import load_model
-from aeplug.pieces import Result, assembled, chunks
 from aeplug.plugins import active
 
 GREEDY = Sampling(greedy=True)

@@ -7,9 +7,10 @@ Tunes of one kind are taken from a zip, ``--files`` of them for ``aeplug adapt``
 out; ``melody-2bar`` is adapted to the first. Windows are then sampled from the adapted model and
 from the base, in the held-out tunes' own mixture of metres, and compared with the windows of the
 held-out tunes, feature by feature (the overlap of two histograms, see
-``aeplug_music.samples``). The ceiling is what the files that were adapted to have in common with
-the held-out ones. Without ``--tunes`` the styles are kinds of dances among the bundled tunes, on
-most of which the base was trained; of a style that it seldom samples there is more to gain.
+``aeplug_music.melodies.samples``). The ceiling is what the files that were adapted to have in
+common with the held-out ones. Without ``--tunes`` the styles are kinds of dances among the bundled
+tunes, on most of which the base was trained; of a style that it seldom samples there is more to
+gain.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from aeplug.adaptation import adapt
 from aeplug.datasets import bundled
 from aeplug.errors import AeplugError
 from aeplug.loading import load_model
-from aeplug_music.codec import MelodyCodec
-from aeplug_music.dataset import BUNDLED
-from aeplug_music.samples import feature_overlaps
+from aeplug.priors.adaptation import adapt
+from aeplug_music.melodies.codec import MelodyCodec
+from aeplug_music.melodies.dataset import BUNDLED
+from aeplug_music.melodies.samples import feature_overlaps
 
 SEED = 0
 SAMPLES = 1000

@@ -35,11 +35,11 @@ from aeplug_audio.rendering import blocks, voices_of
 from aeplug_audio.soundfont import default_soundfont
 from aeplug_audio.transcription import transcribed
 from aeplug_audio.voice import Note
-from aeplug_music.melody import notes_of
+from aeplug_music.melodies.score import melody_of
+from aeplug_music.melodies.tokens import notes_of
 from aeplug_music.metres import STEPS_PER_QUARTER
-from aeplug_music.midi import parse_midi
-from aeplug_music.score import melody_of
-from aeplug_music.sources import Reader, find_sources
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.sources import Reader, find_sources
 
 RATE, SECONDS, LEAD, VELOCITY = 44_100, 16.0, 0.25, 90
 #: General MIDI programs; None: sines.

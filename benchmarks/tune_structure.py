@@ -3,12 +3,12 @@
     python benchmarks/tune_structure.py
     python benchmarks/tune_structure.py --bars 32 --tunes 200 --json
 
-Bar-level self-similarity (``aeplug_music.structure``), for each distance between bars: of real
-tunes of at least ``--bars`` bars, cut there; of as many tunes sampled by ``melody-2bar`` with its
-prior over sequences, in the same metres (``aeplug sample melody-2bar --bars 64``); and of windows
-that are sampled alone and laid end to end (``--prior own``). Printed is the mean absolute
-difference of the profiles from the real ones' over the distances 1 to 32, and the profiles. Of
-the bundled tunes' held-out splits few are as long as 64 bars: ``real`` is of those that are,
+Bar-level self-similarity (``aeplug_music.melodies.structure``), for each distance between bars: of
+real tunes of at least ``--bars`` bars, cut there; of as many tunes sampled by ``melody-2bar`` with
+its prior over sequences, in the same metres (``aeplug sample melody-2bar --bars 64``); and of
+windows that are sampled alone and laid end to end (``--prior own``). Printed is the mean absolute
+difference of the profiles from the real ones' over the distances 1 to 32, and the profiles. Of the
+bundled tunes' held-out splits few are as long as 64 bars: ``real`` is of those that are,
 ``training`` of tunes of the training split, against which sampled ones are compared as well.
 """
 
@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 from aeplug.generation import Model
 from aeplug.interfaces import Sampling
 from aeplug.loading import load_model
-from aeplug_music.dataset import MelodyDataset
-from aeplug_music.melody import Tokens
+from aeplug_music.melodies.dataset import MelodyDataset
+from aeplug_music.melodies.structure import MEASURES, Profile, distance, self_similarities
+from aeplug_music.melodies.tokens import Tokens
 from aeplug_music.metres import STEPS_PER_BAR
-from aeplug_music.structure import MEASURES, Profile, distance, self_similarities
 
 SEED = 0
 #: Distances that are shown.

@@ -116,10 +116,10 @@ def make_training(plugins: Any) -> Callable[..., Any]:
     import torch
 
     from aeplug.config import resolve
-    from aeplug.distributed import World
-    from aeplug.evaluation import open_dataset
-    from aeplug.runs import Run
-    from aeplug.training import Training
+    from aeplug.evaluation.figures import open_dataset
+    from aeplug.training.distributed import World
+    from aeplug.training.loop import Training
+    from aeplug.training.runs import Run
 
     def make(
         settings: dict[str, Any] | None = None,

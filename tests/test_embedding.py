@@ -12,7 +12,7 @@ import torch
 from aeplug.embedding import embed_files, embed_split, joined_blocks, labels
 from aeplug.embedding_file import write_blocks
 from aeplug.errors import AeplugError, ConfigError, FileError
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 
 
 def blocks(rows: int, size: int = 100):

@@ -207,7 +207,7 @@ class TestLoad:
 
 
 def test_kl_of_a_gaussian_is_the_textbooks():
-    from aeplug.latents import GaussianPosterior
+    from aeplug.latents.gaussian import GaussianPosterior
 
     posterior = GaussianPosterior(torch.tensor([[0.5, -1.0]]), torch.tensor([[0.3, -2.0]]))
     ours = torch.distributions.Normal(posterior.mean, torch.exp(posterior.logvar / 2))
@@ -216,7 +216,7 @@ def test_kl_of_a_gaussian_is_the_textbooks():
 
 
 def test_samples_of_the_posterior_have_its_moments():
-    from aeplug.latents import GaussianPosterior
+    from aeplug.latents.gaussian import GaussianPosterior
 
     posterior = GaussianPosterior(
         torch.full((20000, 1), 2.0), torch.full((20000, 1), 2 * math.log(0.5))

@@ -54,9 +54,9 @@ def adapt(
     included: it samples and varies in the style, in the classes (metres) that the files have;
     `--prior own` is the original. Files that cannot be read are named, the rest goes on.
     """
-    from aeplug.adaptation import adapt as adapted
     from aeplug.cli.export import empty_folder, write_export
     from aeplug.loading import load_model
+    from aeplug.priors.adaptation import adapt as adapted
 
     target = empty_folder(out)
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")

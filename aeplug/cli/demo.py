@@ -49,7 +49,7 @@ def demo(out: str, only: str, quick: bool, device: str) -> None:
 
 
 def _show(task: TaskSpec, out: Path, quick: bool, device: str) -> None:
-    from aeplug import runs
+    from aeplug.training import runs
 
     began = time.perf_counter()
     folder = runs.new_folder(task.name, out)

@@ -72,11 +72,11 @@ def evaluate(
     if not likelihood and (importance is not None or prior is not None):
         raise click.UsageError("--importance and --prior are of --likelihood")
     from aeplug.datasets import first_items
-    from aeplug.evaluation import choose_split, evaluation_dataset
-    from aeplug.evaluation import evaluate as measure
-    from aeplug.likelihood import likelihood as measure_likelihood
+    from aeplug.evaluation.figures import choose_split, evaluation_dataset
+    from aeplug.evaluation.figures import evaluate as measure
+    from aeplug.evaluation.likelihood import likelihood as measure_likelihood
+    from aeplug.evaluation.outliers import compare, outlier_split
     from aeplug.loading import load_model
-    from aeplug.outliers import compare, outlier_split
 
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
     options = given_options(loaded, "evaluate", values)

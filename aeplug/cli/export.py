@@ -61,8 +61,9 @@ def write_export(model: Model, target: Path, *, half: bool = False) -> None:
     Raises:
         CheckpointError: it cannot be written, or a prior is damaged.
     """
-    from aeplug import checkpoint, fitted_prior_file
-    from aeplug.fitted_priors import STORED
+    from aeplug import checkpoint
+    from aeplug.priors import fitted_file as fitted_prior_file
+    from aeplug.priors.fitted import STORED
 
     header = {key: value for key, value in model.header.items() if key != "weights_sha256"}
     section = dict(header["config"]["data"])

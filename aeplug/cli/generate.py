@@ -139,7 +139,7 @@ def sample(
     is fitted and was not yet is fitted first, and kept. Items of several pieces come from the
     prior `sequence`, by which sections return; with another the pieces stand in a row as drawn.
     """
-    from aeplug.gallery import draw_rows
+    from aeplug.pictures.gallery import draw_rows
 
     loaded, out = open_model(model, "sample", values)
     require_free(out, "samples.png", overwrite)
@@ -278,7 +278,7 @@ def vary(
 
     Writes one file a variation and a sheet with the input first.
     """
-    from aeplug.fitted_priors import SEQUENCE
+    from aeplug.priors.fitted import SEQUENCE
 
     if sigma is not None and similarity is not None:
         raise click.UsageError("--sigma and --similarity exclude each other")

@@ -94,7 +94,7 @@ def _examine() -> dict[str, Any]:
     import torch
 
     from aeplug import __version__
-    from aeplug.distributed import pick_device
+    from aeplug.training.distributed import pick_device
 
     names = (
         "torch",

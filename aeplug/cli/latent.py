@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from aeplug.embedding import Block
+    from aeplug.evaluation.pca_comparison import Source
     from aeplug.generation import Model
-    from aeplug.inputs import Inputs
-    from aeplug.pca_comparison import Source
+    from aeplug.jobs.inputs import Inputs
 
 #: Reasons shown as they come up.
 REASONS_SHOWN = 5
@@ -105,7 +105,7 @@ def embed(
 
 def inputs_of(model: Model, inputs: tuple[str, ...], manifest: str, out: Path) -> Inputs:
     """The files that are named and that the model's codec reads."""
-    from aeplug.inputs import Inputs
+    from aeplug.jobs.inputs import Inputs
 
     suffixes = active().find("codec", model.config.sections["codec"].name).suffixes
     return Inputs(inputs, manifest, suffixes, out)
@@ -128,7 +128,7 @@ def _split_blocks(
     import torch
 
     from aeplug.embedding import embed_split
-    from aeplug.evaluation import choose_split, evaluation_dataset
+    from aeplug.evaluation.figures import choose_split, evaluation_dataset
 
     dataset = evaluation_dataset(model, data, active())
     name = split or ("all" if data else "test")
@@ -180,8 +180,8 @@ def compare_pca(
     if page is not None and page.suffix.lower() != ".png":
         raise ConfigError(f"--out {page}: expected a name that ends in .png")
     from aeplug.datasets import first_items
-    from aeplug.evaluation import choose_split
-    from aeplug.pca_comparison import compare, draw_error_curve, probe
+    from aeplug.evaluation.figures import choose_split
+    from aeplug.evaluation.pca_comparison import compare, draw_error_curve, probe
 
     source, name, size = _source(model, data, device, checkpoint or "")
     chosen = choose_split(source.dataset, split or "test")
@@ -273,10 +273,10 @@ def map_(
     """
     from aeplug.cli.options import conditions_of
     from aeplug.embedding import require_vector
-    from aeplug.evaluation import choose_split, evaluation_dataset
+    from aeplug.evaluation.figures import choose_split, evaluation_dataset
     from aeplug.interfaces import PlayableCodec
     from aeplug.loading import load_model
-    from aeplug.map import colour_label, decode_manifold, place_items
+    from aeplug.pictures.map import colour_label, decode_manifold, place_items
 
     folder = Path(out).expanduser()
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
@@ -293,12 +293,12 @@ def map_(
     title = f"{loaded.spec.name}: {len(found.points)} items of '{name}'"
     folder.mkdir(parents=True, exist_ok=True)
     if html:
-        from aeplug.map_page import write_page
+        from aeplug.pictures.map_page import write_page
 
         write_page(folder / "map.html", loaded, chosen, found, manifold, label, title)
         click.echo(str(folder / "map.html"))
         return
-    from aeplug.scatter import draw_scatter
+    from aeplug.pictures.scatter import draw_scatter
 
     draw_scatter(found, label, folder / "scatter.png", title)
     click.echo(str(folder / "scatter.png"))
@@ -316,12 +316,12 @@ def _source(
 ) -> tuple[Source, str, int | None]:
     """The data with the model, or without where a task ships no weights; and its latents."""
     from aeplug.config import resolve
-    from aeplug.distributed import pick_device
     from aeplug.embedding import require_vector
-    from aeplug.evaluation import evaluation_dataset, folder_settings, open_dataset
+    from aeplug.evaluation.figures import evaluation_dataset, folder_settings, open_dataset
+    from aeplug.evaluation.pca_comparison import Source
     from aeplug.loading import load_model, shipped_weights
-    from aeplug.pca_comparison import Source
     from aeplug.task import build_prepare
+    from aeplug.training.distributed import pick_device
 
     plugins = active()
     is_task = model in {spec.name for spec in plugins.specs("task")}

@@ -8,7 +8,7 @@ from aeplug.console import say
 from aeplug.errors import AeplugError
 
 if TYPE_CHECKING:
-    from aeplug.job import Job
+    from aeplug.jobs.job import Job
 
 
 def told(job: Job, stopped: int) -> int:
@@ -24,7 +24,7 @@ def told(job: Job, stopped: int) -> int:
     Raises:
         AeplugError: files could not be done; where their reasons stand.
     """
-    from aeplug.failures import FAILED
+    from aeplug.jobs.failures import FAILED
 
     tally, out = job.tally, job.out
     were = "was" if tally.before == 1 else "were"

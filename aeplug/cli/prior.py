@@ -74,9 +74,9 @@ def fit_prior(
     from aeplug.cli.export import empty_folder, write_export
     from aeplug.embedding import require_vector
     from aeplug.errors import FileError
-    from aeplug.evaluation import evaluation_dataset
-    from aeplug.fitted_prior_file import keep
+    from aeplug.evaluation.figures import evaluation_dataset
     from aeplug.loading import load_model
+    from aeplug.priors.fitted_file import keep
 
     target = empty_folder(out) if out is not None else None
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")

@@ -25,8 +25,8 @@ from aeplug.errors import ConfigError
 from aeplug.plugins import active
 
 if TYPE_CHECKING:
-    from aeplug.inputs import Inputs
-    from aeplug.job import Job
+    from aeplug.jobs.inputs import Inputs
+    from aeplug.jobs.job import Job
 
 #: Files on a sheet of inputs and results, and how many side by side.
 SHOWN, COLUMNS = 60, 10
@@ -90,8 +90,8 @@ def reconstruct(
     if latent_of:  # what options say of IN does not hold for this file
         loaded = loaded.under_latents_of(loaded.read(Path(latent_of).expanduser()))
     loaded = loaded.asked(options)
-    from aeplug.inputs import Inputs
-    from aeplug.job import Job
+    from aeplug.jobs.inputs import Inputs
+    from aeplug.jobs.job import Job
 
     suffixes = active().find("codec", loaded.config.sections["codec"].name).suffixes
     named = Inputs(inputs, manifest, suffixes, out, skip_unlisted=True)

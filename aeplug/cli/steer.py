@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from aeplug.directions import Directions
     from aeplug.generation import Model
     from aeplug.interfaces import Dataset, Document, Split
     from aeplug.specs import TaskSpec
+    from aeplug.steering.directions import Directions
 
 #: What a strip shows, in standard deviations, beside the amounts asked for.
 STRIP = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -110,7 +110,7 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
     held-out items moved the right way, how far, and how far other attributes went with it.
     """
     from aeplug.embedding import require_vector
-    from aeplug.evaluation import choose_split, evaluation_dataset
+    from aeplug.evaluation.figures import choose_split, evaluation_dataset
     from aeplug.loading import load_model
 
     out, overwrite = values.pop("out"), values.pop("overwrite")
@@ -133,14 +133,14 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
         raise click.UsageError("expected files to steer, --check or --save")
     amounts = numbers_of("--by", by) if by else list(CHECKED if is_check and not inputs else (1.0,))
     if save:
-        from aeplug.directions import check_place
+        from aeplug.steering.directions import check_place
 
         check_place(Path(save).expanduser())
     loaded = load_model(
         model, device=values.pop("device"), checkpoint_name=values.pop("checkpoint") or ""
     )
     if not ends[0] and not _is_learnt_from_data(words[0]):
-        from aeplug.attributes import find_attribute
+        from aeplug.steering.attributes import find_attribute
 
         find_attribute(loaded.spec, words[0])
     items, checked, seed, data = (values.pop(k) for k in ("items", "check_items", "seed", "data"))
@@ -153,7 +153,7 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
     found, wanted = _directions(loaded, dataset, "" if ends[0] else words[0], ends, items, seed)
     kept = _kept(found, wanted, keep)
     if save:
-        from aeplug.directions import save as save_directions
+        from aeplug.steering.directions import save as save_directions
 
         save_directions(found, wanted, Path(save).expanduser())
         say(f"wrote {save}")
@@ -207,9 +207,9 @@ def _directions(
     seed: int,
 ) -> tuple[Directions, str]:
     """What was asked for, loaded or learnt, and the name of the wanted attribute."""
-    from aeplug import examples
-    from aeplug.directions import SUFFIX, learn, load
-    from aeplug.evaluation import choose_split
+    from aeplug.evaluation.figures import choose_split
+    from aeplug.steering import examples
+    from aeplug.steering.directions import SUFFIX, learn, load
 
     if name.endswith(SUFFIX):
         return load(Path(name).expanduser(), model)
@@ -234,8 +234,8 @@ def _directions(
 
 
 def _folder(model: Model, option: str, folder: str) -> Tensor:
-    from aeplug import examples
-    from aeplug.inputs import Inputs
+    from aeplug.jobs.inputs import Inputs
+    from aeplug.steering import examples
 
     suffixes = active().find("codec", model.config.sections["codec"].name).suffixes
     paths = [one.path for one in Inputs([folder], "", suffixes, Path())]
@@ -271,7 +271,7 @@ def _steer_files(
     options: dict[str, Any],
     overwrite: bool,
 ) -> None:
-    from aeplug.steering import steer
+    from aeplug.steering.moves import steer
 
     written: list[Document] = []
     rows: list[tuple[str, list[Document]]] = []
@@ -320,7 +320,7 @@ def _checked(
 ) -> dict[str, Any]:
     import torch
 
-    from aeplug.steering_check import check
+    from aeplug.steering.check import check
 
     if 0 in amounts:
         raise ConfigError("--by 0 moves nothing that could be checked")

@@ -67,7 +67,7 @@ def train(
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
     spec = active().task(name)  # before torch is imported: a typo is told at once
     from aeplug.config import parse_assignments, read_settings
-    from aeplug.evaluation import folder_settings
+    from aeplug.evaluation.figures import folder_settings
 
     layers: list[dict[str, Any]] = [read_settings(Path(config))] if config else []
     if data:
@@ -122,14 +122,15 @@ def train_run(
 
     Ends the process with 128 + signal if training was asked to stop, after saving.
     """
-    from aeplug import checkpoint, runs
+    from aeplug import checkpoint
     from aeplug.config import flatten, resolve
-    from aeplug.distributed import world
-    from aeplug.evaluation import open_dataset
-    from aeplug.interruption import Interrupted
+    from aeplug.evaluation.figures import open_dataset
     from aeplug.loading import config_of_checkpoint, fitting
     from aeplug.provenance import plugins_of
-    from aeplug.training import Training
+    from aeplug.training import runs
+    from aeplug.training.distributed import world
+    from aeplug.training.interruption import Interrupted
+    from aeplug.training.loop import Training
 
     plugins = active()
     spec = plugins.task(task)
@@ -189,9 +190,9 @@ def train_run(
 
 def draw_pictures(run: Any) -> None:
     """The pictures of a finished run, into its own folder: curve, reconstructions, samples."""
-    from aeplug.curve import draw_curve
-    from aeplug.gallery import draw_reconstructions, draw_samples
     from aeplug.loading import load_model
+    from aeplug.pictures.curve import draw_curve
+    from aeplug.pictures.gallery import draw_reconstructions, draw_samples
 
     draw_curve(run.metrics(), run.folder / "curve.png", run.folder.name)
     model = load_model(run.folder)

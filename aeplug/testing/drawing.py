@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 from aeplug.interfaces import Batch, Raw, Sampling
 from aeplug.task import Task
 from aeplug.testing.learning import knobs_at, train_a_little

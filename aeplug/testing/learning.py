@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from aeplug.distributed import World
 from aeplug.interfaces import Batch, Knobs
 from aeplug.task import Task
 from aeplug.testing.outcome import Mismatch, expect, working
 from aeplug.testing.subject import CPU, Subject
+from aeplug.training.distributed import World
 
 #: Steps until every parameter has got a gradient: layers that begin at zero stop it at first.
 GRADIENT_STEPS = 4

@@ -13,7 +13,6 @@ import torch
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from aeplug.distributed import World
 from aeplug.errors import AeplugError
 from aeplug.plugins import activate
 from aeplug.specs import TaskSpec
@@ -30,6 +29,7 @@ from aeplug.testing.processes import (
     share,
 )
 from aeplug.testing.subject import CPU, Subject
+from aeplug.training.distributed import World
 
 
 def main(folder: Path, rank: int) -> int:

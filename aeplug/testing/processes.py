@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from aeplug.interfaces import Batch
-from aeplug.pieces import rows
+from aeplug.jobs.pieces import rows
 from aeplug.task import Task
 from aeplug.testing.isolation import sources_of
 from aeplug.testing.learning import knobs_at, objective

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from aeplug.config import TaskConfig, resolve
-from aeplug.evaluation import folder_settings, open_dataset
+from aeplug.evaluation.figures import folder_settings, open_dataset
 from aeplug.generation import Model
 from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, Raw, Split
 from aeplug.plugins import Plugins

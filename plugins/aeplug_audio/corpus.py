@@ -11,8 +11,8 @@ from pathlib import Path
 from aeplug.building import Skipped
 from aeplug.errors import FileError
 from aeplug_audio.transcription import transcribed
-from aeplug_music.score import melody_of
-from aeplug_music.writing import to_pretty_midi, write_midi
+from aeplug_music.melodies.score import melody_of
+from aeplug_music.midi.writing import to_pretty_midi, write_midi
 
 VELOCITY = 80
 REASON, CRASHED = "no melody to be heard in the recording", "crashed the reader"

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from aeplug.embedding import taken
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
+from aeplug.evaluation.pca import fit
 from aeplug.generation import Model
 from aeplug.interfaces import Split
-from aeplug.pca import fit
 from aeplug_audio.spectrogram import RANGE_DB
 
 

@@ -15,7 +15,7 @@ from aeplug.errors import FileError
 from aeplug_audio.notes import Note
 from aeplug_audio.rendering import write_notes
 from aeplug_audio.task_specs import SUFFIXES
-from aeplug_music.midi import Tune, read_midi, seconds_at
+from aeplug_music.midi.reading import Tune, read_midi, seconds_at
 
 MUSIC = (".mid", ".midi")
 #: Programs that play a .wav, in the order in which they are looked for, with their arguments.

@@ -61,9 +61,9 @@ def transcribe(
         raise click.UsageError("Missing argument 'IN...': recordings, folders, or --from LIST")
     if not out:  # else it would mean the current folder
         raise ConfigError("--out is empty")
-    from aeplug.conversion import Conversion
-    from aeplug.inputs import Inputs
-    from aeplug.job import Job
+    from aeplug.jobs.conversion import Conversion
+    from aeplug.jobs.inputs import Inputs
+    from aeplug.jobs.job import Job
     from aeplug_audio.transcriber import Transcriber
 
     folder = Path(out).expanduser()

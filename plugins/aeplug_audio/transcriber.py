@@ -10,9 +10,9 @@ from aeplug.console import say
 from aeplug.errors import FileError
 from aeplug.interfaces import Document
 from aeplug_audio.transcription import Transcription, transcribed
+from aeplug_music.melodies.score import melody_of
+from aeplug_music.midi.writing import to_pretty_midi, write_midi
 from aeplug_music.recordings import RECORDED_METRE, RECORDING_SUFFIXES
-from aeplug_music.score import melody_of
-from aeplug_music.writing import to_pretty_midi, write_midi
 
 #: Bytes a frame of a recording takes, about.
 _FRAME_BYTES = 256
@@ -20,7 +20,7 @@ VELOCITY = 80
 
 
 class Transcriber:
-    """A converter (:class:`aeplug.conversion.Converter`).
+    """A converter (:class:`aeplug.jobs.conversion.Converter`).
 
     Args:
         bpm: quarters a minute; None: estimated, of each recording by itself.

@@ -12,7 +12,7 @@ from aeplug_audio.reading import Heard, Recording
 from aeplug_audio.rhythm import Quantised, quantised
 from aeplug_audio.voice import Note, notes_of
 from aeplug_music.metres import STEPS_PER_QUARTER, parts
-from aeplug_music.midi import Track, Tune
+from aeplug_music.midi.reading import Track, Tune
 from aeplug_music.recordings import RECORDED_METRE
 
 TICKS_PER_QUARTER = 480

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from aeplug.figure import write_figure
+from aeplug.pictures.figure import write_figure
 from aeplug_audio.analysis import BANDS, HIGHEST_BAND, LOWEST_BAND, STEP
 from aeplug_audio.pitch import Floats
 from aeplug_audio.transcription import Transcription

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from aeplug.embedding import taken
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
+from aeplug.evaluation.pca import fit
 from aeplug.generation import Model
 from aeplug.interfaces import Split
-from aeplug.pca import fit
 from aeplug_image.metrics import mse, psnr_db, ssim
 from aeplug_image.prepare import normalised
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from aeplug.config import setting
-from aeplug.draws import Draws, importance_bound
 from aeplug.interfaces import Batch, DataShape, Knobs, LatentDensity, Posterior
+from aeplug.latents.draws import Draws, importance_bound
 from aeplug_image.losses import PixelConfig, pixel_distribution, pixel_nll
 from aeplug_image.pixels import PixelOutput
 

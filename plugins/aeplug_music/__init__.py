@@ -15,8 +15,8 @@ from aeplug import (
     TaskSpec,
     hookimpl,
 )
-from aeplug_music.attribute_specs import ATTRIBUTES
 from aeplug_music.drums import task_specs as drum_specs
+from aeplug_music.melodies.attribute_specs import ATTRIBUTES
 from aeplug_music.recordings import RECORDING_SUFFIXES, recording_options
 from aeplug_music.shared_specs import SOUNDFONT, TEMPO, TRAINING, WAV
 
@@ -46,7 +46,7 @@ def aeplug_codecs() -> Iterable[CodecSpec]:
     """Files of music."""
     yield CodecSpec(
         "midi",
-        "aeplug_music.codec:MelodyCodec",
+        "aeplug_music.melodies.codec:MelodyCodec",
         "melodies from MIDI and recordings; with the extra 'scores' from ABC and MusicXML",
         suffixes=(".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl", *RECORDING_SUFFIXES),
         options=(
@@ -78,9 +78,9 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
     """Windows of melodies."""
     yield DatasetSpec(
         "melodies",
-        "aeplug_music.dataset:MelodyDataset",
+        "aeplug_music.melodies.dataset:MelodyDataset",
         "windows of bars of 4,248 folk tunes, bundled, or of MIDI files and recordings of your own",
-        builder="aeplug_music.build:build_melodies",
+        builder="aeplug_music.corpus.build:build_melodies",
         options=(
             OptionSpec(
                 "bars",
@@ -108,11 +108,15 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:
 @hookimpl
 def aeplug_encoders() -> Iterable[EncoderSpec]:
     """Windows -> features."""
-    yield EncoderSpec("window-mlp", "aeplug_music.plan:WindowEncoder", "the window at once, in C")
     yield EncoderSpec(
-        "hierarchical", "aeplug_music.hierarchical:HierarchicalEncoder", "bars, phrases, window"
+        "window-mlp", "aeplug_music.melodies.plan:WindowEncoder", "the window at once, in C"
     )
-    yield EncoderSpec("bilstm", "aeplug_music.lstm:BiLSTMEncoder", "MusicVAE's")
+    yield EncoderSpec(
+        "hierarchical",
+        "aeplug_music.melodies.hierarchical:HierarchicalEncoder",
+        "bars, phrases, window",
+    )
+    yield EncoderSpec("bilstm", "aeplug_music.melodies.lstm:BiLSTMEncoder", "MusicVAE's")
     yield EncoderSpec(
         "drum-bars", "aeplug_music.drums.encoder:DrumEncoder", "bars of drums, gathered up a tree"
     )
@@ -121,11 +125,15 @@ def aeplug_encoders() -> Iterable[EncoderSpec]:
 @hookimpl
 def aeplug_decoders() -> Iterable[DecoderSpec]:
     """Latents -> windows."""
-    yield DecoderSpec("plan", "aeplug_music.plan:PlanDecoder", "a slice of MLP(z) for each step")
     yield DecoderSpec(
-        "hierarchical", "aeplug_music.hierarchical:HierarchicalDecoder", "a conductor over bars"
+        "plan", "aeplug_music.melodies.plan:PlanDecoder", "a slice of MLP(z) for each step"
     )
-    yield DecoderSpec("lstm", "aeplug_music.lstm:LSTMDecoder", "MusicVAE's, flat")
+    yield DecoderSpec(
+        "hierarchical",
+        "aeplug_music.melodies.hierarchical:HierarchicalDecoder",
+        "a conductor over bars",
+    )
+    yield DecoderSpec("lstm", "aeplug_music.melodies.lstm:LSTMDecoder", "MusicVAE's, flat")
     yield DecoderSpec("drum-hits", "aeplug_music.drums.hits:DrumDecoder", "nine drums a step")
     yield DecoderSpec(
         "drum-groove", "aeplug_music.drums.groove:GrooveDecoder", "hits, velocities, offsets"
@@ -151,8 +159,8 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         decoder="plan",
         loss="sequence-elbo",
         codec="midi",
-        prepare="aeplug_music.prepare:PrepareMelodies",
-        evaluate="aeplug_music.evaluation:evaluate",
+        prepare="aeplug_music.melodies.prepare:PrepareMelodies",
+        evaluate="aeplug_music.melodies.evaluation:evaluate",
         options=_EVALUATION,
         settings={
             **TRAINING,
@@ -182,8 +190,8 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         decoder="hierarchical",
         loss="sequence-elbo",
         codec="midi",
-        prepare="aeplug_music.prepare:PrepareMelodies",
-        evaluate="aeplug_music.evaluation:evaluate",
+        prepare="aeplug_music.melodies.prepare:PrepareMelodies",
+        evaluate="aeplug_music.melodies.evaluation:evaluate",
         options=_EVALUATION,
         settings={
             **TRAINING,

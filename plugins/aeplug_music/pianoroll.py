@@ -11,9 +11,9 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from aeplug.figure import write_figure
-from aeplug_music.melody import notes_of
-from aeplug_music.score import Melody
+from aeplug.pictures.figure import write_figure
+from aeplug_music.melodies.score import Melody
+from aeplug_music.melodies.tokens import notes_of
 from aeplug_music.systems import System, systems_of
 
 #: Bars drawn of a tune; a page shows how it goes, not all of it.

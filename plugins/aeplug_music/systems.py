@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aeplug_music.melody import FIRST_ONSET, HOLD, sounding_at_end, windows_of
-from aeplug_music.score import Melody, Passage
+from aeplug_music.melodies.score import Melody, Passage
+from aeplug_music.melodies.tokens import FIRST_ONSET, HOLD, sounding_at_end, windows_of
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from aeplug.interfaces import Sampling
-from aeplug_music.key import absolute, reference_pitch, relative
-from aeplug_music.melody import FIRST_ONSET
+from aeplug_music.melodies.key import absolute, reference_pitch, relative
+from aeplug_music.melodies.tokens import FIRST_ONSET
 from aeplug_music.window_shape import step_mask
 
 

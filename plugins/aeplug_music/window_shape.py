@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from aeplug.interfaces import DataShape
-from aeplug_music.melody import CLASSES
+from aeplug_music.melodies.tokens import CLASSES
 from aeplug_music.metres import longest_bar, window_lengths
 
 

@@ -33,7 +33,7 @@ def imported(*statements: str) -> list[str]:
         "from aeplug.cli import main; main(['--help'])",
         "from aeplug.cli import main; main(['play', '--help'])",
         "from aeplug.cli import main; main(['data', 'build', '--help'])",
-        "import aeplug_audio.rendering, aeplug_audio.sound_codec, aeplug_music.codec",
+        "import aeplug_audio.rendering, aeplug_audio.sound_codec, aeplug_music.melodies.codec",
     ],
 )
 def test_starting_and_listing_import_none(statement):

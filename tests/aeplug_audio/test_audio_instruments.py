@@ -11,10 +11,10 @@ from aeplug_audio.notes import Note
 from aeplug_audio.rendering import blocks, voices_of
 from aeplug_audio.soundfont import default_soundfont
 from aeplug_audio.transcription import transcribed
-from aeplug_music.melody import notes_of
-from aeplug_music.midi import parse_midi
-from aeplug_music.score import melody_of
-from aeplug_music.sources import Reader, find_sources
+from aeplug_music.melodies.score import melody_of
+from aeplug_music.melodies.tokens import notes_of
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.sources import Reader, find_sources
 
 RATE, SECONDS = 22_050, 8.0
 

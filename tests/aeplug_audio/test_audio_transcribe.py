@@ -17,12 +17,12 @@ from aeplug.errors import ConfigError, FileError
 from aeplug_audio.transcriber import Transcriber
 from aeplug_audio.transcription import transcribed
 from aeplug_audio.transcription_page import pitch_curve
-from aeplug_music.build import build_melodies
-from aeplug_music.codec import MelodyCodec
-from aeplug_music.dataset import MelodyDataset, melody_shape
-from aeplug_music.melody import tokens_of
-from aeplug_music.score import Melody, Passage
-from aeplug_music.writing import to_pretty_midi
+from aeplug_music.corpus.build import build_melodies
+from aeplug_music.melodies.codec import MelodyCodec
+from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
+from aeplug_music.melodies.score import Melody, Passage
+from aeplug_music.melodies.tokens import tokens_of
+from aeplug_music.midi.writing import to_pretty_midi
 
 #: Two bars and two more of 4/4: onset, end, MIDI number, in steps.
 STEPS = [

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from aeplug.config import resolve
-from aeplug.draws import Draws
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, DataShape
-from aeplug.latents import GaussianPosterior
+from aeplug.latents.draws import Draws
+from aeplug.latents.gaussian import GaussianPosterior
 from aeplug.plugins import Plugins
 from aeplug.schedules import Schedule
 from aeplug.task import Task

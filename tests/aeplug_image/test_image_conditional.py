@@ -294,7 +294,7 @@ class TestFolder:
 def test_sheets_of_samples_have_a_row_for_each_class(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aeplug.gallery import draw_samples
+    from aeplug.pictures.gallery import draw_samples
 
     sheets: list[Any] = []
     monkeypatch.setattr(model.codec, "sheet", lambda rows, path, title: sheets.append(rows))

@@ -14,7 +14,7 @@ import torch
 from aeplug.config import resolve
 from aeplug.datasets import bundled
 from aeplug.errors import DataError
-from aeplug.evaluation import evaluate
+from aeplug.evaluation.figures import evaluate
 from aeplug.generation import Model
 from aeplug.plugins import Plugins
 from aeplug.task import Task

@@ -17,7 +17,7 @@ from torch.nn import functional
 from aeplug.config import PartConfig, resolve
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
-from aeplug.latents import GaussianLatent, GaussianPosterior, PointPosterior
+from aeplug.latents.gaussian import GaussianLatent, GaussianPosterior, PointPosterior
 from aeplug.plugins import Plugins
 from aeplug.schedules import Schedule
 from aeplug.task import Task

@@ -13,7 +13,7 @@ from torch.nn import functional
 import aeplug
 from aeplug.config import PartConfig
 from aeplug.interfaces import Batch, DataShape, Sampling
-from aeplug.latents import PointPosterior
+from aeplug.latents.gaussian import PointPosterior
 from aeplug_image.pixels import PixelOutput
 from aeplug_image.resampling import enlarged, reduced
 from aeplug_image.restoration_losses import (

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aeplug.interfaces import Batch
-from aeplug_music.attributes import (
+from aeplug_music.melodies.attributes import (
     DIVISIONS,
     mean_interval,
     mean_pitch,
@@ -14,7 +14,7 @@ from aeplug_music.attributes import (
     pitch_range,
     syncopation,
 )
-from aeplug_music.dataset import melody_shape
+from aeplug_music.melodies.dataset import melody_shape
 from aeplug_music.metres import STEPS_PER_BAR
 
 SHAPE = melody_shape(2, ("4/4", "3/4", "6/8"))

@@ -19,14 +19,14 @@ from aeplug.config import PartConfig
 from aeplug.datasets import bundled
 from aeplug.errors import FileError
 from aeplug.interfaces import Codec, Document
-from aeplug_music.codec import MelodyCodec
-from aeplug_music.dataset import melody_shape
-from aeplug_music.melody import CLASSES, canonical
+from aeplug_music.melodies.codec import MelodyCodec
+from aeplug_music.melodies.dataset import melody_shape
+from aeplug_music.melodies.score import Melody, Passage, melody_of
+from aeplug_music.melodies.tokens import CLASSES, canonical
 from aeplug_music.metres import METRES, STEPS_PER_BAR, window_lengths
-from aeplug_music.midi import parse_midi
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.writing import to_pretty_midi
 from aeplug_music.pianoroll import note_name
-from aeplug_music.score import Melody, Passage, melody_of
-from aeplug_music.writing import to_pretty_midi
 
 LENGTHS = np.array(window_lengths(METRES, 2))
 

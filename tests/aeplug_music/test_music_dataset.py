@@ -19,11 +19,16 @@ from aeplug.building import build
 from aeplug.config import config_of
 from aeplug.datasets import bundled
 from aeplug.errors import DataError
-from aeplug_music.build import build_melodies
-from aeplug_music.dataset import MelodyDataset, melody_shape
-from aeplug_music.fingerprints import fingerprint, first_of_each, in_order, transposed_to_lowest
+from aeplug_music.corpus.build import build_melodies
+from aeplug_music.corpus.fingerprints import (
+    fingerprint,
+    first_of_each,
+    in_order,
+    transposed_to_lowest,
+)
+from aeplug_music.corpus.splitting import groups, split_of
+from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
 from aeplug_music.metres import METRES
-from aeplug_music.splitting import groups, split_of
 
 Config = config_of(MelodyDataset)
 
@@ -296,7 +301,8 @@ def test_listing_the_plug_in_imports_nothing_heavy():
 
 
 def test_readers_import_no_torch():
-    code = "import sys, aeplug_music.workers, aeplug_music.build; print('torch' in sys.modules)"
+    readers = "aeplug_music.corpus.workers, aeplug_music.corpus.build"
+    code = f"import sys, {readers}; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
 

@@ -12,16 +12,16 @@ from aeplug.config import resolve
 from aeplug.interfaces import Context, Sampling
 from aeplug.plugins import active
 from aeplug.task import Task
-from aeplug_music.dataset import melody_shape
-from aeplug_music.hierarchical import HierarchicalDecoder, HierarchicalEncoder, in_bars
 from aeplug_music.hierarchy import Conductor, Gatherer, levels_of, widths_of
-from aeplug_music.key import reference_pitch, relative
-from aeplug_music.melody import FIRST_ONSET, HOLD
+from aeplug_music.melodies.dataset import melody_shape
+from aeplug_music.melodies.hierarchical import HierarchicalDecoder, HierarchicalEncoder, in_bars
+from aeplug_music.melodies.key import reference_pitch, relative
+from aeplug_music.melodies.prepare import PrepareMelodies
+from aeplug_music.melodies.sample_structure import compare_structure, end_to_end
+from aeplug_music.melodies.stepwise import START, Past, history, lags_of
+from aeplug_music.melodies.tokens import FIRST_ONSET, HOLD
 from aeplug_music.misheard import misheard
-from aeplug_music.prepare import PrepareMelodies
 from aeplug_music.repetition import AGREEMENTS, agreement
-from aeplug_music.sample_structure import compare_structure, end_to_end
-from aeplug_music.stepwise import START, Past, history, lags_of
 
 METRES = ("4/4", "6/8", "2/4")
 BARS = (16, 12, 8)

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from aeplug.interfaces import Document, LabelledDataset, PicturedCodec, PlayableCodec
-from aeplug_music.codec import MelodyCodec
-from aeplug_music.dataset import MelodyDataset
-from aeplug_music.labels import collection_of, keys_of, notes_per_bar, titles
-from aeplug_music.melody import PITCH_OFFSET
-from aeplug_music.score import Melody, Passage
+from aeplug_music.melodies.codec import MelodyCodec
+from aeplug_music.melodies.dataset import MelodyDataset
+from aeplug_music.melodies.labels import collection_of, keys_of, notes_per_bar, titles
+from aeplug_music.melodies.score import Melody, Passage
+from aeplug_music.melodies.tokens import PITCH_OFFSET
 
 
 def window(pitches, steps=32):

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aeplug_music.melody import (
+from aeplug_music.corpus.windows import Batch, cut, quantise, stretches_of
+from aeplug_music.melodies.score import melody_of
+from aeplug_music.melodies.tokens import (
     CLASSES,
     HOLD,
     NOTE_OFF,
@@ -18,9 +20,7 @@ from aeplug_music.melody import (
     windows_of,
 )
 from aeplug_music.metres import METRES, STEPS_PER_BAR, window_lengths
-from aeplug_music.midi import Track, Tune
-from aeplug_music.score import melody_of
-from aeplug_music.windows import Batch, cut, quantise, stretches_of
+from aeplug_music.midi.reading import Track, Tune
 
 C4 = 60 - 19  # its token
 

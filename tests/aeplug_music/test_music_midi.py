@@ -13,8 +13,8 @@ import pytest
 
 from aeplug.datasets import bundled
 from aeplug.errors import FileError
-from aeplug_music.midi import parse_midi, read_midi, seconds_at
-from aeplug_music.score import melody_of
+from aeplug_music.melodies.score import melody_of
+from aeplug_music.midi.reading import parse_midi, read_midi, seconds_at
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_both_ways_of_taking_notes_from_the_parser_agree(tunes, monkeypatch):
     for name in sorted(tunes)[::400]:
         quick = parse_midi(tunes[name])
         with monkeypatch.context() as patch:
-            patch.setattr("aeplug_music.midi._PICKLES_MEMORY", False)
+            patch.setattr("aeplug_music.midi.reading._PICKLES_MEMORY", False)
             plain = parse_midi(tunes[name])
         for a, b in zip(quick.tracks, plain.tracks, strict=True):
             for field in ("pitch", "onset", "end", "velocity"):

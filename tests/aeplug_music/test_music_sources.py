@@ -11,11 +11,11 @@ import pytest
 from aeplug.building import build
 from aeplug.datasets import bundled
 from aeplug.errors import DataError
-from aeplug_music.archives import members
-from aeplug_music.build import build_melodies
-from aeplug_music.midi import InvalidMidi
-from aeplug_music.shares import SHARE, Queue
-from aeplug_music.sources import Reader, Source, find_sources, list_sources
+from aeplug_music.corpus.build import build_melodies
+from aeplug_music.corpus.shares import SHARE, Queue
+from aeplug_music.midi.archives import members
+from aeplug_music.midi.reading import InvalidMidi
+from aeplug_music.midi.sources import Reader, Source, find_sources, list_sources
 
 
 def nothing(done, total):

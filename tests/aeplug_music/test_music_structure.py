@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aeplug_music.melody import NOTE_OFF, PITCH_OFFSET
-from aeplug_music.structure import LAGS, MEASURES, distance, self_similarities, self_similarity
+from aeplug_music.melodies.structure import (
+    LAGS,
+    MEASURES,
+    distance,
+    self_similarities,
+    self_similarity,
+)
+from aeplug_music.melodies.tokens import NOTE_OFF, PITCH_OFFSET
 
 
 def bar(*pitches: int) -> list[int]:

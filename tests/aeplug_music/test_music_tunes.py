@@ -13,13 +13,13 @@ from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug.interfaces import Document, Sampling
 from aeplug.loading import load_model
-from aeplug_music.codec import MelodyCodec
-from aeplug_music.dataset import MelodyDataset, melody_shape
-from aeplug_music.melody import HOLD, PITCH_OFFSET
-from aeplug_music.score import Melody, Passage
-from aeplug_music.structure import self_similarity
+from aeplug_music.melodies.codec import MelodyCodec
+from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
+from aeplug_music.melodies.score import Melody, Passage
+from aeplug_music.melodies.structure import self_similarity
+from aeplug_music.melodies.tokens import HOLD, PITCH_OFFSET
+from aeplug_music.melodies.tunes import tune_windows
 from aeplug_music.systems import systems_of
-from aeplug_music.tunes import tune_windows
 
 METRES = ("4/4", "3/4", "6/8")
 SHAPE = melody_shape(2, METRES)
@@ -175,7 +175,7 @@ class TestSequences:
         assert counts.tolist() == [4, 4]
 
     def test_a_built_folder_reads_its_files_again_and_says_if_they_are_gone(self, folder, tmp_path):
-        from aeplug_music.build import build_melodies
+        from aeplug_music.corpus.build import build_melodies
 
         out = tmp_path / "built"
         out.mkdir()

@@ -102,7 +102,7 @@ class TestComparePCA:
         assert found["model_dims"] == 32 and found["model_squared_error"] < 2
 
     def test_probes_of_digits(self, invoke, monkeypatch):
-        monkeypatch.setattr("aeplug.pca_comparison.PROBE_VALUES", 3000 * 784)
+        monkeypatch.setattr("aeplug.evaluation.pca_comparison.PROBE_VALUES", 3000 * 784)
         result = invoke("compare-pca", "mnist-vae", "--items", 300, "--json")
         probes = one_object(result.out)["probes"]
         assert (probes["label"], probes["classes"]) == ("label", 10)

@@ -309,7 +309,7 @@ class TestTrouble:
         os.mkfifo("in/stalled.tiny")
         arguments = ["reconstruct", str(trained), "in", "--out", "o"]
         code = (
-            "import aeplug.job; aeplug.job.require_regular = lambda path: None\n"
+            "import aeplug.jobs.job; aeplug.jobs.job.require_regular = lambda path: None\n"
             f"from aeplug.cli import main; main({arguments!r})"
         )
         process = subprocess.Popen(

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from aeplug.config import resolve
-from aeplug.distributed import World
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 from aeplug.plugins import active
-from aeplug.runs import Run
-from aeplug.training import Training
+from aeplug.training.distributed import World
+from aeplug.training.loop import Training
+from aeplug.training.runs import Run
 
 pytestmark = [
     pytest.mark.gpu,

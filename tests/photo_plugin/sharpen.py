@@ -7,7 +7,7 @@ from aeplug import DatasetSpec, DecoderSpec, EncoderSpec, LatentSpec, LossSpec, 
 from aeplug.config import PartConfig, setting
 from aeplug.datasets import TensorSplit
 from aeplug.interfaces import Batch, DataShape
-from aeplug.latents import PointPosterior
+from aeplug.latents.gaussian import PointPosterior
 
 
 @hookimpl

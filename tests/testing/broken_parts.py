@@ -15,7 +15,7 @@ from aeplug.arrays import ArrayCodec
 from aeplug.config import PartConfig, setting
 from aeplug.datasets import TensorSplit
 from aeplug.errors import DataError
-from aeplug.latents import GaussianLatent, GaussianPosterior
+from aeplug.latents.gaussian import GaussianLatent, GaussianPosterior
 from aeplug.testing.fakes import (
     FakeDecoder,
     FakeEncoder,

@@ -36,7 +36,7 @@ from aeplug.config import PartConfig, setting
 from aeplug.datasets import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import Batch, DataShape, Document
-from aeplug.latents import DeterministicLatent
+from aeplug.latents.gaussian import DeterministicLatent
 from aeplug.schedules import Schedule
 
 WIDTH = 4

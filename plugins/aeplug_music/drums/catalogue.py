@@ -34,7 +34,7 @@ class Entry:
 
 
 def read_catalogue(path: Path) -> Mapping[str, Entry]:
-    """Entries by source, as :class:`aeplug_music.sources.Source` writes it; empty without a file.
+    """Entries by source as :class:`aeplug_music.midi.sources.Source` writes it; empty with no file.
 
     Args:
         path: a folder with ``info.csv``, or a zip with it at its top.

@@ -28,8 +28,8 @@ from aeplug_music.drums.sheet import draw_page, small_grid
 from aeplug_music.drums.window_form import ALL, GIVEN_VALUES, RHYTHM, VALUES, bars_of, bits_of
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
 from aeplug_music.metres import STEPS_PER_QUARTER
-from aeplug_music.midi import read_midi
-from aeplug_music.writing import write_files
+from aeplug_music.midi.reading import read_midi
+from aeplug_music.midi.writing import write_files
 
 #: Of every hit of a model that knows none.
 VELOCITY = 100

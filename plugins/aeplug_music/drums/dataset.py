@@ -15,15 +15,15 @@ from aeplug.config import PartConfig, setting
 from aeplug.datasets import TensorSplit, bundled
 from aeplug.errors import DataError, FileError, nearest
 from aeplug.interfaces import DataShape, Raw
+from aeplug_music.corpus.splitting import SPLITS
 from aeplug_music.drums.catalogue import Entry, read_catalogue
 from aeplug_music.drums.kit import BAR, METRE
 from aeplug_music.drums.performance import Performance, performance_of, windows_of
 from aeplug_music.drums.splits import by_catalogue, by_content
 from aeplug_music.drums.window_form import VALUES
-from aeplug_music.labels import titles
-from aeplug_music.midi import InvalidMidi, parse_midi
-from aeplug_music.sources import Reader, find_sources
-from aeplug_music.splitting import SPLITS
+from aeplug_music.melodies.labels import titles
+from aeplug_music.midi.reading import InvalidMidi, parse_midi
+from aeplug_music.midi.sources import Reader, find_sources
 
 BUNDLED = "groove_sample.zip"
 #: Every window, held out or not: for files of the user's own.

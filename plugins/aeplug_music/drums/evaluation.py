@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.evaluation import open_dataset
+from aeplug.evaluation.figures import open_dataset
 from aeplug.generation import Model
 from aeplug.interfaces import Batch, Raw, Sampling, Split
 from aeplug.tensor_model import BATCH

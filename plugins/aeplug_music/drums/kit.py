@@ -23,10 +23,10 @@ uint8 and ``offset`` int8, the latter 0 where there is no hit.
 or, where there are none, of all tracks, whatever the pitches; of equally loud ones the earliest.
 ``taps`` int16 ``(T, 2)``: velocity and offset.
 
-**Bars and metre.** As in :mod:`aeplug_music.melody`: metres hold from their time signature, an
-upbeat is the end of a whole bar, the last bar is filled up with rests. Only **4/4** is learnt:
-passages in other metres belong to no window of the data set, which names the files left out for
-it, and stand unchanged in what ``reconstruct`` writes.
+**Bars and metre.** As in :mod:`aeplug_music.melodies.tokens`: metres hold from their time
+signature, an upbeat is the end of a whole bar, the last bar is filled up with rests. Only **4/4**
+is learnt: passages in other metres belong to no window of the data set, which names the files left
+out for it, and stand unchanged in what ``reconstruct`` writes.
 
 **Windows.** N bars; one begins at every bar. A window with a bar without any hit is left out.
 Windows that are equal are not counted once: how often a bar is played is part of playing.

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
+from aeplug_music.corpus.windows import Stretch, stretches_of
 from aeplug_music.drums.kit import (
     BAR,
     DRUMS,
@@ -24,8 +25,7 @@ from aeplug_music.drums.kit import (
     placed,
 )
 from aeplug_music.metres import STEPS_PER_QUARTER
-from aeplug_music.midi import Track, Tune
-from aeplug_music.windows import Stretch, stretches_of
+from aeplug_music.midi.reading import Track, Tune
 
 _NAMES = ("drum", "perc", "kit", "beat")
 

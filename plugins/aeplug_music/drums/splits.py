@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from aeplug_music.corpus.splitting import TEST, TRAIN, VAL, split_of
 from aeplug_music.drums.catalogue import Entry
 from aeplug_music.drums.kit import BAR, Int, combinations
 from aeplug_music.drums.performance import Performance
-from aeplug_music.splitting import TEST, TRAIN, VAL, split_of
 
 #: Of the windows a collection gives for training, at least so many are held out as ``val``.
 HELD_OUT = 0.05

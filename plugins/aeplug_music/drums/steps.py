@@ -1,8 +1,8 @@
 """Plan and past -> a vector a step: what the drum decoders have in common.
 
-As in :mod:`aeplug_music.stepwise` there is no recurrent state: a step sees its own slice of a plan
-made of z (through the conductor of :mod:`aeplug_music.hierarchy`), the last steps, and what was
-played 1, 2, 4 and 8 bars ago. The past goes in as values of nine drums, not as one of 512
+As in :mod:`aeplug_music.melodies.stepwise` there is no recurrent state: a step sees its own slice
+of a plan made of z (through the conductor of :mod:`aeplug_music.hierarchy`), the last steps, and
+what was played 1, 2, 4 and 8 bars ago. The past goes in as values of nine drums, not as one of 512
 combinations, so that what was learnt of a drum holds whatever the others do.
 """
 

@@ -1,0 +1,1 @@
+"""Figures of a model on data it was not trained on."""

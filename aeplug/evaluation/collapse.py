@@ -1,0 +1,134 @@
+"""Which latent dimensions a model uses, and whether it uses any.
+
+A dimension is active where its posterior mean varies from item to item (Burda, Grosse &
+Salakhutdinov, ICLR 2016). Where none is, or where every posterior is the prior, the posterior has
+collapsed: the decoder makes every item from the same noise (Bowman et al., CoNLL 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from aeplug.evaluation.heldout import EVALUATION_SEED
+from aeplug.interfaces import Batch, PosteriorDensity, Prepare, Split
+from aeplug.task import Task
+
+#: Variance over items of its posterior means above which a dimension is active.
+ACTIVE = 0.01
+#: Mean KL of a dimension, nats, below which it tells the decoder nothing.
+LEAST_KL_NATS = 0.01
+#: Items that training looks at.
+ITEMS = 1000
+
+
+@dataclass(frozen=True)
+class LatentUse:
+    """How a latent of D dimensions is used.
+
+    Attributes:
+        variances: over items, of the posterior means, ``(D,)``.
+        kl: mean over items, nats, ``(D,)``; ``(1,)`` where it does not divide into dimensions.
+    """
+
+    variances: Tensor
+    kl: Tensor
+
+    @property
+    def active_units(self) -> int:
+        """Dimensions whose means vary."""
+        return int((self.variances > ACTIVE).sum())
+
+    @property
+    def latent_units(self) -> int:
+        """Dimensions."""
+        return len(self.variances)
+
+    @property
+    def warning(self) -> str:
+        """What to tell a person whose model's posterior has collapsed; empty where it has not."""
+        if self.active_units and bool((self.kl >= LEAST_KL_NATS).any()):
+            return ""
+        units = self.latent_units
+        return (
+            f"the posterior has collapsed: of {units} latent dimensions {self.active_units} are "
+            f"active, the largest KL is {float(self.kl.max()):.2g} nats. What is decoded hardly "
+            f"depends on the input; a weight of the KL that grows from 0 "
+            f"(loss.beta=linear(0, 1, 0.3)), or free nats, often helps"
+        )
+
+
+@torch.no_grad()
+def latent_use(task: Task, batches: Iterable[Batch]) -> LatentUse | None:
+    """How a task's latent is used for prepared batches; None where posteriors have no density."""
+    count = 0
+    totals = divergence = origin = torch.zeros(0)
+    for batch in batches:
+        posterior, _ = task.encode(batch.input, batch.context(with_target=True))
+        if not isinstance(posterior, PosteriorDensity):
+            return None
+        means = posterior.mode().float().flatten(1)
+        # Of a learnt prior the KL is one value an item, not one a dimension.
+        kl = posterior.kl().float().flatten(1).sum(0)
+        if count == 0:
+            # About the first, so that squares lose nothing when the mean's is taken away.
+            origin = means[:1].clone()
+            totals = torch.zeros(2, means.shape[1], device=means.device)
+            divergence = torch.zeros_like(kl)
+        moved = means - origin
+        totals += torch.stack([moved.sum(0), moved.square().sum(0)])
+        divergence += kl
+        count += len(means)
+    if count == 0:
+        return None
+    mean, square = totals / count
+    return LatentUse((square - mean.square()).clamp(min=0), divergence / count)
+
+
+@dataclass
+class CollapseWatch:
+    """Looks at each evaluation of a training, and speaks up once.
+
+    Once it has found the same twice in a row, or at the end: at first means may hardly vary yet.
+
+    Args:
+        prepare: rows -> a batch.
+        split: held out.
+        batch_size: of one pass.
+        autocast: in the mixed precision that is trained in.
+    """
+
+    prepare: Prepare
+    split: Split
+    batch_size: int
+    autocast: bool = False
+    told: bool = field(default=False, init=False)
+    found: bool = field(default=False, init=False)
+
+    def look(self, task: Task, say: Callable[[str], None], *, last: bool) -> None:
+        """Say so if the posterior has collapsed and it was not said before."""
+        if self.told:
+            return
+        was_training = task.training
+        task.eval()
+        device = next(task.parameters()).device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.autocast):
+            use = latent_use(task, self._batches())
+        task.train(was_training)
+        warning = use.warning if use is not None else ""
+        if warning and (self.found or last):
+            say(f"warning: {warning}")
+            self.told = True
+        self.found = bool(warning)
+
+    def _batches(self) -> Iterator[Batch]:
+        device = None
+        for start in range(0, min(ITEMS, len(self.split)), self.batch_size):
+            index = torch.arange(start, min(start + self.batch_size, len(self.split)))
+            raw = self.split.take(index if device is None else index.to(device))
+            device = next(iter(raw.values())).device
+            generator = torch.Generator(device).manual_seed(EVALUATION_SEED)
+            yield self.prepare(raw, generator, training=False)

@@ -1,0 +1,58 @@
+"""Mean losses over a split that is not trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from aeplug.errors import TrainingError
+from aeplug.interfaces import Prepare, Split
+from aeplug.task import Task
+from aeplug.training.distributed import World
+
+#: Seed of evaluation noise: the same at every evaluation, so that figures compare.
+EVALUATION_SEED = 20_131_220
+
+
+@torch.no_grad()
+def mean_losses(
+    task: Task,
+    prepare: Prepare,
+    split: Split,
+    items: int,
+    batch_size: int,
+    world: World,
+    step: int,
+    *,
+    autocast: bool = False,
+) -> dict[str, float]:
+    """Mean of every loss term over the first ``items`` rows, on all processes together.
+
+    The latent is drawn, with a fixed seed; schedules stand at their value of ``step`` of ``step``.
+    The task's mode and torch's random state are as before afterwards.
+    """
+    device = world.device
+    count = min(items, len(split))
+    if count == 0:
+        raise TrainingError("the held-out split is empty")
+    knobs = task.knobs(device)
+    task.turn(knobs, step, step)
+    generator = torch.Generator(device).manual_seed(EVALUATION_SEED + world.rank)
+    totals: dict[str, Tensor] = {}
+    was_training = task.training
+    task.eval()
+    for start in range(0, count, batch_size):
+        index = torch.arange(start, min(start + batch_size, count), device=device)
+        index = index[world.rank :: world.size]
+        if len(index) == 0:
+            continue
+        batch = prepare(split.take(index), generator, training=False)
+        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            losses = task(batch, knobs, generator)
+        for name, value in losses.items():
+            weighted = value.float() * len(index)
+            totals[name] = totals[name] + weighted if name in totals else weighted
+    task.train(was_training)
+    names = sorted(totals, key=lambda name: name != "loss")
+    values = world.sum(torch.stack([totals[name] for name in names])) / count
+    return dict(zip(names, values.tolist(), strict=True))

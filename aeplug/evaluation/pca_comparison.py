@@ -1,0 +1,237 @@
+"""A model beside PCA: the error of reconstruction, and what their codes know of a label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aeplug.embedding import NAME, labels, taken
+from aeplug.errors import ConfigError, nearest
+from aeplug.evaluation.pca import PCA, fit, vectors
+from aeplug.evaluation.probes import Labelled, accuracies
+from aeplug.generation import Model
+from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, Raw, Split
+from aeplug.pictures.figure import write_figure
+
+#: Values of the items that probes are fitted on: 85,000 of 28 x 28.
+PROBE_VALUES = 1 << 26
+#: Most classes that a probe is asked for.
+MOST_CLASSES = 100
+#: Numbers of dimensions at which a curve is given.
+DIMS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 30, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where items come from: a data set, with or without a model of it.
+
+    Attributes:
+        dataset: its splits ``train`` and, to be measured on, another.
+        prepare: rows -> a batch.
+        shape: what an item looks like.
+        device: where it is computed.
+        model: with trained weights; None: PCA alone.
+    """
+
+    dataset: Dataset
+    prepare: Prepare
+    shape: DataShape
+    device: torch.device
+    model: Model | None = None
+
+    def batches(self, split: Split, chosen: Tensor | None = None) -> Iterator[tuple[Raw, Batch]]:
+        """Rows and what is made of them, in order."""
+        for _, raw in taken(split, self.device, chosen):
+            generator = torch.Generator(self.device).manual_seed(0)
+            yield raw, self.prepare(raw, generator, training=False)
+
+    def vectors(self, split: Split) -> Iterator[Tensor]:
+        """The items of a split as ``(B, V)``."""
+        for _, batch in self.batches(split):
+            yield vectors(batch.target, self.shape)
+
+
+@torch.no_grad()
+def compare(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]]:
+    """Errors of PCA fitted on the training split, and of the model, over ``test``.
+
+    Returns:
+        The components, and figures: ``items``, ``values`` an item, ``value_range`` of them,
+        ``dims``, ``pca_squared_error`` (the sum over an item's values, mean over items),
+        ``pca_mse`` (of a value), with a model ``model_dims``, ``model_squared_error`` and
+        ``model_mse``; where items are tokens, of which the values are the one-hot form, also
+        ``pca_accuracy`` and ``model_accuracy``; ``curve`` with ``dims`` and
+        ``pca_squared_error``.
+
+    Raises:
+        ConfigError: items have fewer values than ``dims``, or too many for PCA.
+    """
+    pca = fit(source.vectors(source.dataset.split("train")))
+    values = len(pca.mean)
+    if dims > values:
+        raise ConfigError(f"--dims {dims}: items have {values} values")
+    errors = torch.zeros_like(pca.mean[:1])
+    totals = np.zeros(4)
+    low, high = float("inf"), -float("inf")
+    items = 0
+    for _, batch in source.batches(test):
+        given = vectors(batch.target, source.shape)
+        errors = errors + pca.squared_errors(given)
+        items += len(given)
+        low, high = min(low, float(given.min())), max(high, float(given.max()))
+        totals += _beside(source, batch, given, pca, dims)
+    squared = (errors / items).tolist()
+    model_error, pca_right, model_right, steps = totals
+    report: dict[str, Any] = {
+        "items": items,
+        "values": values,
+        "value_range": [low, high],
+        "dims": dims,
+        "pca_squared_error": squared[dims],
+        "pca_mse": squared[dims] / values,
+    }
+    if source.shape.classes:
+        report["pca_accuracy"] = pca_right / steps
+    if source.model is not None:
+        report["model_dims"] = int(source.model.task.latent.latent_shape[0])
+        report["model_squared_error"] = model_error / items
+        report["model_mse"] = model_error / items / values
+        if source.shape.classes:
+            report["model_accuracy"] = model_right / steps
+    shown = sorted({*(one for one in DIMS if one <= values), dims})
+    report["curve"] = {"dims": shown, "pca_squared_error": [squared[one] for one in shown]}
+    return pca, report
+
+
+def _beside(
+    source: Source, batch: Batch, given: Tensor, pca: PCA, dims: int
+) -> npt.NDArray[np.float64]:
+    """Of a batch: the model's squared error, tokens right by PCA and by the model, tokens."""
+    found = np.zeros(4)
+    back = source.model.reconstruct_batch(batch) if source.model is not None else None
+    if back is not None:
+        found[0] = float((vectors(back, source.shape) - given).double().square().sum())
+    if source.shape.classes:
+        tokens = batch.target
+        restored = pca.restore(pca.project(given, dims)).reshape(*tokens.shape, -1).argmax(-1)
+        inside = torch.ones_like(tokens, dtype=torch.bool)
+        if batch.lengths is not None:
+            inside = torch.arange(tokens.shape[1], device=tokens.device) < batch.lengths[:, None]
+        found[1] = int(((restored == tokens) & inside).sum())
+        found[2] = int(((back == tokens) & inside).sum()) if back is not None else 0
+        found[3] = int(inside.sum())
+    return found
+
+
+@torch.no_grad()
+def probe(source: Source, test: Split, pca: PCA, dims: int, label: str) -> dict[str, Any]:
+    """Accuracy of k-NN and a linear probe on the latent's means, on PCA and on the values.
+
+    Args:
+        source: with the training split.
+        test: rows to name.
+        pca: fitted.
+        dims: components of it.
+        label: what to name; empty: the first that the data set has.
+
+    Returns:
+        ``label``, ``classes``, ``train_items``, and ``accuracy``: representation -> ``knn`` and
+        ``linear`` in 0..1. Empty where nothing was asked for and the data has no label.
+
+    Raises:
+        ConfigError: there is no such label, or it is not one of a few classes.
+    """
+    train = source.dataset.split("train")
+    most = max(1000, PROBE_VALUES // len(pca.mean))
+    # Spread over the split: neighbours are often alike.
+    chosen = torch.linspace(0, len(train) - 1, min(most, len(train))).round().long()
+    fitted, known = _codes(source, train, chosen, pca, dims)
+    asked, others = _codes(source, test, None, pca, dims)
+    label = label or next((name for name in known if _is_class(known[name])), "")
+    if not label:
+        return {}
+    if label not in known:
+        raise ConfigError(f"the data has no label '{label}'. {nearest(label, known)}")
+    if not _is_class(known[label]):
+        raise ConfigError(f"label '{label}' is no class of 2 to {MOST_CLASSES}")
+    names, numbers = np.unique(np.concatenate([known[label], others[label]]), return_inverse=True)
+    classes = torch.from_numpy(numbers.astype(np.int64)).to(source.device)
+    count = len(chosen)
+    return {
+        "label": label,
+        "classes": len(names),
+        "train_items": count,
+        "accuracy": {
+            name: accuracies(
+                Labelled(fitted[name], classes[:count]), Labelled(asked[name], classes[count:])
+            )
+            for name in fitted
+        },
+    }
+
+
+def _codes(
+    source: Source, split: Split, chosen: Tensor | None, pca: PCA, dims: int
+) -> tuple[dict[str, Tensor], dict[str, npt.NDArray[np.generic]]]:
+    """Every representation of a split's rows, float32 ``(N, D)``, and their labels."""
+    found: dict[str, list[Tensor]] = {}
+    known: dict[str, list[npt.NDArray[np.generic]]] = {}
+    for raw, batch in source.batches(split, chosen):
+        given = vectors(batch.target, source.shape)
+        if source.model is not None:
+            posterior, _ = source.model.posterior(batch)
+            found.setdefault("model", []).append(posterior.mode().float())
+        found.setdefault("pca", []).append(pca.project(given, dims).float())
+        found.setdefault("values", []).append(given)
+        for name, values in labels(source.dataset, raw).items():
+            known.setdefault(name, []).append(values)
+    known.pop(NAME, None)
+    return (
+        {name: torch.cat(parts) for name, parts in found.items()},
+        {name: np.concatenate(parts) for name, parts in known.items()},
+    )
+
+
+def _is_class(values: npt.NDArray[np.generic]) -> bool:
+    return values.dtype.kind in "iuUb" and 2 <= len(np.unique(values)) <= MOST_CLASSES
+
+
+def draw_error_curve(report: Mapping[str, Any], path: Path, title: str) -> None:
+    """The squared error over the number of dimensions, PCA's and the model's, into a PNG.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    panel = figure.subplots()
+    dims: Sequence[int] = report["curve"]["dims"]
+    panel.plot(dims, report["curve"]["pca_squared_error"], "o-", color="#6b7280", label="PCA")
+    if "model_dims" in report:
+        size, error = report["model_dims"], report["model_squared_error"]
+        panel.plot([size], [error], "D", color="#c2410c", markersize=8, label="the model")
+        beside = f"{error:.3g} with {size}"
+        panel.annotate(beside, (size, error), (8, -4), textcoords="offset points", fontsize=9)
+    panel.set_xscale("symlog", linthresh=4, linscale=0.5)
+    panel.set_yscale("log")
+    ticks = [one for one in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256) if one <= max(dims)]
+    panel.set_xticks(ticks, [str(one) for one in ticks])
+    panel.minorticks_off()
+    panel.set_xlabel("dimensions")
+    low, high = report["value_range"]
+    panel.set_ylabel(f"squared error an item\n({report['values']} values in {low:g}..{high:g})")
+    panel.grid(alpha=0.25)
+    panel.legend(frameon=False)
+    figure.suptitle(title, fontsize=11, parse_math=False)
+    write_figure(figure, path)

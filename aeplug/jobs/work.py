@@ -1,0 +1,53 @@
+"""A file on its way through a job, and the count of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aeplug.interfaces import Document, Raw
+from aeplug.jobs.inputs import Input
+
+
+@dataclass
+class Work:
+    """A file on its way.
+
+    Attributes:
+        number: of the file, in order.
+        input: what to read.
+        place: its result, relative to the folder of results.
+        suffix: with which the place ends.
+        source: path, size and time of the input, by which the journal knows it.
+        size: bytes held for it; first as many as for the file before.
+        document: what was read.
+        first: its first chunk.
+        rest: further chunks; None where there are none.
+    """
+
+    number: int
+    input: Input
+    place: str
+    suffix: str
+    source: Mapping[str, Any]
+    size: int = 0
+    document: Document = field(default_factory=lambda: Document(None, ""))
+    first: Raw = field(default_factory=dict)
+    rest: Iterator[Raw] | None = None
+
+
+@dataclass
+class Tally:
+    """Files of a job: all, done before, done now, failed now; and folders it could not list."""
+
+    total: int = 0
+    before: int = 0
+    done: int = 0
+    failed: int = 0
+    unlisted: int = 0
+
+    @property
+    def past(self) -> int:
+        """Files that need no more work in this run."""
+        return self.before + self.done + self.failed

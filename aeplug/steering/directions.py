@@ -1,0 +1,291 @@
+"""Where in a model's latent space attributes lie: learnt from data in seconds, kept in a file.
+
+An attribute is measured of decoded items (:mod:`aeplug.steering.attributes`), or it is what tells
+two sets of examples apart: the position between their means, read off the latents of the decoded
+item.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from aeplug.embedding import require_vector
+from aeplug.errors import ConfigError, DataError, FileError, nearest
+from aeplug.generation import BATCH, Model
+from aeplug.interfaces import Split
+from aeplug.steering.attributes import measure
+
+FORMAT = "aeplug direction 1"
+SUFFIX = ".safetensors"
+#: Items from which directions are learnt.
+ITEMS = 3000
+#: Least variance of a latent direction, as a share of the largest, that is moved along.
+LEAST_VARIANCE = 1e-4
+#: Fewest items from which a covariance and slopes can be told.
+FEWEST = 8
+
+
+@dataclass(frozen=True)
+class Directions:
+    """K attributes over a latent space of D dimensions, E of which the data fill.
+
+    Latents are seen through the data's covariance: *whitened* points, ``(.., E)``, have mean 0
+    and unit variance in every direction over the data, so that lengths are Mahalanobis distances.
+
+    Attributes:
+        task: name of the task.
+        names: of the attributes.
+        units: of each.
+        deviations: standard deviation of each over the data, in its unit, ``(K,)``.
+        slopes: change of each, in standard deviations, along whitened axes, ``(K, E)``.
+        centre: mean of the latents, ``(D,)``.
+        spread: whitened -> latents less their mean, ``(D, E)``.
+        whitening: latents less their mean -> whitened, ``(D, E)``.
+        points: whitened latents of the items learnt from, ``(N, E)``.
+        values: attributes of their reconstructions in standard deviations, ``(N, K)``.
+        cond: their conditions, name -> int64 ``(N,)``.
+        ends: where the means of two sets of examples lie on the last attribute, in standard
+            deviations; None where all attributes are measured.
+    """
+
+    task: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    deviations: Tensor
+    slopes: Tensor
+    centre: Tensor
+    spread: Tensor
+    whitening: Tensor
+    points: Tensor
+    values: Tensor
+    cond: Mapping[str, Tensor]
+    ends: tuple[float, float] | None = None
+
+    @property
+    def distance(self) -> float:
+        """Typical Mahalanobis distance of two items: the root of its mean square."""
+        return float((2 * self.whitening.shape[1]) ** 0.5)
+
+    def index(self, name: str) -> int:
+        """An attribute's place among ``names``.
+
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        if name not in self.names:
+            hint = nearest(name, self.names)
+            raise ConfigError(f"'{self.task}' has no attribute '{name}'. {hint}")
+        return self.names.index(name)
+
+    def whitened(self, latents: Tensor) -> Tensor:
+        """Latents ``(B, D)`` -> ``(B, E)``."""
+        return (latents - self.centre) @ self.whitening
+
+    @torch.no_grad()
+    def measured(self, model: Model, data: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """All attributes of items ``(B, *shape.target)`` in standard deviations, ``(B, K)``."""
+        found = measure(model, data, cond)
+        if self.ends is not None:
+            latents = model.encode(data, cond)["mean"].float()
+            position = self.whitened(latents) @ self.slopes[-1]
+            found = torch.cat([found, position.unsqueeze(1)], 1)
+        return found / self.deviations
+
+    def with_examples(self, name: str, a: Tensor, b: Tensor) -> Directions:
+        """These and, as the last attribute, the way from latents ``(n, D)`` to ``(m, D)``.
+
+        In whitened space it is the way between the means, which is Fisher's linear discriminant,
+        and in the latent space the attribute vector of MusicVAE (Roberts et al., ICML 2018).
+
+        Raises:
+            DataError: the means are the same.
+        """
+        ends = [self.whitened(one).mean(0) for one in (a, b)]
+        way = ends[1] - ends[0]
+        apart = float(way.norm())
+        if not apart > 1e-4:
+            raise DataError(f"the two sides of '{name}' are the same to the model")
+        way = way / apart
+        values = self.points @ way
+        return replace(
+            self,
+            names=(*self.names, name),
+            units=(*self.units, "standard deviations"),
+            deviations=torch.cat([self.deviations, self.deviations.new_ones(1)]),
+            slopes=torch.cat([self.slopes, way[None]]),
+            values=torch.cat([self.values, values[:, None]], 1),
+            ends=(float(ends[0] @ way), float(ends[1] @ way)),
+        )
+
+
+@torch.no_grad()
+def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Directions:
+    """The directions of a task's attributes, from items of a split.
+
+    The slopes are those of a linear regression of all attributes, as measured of the model's
+    reconstructions, on the latents; :func:`aeplug.steering.moves.steer` corrects them item by item.
+
+    Args:
+        model: whose latents.
+        split: the data, by rights what the model was trained on.
+        items: how many of it at most, drawn at random.
+        seed: of the draw.
+
+    Raises:
+        ConfigError: the model's latent is no vector.
+        DataError: too few items, or an attribute that is the same for all.
+    """
+    require_vector(model)
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randperm(len(split), generator=generator)[:items].sort().values
+    split = split.to(model.device)
+    latents, data_values, values = [], [], []
+    conditions: dict[str, list[Tensor]] = {}
+    for part in rows.split(BATCH):
+        batch = model.prepared(split.take(part.to(model.device)))
+        z = model.posterior(batch)[0].mode()
+        latents.append(z.float())
+        data_values.append(measure(model, batch.target, batch.cond))
+        decoded = model.decode(z, batch.cond, input=batch.input)
+        values.append(measure(model, decoded, batch.cond))
+        for name, column in batch.cond.items():
+            conditions.setdefault(name, []).append(column)
+    if len(rows) < FEWEST:
+        raise DataError(f"directions need at least {FEWEST} items, the split has {len(rows)}")
+    z, original, found = torch.cat(latents), torch.cat(data_values), torch.cat(values)
+    deviations = (
+        torch.stack([_deviation(column) for column in original.T])
+        if len(original.T)
+        else original[0]
+    )
+    names = tuple(one.name for one in model.spec.attributes)
+    for name, deviation in zip(names, deviations.tolist(), strict=True):
+        if not deviation > 0:
+            raise DataError(f"'{name}' is the same for all of {len(rows)} items, or undefined")
+    centre = z.mean(0)
+    variances, axes = torch.linalg.eigh((z - centre).T @ (z - centre) / len(z))
+    kept = variances > LEAST_VARIANCE * variances.max()
+    axes, roots = axes[:, kept], variances[kept].sqrt()
+    points = (z - centre) @ (axes / roots)
+    scaled = found / deviations
+    # Whitened points have unit covariance, so that the regression is a mean of products.
+    off = (scaled - scaled.nanmean(0)).nan_to_num(0)
+    return Directions(
+        task=model.spec.name,
+        names=names,
+        units=tuple(one.unit for one in model.spec.attributes),
+        deviations=deviations,
+        slopes=off.T @ points / len(points),
+        centre=centre,
+        spread=axes * roots,
+        whitening=axes / roots,
+        points=points,
+        values=scaled,
+        cond={name: torch.cat(columns) for name, columns in conditions.items()},
+    )
+
+
+def _deviation(values: Tensor) -> Tensor:
+    defined = values[~values.isnan()]
+    return defined.std() if len(defined) > 1 else values.new_zeros(())
+
+
+_TENSORS = ("deviations", "slopes", "centre", "spread", "whitening", "points", "values")
+
+
+def check_place(path: Path) -> None:
+    """Whether directions may be kept there.
+
+    Raises:
+        ConfigError: the file's name has another ending, or a file is there that holds something
+            else, such as a model's weights.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != SUFFIX:
+        raise ConfigError(f"--save {path}: expected a name that ends in {SUFFIX}")
+    if not path.exists():
+        return
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get("aeplug", "{}"))
+        is_direction = str(about.get("format", "")).startswith(FORMAT.rstrip("1"))
+    except (SafetensorError, OSError, ValueError, AttributeError):
+        is_direction = False
+    if not is_direction:
+        raise ConfigError(f"--save {path} is there and holds no direction; name another")
+
+
+def save(found: Directions, wanted: str, path: Path) -> None:
+    """Keep directions, and which of them is wanted, in one ``.safetensors`` file.
+
+    Raises:
+        ConfigError: see :func:`check_place`.
+        FileError: it cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    check_place(path)
+    about = {
+        "format": FORMAT,
+        "task": found.task,
+        "wanted": wanted,
+        "names": found.names,
+        "units": found.units,
+        "ends": found.ends,
+    }
+    tensors = {name: getattr(found, name).cpu().contiguous() for name in _TENSORS}
+    tensors |= {f"cond.{name}": column.cpu().contiguous() for name, column in found.cond.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, path, {"aeplug": json.dumps(about)})
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def load(path: Path, model: Model) -> tuple[Directions, str]:
+    """Directions of a file, and the name of the one wanted.
+
+    Raises:
+        FileError: it is missing, damaged, or no such file.
+        ConfigError: it was learnt for another task, or for latents of another size.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {})["aeplug"])
+            tensors = {name: file.get_tensor(name).to(model.device) for name in file.keys()}  # noqa: SIM118
+        if about["format"] != FORMAT:
+            raise FileError(f"{path} has format '{about['format']}', this version reads '{FORMAT}'")
+        found = Directions(
+            task=about["task"],
+            names=tuple(about["names"]),
+            units=tuple(about["units"]),
+            ends=tuple(about["ends"]) if about["ends"] else None,
+            cond={name[5:]: column for name, column in tensors.items() if name[:5] == "cond."},
+            **{name: tensors[name] for name in _TENSORS},
+        )
+    except FileNotFoundError:
+        raise FileError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise FileError(f"{path} is no saved direction ({error})") from error
+    expected = (model.spec.name, tuple(model.task.latent.latent_shape))
+    if (found.task, tuple(found.centre.shape)) != expected:
+        raise ConfigError(
+            f"{path} was learnt for '{found.task}' with {len(found.centre)} latents; this is "
+            f"'{expected[0]}' with {expected[1][0]}"
+        )
+    measured = tuple(one.name for one in model.spec.attributes)
+    if found.names[: len(found.names) - (found.ends is not None)] != measured:
+        raise ConfigError(
+            f"{path} knows {', '.join(found.names)}; '{found.task}' now measures "
+            f"{', '.join(measured) or 'nothing'}: learn it again"
+        )
+    return found, about["wanted"]

@@ -1,0 +1,307 @@
+"""``aeplug data build`` for melodies: MIDI files -> arrays that training maps into memory.
+
+Recordings are transcribed first, each to a MIDI file that stays in the built folder.
+
+A built folder holds:
+
+* ``tokens.npy``: uint8 ``(W, T)``, one window a row (see :mod:`aeplug_music.melodies.tokens`),
+  tunes in order of their sources, each tune's windows in order of their bars.
+* ``index.json``: ``format``, ``bars``, ``metres``, and ``tunes``: for each its ``source``,
+  ``title``, ``split``, ``bpm``, ``key_shift`` (semitones to C major or A minor; ``key_known`` where
+  a key signature says so, else estimated), ``rows`` (first row, and the one behind the last), and
+  for each of its rows ``bar`` (from 0) and ``metre`` (a name, or one for each row).
+  Where there were recordings, ``transcriptions`` says for each by its source what was made of it.
+* ``transcribed/``: that.
+* ``skipped.jsonl``: the files left out, each with its reason.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug.building import BuildReport, Skipped
+from aeplug.console import say
+from aeplug.errors import DataError, nearest
+from aeplug_music.corpus.fingerprints import Hashes, first_of_each
+from aeplug_music.corpus.harvest import Harvest, Melody, joined
+from aeplug_music.corpus.ingest import Parse, ingest, window_width
+from aeplug_music.corpus.splitting import SPLITS, split_as_alone, split_of
+from aeplug_music.corpus.workers import harvest_all
+from aeplug_music.metres import METRES, checked_metre
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.sources import Listing, Source, list_sources
+from aeplug_music.recordings import RECORDED_METRE
+
+FORMAT = 1
+TOKENS, INDEX, SPOOLS = "tokens.npy", "index.json", "spools"
+TRANSCRIBED, TRANSCRIPTIONS = "transcribed", "transcriptions"
+
+Int = npt.NDArray[np.int64]
+
+
+@dataclass
+class Collection:
+    """Melodies and what is known of their windows, equal ones counted once.
+
+    Attributes:
+        melodies: those with a window of their own, in order of their sources.
+        kept: rows, before the duplicates went, ``(W,)``.
+        melody: number in ``melodies``, ascending, ``(W,)``.
+        bar, metre: ``(W,)``; the metre is a number in ``METRES``.
+        split: number in ``SPLITS`` of each melody, ``(M,)``.
+        duplicates: windows dropped as equal to an earlier one.
+        left_out: numbers of files that share a window with what is held out, ``(F,)``.
+    """
+
+    melodies: list[Melody]
+    kept: Int
+    melody: Int
+    bar: Int
+    metre: Int
+    split: Int
+    duplicates: int
+    left_out: Int
+
+
+def collect(
+    harvest: Harvest, exact: Hashes, relative: Hashes, leading: Int | None = None
+) -> Collection:
+    """Drop duplicates and split; the harvest's order is that of the sources.
+
+    Args:
+        harvest: what came of the files.
+        exact: fingerprints of its windows.
+        relative: those of the windows up to transposition.
+        leading: numbers of the files that are divided as if there were no others (see
+            :func:`aeplug_music.corpus.splitting.split_as_alone`); None: all are divided together.
+    """
+    # Melodies of one file stay together, as all that is alike does.
+    names, file = np.unique(harvest.melodies.file, return_inverse=True)
+    of_window = file[harvest.melody]
+    if leading is None:
+        left_out = np.zeros(len(names), bool)
+        # Sorting needs no interpreter, so the two sorts, of all windows each, run side by side.
+        with ThreadPoolExecutor(1) as beside:
+            splitting = beside.submit(split_of, len(names), of_window, relative)
+            kept = first_of_each(exact)
+            split = splitting.result()
+    else:
+        leads = np.isin(names, leading)
+        split, left_out = split_as_alone(len(names), of_window, relative, leads)
+        taken = np.flatnonzero(~left_out[of_window])
+        kept = taken[first_of_each(exact[taken])]
+    owner = harvest.melody[kept]
+    counts = np.bincount(owner, minlength=len(file))
+    own = np.flatnonzero(counts)
+    return Collection(
+        harvest.melodies.part(own).objects(),
+        kept,
+        np.repeat(np.arange(len(own)), counts[own]),
+        harvest.bar[kept].astype(np.int64),
+        harvest.metre[kept].astype(np.int64),
+        split[file][own],
+        harvest.repeated + int((~left_out[of_window]).sum()) - len(kept),
+        names[left_out],
+    )
+
+
+def build_melodies(
+    sources: Sequence[str],
+    out: Path,
+    processes: int,
+    progress: Callable[[int, int], None],
+    *,
+    bars: int = 2,
+    bpm: float | None = None,
+    metre: str = RECORDED_METRE,
+    split_of: str | None = None,
+    parse: Parse = parse_midi,
+) -> BuildReport:
+    """The builder of the data set ``melodies`` (see :mod:`aeplug.building`).
+
+    Args:
+        sources: files, folders, zips, globs.
+        out: an empty folder.
+        processes: at work.
+        progress: told files done and files in all.
+        bars: bars a window.
+        bpm: of recordings, quarters a minute; None: estimated of each.
+        metre: of recordings, their time signature.
+        split_of: one of the sources, whose tunes are held out as when it is built alone; what
+            shares a window with those is left out, all else is trained on.
+        parse: bytes of a file -> tune.
+
+    Raises:
+        DataError: a source is not there, or no file gives a window.
+    """
+    names: list[str] = []
+    skipped: list[Skipped] = []
+    recordings: list[str] = []
+
+    def listed() -> Iterator[Listing]:
+        for listing in list_sources(sources, skipped, recordings):
+            names.extend(listing.names())
+            yield listing
+
+    spools = out / SPOOLS
+    spools.mkdir()
+    arrived = sorted(
+        harvest_all(listed(), spools, max(processes, 1), bars, parse, progress),
+        key=lambda one: one[0],
+    )
+    if not names and not recordings and not skipped:
+        raise DataError(f"no MIDI files and no recordings in {', '.join(sources)}")
+    progress(len(names), len(names))
+    harvests = [harvest for _, harvest in arrived]
+    transcriptions: dict[str, str] = {}
+    if recordings:
+        folder = out / TRANSCRIBED
+        folder.mkdir()
+        written = _transcribe(recordings, folder, processes, progress, skipped, bpm, metre)
+        transcriptions = {
+            name: f"{TRANSCRIBED}/{os.path.basename(path)}" for name, path in written.items()
+        }
+        harvest = ingest(enumerate(map(Source, written.values()), len(names)), bars, parse)
+        names += written
+        harvest.spool = (str(spools / TRANSCRIBED), 0)
+        Path(harvest.spool[0]).write_bytes(harvest.tokens.tobytes())
+        harvest.tokens = harvest.tokens[:0]
+        harvests.append(harvest)
+    files = len(names) + len(recordings) - len(transcriptions)
+    whole = joined(harvests) if harvests else Harvest()
+    skipped += [
+        Skipped(names[number], reason, detail) for number, reason, detail in sorted(whole.skipped)
+    ]
+    if not len(whole.exact):
+        reasons = BuildReport(skipped=skipped).reasons()
+        raise DataError(
+            f"none of {files} files gives a window of {bars} bars: "
+            + "; ".join(f"{count} {reason}" for reason, count in reasons[:5])
+        )
+    leading = None if split_of is None else _numbers_of(split_of, sources, names)
+    collection = collect(whole, whole.exact, whole.relative, leading)
+    skipped += _echoes(whole, collection, names)
+    _write_tokens(out / TOKENS, harvests, collection.kept, window_width(bars))
+    shutil.rmtree(spools)
+    _write_index(out / INDEX, collection, names, bars, transcriptions)
+    figures = _figures(collection, files, whole.silent)
+    if recordings:
+        figures = {**figures, "recordings": len(recordings), "transcribed": len(transcriptions)}
+    return BuildReport(figures, skipped)
+
+
+def _transcribe(
+    recordings: Sequence[str],
+    folder: Path,
+    processes: int,
+    progress: Callable[[int, int], None],
+    skipped: list[Skipped],
+    bpm: float | None,
+    metre: str,
+) -> dict[str, str]:
+    # What follows sound takes a moment to import, and most builds have none.
+    from aeplug_audio.corpus import transcribe_all
+
+    say(f"transcribing {len(recordings)} recordings, which takes some seconds a minute of each")
+    return transcribe_all(
+        recordings, folder, processes, progress, skipped, bpm, checked_metre(metre)
+    )
+
+
+def _echoes(harvest: Harvest, collection: Collection, names: Sequence[str]) -> list[Skipped]:
+    """Files that add nothing, and those that share a window with what is held out."""
+    echoes = np.zeros(len(names), bool)
+    echoes[harvest.melodies.file] = True
+    echoes[[melody.file for melody in collection.melodies]] = False
+    echoes[collection.left_out] = False
+    reasons = (
+        (np.flatnonzero(echoes), "every window is in a file before it"),
+        (collection.left_out, "shares a window with a tune that is held out"),
+    )
+    return [Skipped(names[file], reason) for files, reason in reasons for file in files.tolist()]
+
+
+def _numbers_of(leading: str, sources: Sequence[str], names: Sequence[str]) -> Int:
+    """Numbers of the files of one of the sources."""
+    if leading not in sources:
+        raise DataError(f"--split-of {leading}: not what is built. {nearest(leading, sources)}")
+    its = {name for listing in list_sources([leading], []) for name in listing.names()}
+    return np.array([number for number, name in enumerate(names) if name in its], np.int64)
+
+
+def _write_tokens(path: Path, harvests: Sequence[Harvest], kept: Int, width: int) -> None:
+    tokens = np.lib.format.open_memmap(path, "w+", np.uint8, (len(kept), width))
+    spools: dict[str, npt.NDArray[np.uint8]] = {}
+    edges = np.cumsum([0, *(len(harvest.exact) for harvest in harvests)])
+    places = np.searchsorted(kept, edges)
+    for number, harvest in enumerate(harvests):
+        rows = kept[places[number] : places[number + 1]] - edges[number]
+        if len(rows):
+            name, first = harvest.spool
+            if name not in spools:
+                spools[name] = np.memmap(name, np.uint8, "r").reshape(-1, width)
+            tokens[places[number] : places[number + 1]] = spools[name][first + rows]
+    tokens.flush()
+    # Unmapped before the spools are removed, as Windows wants it.
+    del tokens, spools
+
+
+def _write_index(
+    path: Path,
+    collection: Collection,
+    names: Sequence[str],
+    bars: int,
+    transcriptions: Mapping[str, str],
+) -> None:
+    edges = np.searchsorted(collection.melody, np.arange(len(collection.melodies) + 1)).tolist()
+    bar, metre = collection.bar.tolist(), [METRES[one] for one in collection.metre.tolist()]
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    tunes = []
+    for melody, split, first, end in zip(
+        collection.melodies, collection.split.tolist(), edges[:-1], edges[1:], strict=True
+    ):
+        metres = metre[first:end]
+        same = metres.count(metres[0]) == len(metres)
+        # Python writes lists of whole numbers as JSON does, and three times as fast.
+        tunes.append(
+            f'{{"source": {encode(names[melody.file])}, "title": {encode(melody.title)}, '
+            f'"split": "{SPLITS[split]}", "bpm": {round(melody.bpm, 3)}, '
+            f'"key_shift": {melody.key_shift}, "key_known": {encode(melody.key_known)}, '
+            f'"rows": [{first}, {end}], "bar": {bar[first:end]}, '
+            f'"metre": {encode(metres[0] if same else metres)}}}'
+        )
+    content: dict[str, Any] = {"format": FORMAT, "bars": bars, "metres": list(METRES)}
+    if transcriptions:
+        content[TRANSCRIPTIONS] = dict(transcriptions)
+    with path.open("w", encoding="utf-8") as file:
+        # One tune a line: for people, and for line tools.
+        file.write(json.dumps(content)[:-1] + ', "tunes": [\n')
+        file.write(",\n".join(tunes))
+        file.write("\n]}\n")
+
+
+def _figures(collection: Collection, files: int, silent: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "files": files,
+        "tunes": len(collection.melodies),
+        "windows": len(collection.kept),
+    }
+    counts = np.bincount(collection.metre, minlength=len(METRES)).tolist()
+    figures |= {f"windows_{name}": n for name, n in zip(METRES, counts, strict=True) if n}
+    figures["duplicate_windows_dropped"] = collection.duplicates
+    figures["silent_windows_dropped"] = silent
+    splits = np.bincount(collection.split, minlength=len(SPLITS)).tolist()
+    rows = np.bincount(collection.split[collection.melody], minlength=len(SPLITS)).tolist()
+    for name, tunes, windows in zip(SPLITS, splits, rows, strict=True):
+        figures |= {f"{name}_tunes": tunes, f"{name}_windows": windows}
+    return figures

@@ -1,0 +1,115 @@
+"""Tunes -> train, val, test, so that nothing held out was heard in training.
+
+Files that share a window, up to transposition, belong together; so do all files linked in a
+chain. A group goes to one split as a whole, by its own fingerprint: neither the order of files nor
+their names nor the machine matter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_music.corpus.fingerprints import Hashes, in_order, mixed, runs
+
+Int = npt.NDArray[np.int64]
+
+SPLITS = ("train", "val", "test")
+TRAIN, VAL, TEST = range(3)
+#: Share of groups that go to ``val``, and as many to ``test``.
+HELD_OUT = 0.05
+#: A larger group is too much of one kind to judge by, and is trained on: share of all files, and
+#: files.
+LARGEST_SHARE, LARGEST = 0.01, 10
+#: Groups below which nothing is held out.
+FEWEST = 3
+
+
+def groups(count: int, item: Int, key: Hashes) -> Int:
+    """Items linked by equal keys, in chains too.
+
+    Args:
+        count: number of items.
+        item: an item, 0..count-1, ``(E,)``.
+        key: a key that it has, ``(E,)``.
+
+    Returns:
+        The lowest item of its group, for each item; ``(count,)``.
+    """
+    return _groups_and_keys(count, item, key)[0]
+
+
+def _groups_and_keys(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]:
+    """The groups, an item that has it for every key ``(K,)``, and the keys ``(K,)``."""
+    order, key = in_order(key)
+    item = item[order]
+    # Every item is linked to the lowest that has the key.
+    first = runs(key)
+    lowest = np.minimum.reduceat(item, first)
+    linked = np.repeat(lowest, np.diff(first, append=len(key)))
+    pairs = np.sort((linked * count + item)[linked != item])
+    pairs = pairs[runs(pairs)]
+    left, right = pairs // count, pairs % count
+    label = np.arange(count)
+    while True:
+        low = np.minimum(label[left], label[right])
+        before = label.copy()
+        # Both ends and what they were labelled with learn of the lower label.
+        for end in (left, right):
+            np.minimum.at(label, before[end], low)
+            np.minimum.at(label, end, low)
+        label = label[label]
+        if (label == before).all():
+            return label, lowest, key[first]
+
+
+def split_of(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
+    """The number of the split of each item, ``(count,)``; arguments as for :func:`groups`."""
+    label, owner, keys = _groups_and_keys(count, item, key)
+    split = np.full(count, TRAIN, np.int64)
+    if not count:
+        return split
+    names = np.full(count, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(names, label[owner], keys)
+    sizes = np.bincount(label, minlength=count)
+    small = (sizes > 0) & (sizes <= max(LARGEST, LARGEST_SHARE * count))
+    candidates = np.flatnonzero(small)
+    if np.count_nonzero(sizes) < FEWEST or len(candidates) < FEWEST - 1:
+        return split
+    # Mixed again: the least of many numbers is small, and would favour large groups.
+    draw = mixed(names[candidates]).astype(np.float64) / 2.0**64
+    order = candidates[np.argsort(draw, kind="stable")]
+    draw.sort()
+    val = max(1, int(np.searchsorted(draw, HELD_OUT)))
+    test = max(val + 1, int(np.searchsorted(draw, 2 * HELD_OUT)))
+    of_group = np.full(count, TRAIN, np.int64)
+    of_group[order[:val]] = VAL
+    of_group[order[val:test]] = TEST
+    return of_group[label]
+
+
+def split_as_alone(
+    count: int, item: Int, key: Hashes, leading: npt.NDArray[np.bool_]
+) -> tuple[Int, npt.NDArray[np.bool_]]:
+    """Some items divided as if there were no others, and these around them.
+
+    Args:
+        count: number of items.
+        item: an item, 0..count-1, ``(E,)``.
+        key: a key that it has, ``(E,)``.
+        leading: which items are divided by themselves, ``(count,)``.
+
+    Returns:
+        The number of the split of each item, ``(count,)``; and which are to be left out because
+        they share a key with a leading item that is held out, ``(count,)``. All others are trained
+        on.
+    """
+    of_leading = leading[item]
+    numbers = np.unique(item[of_leading])
+    own = np.searchsorted(numbers, item[of_leading])
+    split = np.full(count, TRAIN, np.int64)
+    split[numbers] = split_of(len(numbers), own, key[of_leading])
+    held_out = key[of_leading & (split[item] != TRAIN)]
+    left_out = np.zeros(count, bool)
+    left_out[item[~of_leading & np.isin(key, held_out)]] = True
+    return split, left_out

@@ -1,0 +1,214 @@
+"""Processes that each read a share of the files, watched over by the one that started them.
+
+A file that crashes its process, takes too long or too much memory costs that process, not the
+build: the file is set aside with its reason and a new process goes on with the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aeplug.errors import DataError
+from aeplug_music.corpus.harvest import Harvest
+from aeplug_music.corpus.ingest import Parse, ingest
+from aeplug_music.corpus.shares import Queue, Share
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.sources import Listing
+
+#: Seconds a file may take, and for the work on all of a share together.
+FILE_SECONDS, SHARE_SECONDS = 2.0, 60.0
+#: Bytes a process may take beyond what it has once it is ready to read.
+MEMORY_BYTES = 192 * 2**20
+_LOOK_SECONDS = 0.2
+_LARGE_BLOCK = 31 * 2**20
+#: Processes started before it is known how many have something to do.
+_EARLY = 2
+
+
+def _limit_memory() -> None:
+    """Make allocations beyond the limit fail, where the system can (not on Windows)."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        limit = pages * resource.getpagesize() + MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _work(connection: Connection, state: Any, bars: int, parse: Parse, spool: str) -> None:
+    """A process's whole life: shares in, harvests out, until told to end by None."""
+
+    def begun(number: int) -> None:
+        # Time first: whoever looks in between takes an old file for a young one.
+        state[1] = time.monotonic()
+        state[0] = number
+
+    _limit_memory()
+    # What is read has no cycles; looking for some takes a tenth of the time.
+    gc.disable()
+    # glibc hands large blocks back at every free, and faults their pages in again, until it has
+    # seen a larger one freed. Arrays of a share are then reused; elsewhere this costs nothing.
+    np.empty(_LARGE_BLOCK, np.uint8)
+    rows = 0
+    with (
+        contextlib.suppress(EOFError, BrokenPipeError, ConnectionError, KeyboardInterrupt),
+        open(spool, "wb", buffering=0) as file,
+    ):
+        while (share := connection.recv()) is not None:
+            harvest = ingest(enumerate(share.files, share.first), bars, parse, begun)
+            # Windows go to disk from here; the other end needs only what tells them apart.
+            file.write(harvest.tokens.data)
+            harvest.spool, rows = (spool, rows), rows + len(harvest.tokens)
+            harvest.tokens = harvest.tokens[:0].copy()
+            connection.send(harvest)
+
+
+@dataclass
+class _Worker:
+    process: Any
+    connection: Connection
+    state: Any
+    share: Share | None = None
+    given: float = 0.0
+
+    def stop(self) -> None:
+        """End the process at once and wait for it."""
+        self.connection.close()
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join()
+        self.process.close()
+
+
+def _start(bars: int, parse: Parse, spool: Path) -> _Worker:
+    # A fresh interpreter: forking one in which torch runs threads may hang.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    state = context.RawArray("d", [-1.0, 0.0])
+    given = (theirs, state, bars, parse, str(spool))
+    process = context.Process(target=_work, args=given, daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours, state)
+
+
+def harvest_all(
+    listings: Iterator[Listing],
+    spools: Path,
+    processes: int,
+    bars: int = 2,
+    parse: Parse = parse_midi,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[tuple[int, Harvest]]:
+    """Read all that is listed, several processes at work.
+
+    Args:
+        listings: what to read; listed while processes start and read.
+        spools: an empty folder for files of windows, uint8 rows one after another.
+        processes: how many.
+        bars: bars a window.
+        parse: bytes -> tune.
+        progress: told files done and files in all, once these are known.
+
+    Yields:
+        The number of its first source and the harvest, for every share, in no fixed order; each
+        source is in one of them.
+
+    Raises:
+        DataError: processes die as soon as they are started.
+    """
+    started = min(processes, _EARLY)
+    workers = [_start(bars, parse, spools / str(number)) for number in range(started)]
+    try:
+        queue = Queue(listings, processes)
+        while started < min(processes, len(queue)):
+            workers.append(_start(bars, parse, spools / str(started)))
+            started += 1
+        done, failures = 0, 0
+        while True:
+            for worker in workers:
+                if worker.share is None:
+                    _give(worker, queue.next())
+            busy = [worker.connection for worker in workers if worker.share is not None]
+            if not busy:
+                break
+            ready = wait(busy, _LOOK_SECONDS if queue.ended else 0)
+            if not ready and not queue.ended:
+                queue.list_on()
+                continue
+            for place, worker in enumerate(workers):
+                if worker.share is None:
+                    continue
+                harvest = _received(worker) if worker.connection in ready else None
+                if harvest is not None:
+                    failures = 0
+                    done += len(worker.share.files)
+                    yield worker.share.first, harvest
+                elif (lost := _lost(worker, worker.share, worker.connection in ready)) is not None:
+                    number, reason = lost
+                    failures += number is None
+                    if failures > 2 * processes:
+                        raise DataError(f"worker processes do not start: {reason}")
+                    done += queue.put_back(worker.share, number)
+                    if number is not None:
+                        empty = Harvest(skipped=[(number, reason, "")])
+                        yield number, empty
+                    worker.stop()
+                    workers[place] = worker = _start(bars, parse, spools / str(started))
+                    started += 1
+                else:
+                    continue
+                worker.share = None
+                if queue.ended:
+                    progress(done, queue.listed)
+    finally:
+        for worker in workers:
+            with contextlib.suppress(OSError, ValueError):
+                worker.connection.send(None)
+        for worker in workers:
+            worker.stop()
+
+
+def _give(worker: _Worker, share: Share | None) -> None:
+    worker.share = share
+    if share is not None:
+        worker.state[0], worker.given = -1.0, time.monotonic()
+        # A process that has just died is noticed when its answer is waited for.
+        with contextlib.suppress(OSError):
+            worker.connection.send(share)
+
+
+def _received(worker: _Worker) -> Harvest | None:
+    try:
+        harvest: Harvest = worker.connection.recv()
+    except (EOFError, OSError):
+        return None
+    return harvest
+
+
+def _lost(worker: _Worker, share: Share, silent: bool) -> tuple[int | None, str] | None:
+    """The file at which a process died or hangs, None within no file; None: it is well."""
+    number, since = int(worker.state[0]), worker.state[1]
+    now = time.monotonic()
+    if silent:
+        reason = "crashed the reader"
+    elif number >= 0 and now - since > FILE_SECONDS:
+        reason = f"took over {FILE_SECONDS:g} s"
+    elif number < 0 and now - max(worker.given, since) > SHARE_SECONDS:
+        reason = f"took over {SHARE_SECONDS:g} s"
+    else:
+        return None
+    if number < 0 and len(share.files) == 1 and since > worker.given:
+        # It was read; what fails is the work on its notes.
+        number = share.first
+    return (number if number >= 0 else None), reason

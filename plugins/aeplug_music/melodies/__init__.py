@@ -1,0 +1,1 @@
+"""Melodies: tokens, the data set, the codec, encoders and decoders, what is measured of them."""

@@ -1,0 +1,152 @@
+"""Augmentation: other keys, other degrees, other notes, other second bars.
+
+Drawn afresh for every window and epoch, on the device. What comes out is a window of its own,
+input and target alike: nothing is corrupted, the set is only made wider.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from aeplug_music.melodies.key import absolute, reference_pitch, relative
+from aeplug_music.melodies.tokens import CLASSES, FIRST_ONSET, PITCH_OFFSET
+
+_MAJOR = (0, 2, 4, 5, 7, 9, 11)
+_LARGEST_DEGREES = 3
+
+#: Share of the notes that move in a window that is altered.
+ALTERED_NOTES = 0.15
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How often each augmentation is applied; probabilities of a window.
+
+    Attributes:
+        chromatic: transposed by -6 to 5 semitones.
+        diatonic: moved by -3 to 3 degrees of its scale, which changes the mode.
+        altered: each of its notes moved, with probability ``ALTERED_NOTES``, by 1 or 2 degrees.
+        recombined: goes on after one of its bars with another window of its metre, in its own key.
+    """
+
+    chromatic: float
+    diatonic: float
+    altered: float
+    recombined: float
+
+
+def augmented(
+    tokens: Tensor,
+    metre: Tensor,
+    bar: Tensor,
+    bars: int,
+    chances: Chances,
+    generator: torch.Generator,
+) -> Tensor:
+    """Windows under the augmentations that their dice give.
+
+    Args:
+        tokens: int64 ``(B, T)``.
+        metre: number of each window's metre, int64 ``(B,)``.
+        bar: steps of each window's bar, int64 ``(B,)``.
+        bars: of a window.
+        chances: probabilities.
+        generator: source of randomness on the tokens' device.
+    """
+    count, device = len(tokens), tokens.device
+
+    def happens(probability: float) -> Tensor:
+        return torch.rand(count, device=device, generator=generator) < probability
+
+    def integers(low: int, high: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.randint(low, high, shape, device=device, generator=generator)
+
+    if chances.recombined:
+        shuffle = torch.rand(count, device=device, generator=generator)
+        kept = bar * (1 + integers(0, max(bars - 1, 1), (count,)))
+        tokens = recombined(tokens, metre, kept, happens(chances.recombined), shuffle)
+    if chances.altered:
+        shape = (count, tokens.shape[1])
+        which = torch.rand(shape, device=device, generator=generator) < ALTERED_NOTES
+        which &= happens(chances.altered).unsqueeze(1)
+        by = integers(1, 3, shape) * (2 * integers(0, 2, shape) - 1)
+        tokens = moved_by_degrees(tokens, by * which)
+    if chances.diatonic:
+        degrees = integers(-_LARGEST_DEGREES, _LARGEST_DEGREES + 1, (count,))
+        tokens = moved_by_degrees(tokens, (degrees * happens(chances.diatonic)).unsqueeze(1))
+    if chances.chromatic:
+        tokens = transposed(tokens, integers(-6, 6, (count,)) * happens(chances.chromatic))
+    return tokens
+
+
+def transposed(tokens: Tensor, semitones: Tensor) -> Tensor:
+    """Each window moved by its own number of semitones, unless a note would leave the vocabulary.
+
+    Args:
+        tokens: int64 ``(B, T)``.
+        semitones: int64 ``(B,)``.
+    """
+    onsets = tokens >= FIRST_ONSET
+    return _kept_inside(tokens, torch.where(onsets, tokens + semitones.unsqueeze(1), tokens))
+
+
+def moved_by_degrees(tokens: Tensor, degrees: Tensor) -> Tensor:
+    """Notes moved along the scale of the window's tonic, unless one would leave the vocabulary.
+
+    Args:
+        tokens: int64 ``(B, T)``.
+        degrees: int64 in -3..3, ``(B, 1)`` for all notes of a window or ``(B, T)`` for each.
+    """
+    onsets = tokens >= FIRST_ONSET
+    tonic = reference_pitch(tokens).unsqueeze(1)
+    intervals = torch.where(onsets, tokens + PITCH_OFFSET - tonic, 0)
+    moved = _DEGREES.to(tokens.device)[degrees + _LARGEST_DEGREES, intervals + 128]
+    return _kept_inside(tokens, torch.where(onsets, moved + tonic - PITCH_OFFSET, tokens))
+
+
+def recombined(
+    tokens: Tensor, metre: Tensor, kept: Tensor, chosen: Tensor, shuffle: Tensor
+) -> Tensor:
+    """Chosen windows with all but their first steps from another of the same metre.
+
+    Args:
+        tokens: int64 ``(B, T)``.
+        metre: int64 ``(B,)``.
+        kept: steps of its own, int64 ``(B,)``.
+        chosen: bool ``(B,)``.
+        shuffle: numbers in 0..1, ``(B,)``, that decide who goes with whom.
+    """
+    order = (metre + shuffle).argsort()
+    partner = torch.empty_like(order).scatter_(0, order, order.roll(1))
+    reference = reference_pitch(tokens)
+    other = absolute(relative(tokens[partner], reference[partner]), reference)
+    later = torch.arange(tokens.shape[1], device=tokens.device) >= kept.unsqueeze(1)
+    use = (chosen & (metre[partner] == metre)).unsqueeze(1) & later
+    return torch.where(use, other, tokens)
+
+
+def _kept_inside(before: Tensor, after: Tensor) -> Tensor:
+    onsets = before >= FIRST_ONSET
+    outside = (onsets & ((after < FIRST_ONSET) | (after >= CLASSES))).any(1, keepdim=True)
+    return torch.where(outside, before, after)
+
+
+def _degree_table() -> Tensor:
+    """``[degrees + 3, interval + 128]`` -> interval moved by degrees within the major scale.
+
+    A note between two degrees keeps its distance from the lower one.
+    """
+    table = torch.zeros(2 * _LARGEST_DEGREES + 1, 256, dtype=torch.long)
+    for row in range(len(table)):
+        for column in range(256):
+            octave, above = divmod(column - 128, 12)
+            degree = max(number for number, pitch in enumerate(_MAJOR) if pitch <= above)
+            octaves, moved = divmod(degree + row - _LARGEST_DEGREES, 7)
+            table[row, column] = 12 * (octave + octaves) + _MAJOR[moved] + above - _MAJOR[degree]
+    return table
+
+
+_DEGREES = _degree_table()

@@ -1,0 +1,340 @@
+"""The MIDI codec: a tune is read whole, modelled window by window, joined and written again."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aeplug.config import PartConfig
+from aeplug.errors import ConfigError, FileError
+from aeplug.interfaces import DataShape, Document, Raw
+from aeplug_music.melodies.score import Melody, Passage, left_out, melody_of
+from aeplug_music.melodies.tokens import (
+    FIRST_ONSET,
+    HOLD,
+    NOTE_OFF,
+    Tokens,
+    canonical,
+    notes_of,
+    sounding_at_end,
+    windows_of,
+)
+from aeplug_music.metres import (
+    METRES,
+    STEPS_PER_QUARTER,
+    checked_metre,
+    longest_bar,
+    window_lengths,
+)
+from aeplug_music.midi.reading import Tune, read_midi
+from aeplug_music.midi.scores import SCORE_SUFFIXES, read_score
+from aeplug_music.midi.writing import to_pretty_midi, write_files
+from aeplug_music.pianoroll import draw_page, small_roll
+from aeplug_music.recordings import RECORDED_METRE, RECORDING_SUFFIXES
+
+
+class MelodyCodec:
+    """Files of music for models of windows of N bars.
+
+    A document's content is a :class:`aeplug_music.melodies.score.Melody`. Passages in a metre that
+    the model has not learnt are no pieces; they stand unchanged in what is joined.
+    """
+
+    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+        self.metres: tuple[str, ...] = tuple(shape.conditions.get("metre", METRES))
+        self.width = shape.target[0]
+        self.bars = self.width // longest_bar(self.metres)
+        self._lengths = window_lengths(self.metres, self.bars)
+        self._bpm: float | None = None
+        self._metre = RECORDED_METRE
+
+    def asked(self, options: Mapping[str, Any]) -> MelodyCodec:
+        """The same codec, taking recordings to be as fast as ``bpm``, and in ``metre``.
+
+        Raises:
+            ConfigError: no melody is modelled in such a metre.
+        """
+        found = copy.copy(self)
+        found._bpm = options.get("bpm") or None
+        found._metre = checked_metre(options.get("metre") or RECORDED_METRE)
+        return found
+
+    def read(self, path: Path) -> Document:
+        """The melody of a file: MIDI, a recording, with the extra ``scores`` ABC and MusicXML.
+
+        Of a recording one line says on stderr what was heard.
+
+        Raises:
+            FileError: it is no music, or holds no melody.
+        """
+        if path.is_dir():
+            raise FileError(f"{path} is a folder, expected a file of music")
+        try:
+            tune = self._tune(path)
+            return Document(melody_of(tune), path.stem, path, left_out=left_out(tune))
+        except FileError as error:
+            raise FileError(f"{path}: {error}") from error
+
+    def _tune(self, path: Path) -> Tune:
+        suffix = path.suffix.lower()
+        if suffix in SCORE_SUFFIXES:
+            return read_score(path)
+        if suffix in RECORDING_SUFFIXES:
+            # What follows sound takes a moment to import, and most files are none.
+            from aeplug_audio.transcription import read_recording
+
+            return read_recording(path, self._bpm, self._metre)
+        return read_midi(path)
+
+    def split(self, document: Document) -> Raw:
+        """``tokens`` uint8 ``(P, T)`` and ``metre`` int64 ``(P,)``: windows one after another.
+
+        Raises:
+            FileError: nothing in it is in a metre that the model has learnt.
+        """
+        melody: Melody = document.content
+        rows, metres = [], []
+        before = HOLD
+        for passage in melody.passages:
+            if passage.metre in self.metres:
+                number = self.metres.index(passage.metre)
+                cut = windows_of(passage.tokens, self._lengths[number], before)
+                rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
+                metres += [number] * len(cut)
+            before = sounding_at_end(passage.tokens, before)
+        if not rows:
+            raise self._unlearnt(document)
+        return {
+            "tokens": torch.from_numpy(np.concatenate(rows)),
+            "metre": torch.tensor(metres, dtype=torch.int64),
+        }
+
+    def _unlearnt(self, document: Document) -> FileError:
+        others = ", ".join(dict.fromkeys(passage.metre for passage in document.content.passages))
+        return FileError(
+            f"{document.source or document.name} is in {others}; the model has learnt "
+            f"{', '.join(self.metres)}"
+        )
+
+    def passage(self, document: Document) -> Raw:
+        """As :meth:`split`, but of whole windows alone, the last of each passage ending with it.
+
+        Where the bars are odd in number, the first is left out, and not one filled up behind the
+        end: it is mostly an upbeat's. Of a tune without a whole window the last passage is one,
+        with rests in front, so that its notes stay where they are before what follows.
+
+        Raises:
+            FileError: nothing in it is in a metre that the model has learnt.
+        """
+        rows, metres = [], []
+        before = HOLD
+        short: tuple[str, Tokens] | None = None
+        for passage in document.content.passages:
+            length = self._length_in(passage.metre)
+            first = len(passage.tokens) % length if length else 0
+            if length and len(passage.tokens) >= length:
+                lead, tokens = passage.tokens[:first], passage.tokens[first:]
+                cut = windows_of(tokens, length, sounding_at_end(lead, before))
+                rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
+                metres += [self.metres.index(passage.metre)] * len(cut)
+            elif length and len(passage.tokens):
+                bars = -(-len(passage.tokens) // passage.bar)
+                short = passage.metre, windows_of(passage.tokens, bars * passage.bar, before)[0]
+            before = sounding_at_end(passage.tokens, before)
+        if not rows and short is not None:
+            metre, tokens = short
+            length = self._length_in(metre)
+            row = np.pad(tokens, (length - len(tokens), self.width - length))
+            rows, metres = [canonical(row[None])], [self.metres.index(metre)]
+        if not rows:
+            raise self._unlearnt(document)
+        return {
+            "tokens": torch.from_numpy(np.concatenate(rows)),
+            "metre": torch.tensor(metres, dtype=torch.int64),
+        }
+
+    def followed(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
+        """The tune, and windows ``(P, T)`` behind its last bar, at its tempo."""
+        return self.chain([document, self.join(pieces, cond, None)], document.name)
+
+    def pieces_of(self, options: Mapping[str, Any]) -> int:
+        """Windows in as many bars as the option ``bars`` says; 0 without it.
+
+        Raises:
+            ConfigError: they are not whole windows.
+        """
+        bars = int(options.get("bars") or 0)
+        if bars % self.bars:
+            raise ConfigError(
+                f"--bars {bars}: the model makes {self.bars} bars at a time; "
+                f"{bars + -bars % self.bars} is the next that it can do"
+            )
+        return bars // self.bars
+
+    def _length_in(self, metre: str) -> int:
+        """Steps of a window, 0 in a metre that is not learnt."""
+        return self._lengths[self.metres.index(metre)] if metre in self.metres else 0
+
+    def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
+        """Windows ``(P, T)`` and their ``metre`` ``(P,)`` -> one tune.
+
+        With ``like`` it gets that tune's length and tempo, and a note that the tune holds over
+        the edge of two windows is held, not struck again, where the pieces agree on its pitch.
+        Fewer pieces than ``like`` has end the tune where they end.
+        """
+        rows = pieces.detach().to("cpu", torch.uint8).numpy()
+        metres = [int(one) for one in cond["metre"]] if "metre" in cond else [0] * len(rows)
+        lengths = np.array([self._lengths[one] for one in metres], np.int64)
+        rows = canonical(rows, lengths)
+        windows = [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+        names = [self.metres[one] for one in metres]
+        if like is None:
+            return Document(Melody(tuple(_in_a_row(windows, names))), "sample")
+        original: Melody = like.content
+        passages = tuple(self._along(original, windows, names))
+        return Document(Melody(passages, original.bpm), like.name)
+
+    def _along(
+        self, original: Melody, windows: list[Tokens], names: list[str]
+    ) -> Iterator[Passage]:
+        place = 0
+        # What sounds over the edge of two passages: here, and in the original.
+        here, there = HOLD, HOLD
+        for passage in original.passages:
+            tokens = passage.tokens
+            if passage.metre in self.metres:
+                if place >= len(windows):
+                    return
+                length = self._lengths[self.metres.index(passage.metre)]
+                end = place + -(-len(tokens) // length)
+                if any(name != passage.metre for name in names[place:end]):
+                    # Asked for in another metre: there is nothing to line up with.
+                    yield from _in_a_row(windows[place:], names[place:], here)
+                    return
+                tokens = np.concatenate(windows[place:end])[: len(tokens)]
+                tokens = _held_over(tokens, passage.tokens, length, here, there)
+                place = end
+            elif here >= FIRST_ONSET and there < FIRST_ONSET:
+                tokens = _ended(tokens, here)
+            yield Passage(passage.metre, tokens)
+            here = sounding_at_end(tokens, here)
+            there = sounding_at_end(passage.tokens, there)
+
+    def chain(self, documents: Sequence[Document], name: str) -> Document:
+        """One tune that plays the documents in a row, at the tempo of the first.
+
+        Where one ends with a bar, and the next begins in the same metre, the metre goes on.
+        """
+        passages: list[Passage] = []
+        before = HOLD
+        for document in documents:
+            for number, passage in enumerate(document.content.passages):
+                tokens = passage.tokens if number else _ended(passage.tokens, before)
+                before = sounding_at_end(tokens, before)
+                if not number and passages and _goes_on(passages[-1], passage.metre):
+                    tokens = np.concatenate([passages.pop().tokens, tokens])
+                passages.append(Passage(passage.metre, tokens))
+        bpm = documents[0].content.bpm if documents else 120.0
+        return Document(Melody(tuple(passages), bpm), name)
+
+    def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
+        """Write ``stem.mid``, and ``stem.wav`` with the option ``wav``.
+
+        Args:
+            document: the tune.
+            stem: path without suffix.
+            options: ``tempo`` in quarters a minute (0 or None: the tune's own), ``program``,
+                ``velocity``, ``wav``, ``soundfont`` for that.
+
+        Raises:
+            FileError: a file cannot be written.
+        """
+        melody: Melody = document.content
+        bpm = float(options.get("tempo") or melody.bpm)
+        midi = to_pretty_midi(
+            melody,
+            document.name,
+            bpm,
+            int(options.get("program") or 0),
+            int(options.get("velocity") or 80),
+        )
+        return write_files(midi, stem, options, melody.steps * 60 / bpm / STEPS_PER_QUARTER)
+
+    def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
+        """Draw labelled rows of tunes as piano rolls into one PNG."""
+        draw_page(
+            [(label, [(one.name, one.content) for one in documents]) for label, documents in rows],
+            path,
+            title,
+        )
+
+    def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
+        """The tune's first window as a small piano roll, ``(h, w, 3)``."""
+        return small_roll(document.content, self.width)
+
+    def playable(self, document: Document) -> list[tuple[float, float, int]]:
+        """The tune's notes: begin and duration in seconds at its own tempo, and MIDI pitch."""
+        melody: Melody = document.content
+        if not melody.passages:
+            return []
+        step = 60 / melody.bpm / STEPS_PER_QUARTER
+        onsets, ends, pitches = (values.tolist() for values in notes_of(melody.tokens))
+        return [
+            (onset * step, (end - onset) * step, pitch)
+            for onset, end, pitch in zip(onsets, ends, pitches, strict=True)
+        ]
+
+
+def _in_a_row(
+    windows: Sequence[Tokens], names: Sequence[str], before: int = HOLD
+) -> Iterator[Passage]:
+    """Windows as passages, neighbours of one metre as one; ``before`` is what sounds till then."""
+    run: list[Tokens] = []
+    for place, window in enumerate(windows):
+        run.append(_ended(window, before))
+        before = sounding_at_end(run[-1], before)
+        if place + 1 == len(windows) or names[place + 1] != names[place]:
+            yield Passage(names[place], np.concatenate(run))
+            run = []
+
+
+def _goes_on(passage: Passage, metre: str) -> bool:
+    """Whether the next bar in this metre needs no time signature behind the passage."""
+    whole = passage.bar > 0 and len(passage.tokens) % passage.bar == 0
+    return whole and passage.metre == metre
+
+
+def _ended(tokens: Tokens, before: int) -> Tokens:
+    """A window that begins with a rest ends the note that sounds ``before`` it."""
+    if len(tokens) and tokens[0] == HOLD and before >= FIRST_ONSET:
+        tokens = tokens.copy()
+        tokens[0] = NOTE_OFF
+    return tokens
+
+
+def _held_over(tokens: Tokens, original: Tokens, length: int, here: int, there: int) -> Tokens:
+    """Windows in a row, with notes held over edges where the original holds one.
+
+    Args:
+        tokens: what the windows say, ``(S,)``.
+        original: what the tune said, ``(S,)`` or longer.
+        length: steps a window.
+        here: what sounds before the first of them.
+        there: what sounds there in the original.
+    """
+    found = tokens.copy()
+    for edge in range(0, len(found), length):
+        before = sounding_at_end(found[:edge], here)
+        tied = original[edge] == HOLD and sounding_at_end(original[:edge], there) >= FIRST_ONSET
+        if tied and before >= FIRST_ONSET and found[edge] == before:
+            found[edge] = HOLD
+        else:
+            found[edge : edge + 1] = _ended(found[edge : edge + 1], before)
+    return found

@@ -1,0 +1,158 @@
+"""The hierarchical melody VAE: bars -> phrases -> window, and back through a conductor.
+
+The encoder reads each bar alone and gathers bars up a tree; the decoder's conductor gives every
+bar an embedding (see :mod:`aeplug_music.hierarchy`), of which the bar's slices of the plan are cut
+by weights that all bars share.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from aeplug.config import PartConfig, setting
+from aeplug.interfaces import Context, DataShape
+from aeplug_music.hierarchy import Conductor, Gatherer, ResidualMLP, levels_of, widths_of
+from aeplug_music.melodies.key import REFERENCES, reference_pitch, relative
+from aeplug_music.melodies.stepwise import StepConfig, StepwiseDecoder
+from aeplug_music.melodies.tokens import CLASSES, HOLD
+from aeplug_music.metres import longest_bar
+from aeplug_music.window_shape import bars_of, lengths_by_metre
+
+_LEVELS = (
+    "children of a node at each level from the top, [4,4] for 4 phrases of 4 bars; empty: fours, "
+    "with the rest above them"
+)
+
+
+class HierarchicalEncoderConfig(PartConfig):
+    """Settings of the encoder."""
+
+    levels: tuple[int, ...] = setting((), _LEVELS)
+    embedding: int = setting(16, "width of a token's embedding", unit="units", ge=1)
+    width: int = setting(288, "width of the window's vector", unit="units", ge=1)
+    bar_width: int = setting(
+        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
+    )
+    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
+    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
+
+
+class HierarchicalEncoder(nn.Module):
+    """Each bar's tokens, relative to the window's reference pitch, into a vector; then up."""
+
+    Config = HierarchicalEncoderConfig
+
+    def __init__(self, config: HierarchicalEncoderConfig, shape: DataShape) -> None:
+        super().__init__()
+        self.bars = bars_of(shape)
+        metres, width = shape.conditions["metre"], config.width
+        levels = levels_of(self.bars, config.levels)
+        widths = widths_of(levels, width, config.bar_width)
+        bar_width = widths[-1]
+        self.longest = longest_bar(metres)
+        self.register_buffer("bar", lengths_by_metre(shape) // self.bars, persistent=False)
+        self.bar: Tensor
+        self.tokens = nn.Embedding(CLASSES, config.embedding)
+        self.metre = nn.Embedding(len(metres), bar_width)
+        self.read = nn.Linear(self.longest * config.embedding, bar_width)
+        self.bar_layers = nn.Sequential(
+            *(ResidualMLP(bar_width, config.hidden) for _ in range(config.layers))
+        )
+        self.gatherer = Gatherer(levels, widths, config.hidden, config.layers)
+        self.reference = nn.Embedding(REFERENCES, width)
+        self.pitch = nn.Linear(3, width)
+        self.norm = nn.LayerNorm(width)
+        self.features_shape: tuple[int, ...] = (width,)
+        for table, deviation in ((self.tokens, 0.3), (self.metre, 0.1), (self.reference, 0.02)):
+            nn.init.normal_(table.weight, std=deviation)
+
+    def forward(self, input: Tensor, context: Context | None = None) -> Tensor:
+        """Tokens int64 ``(B, T)``, metre in ``context.cond`` -> ``(B, width)``."""
+        metre = context.cond["metre"] if context else torch.zeros_like(input[:, 0])
+        reference = reference_pitch(input)
+        by_bar = in_bars(relative(input, reference), self.bar[metre], self.bars, self.longest)
+        bars = self.read(self.tokens(by_bar).flatten(2)) + self.metre(metre).unsqueeze(1)
+        x = self.gatherer(self.bar_layers(bars))
+        angle = reference * (2 * math.pi / 12)
+        pitch = torch.stack([(reference - 66) / 6, torch.sin(angle), torch.cos(angle)], 1)
+        features: Tensor = self.norm(x + self.reference(reference) + self.pitch(pitch))
+        return features
+
+
+class HierarchicalDecoderConfig(StepConfig):
+    """Settings of the decoder."""
+
+    levels: tuple[int, ...] = setting((), _LEVELS)
+    width: int = setting(288, "width of the window's vector", unit="units", ge=1)
+    bar_width: int = setting(
+        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
+    )
+    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
+    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
+    slice: int = setting(48, "width of a step's slice of the plan", unit="units", ge=1)
+    embedding: int = setting(16, "width of a past token's embedding", unit="units", ge=1)
+    agreement: int = setting(
+        8,
+        "width of the embedding of how long the past has agreed with that 1, 2, 4 and 8 bars "
+        "before; 0: not looked at",
+        unit="units",
+        ge=0,
+    )
+    step_width: int = setting(128, "width of a step's vector", unit="units", ge=1)
+
+
+class HierarchicalDecoder(StepwiseDecoder):
+    """z -> reference pitch and, through a conductor, a slice for each step of each bar."""
+
+    Config = HierarchicalDecoderConfig
+
+    def __init__(
+        self, config: HierarchicalDecoderConfig, shape: DataShape, latent_shape: tuple[int, ...]
+    ) -> None:
+        metres, width = shape.conditions.get("metre", ()), config.width
+        levels = levels_of(bars_of(shape), config.levels)
+        widths = widths_of(levels, width, config.bar_width)
+        bar_width = widths[-1]
+        self.longest = longest_bar(metres)
+        super().__init__(config, shape, len(metres) * self.longest)
+        self.enter = nn.Linear(math.prod(latent_shape), width)
+        self.metre = nn.Embedding(len(metres), width)
+        self.conductor = Conductor(levels, widths, config.hidden, config.layers)
+        self.bar_layers = nn.Sequential(
+            *(ResidualMLP(bar_width, config.hidden) for _ in range(config.layers)),
+            nn.LayerNorm(bar_width),
+        )
+        self.reference = nn.Linear(width, REFERENCES)
+        self.unroll = nn.Linear(bar_width, self.longest * config.slice)
+        nn.init.normal_(self.metre.weight, std=0.1)
+
+    def plan(self, z: Tensor, metre: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents -> slices ``(B, T, slice)`` and logits of the reference pitch ``(B, 128)``."""
+        x = self.enter(z.flatten(1)) + self.metre(metre)
+        bars = self.bar_layers(self.conductor(x))  # (B, bars, bar width)
+        slices = self.unroll(bars).reshape(len(z), -1, self.slice)
+        # Bars of this metre may be shorter than the longest: where each step's slice stands.
+        steps = torch.arange(self.steps, device=z.device)
+        bar = self.bar[metre].unsqueeze(1)
+        index = (steps // bar * self.longest + steps % bar).clamp(max=slices.shape[1] - 1)
+        plan = slices.gather(1, index.unsqueeze(2).expand(-1, -1, self.slice))
+        return plan, self.reference(x)
+
+    def places(self, metre: Tensor, steps: Tensor) -> Tensor:
+        """A place for each step of a bar of each metre, int64 ``(B, S)``."""
+        return metre.unsqueeze(1) * self.longest + steps % self.bar[metre].unsqueeze(1)
+
+
+def in_bars(tokens: Tensor, bar: Tensor, bars: int, longest: int) -> Tensor:
+    """Windows ``(B, T)`` with ``bar`` steps a bar ``(B,)`` -> ``(B, bars, longest)``.
+
+    Shorter bars are filled up with HOLD.
+    """
+    step = torch.arange(longest, device=tokens.device)
+    first = torch.arange(bars, device=tokens.device) * bar.unsqueeze(1)  # (B, bars)
+    index = (first.unsqueeze(2) + step).clamp(max=tokens.shape[1] - 1)
+    found = tokens.gather(1, index.flatten(1)).unflatten(1, (bars, longest))
+    return torch.where(step < bar.view(-1, 1, 1), found, HOLD)

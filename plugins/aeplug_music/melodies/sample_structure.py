@@ -1,0 +1,80 @@
+"""Whether sampled windows repeat themselves as real ones do.
+
+The distance between bar-level profiles of self-similarity (:mod:`aeplug_music.melodies.structure`):
+of samples to held-out windows, beside the ceiling (other real windows) and the floor (what a model
+of two bars can do: two-bar windows of held-out tunes laid end to end, each moved into the key of
+its row).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aeplug.interfaces import DataShape
+from aeplug_music.melodies.key import absolute, reference_pitch, relative
+from aeplug_music.melodies.structure import MEASURES, distance, self_similarities
+from aeplug_music.window_shape import bars_of, lengths_by_metre
+
+#: Bars of a piece of the floor.
+PIECE = 2
+SEED = 11
+
+Array = npt.NDArray[Any]
+
+
+def compare_structure(
+    samples: Tensor, held_out: Tensor, other: Tensor, metre: Tensor, shape: DataShape
+) -> dict[str, dict[str, float]]:
+    """Distances of profiles to those of held-out windows; 0 is alike.
+
+    Args:
+        samples: int64 ``(N, T)`` in the metres of the held-out windows.
+        held_out: ``(N, T)``.
+        other: real windows in their place, ``(N, T)``.
+        metre: ``(N,)``.
+        shape: of the windows.
+
+    Returns:
+        Measure -> ``samples``, ``ceiling``, ``floor``.
+    """
+    bars = bars_of(shape)
+    lengths = lengths_by_metre(shape)[metre]
+    sets = {
+        "held_out": held_out,
+        "samples": samples,
+        "ceiling": other,
+        "floor": end_to_end(held_out, metre, lengths // bars, bars),
+    }
+    profiles = {
+        name: self_similarities(
+            tokens.to(torch.uint8).numpy(), (lengths // bars).numpy(), lengths.numpy(), bars - 1
+        )
+        for name, tokens in sets.items()
+    }
+    real = profiles.pop("held_out")
+    return {
+        measure: {name: distance(found[measure], real[measure]) for name, found in profiles.items()}
+        for measure in MEASURES
+    }
+
+
+def end_to_end(tokens: Tensor, metre: Tensor, bar: Tensor, bars: int) -> Tensor:
+    """Windows of pieces of two bars, each from any window of the metre, in the row's key."""
+    generator = np.random.default_rng(SEED)
+    reference = reference_pitch(tokens)
+    plain = relative(tokens, reference)
+    steps = torch.arange(tokens.shape[1])
+    found = torch.zeros_like(tokens)
+    for number in metre.unique().tolist():
+        rows = np.flatnonzero((metre == number).numpy())
+        piece = PIECE * int(bar[rows[0]])
+        for place in range(-(-bars // PIECE)):
+            own = (steps >= place * piece) & (steps < (place + 1) * piece)
+            dealt = torch.from_numpy(generator.permutation(rows))
+            found[rows] = torch.where(own, plain[dealt], found[rows])
+    return absolute(found, reference)

@@ -1,0 +1,185 @@
+"""How samples compare with real tunes: features, known sequences, copies.
+
+Feature by feature the overlap of two histograms: of samples with held-out windows, beside the
+ceiling (other real windows in their place: the validation split) and the floor (the held-out
+windows with the tokens of each step dealt out anew among all windows of the metre, so that neither
+pitches nor rhythm hang together).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aeplug.interfaces import DataShape
+from aeplug_music.melodies.tokens import FIRST_ONSET, HOLD
+from aeplug_music.window_shape import lengths_by_metre
+
+Array = npt.NDArray[Any]
+
+#: Notes of a sequence that is looked up in the training set, by intervals and steps between onsets.
+SEQUENCE = 8
+SEED = 7
+
+
+def compare_samples(
+    samples: Tensor,
+    held_out: Tensor,
+    metre: Tensor,
+    training: Tensor,
+    training_metre: Tensor,
+    other: Tensor,
+    other_metre: Tensor,
+    shape: DataShape,
+) -> dict[str, Any]:
+    """Figures of samples ``(N, T)`` that have the metres ``(N,)`` of the held-out windows.
+
+    ``other`` are real windows, neither held out nor necessarily trained on, for the ceiling.
+
+    Returns:
+        ``known_sequences``: share of the samples' sequences of 8 notes that the training set has
+        too, in any key; ``copies``: share of samples that are windows of it, in any key; the same
+        of held-out windows; ``overlap``: feature -> samples, ceiling, floor.
+    """
+    lengths = lengths_by_metre(shape).numpy()
+    sets = {"samples": _array(samples), "held_out": _array(held_out)}
+    known = set(_sequences(_array(training)))
+    windows = set(_fingerprints(_array(training), _array(training_metre)))
+    report: dict[str, Any] = {"count": len(samples)}
+    for name, suffix in (("samples", ""), ("held_out", "_held_out")):
+        sequences = _sequences(sets[name])
+        prints = _fingerprints(sets[name], _array(metre))
+        report[f"known_sequences{suffix}"] = _share(sequences, known)
+        report[f"copies{suffix}"] = _share(prints, windows)
+    generator = np.random.default_rng(SEED)
+    ceiling = like(_array(other), _array(other_metre), _array(metre), generator)
+    real = _features(sets["held_out"], lengths[_array(metre)])
+    compared = {
+        "samples": _features(sets["samples"], lengths[_array(metre)]),
+        "ceiling": _features(ceiling, lengths[_array(metre)]),
+        "floor": _features(
+            _shuffled(sets["held_out"], _array(metre), generator), lengths[_array(metre)]
+        ),
+    }
+    report["overlap"] = {
+        feature: {
+            name: _overlap(values[feature], real[feature]) for name, values in compared.items()
+        }
+        for feature in real
+    }
+    return report
+
+
+def feature_overlaps(
+    tokens: Tensor,
+    metre: Tensor,
+    real_tokens: Tensor,
+    real_metre: Tensor,
+    shape: DataShape,
+) -> dict[str, float]:
+    """Feature -> overlap, 0..1, of windows ``(N, T)`` in metres ``(N,)`` with real ones."""
+    lengths = lengths_by_metre(shape).numpy()
+    made, real = (
+        _features(_array(one), lengths[_array(classes)])
+        for one, classes in ((tokens, metre), (real_tokens, real_metre))
+    )
+    return {feature: _overlap(made[feature], real[feature]) for feature in real}
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.to(torch.int64).numpy()
+
+
+def _sequences(tokens: Array) -> list[bytes]:
+    """Every run of ``SEQUENCE`` notes as its intervals in semitones and steps between onsets."""
+    found: list[bytes] = []
+    for row in tokens:
+        places = np.flatnonzero(row >= FIRST_ONSET)
+        moves = np.stack([np.diff(row[places]), np.diff(places)], 1).astype(np.int8)
+        last = len(moves) - SEQUENCE + 2
+        found += [moves[start : start + SEQUENCE - 1].tobytes() for start in range(last)]
+    return found
+
+
+def _fingerprints(tokens: Array, metre: Array) -> list[bytes]:
+    """Each window with its first onset's pitch taken away, behind its metre."""
+    onsets = tokens >= FIRST_ONSET
+    first = np.where(onsets.any(1), tokens[np.arange(len(tokens)), onsets.argmax(1)], 0)
+    relative = np.where(onsets, tokens - first[:, None] + 128, tokens).astype(np.uint8)
+    return [bytes([number]) + row.tobytes() for number, row in zip(metre, relative, strict=True)]
+
+
+def _share(items: list[bytes], known: set[bytes]) -> float:
+    return sum(item in known for item in items) / max(len(items), 1)
+
+
+def like(tokens: Array, metre: Array, wanted: Array, generator: np.random.Generator) -> Array:
+    """Windows drawn from a set, in the metres wanted."""
+    rows = np.zeros(len(wanted), np.int64)
+    for number in np.unique(wanted):
+        places = np.flatnonzero(metre == number)
+        needed = wanted == number
+        if len(places):
+            rows[needed] = generator.choice(places, int(needed.sum()), replace=True)
+    return tokens[rows]
+
+
+def _shuffled(tokens: Array, metre: Array, generator: np.random.Generator) -> Array:
+    dealt = tokens.copy()
+    for number in np.unique(metre):
+        rows = np.flatnonzero(metre == number)
+        dealt[rows] = generator.permuted(tokens[rows], axis=0)
+    return dealt
+
+
+def _features(tokens: Array, lengths: Array) -> dict[str, Array]:
+    """Values of each feature, a number a window."""
+    names = (
+        "notes",
+        "pitch_range",
+        "different_pitches",
+        "mean_interval",
+        "largest_leap",
+        "steps_share",
+        "repeats_share",
+        "off_beat_share",
+        "mean_duration",
+    )
+    rows = []
+    for row, length in zip(tokens, lengths, strict=True):
+        places = np.flatnonzero(row[:length] >= FIRST_ONSET)
+        if len(places) < 2:
+            continue
+        pitches = row[places]
+        leaps = np.abs(np.diff(pitches))
+        events = np.append(np.flatnonzero(row[:length] != HOLD), length)
+        durations = events[np.searchsorted(events, places, side="right")] - places
+        rows.append(
+            (
+                len(places),
+                int(np.ptp(pitches)),
+                len(np.unique(pitches)),
+                leaps.mean(),
+                leaps.max(),
+                (np.isin(leaps, (1, 2))).mean(),
+                (leaps == 0).mean(),
+                (places % 4 != 0).mean(),
+                durations.mean(),
+            )
+        )
+    columns = np.array(rows, np.float64).reshape(-1, len(names)).T
+    return dict(zip(names, columns, strict=True))
+
+
+def _overlap(a: Array, b: Array) -> float:
+    """Area that two histograms of 20 equal bins have in common, 0..1."""
+    if not len(a) or not len(b):
+        return 0.0
+    low, high = min(a.min(), b.min()), max(a.max(), b.max())
+    edges = np.linspace(low, high + 1e-9, 21)
+    first, second = (np.histogram(values, edges)[0] / len(values) for values in (a, b))
+    return float(np.minimum(first, second).sum())

@@ -1,0 +1,232 @@
+"""Plan and past -> the next token: what the melody decoders have in common.
+
+MusicVAE hands its decoder the same z at every step, and its LSTM has to count; here every step
+has a slice of its own of a plan that is made of z at once, and next to it what was already played.
+There is no recurrent state: with teacher forcing all steps are one product, and a generated step
+costs the same however long the window. How z becomes the plan is what the decoders differ in.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aeplug.config import PartConfig, setting
+from aeplug.interfaces import Context, DataShape, Knobs, Sampling
+from aeplug_music.hierarchy import ResidualMLP
+from aeplug_music.melodies.key import absolute, reference_pitch, relative
+from aeplug_music.melodies.tokens import CLASSES, FIRST_ONSET, HOLD
+from aeplug_music.misheard import misheard
+from aeplug_music.repetition import AGREEMENTS, Agreement, agreement
+from aeplug_music.token_output import TokenOutput, draw_class, draw_token
+from aeplug_music.window_shape import bars_of, lengths_by_metre
+
+#: Stands for steps before the window's first.
+START = CLASSES
+#: How many bars back a step looks, as far as a window reaches: tunes repeat after so many.
+BARS_BACK = (1, 2, 4, 8)
+#: Tokens, and onsets, before a step that it sees.
+TOKENS_BACK, ONSETS_BACK = 4, 3
+
+
+class StepConfig(PartConfig):
+    """Settings of the steps."""
+
+    slice: int = setting(64, "width of a step's slice of the plan", unit="units", ge=1)
+    embedding: int = setting(24, "width of a past token's embedding", unit="units", ge=1)
+    agreement: int = setting(
+        0,
+        "width of the embedding of how long the past has agreed with that 1, 2, 4 and 8 bars "
+        "before; 0: not looked at. It lets a decoder know that it is repeating a section",
+        unit="units",
+        ge=0,
+    )
+    misheard: float = setting(
+        0.0,
+        "share of the tokens before a step that are another window's, in training",
+        ge=0,
+        le=0.5,
+    )
+    step_width: int = setting(160, "width of a step's vector", unit="units", ge=1)
+    step_layers: int = setting(1, "residual layers of a step", unit="layers", ge=0)
+
+
+class StepwiseDecoder(nn.Module):
+    """Base of decoders that make a plan of z; slice and history -> token.
+
+    A subclass makes :meth:`plan` and says where in it a step stands (:meth:`places`).
+    """
+
+    def __init__(self, config: StepConfig, shape: DataShape, places: int) -> None:
+        super().__init__()
+        bars = bars_of(shape)
+        self.steps, self.slice = shape.target[0], config.slice
+        self.misheard = config.misheard
+        step_width = config.step_width
+        lengths = lengths_by_metre(shape)
+        self.register_buffer("lengths", lengths, persistent=False)
+        self.register_buffer("bar", lengths // bars, persistent=False)
+        self.lengths: Tensor
+        self.bar: Tensor
+        self.back = tuple(by for by in BARS_BACK if by < bars) or (1,)
+        views = TOKENS_BACK + ONSETS_BACK + len(self.back)
+        # One table for all views, each with its own rows.
+        self.past = nn.Embedding(views * (CLASSES + 1), config.embedding)
+        self.register_buffer("views", torch.arange(views) * (CLASSES + 1), persistent=False)
+        self.views: Tensor
+        self.place = nn.Embedding(places, step_width)
+        seen = config.slice + views * config.embedding
+        self.agreement: nn.Embedding | None = None
+        if config.agreement:
+            self.agreement = nn.Embedding(len(self.back) * AGREEMENTS, config.agreement)
+            lags = torch.arange(len(self.back)) * AGREEMENTS
+            self.register_buffer("lags", lags, persistent=False)
+            self.lags: Tensor
+            seen += len(self.back) * config.agreement
+        self.step_enter = nn.Linear(seen, step_width)
+        self.step_layers = nn.Sequential(
+            *(ResidualMLP(step_width, 2 * step_width) for _ in range(config.step_layers))
+        )
+        self.step_norm = nn.LayerNorm(step_width)
+        self.step_hidden = nn.Linear(step_width, step_width)
+        self.step_logits = nn.Linear(step_width, CLASSES)
+        for table, deviation in ((self.past, 0.3), (self.place, 0.1)):
+            nn.init.normal_(table.weight, std=deviation)
+
+    def plan(self, z: Tensor, metre: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents -> slices ``(B, T, slice)`` and logits of the reference pitch ``(B, 128)``."""
+        raise NotImplementedError
+
+    def places(self, metre: Tensor, steps: Tensor) -> Tensor:
+        """Where each of ``steps`` ``(S,)`` stands in each metre ``(B,)``: int64 ``(B, S)``."""
+        raise NotImplementedError
+
+    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> TokenOutput:
+        """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> logits."""
+        assert context.target is not None
+        metre = context.cond["metre"]
+        plan, reference = self.plan(z, metre)
+        tokens = relative(context.target, reference_pitch(context.target))
+        heard = tokens
+        if self.training and self.misheard:
+            heard = misheard(tokens, self.misheard)
+        before = functional.pad(heard[:, :-1], (1, 0), value=START)
+        bar = self.bar[metre]
+        views, agreements = history(before, bar, self.back), None
+        if self.agreement is not None:
+            agreements = agreement(before, lags_of(bar, self.back))
+        steps = torch.arange(self.steps, device=z.device)
+        return TokenOutput(self._step(plan, views, agreements, metre, steps), reference)
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:
+        """Tokens int64 ``(B, T)``; steps beyond the metre's length are 0."""
+        metre = context.cond["metre"]
+        plan, reference_logits = self.plan(z, metre)
+        reference = draw_class(reference_logits, sampling)
+        past = Past(len(z), self.bar[metre], self.back)
+        steps = int(self.lengths[metre].max())
+        tokens = torch.full((len(z), self.steps), HOLD, dtype=torch.long, device=z.device)
+        for step in range(steps):
+            here = torch.tensor([step], device=z.device)
+            logits = self._step(
+                plan[:, step : step + 1], past.views(), past.agreements(), metre, here
+            )
+            tokens[:, step] = draw_token(logits[:, 0], sampling)
+            past.add(tokens[:, step])
+        tokens = absolute(tokens, reference)
+        counts = torch.arange(self.steps, device=z.device) < self.lengths[metre].unsqueeze(1)
+        return torch.where(counts, tokens, HOLD)
+
+    def _step(
+        self,
+        plan: Tensor,
+        views: Tensor,
+        agreements: Tensor | None,
+        metre: Tensor,
+        steps: Tensor,
+    ) -> Tensor:
+        """Slices, views and agreements ``(B, S, ...)`` at ``steps`` ``(S,)`` -> logits."""
+        seen = [plan, self.past(views + self.views).flatten(2).to(plan.dtype)]
+        if self.agreement is not None:
+            assert agreements is not None
+            seen.append(self.agreement(agreements + self.lags).flatten(2).to(plan.dtype))
+        place = self.place(self.places(metre, steps))
+        entered = self.step_enter(torch.cat(seen, -1))
+        # In bfloat16 under autocast, as all that follows.
+        x = entered + place.to(entered.dtype)
+        x = self.step_norm(self.step_layers(x))
+        logits: Tensor = self.step_logits(functional.gelu(self.step_hidden(x), approximate="tanh"))
+        return logits
+
+
+def history(before: Tensor, bar: Tensor, back: tuple[int, ...] = (1,)) -> Tensor:
+    """What each step sees of the steps before it: int64 ``(B, S, V)`` of tokens.
+
+    The four tokens before, the last three onsets (HOLD where there are fewer), and the tokens so
+    many bars ago.
+
+    Args:
+        before: int64 ``(B, S)``; at s the token of step s - 1, START at 0.
+        bar: steps of a bar, int64 ``(B,)``.
+        back: bars.
+    """
+    count, steps = before.shape
+    places = torch.arange(steps, device=before.device)
+    onsets = (before >= FIRST_ONSET) & (before < START)
+    # Place of the last onset up to each step, then of the one before that, and so on.
+    last = torch.where(onsets, places, -1).cummax(1).values
+    place = last.clamp(min=0)
+    first = torch.where(last >= 0, before.gather(1, place), HOLD)
+    second = functional.pad(first[:, :-1], (1, 0), value=HOLD).gather(1, place)
+    third = functional.pad(second[:, :-1], (1, 0), value=HOLD).gather(1, place)
+    earlier = [functional.pad(before, (by, 0), value=START)[:, :steps] for by in range(TOKENS_BACK)]
+    far = []
+    for bars in back:
+        ago = (places.unsqueeze(0) - bars * bar.unsqueeze(1) + 1).expand(count, steps)
+        far.append(torch.where(ago >= 1, before.gather(1, ago.clamp(min=0)), START))
+    return torch.stack([*earlier, first, second, third, *far], 2)
+
+
+def lags_of(bar: Tensor, back: tuple[int, ...]) -> Tensor:
+    """Steps of so many bars: bars of ``(B,)`` steps -> int64 ``(B, len(back))``."""
+    return torch.stack([by * bar for by in back], 1)
+
+
+class Past:
+    """The last rows of :func:`history` and of agreement, kept up to date token by token.
+
+    Args:
+        count: windows, B.
+        bar: steps of a bar, int64 ``(B,)``.
+        back: bars that a step looks back.
+    """
+
+    def __init__(self, count: int, bar: Tensor, back: tuple[int, ...]) -> None:
+        self._ago = lags_of(bar, back)
+        self._agreement = Agreement(self._ago)
+        self._longest = int(self._ago.max())
+        full = torch.full((count, self._longest), START, dtype=torch.long, device=bar.device)
+        self._tokens = full  # (B, steps), behind as much padding as a view looks back
+        self._onsets = torch.full((count, ONSETS_BACK), HOLD, device=bar.device)
+
+    def views(self) -> Tensor:
+        """What the next step sees, int64 ``(B, 1, V)``."""
+        tokens = self._tokens
+        near = tokens[:, -TOKENS_BACK:].flip(1)
+        far = tokens.gather(1, tokens.shape[1] - self._ago)
+        return torch.cat([near, self._onsets, far], 1).unsqueeze(1)
+
+    def agreements(self) -> Tensor:
+        """How long the past has agreed with itself, int64 ``(B, 1, L)``."""
+        return self._agreement.classes()
+
+    def add(self, token: Tensor) -> None:
+        """The next token of each window, int64 ``(B,)``."""
+        there = self._tokens.gather(1, self._tokens.shape[1] - self._ago)
+        self._agreement.add(there == token.unsqueeze(1))
+        self._tokens = torch.cat([self._tokens[:, -self._longest + 1 :], token.unsqueeze(1)], 1)
+        onset = (token >= FIRST_ONSET).unsqueeze(1)
+        moved = torch.cat([token.unsqueeze(1), self._onsets[:, :-1]], 1)
+        self._onsets = torch.where(onset, moved, self._onsets)

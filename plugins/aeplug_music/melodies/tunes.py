@@ -1,0 +1,88 @@
+"""Whole tunes, window after window, as models of how a tune goes on learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from aeplug.config import PartConfig
+from aeplug.errors import DataError, FileError
+from aeplug.interfaces import DataShape, Document, Raw
+from aeplug.jobs.pieces import gathered
+from aeplug_music.melodies.augmentation import transposed
+from aeplug_music.melodies.codec import MelodyCodec
+from aeplug_music.melodies.score import melody_of
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.sources import Reader, Source, find_sources
+
+#: Semitones by which a tune is moved, from here to below the other.
+LOWEST_MOVE, BEYOND_MOVE = -6, 6
+_AGAIN = "whole tunes are read from their files again"
+
+
+def tune_windows(
+    sources: Sequence[str], shape: DataShape, generator: torch.Generator | None = None
+) -> tuple[Raw, Tensor]:
+    """The melody of each file in consecutive windows.
+
+    Args:
+        sources: MIDI files, a member of a zip as ``tunes.zip!a/b.mid``.
+        shape: of the windows.
+        generator: each tune is moved by a draw of -6 to 5 semitones; None: as it is.
+
+    Returns:
+        Columns ``tokens`` uint8 ``(N, T)`` and ``metre`` int64 ``(N,)``; and the windows of each
+        tune, int64 ``(M,)``. Files without as much as a window are no tunes.
+
+    Raises:
+        DataError: a file is no longer there, or not what it was.
+    """
+    codec = MelodyCodec(PartConfig(), shape)
+    found: list[Raw] = []
+    with Reader() as reader:
+        for source in _found(sources):
+            try:
+                melody = melody_of(parse_midi(reader.read(source)))
+            except (FileError, OSError) as error:
+                raise DataError(f"{_AGAIN}, but {source} cannot be: {error}") from error
+            try:
+                found.append(codec.passage(Document(melody, str(source))))
+            except FileError:
+                continue
+    if not found:
+        empty = torch.zeros(0, dtype=torch.int64)
+        return {"tokens": empty.new_zeros(0, shape.input[0]).byte(), "metre": empty}, empty
+    counts = torch.tensor([len(one["metre"]) for one in found])
+    raw = gathered(found)
+    if generator is not None:
+        moves = torch.randint(LOWEST_MOVE, BEYOND_MOVE, (len(counts),), generator=generator)
+        moved = transposed(raw["tokens"].long(), moves.repeat_interleave(counts))
+        raw = {**raw, "tokens": moved.byte()}
+    return raw, counts
+
+
+def _found(names: Sequence[str]) -> Iterator[Source]:
+    """Sources by what they are called, in order."""
+    archives: dict[str, dict[str, Source]] = {}
+    for name in names:
+        if Path(name).is_file():
+            yield Source(name)
+            continue
+        outer = _archive(name)
+        if outer and outer not in archives:
+            archives[outer] = {str(one): one for one in find_sources([outer])[0]}
+        source = archives.get(outer, {}).get(name)
+        if source is None:
+            raise DataError(f"{_AGAIN}, but {name} is no longer there")
+        yield source
+
+
+def _archive(name: str) -> str:
+    """The zip that a member is in, whose own name may hold the mark as well; empty: none is."""
+    end = name.find("!")
+    while end >= 0 and not Path(name[:end]).is_file():
+        end = name.find("!", end + 1)
+    return name[: max(end, 0)]

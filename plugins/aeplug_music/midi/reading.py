@@ -1,0 +1,312 @@
+"""Standard MIDI Files -> :class:`Tune`, in bulk, and never more than the file is worth.
+
+Bytes, ticks, notes and end time are bounded before anything is made from them. The parser,
+symusic, is strict about structure but silent about nonsense (tempo 0, time signature 4/512,
+ticks wrapped round at 2^32), so structure is checked before it and values after it.
+
+Notes of one pitch that overlap end in the order in which they began; a note that is never ended is
+left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from symusic.core import NoteTickList, ScoreTick
+
+from aeplug.errors import FileError
+from aeplug_music.metres import STEPS_PER_QUARTER
+from aeplug_music.midi.smf import (
+    MAX_BYTES,
+    MAX_TICK,
+    InvalidMidi,
+    check_chunks,
+    check_events,
+    is_suspect,
+)
+
+__all__ = ["InvalidMidi", "Track", "Tune", "parse_midi", "read_bytes", "read_midi"]
+
+#: Limits of one file: notes; quarters to its end (5,000 bars of 4/4); hours at its tempi; and
+#: sixteenths over all tracks, which is what its grids would take.
+MAX_NOTES = 400_000
+MAX_QUARTERS = 20_000
+MAX_SECONDS = 3 * 3600
+MAX_STEPS = 1_000_000
+
+_DENOMINATORS = frozenset({1, 2, 4, 8, 16, 32, 64})
+_DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm
+
+#: One note as it lies in memory, here and in the parser: ticks, MIDI number, 1..127.
+NOTE = np.dtype(
+    [("onset", "<i4"), ("length", "<i4"), ("pitch", "i1"), ("velocity", "i1"), ("unused", "<u2")]
+)
+
+Int32 = npt.NDArray[np.int32]
+Int8 = npt.NDArray[np.int8]
+
+
+@dataclass(slots=True)
+class Track:
+    """Notes of one track, channel and program, ordered by onset.
+
+    Attributes:
+        notes: the notes' bytes, as many ``NOTE`` one after another; in bulk they are joined, and
+            never looked at one file at a time.
+        program: General MIDI program, 0..127.
+        is_drum: channel 10.
+        name: as the file has it.
+    """
+
+    notes: bytes
+    program: int = 0
+    is_drum: bool = False
+    name: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        pitch: npt.ArrayLike,
+        onset: npt.ArrayLike,
+        end: npt.ArrayLike,
+        velocity: npt.ArrayLike = 80,
+        program: int = 0,
+        is_drum: bool = False,
+        name: str = "",
+    ) -> Track:
+        """A track from arrays ``(n,)``: MIDI numbers, ticks ordered by onset, ticks, 1..127."""
+        onset = np.asarray(onset)
+        notes = np.zeros(len(onset), NOTE)
+        notes["onset"], notes["length"] = onset, np.asarray(end) - onset
+        notes["pitch"], notes["velocity"] = pitch, velocity
+        return cls(notes.tobytes(), program, is_drum, name)
+
+    def __len__(self) -> int:
+        return len(self.notes) // NOTE.itemsize
+
+    @property
+    def pitch(self) -> Int8:
+        """MIDI numbers, int8 ``(n,)``, 0..127."""
+        return np.frombuffer(self.notes, NOTE)["pitch"]
+
+    @property
+    def onset(self) -> Int32:
+        """Ticks, int32 ``(n,)``, from 0."""
+        return np.frombuffer(self.notes, NOTE)["onset"]
+
+    @property
+    def end(self) -> Int32:
+        """Ticks of the notes' ends, int32 ``(n,)``; where it is the onset nothing is heard."""
+        notes = np.frombuffer(self.notes, NOTE)
+        return notes["onset"] + notes["length"]
+
+    @property
+    def velocity(self) -> Int8:
+        """Int8 ``(n,)``, 1..127."""
+        return np.frombuffer(self.notes, NOTE)["velocity"]
+
+
+@dataclass(slots=True)
+class Tune:
+    """What a file holds, in ticks.
+
+    Attributes:
+        ticks_per_quarter: from 1.
+        tracks: those with notes, drums included.
+        time_signatures: (tick, numerator, denominator), ordered by tick; none: 4/4.
+        tempos: (tick, microseconds a quarter), ordered by tick; none: 120 bpm.
+        keys: (tick, sharps -7..7, minor), ordered by tick; none: not said.
+        name: the first track's name.
+        end: the last note's end, in ticks; taken from the tracks where it is not given.
+    """
+
+    ticks_per_quarter: int
+    tracks: list[Track]
+    time_signatures: list[tuple[int, int, int]] = field(default_factory=list)
+    tempos: list[tuple[int, int]] = field(default_factory=list)
+    keys: list[tuple[int, int, bool]] = field(default_factory=list)
+    name: str = ""
+    end: int = 0
+
+    @property
+    def bpm(self) -> float:
+        """Quarters a minute at the start."""
+        return 60e6 / self.tempos[0][1] if self.tempos else 120.0
+
+    def __post_init__(self) -> None:
+        if not self.end:
+            self.end = max((int(track.end.max()) for track in self.tracks), default=0)
+
+
+def read_midi(path: Path) -> Tune:
+    """Read a file.
+
+    Raises:
+        InvalidMidi: it is no usable MIDI file.
+        FileError: it cannot be read at all.
+    """
+    return parse_midi(read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content, no more than is admitted plus one byte.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror or error}") from error
+
+
+def parse_midi(data: bytes) -> Tune:
+    """The bytes of a file -> its notes, checked.
+
+    Raises:
+        InvalidMidi: with one reason, whatever is wrong.
+    """
+    data, ticks_per_quarter, places = check_chunks(data)
+    if is_suspect(data):
+        check_events(data, places)
+    try:
+        score = ScoreTick.from_midi(data)
+    except MemoryError:
+        raise InvalidMidi("file too large", "out of memory") from None
+    except Exception as error:
+        # The parser's exceptions are of no fixed type; our own walk says what is wrong.
+        check_events(data, places)
+        raise InvalidMidi("damaged", str(error).splitlines()[0]) from None
+    tempos = _tempos(score.tempos)
+    end = _checked_end(score, ticks_per_quarter, tempos)
+    tune = Tune(
+        ticks_per_quarter,
+        [],
+        _time_signatures(score.time_signatures),
+        tempos,
+        _keys(score.key_signatures),
+        end=end,
+    )
+    tracks = score.tracks
+    # By number: the parser's own iterators take ten times as long, for one or two things a file.
+    for number in range(len(tracks)):
+        track = tracks[number]
+        notes = track.notes
+        if notes:
+            tune.tracks.append(Track(_note_bytes(notes), track.program, track.is_drum, track.name))
+    if not tune.tracks:
+        raise InvalidMidi("no notes")
+    tune.name = tune.tracks[0].name
+    return tune
+
+
+def _note_bytes(notes: Any) -> bytes:
+    # What the parser pickles is its memory, behind a count of four bytes; taking that costs a
+    # tenth of its arrays. Whether it still is so was tried when this module was imported.
+    if _PICKLES_MEMORY:
+        found: bytes = notes.__getstate__()[4:]
+        return found
+    arrays = notes.numpy()
+    return Track.of(
+        arrays["pitch"], arrays["time"], arrays["time"] + arrays["duration"], arrays["velocity"]
+    ).notes
+
+
+def _pickles_memory() -> bool:
+    pitch, velocity = [60, 21, 108], [1, 80, 127]
+    onset, end = [0, 70_000, 2**28], [9, 70_100, 2**28 + 1]
+    notes = NoteTickList.from_numpy(
+        np.array(onset, np.int32),
+        np.array(end, np.int32) - np.array(onset, np.int32),
+        np.array(pitch, np.int8),
+        np.array(velocity, np.int8),
+    )
+    try:
+        track = Track(notes.__getstate__()[4:])
+        found = [one.tolist() for one in (track.pitch, track.velocity)]
+        found += [one.tolist() for one in (track.onset, track.end)]
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return found == [pitch, velocity, onset, end]
+
+
+_PICKLES_MEMORY = _pickles_memory()
+
+
+def _checked_end(score: Any, ticks_per_quarter: int, tempos: list[tuple[int, int]]) -> int:
+    """The tick of the score's end; neither that nor its notes are too many."""
+    count = score.note_num()
+    if count > MAX_NOTES:
+        raise InvalidMidi("too many notes", f"{count}, at most {MAX_NOTES}")
+    end: int = score.end()
+    if not 0 <= end <= MAX_TICK:
+        raise InvalidMidi("ticks out of range", f"tick {end}")
+    quarters = end / ticks_per_quarter
+    if quarters > MAX_QUARTERS:
+        raise InvalidMidi("too long", f"{quarters:.0f} quarters, at most {MAX_QUARTERS}")
+    tracks = len(score.tracks)
+    if quarters * STEPS_PER_QUARTER * tracks > MAX_STEPS:
+        raise InvalidMidi("too long", f"{tracks} tracks of {quarters:.0f} quarters")
+    seconds = seconds_at(tempos, ticks_per_quarter, end)
+    if seconds > MAX_SECONDS:
+        raise InvalidMidi("too long", f"{seconds:.0f} s, at most {MAX_SECONDS}")
+    return end
+
+
+def seconds_at(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick: int) -> float:
+    """The time of a tick, in seconds, through all changes of tempo."""
+    microseconds, since, tempo = 0, 0, _DEFAULT_TEMPO
+    for change, value in tempos:
+        if change >= tick:
+            break
+        microseconds += (change - since) * tempo
+        since, tempo = change, value
+    return (microseconds + (tick - since) * tempo) / ticks_per_quarter / 1e6
+
+
+def _tempos(events: Any) -> list[tuple[int, int]]:
+    found = []
+    for number in range(len(events)):
+        event = events[number]
+        tick, tempo = event.time, event.mspq
+        if tempo <= 0:
+            raise InvalidMidi("tempo 0", f"at tick {tick}")
+        found.append((tick, tempo))
+    if len(found) > 1:
+        found.sort()
+    return found
+
+
+def _time_signatures(events: Any) -> list[tuple[int, int, int]]:
+    found = []
+    for number in range(len(events)):
+        event = events[number]
+        tick, numerator, denominator = event.time, event.numerator, event.denominator
+        if numerator < 1 or denominator not in _DENOMINATORS:
+            raise InvalidMidi(
+                "invalid time signature", f"{numerator} over a note no one writes, at tick {tick}"
+            )
+        found.append((tick, numerator, denominator))
+    if len(found) > 1:
+        # Of several at one tick (each track may repeat it) the last holds.
+        found = sorted({event[0]: event for event in found}.values())
+    return found
+
+
+def _keys(events: Any) -> list[tuple[int, int, bool]]:
+    found = []
+    for number in range(len(events)):
+        event = events[number]
+        tick, sharps, mode = event.time, event.key, event.tonality
+        if not -7 <= sharps <= 7 or mode not in (0, 1):
+            raise InvalidMidi(
+                "invalid key signature", f"{sharps} sharps, mode {mode}, at tick {tick}"
+            )
+        found.append((tick, sharps, mode == 1))
+    found.sort()
+    return found

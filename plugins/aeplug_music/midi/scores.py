@@ -1,0 +1,125 @@
+"""Notation (ABC, MusicXML) -> :class:`~aeplug_music.midi.reading.Tune`, by music21, an extra."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aeplug.errors import FileError
+from aeplug_music.midi.reading import MAX_QUARTERS, Track, Tune
+from aeplug_music.midi.smf import MAX_BYTES
+
+SCORE_SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl")
+INSTALL = 'pip install "aeplug[scores]"'
+
+_TICKS_PER_QUARTER = 480
+
+
+def read_score(path: Path) -> Tune:
+    """Read a file of notation: repeats played out, ties joined, parts as tracks.
+
+    Of a file with several tunes, as ABC has them, the first is read.
+
+    Raises:
+        FileError: music21 is not installed, or the file cannot be read or holds no notes.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FileError(f"file too large (over {MAX_BYTES} bytes)")
+    except OSError as error:
+        raise FileError(f"cannot be read: {error.strerror}") from error
+    try:
+        from music21 import converter, stream
+    except ImportError as error:
+        raise FileError(
+            f"{path.suffix} is read through music21, which is not installed: {INSTALL}"
+        ) from error
+    try:
+        # What it warns of it has also dealt with.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            score = converter.parse(str(path), forceSource=True)
+            if isinstance(score, stream.Opus):
+                score = score.scores[0]
+            tune = _tune(score)
+    except FileError:
+        raise
+    except Exception as error:
+        # music21 has no common base for what its parsers raise.
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FileError(f"not readable as {path.suffix} ({detail})") from error
+    tune.name = tune.name or path.stem
+    return tune
+
+
+def _tune(score: Any) -> Tune:
+    played = [_played(part) for part in (score.parts if score.hasPartLikeStreams() else [score])]
+    tracks = [(part, track) for part in played if (track := _track(part)) is not None]
+    if not tracks:
+        raise FileError("no notes")
+    first = tracks[0][0]
+    return Tune(
+        _TICKS_PER_QUARTER,
+        [track for _, track in tracks],
+        _time_signatures(first),
+        [
+            (_tick(start), round(60e6 / mark.getQuarterBPM()))
+            for start, _, mark in score.metronomeMarkBoundaries()
+            if mark.getQuarterBPM()
+        ],
+        [
+            (_tick(one.getOffsetInHierarchy(first)), int(one.sharps), False)
+            for one in first.recurse().getElementsByClass("KeySignature")
+        ],
+        (score.metadata.bestTitle if score.metadata is not None else "") or "",
+    )
+
+
+def _played(part: Any) -> Any:
+    from music21.exceptions21 import Music21Exception
+
+    # Repeat signs that do not pair are played once, as written.
+    with contextlib.suppress(Music21Exception):
+        part = part.expandRepeats()
+    return part.stripTies()
+
+
+def _track(part: Any) -> Track | None:
+    notes = []
+    for element in part.flatten().notes:
+        onset = _tick(element.offset)
+        end = _tick(element.offset + element.quarterLength)
+        if end > onset:
+            notes += [(onset, pitch.midi, end) for pitch in element.pitches]
+    if not notes:
+        return None
+    onset, pitch, end = np.array(sorted(notes), np.int64).T
+    if end.max() > MAX_QUARTERS * _TICKS_PER_QUARTER:
+        raise FileError(f"too long (over {MAX_QUARTERS} quarters)")
+    inside = (pitch >= 0) & (pitch <= 127)
+    return Track.of(pitch[inside], onset[inside], end[inside], name=part.partName or "")
+
+
+def _time_signatures(part: Any) -> list[tuple[int, int, int]]:
+    found: list[tuple[int, int, int]] = []
+    for one in part.recurse().getElementsByClass("TimeSignature"):
+        # A repeat played out states its signature again, and changes nothing by it.
+        if not found or found[-1][1:] != (one.numerator, one.denominator):
+            tick = _tick(one.getOffsetInHierarchy(part))
+            found.append((tick, one.numerator, one.denominator))
+    measures = list(part.getElementsByClass("Measure"))
+    if measures and found and found[0][0] == 0:
+        # An upbeat: the first measure is shorter than its time signature says.
+        length = _tick(measures[0].duration.quarterLength)
+        _, numerator, denominator = found[0]
+        if 0 < length < 4 * _TICKS_PER_QUARTER * numerator // denominator:
+            found.insert(1, (length, numerator, denominator))
+    return found
+
+
+def _tick(quarters: Any) -> int:
+    return round(quarters * _TICKS_PER_QUARTER)

@@ -1,0 +1,241 @@
+"""What a user names, as typed, -> the files meant: files, folders, zips, globs."""
+
+from __future__ import annotations
+
+import glob
+import os
+import zipfile
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from aeplug.building import Skipped
+from aeplug.errors import DataError, FileError
+from aeplug_music.midi.archives import NOT_PACKED, ZIP, Int, Packed, members, unpacked
+from aeplug_music.midi.reading import InvalidMidi, read_bytes
+from aeplug_music.midi.smf import MAX_BYTES
+from aeplug_music.recordings import RECORDING_SUFFIXES
+
+SUFFIXES = (".mid", ".midi")
+
+_UNPACK = "not opened; unpack the outer zip and build from the folder"
+
+#: Files on disk that are listed at once.
+_AT_ONCE = 1024
+#: Bytes read at once from a zip: some thirty tunes, where they lie in the order of their names.
+_BUFFER = 2**14
+
+
+class Source(NamedTuple):
+    """One file, on disk or in a zip.
+
+    Attributes:
+        path: the file or the zip.
+        member: its name in the zip; empty on disk.
+        packed: where it lies in the zip; None on disk, and where only zipfile can unpack it.
+    """
+
+    path: str
+    member: str = ""
+    packed: Packed | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path}!{self.member}" if self.member else self.path
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Some files, as columns: millions of them cross processes, and objects are slow to send.
+
+    Attributes:
+        paths, members: see :class:`Source`, n of each.
+        packed: a :class:`Packed` or ``NOT_PACKED`` for each, int64 ``(n, 5)``.
+    """
+
+    paths: list[str]
+    members: list[str]
+    packed: Int
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Source]:
+        for path, member, row in zip(self.paths, self.members, self.packed.tolist(), strict=True):
+            yield Source(path, member, Packed._make(row) if row[0] >= 0 else None)
+
+    def part(self, first: int, end: int) -> Listing:
+        """Files ``first`` to ``end - 1``."""
+        return Listing(self.paths[first:end], self.members[first:end], self.packed[first:end])
+
+    def names(self) -> list[str]:
+        """The files as the user would find them: ``str`` of each source."""
+        return [
+            f"{path}!{member}" if member else path
+            for path, member in zip(self.paths, self.members, strict=True)
+        ]
+
+
+def joined_listings(listings: Sequence[Listing]) -> Listing:
+    """Several as one, in their order; at least one."""
+    if len(listings) == 1:
+        return listings[0]
+    return Listing(
+        [path for one in listings for path in one.paths],
+        [member for one in listings for member in one.members],
+        np.concatenate([one.packed for one in listings]),
+    )
+
+
+def find_sources(named: Sequence[str]) -> tuple[list[Source], list[Skipped]]:
+    """All that :func:`list_sources` lists, and what cannot be listed."""
+    skipped: list[Skipped] = []
+    return [one for listing in list_sources(named, skipped) for one in listing], skipped
+
+
+def list_sources(
+    named: Sequence[str], skipped: list[Skipped], recordings: list[str] | None = None
+) -> Iterator[Listing]:
+    """All files meant, each once, folders and zips one after another in order of their names.
+
+    A folder stands for every MIDI file and zip below it, a zip for every MIDI file in it, but not
+    for zips in it; a file that is named itself is read whatever its ending.
+
+    Args:
+        named: files, folders, zips, globs.
+        skipped: gets the zips and folders that cannot be listed, and zips in zips.
+        recordings: gets those that are named or lie in folders, as they are met; None: they are
+            left out of folders.
+
+    Raises:
+        DataError: a name that nothing answers to; before anything is listed.
+    """
+    matches = [str(path) for text in named for path in _matches(text)]
+    endings = (*SUFFIXES, ZIP, *(RECORDING_SUFFIXES if recordings is not None else ()))
+    paths = (path for match in matches for path in _files(match, skipped, endings))
+    return _listings(paths, skipped, recordings)
+
+
+def _listings(
+    paths: Iterable[str], skipped: list[Skipped], recordings: list[str] | None
+) -> Iterator[Listing]:
+    seen: set[str] = set()
+    loose: list[str] = []
+    for path in paths:
+        if path in seen:
+            continue
+        seen.add(path)
+        ending = _ending(os.path.basename(path))
+        if recordings is not None and ending in RECORDING_SUFFIXES:
+            recordings.append(path)
+            continue
+        if ending != ZIP:
+            loose.append(path)
+            if len(loose) == _AT_ONCE:
+                yield _on_disk(loose)
+                loose = []
+            continue
+        if loose:
+            yield _on_disk(loose)
+            loose = []
+        try:
+            names, packed, zips = members(path, SUFFIXES)
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            skipped.append(Skipped(path, "damaged zip", str(error)))
+        else:
+            skipped += [Skipped(str(Source(path, name)), "zip in a zip", _UNPACK) for name in zips]
+            yield Listing([path] * len(names), names, packed)
+    if loose:
+        yield _on_disk(loose)
+
+
+def _on_disk(paths: list[str]) -> Listing:
+    return Listing(paths, [""] * len(paths), np.tile(np.array(NOT_PACKED), (len(paths), 1)))
+
+
+def _matches(text: str) -> Iterable[Path]:
+    path = Path(text).expanduser()
+    if path.exists():
+        return [path]
+    matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(text) else []
+    if not matches:
+        raise DataError(f"{text}: no such file or folder")
+    return [Path(match) for match in matches]
+
+
+def _files(path: str, skipped: list[Skipped], endings: Container[str]) -> Iterator[str]:
+    """The path itself or, of a folder, the files with such endings below it, in order."""
+    if not os.path.isdir(path):
+        if os.path.isfile(path):
+            yield path
+        else:  # a pipe would be waited for
+            skipped.append(Skipped(path, "no regular file"))
+        return
+    try:
+        with os.scandir(path) as entries:
+            inside = sorted(entries, key=lambda entry: os.path.normcase(entry.name))
+    except OSError as error:
+        skipped.append(Skipped(path, "folder cannot be listed", error.strerror or str(error)))
+        return
+    before = "" if path == os.curdir else os.path.join(path, "")
+    for entry in inside:
+        # Links to folders are not followed: they may lead round in a circle.
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(before + entry.name, skipped, endings)
+        elif _ending(entry.name) not in endings:
+            continue
+        elif os.path.isfile(entry.path):
+            yield before + entry.name
+        elif not entry.is_dir():
+            skipped.append(Skipped(before + entry.name, "no regular file"))
+
+
+def _ending(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")
+    return dot + ending.lower() if stem and ending else ""
+
+
+class Reader:
+    """Reads sources; keeps the zip it read from last open, until the ``with`` ends."""
+
+    def __init__(self) -> None:
+        self._path = ""
+        self._file: BinaryIO | None = None
+
+    def read(self, source: Source) -> bytes:
+        """A file's content, no more than is admitted plus one byte.
+
+        Raises:
+            InvalidMidi: a damaged member of a zip, or one larger than what is admitted.
+            FileError: it cannot be read.
+        """
+        if not source.member:
+            return read_bytes(Path(source.path))
+        try:
+            if self._file is None or self._path != source.path:
+                self.close()
+                self._file = open(source.path, "rb", buffering=_BUFFER)  # noqa: SIM115
+                self._path = source.path
+            if source.packed is not None:
+                return unpacked(self._file, source.packed)
+            with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as file:
+                return file.read(MAX_BYTES + 1)
+        except FileError:
+            raise
+        except Exception as error:
+            # zipfile raises a dozen types: bad checksums, encryption, unknown compression ...
+            raise InvalidMidi("damaged zip member", str(error)) from None
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the zip."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None

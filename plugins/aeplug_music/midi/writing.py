@@ -1,0 +1,101 @@
+"""A melody -> a Standard MIDI File, and the notes that are heard of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pretty_midi
+
+from aeplug.errors import FileError
+from aeplug_audio.notes import Note
+from aeplug_audio.rendering import write_notes
+from aeplug_music.melodies.score import Melody
+from aeplug_music.melodies.tokens import notes_of
+from aeplug_music.metres import STEPS_PER_QUARTER, parts
+
+TICKS_PER_QUARTER = 480
+
+
+def to_pretty_midi(
+    melody: Melody, name: str, bpm: float, program: int, velocity: int
+) -> pretty_midi.PrettyMIDI:
+    """The melody as an object that can be looked at, written and heard.
+
+    Args:
+        melody: what to play.
+        name: of the track.
+        bpm: quarters a minute.
+        program: General MIDI program, 0..127.
+        velocity: of every note, 1..127.
+    """
+    # The file holds whole microseconds a quarter; notes fall on ticks only at such a tempo.
+    bpm = 60e6 / round(60e6 / bpm)
+    midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=bpm)
+    seconds = 60.0 / bpm / STEPS_PER_QUARTER
+    start = 0
+    for passage in melody.passages:
+        numerator, denominator = parts(passage.metre)
+        midi.time_signature_changes.append(
+            pretty_midi.TimeSignature(numerator, denominator, start * seconds)
+        )
+        start += len(passage.tokens)
+    # Text in a Standard MIDI File is Latin-1; a name in another script loses what does not fit.
+    name = name.encode("latin-1", "replace").decode("latin-1")
+    instrument = pretty_midi.Instrument(program, name=name)
+    for onset, end, pitch in zip(*(one.tolist() for one in notes_of(melody.tokens)), strict=True):
+        instrument.notes.append(pretty_midi.Note(velocity, pitch, onset * seconds, end * seconds))
+    midi.instruments.append(instrument)
+    return midi
+
+
+def write_files(
+    midi: pretty_midi.PrettyMIDI, stem: Path, options: Mapping[str, Any], seconds: float
+) -> list[Path]:
+    """Write ``stem.mid``, and with the option ``wav`` its sound beside it; the files written.
+
+    Args:
+        midi: what to write.
+        stem: path without suffix.
+        options: ``wav``, ``soundfont``.
+        seconds: to the end of the last bar, which may be silent.
+
+    Raises:
+        FileError: a file cannot be written.
+    """
+    written = [stem.with_name(stem.name + ".mid")]
+    write_midi(midi, written[0])
+    if options.get("wav"):
+        written.append(stem.with_name(stem.name + ".wav"))
+        write_notes(notes_in(midi), written[1], options.get("soundfont"), seconds)
+    return written
+
+
+def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
+    """Write a file that appears only when whole.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        midi.write(str(fresh))
+        os.replace(fresh, path)
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} cannot be written: {error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+
+
+def notes_in(midi: pretty_midi.PrettyMIDI) -> list[Note]:
+    """What is to be heard of it."""
+    return [
+        Note(one.start, one.end, one.pitch, one.velocity, instrument.program, instrument.is_drum)
+        for instrument in midi.instruments
+        for one in instrument.notes
+    ]

@@ -1,0 +1,178 @@
+"""Bounds of the likelihood against a model whose marginal likelihood is known exactly."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from aeplug.datasets import TensorSplit
+from aeplug.errors import ConfigError
+from aeplug.evaluation.likelihood import likelihood
+from aeplug.latents.gaussian import GaussianPosterior
+from aeplug.loading import load_model
+
+#: Columns at right angles: the posterior of z then has a diagonal covariance.
+MIX = torch.tensor([[1.0, 1.0], [1.0, -1.0], [0.5, 0.5], [-0.5, 0.5]])
+SIGMA = 0.6
+
+
+class LinearGaussian(nn.Module):
+    """p(z) = N(0, 1), p(x|z) = N(MIX z, SIGMA^2), and q the posterior, moved and widened."""
+
+    latent_shape = (2,)
+    has_prior = True
+
+    def __init__(self, off: float = 0.0, wider: float = 1.0) -> None:
+        super().__init__()
+        self.off, self.wider = off, wider
+        self.precision = 1 + MIX.square().sum(0) / SIGMA**2
+
+    def forward(self, x: torch.Tensor) -> GaussianPosterior:
+        mean = x @ MIX / SIGMA**2 / self.precision
+        logvar = (-self.precision.log() + 2 * math.log(self.wider)).expand_as(mean)
+        return GaussianPosterior(mean + self.off, logvar)
+
+    def log_prior(self, z: torch.Tensor) -> torch.Tensor:
+        return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+
+    def prior(self, count, spread, generator):
+        return torch.randn(count, 2, generator=generator) * spread
+
+    def divergence(self) -> float:
+        """KL from q to the true posterior."""
+        moved = self.off**2 * self.precision
+        per = 0.5 * (self.wider**2 + moved - 1 - 2 * math.log(self.wider))
+        return float(per.sum())
+
+
+class LinearDecoder(nn.Module):
+    def forward(self, z, context, knobs):
+        assert len(context.input) == len(context.target) == len(z)
+        return z @ MIX.T
+
+    def generate(self, z, context, sampling):
+        return z @ MIX.T
+
+
+class NormalLoss(nn.Module):
+    def nll(self, output, batch):
+        normal = torch.distributions.Normal(output, SIGMA)
+        return -normal.log_prob(batch.target).sum(1)
+
+    def distribution(self, batch):
+        return "normal numbers"
+
+
+class Same(nn.Module):
+    def forward(self, input, context=None):
+        return input
+
+
+@pytest.fixture
+def linear(model):
+    def make(**off):
+        task = model.task
+        task.encoder, task.latent = Same(), LinearGaussian(**off)
+        task.decoder, task.loss = LinearDecoder(), NormalLoss()
+        return model
+
+    return make
+
+
+@pytest.fixture
+def split() -> TensorSplit:
+    generator = torch.Generator().manual_seed(0)
+    return TensorSplit({"x": torch.randint(0, 256, (300, 4), generator=generator).byte()})
+
+
+@pytest.fixture
+def exact(split) -> torch.Tensor:
+    covariance = MIX @ MIX.T + SIGMA**2 * torch.eye(4)
+    marginal = torch.distributions.MultivariateNormal(torch.zeros(4), covariance)
+    return marginal.log_prob(split.columns["x"].float() / 255)
+
+
+def test_with_the_true_posterior_one_draw_is_exact(linear, split, exact):
+    report = likelihood(linear(), split, 1)
+    assert report["elbo_nats"] == pytest.approx(float(exact.mean()), abs=1e-4)
+    assert report["log_likelihood_nats"] == pytest.approx(float(exact.mean()), abs=1e-4)
+    error = float(exact.std()) / math.sqrt(len(split))
+    assert report["log_likelihood_se_nats"] == pytest.approx(error, rel=1e-3)
+    assert report["effective_draws"] == pytest.approx(1)
+
+
+def test_with_another_posterior_draws_make_up_for_it(linear, split, exact):
+    model = linear(off=0.25, wider=1.4)
+    report = likelihood(model, split, 1000)
+    truth = float(exact.mean())
+    assert report["elbo_nats"] == pytest.approx(truth - model.task.latent.divergence(), abs=0.03)
+    assert report["elbo_nats"] < truth - 0.3
+    assert report["log_likelihood_nats"] == pytest.approx(truth, abs=0.01)
+    assert 100 < report["effective_draws"] < 900
+    # From below in the mean, and the nearer the more draws.
+    fewer = likelihood(model, split, 5)["log_likelihood_nats"]
+    assert report["elbo_nats"] < fewer < truth - 0.02
+
+
+@pytest.mark.parametrize("rows", [1, 7, 64])
+def test_how_many_are_decoded_at_once_does_not_matter(linear, split, exact, monkeypatch, rows):
+    monkeypatch.setattr("aeplug.evaluation.likelihood.ROWS", rows)
+    some = TensorSplit({"x": split.columns["x"][:10]})
+    report = likelihood(linear(wider=1.2), some, 150)
+    assert report["log_likelihood_nats"] == pytest.approx(float(exact[:10].mean()), abs=0.05)
+
+
+def test_same_figures_every_time_and_torchs_randomness_stays(linear, split):
+    before = torch.get_rng_state()
+    model = linear(wider=1.3)
+    assert likelihood(model, split, 20) == likelihood(model, split, 20)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_names_what_it_is_of(linear, split):
+    model = linear()
+    model.prepare.facts = {"binarisation": "static"}
+    report = likelihood(model, split, 3)
+    assert report["likelihood_of"] == "normal numbers"
+    assert report["binarisation"] == "static"
+    assert (report["importance_draws"], report["prior"]) == (3, "own")
+
+
+def test_under_another_prior(linear, split):
+    """N(0, 1) by its name is the model's own here; one of another place makes data less likely."""
+    from aeplug.priors.fitted import FittedPrior
+    from aeplug.priors.gaussian_mixture import GaussianMixture
+
+    model = linear()
+    own = likelihood(model, split, 50)["log_likelihood_nats"]
+    assert likelihood(model, split, 50, "standard")["log_likelihood_nats"] == pytest.approx(own)
+    far = GaussianMixture(torch.zeros(1, 1), torch.full((1, 2), 4.0), torch.eye(2)[None])
+    model.priors["gmm"] = FittedPrior("gmm", far, {}, {})
+    assert likelihood(model, split, 50, "gmm")["log_likelihood_nats"] < own - 3
+
+
+class TestRefused:
+    def test_loss_that_is_of_no_distribution(self, model, split):
+        with pytest.raises(ConfigError, match="'tiny-vae' has no likelihood: its loss 'tiny'"):
+            likelihood(model, split, 2)
+
+    def test_codes_without_a_density(self, trained_plain, plugins, split):
+        model = load_model(trained_plain, device="cpu", plugins=plugins)
+        with pytest.raises(ConfigError, match=r"has no likelihood.*points without a density"):
+            likelihood(model, split, 2)
+
+    def test_grey_pixels_under_bernoulli_say_what_to_set(self):
+        from aeplug_image.losses import bernoulli_pixels
+
+        with pytest.raises(ConfigError, match=r"prepare\.binarise=dynamic or =static"):
+            bernoulli_pixels(torch.tensor([0.0, 0.5, 1.0]))
+        assert bernoulli_pixels(torch.tensor([0.0, 1.0])) == "Bernoulli pixels"
+
+    def test_from_the_command_line_it_is_one_line(self, invoke, trained):
+        result = invoke("evaluate", trained, "--likelihood")
+        assert result.code == 1
+        assert "its loss 'tiny' is of none" in result.err
+        assert invoke("evaluate", trained, "--importance", 5).code == 2

@@ -1,0 +1,83 @@
+"""Batches side by side: on a processor two at once, one alone in the caller's thread."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from aeplug.jobs.lanes import LANES, Lanes
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _four_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_tasks_run_at_the_same_time() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+    with Lanes(CPU) as lanes:
+        for _ in range(2):  # each waits for the other: one after the other would break the barrier
+            lanes.compute(lambda: [meeting.wait()], alone=False)
+        lanes.finish()
+    assert not meeting.broken
+
+
+def test_one_alone_has_the_callers_thread_and_all_of_torchs() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+
+    with Lanes(CPU) as lanes:
+        lanes.compute(look, alone=True)
+        lanes.compute(look, alone=False)
+        lanes.finish()
+    assert seen[0] == (threading.get_ident(), 4)
+    assert seen[1][0] != threading.get_ident()
+    assert seen[1][1] == max(1, 4 // LANES)
+
+
+def test_no_more_at_once_than_there_are_lanes() -> None:
+    now, most, lock = 0, 0, threading.Lock()
+    gate = threading.Event()
+
+    def task() -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        gate.wait(0.05)
+        with lock:
+            now -= 1
+
+    with Lanes(CPU) as lanes:
+        for _ in range(3 * lanes.count):
+            lanes.compute(task, alone=False)
+        lanes.finish()
+    assert 1 < most <= lanes.count
+
+
+def test_one_lane_computes_in_place() -> None:
+    torch.set_num_threads(1)
+    with Lanes(CPU) as lanes:
+        where: list[int] = []
+        lanes.compute(lambda: where.append(threading.get_ident()), alone=False)
+        assert where == [threading.get_ident()]
+        assert not lanes.full
+
+
+def test_an_error_in_a_lane_reaches_the_caller() -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("in a lane")
+
+    lanes = Lanes(CPU)
+    lanes.compute(broken, alone=False)
+    with pytest.raises(ZeroDivisionError, match="in a lane"):
+        lanes.finish()

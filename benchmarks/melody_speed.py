@@ -31,6 +31,7 @@ from aeplug.training.distributed import World, pick_device
 from aeplug.training.loop import Training
 from aeplug_music.melodies.key import reference_pitch, relative
 from aeplug_music.melodies.stepwise import START, StepwiseDecoder, history, lags_of
+from aeplug_music.misheard import misheard
 from aeplug_music.repetition import agreement
 from aeplug_music.token_output import TokenOutput
 
@@ -43,6 +44,8 @@ def step_by_step(decoder: StepwiseDecoder) -> Callable[[Tensor, Context, Knobs],
         metre = context.cond["metre"]
         plan, reference = decoder.plan(z, metre)
         tokens = relative(context.target, reference_pitch(context.target))
+        if decoder.training and decoder.misheard:
+            tokens = misheard(tokens, decoder.misheard)
         before = functional.pad(tokens[:, :-1], (1, 0), value=START)
         bar = decoder.bar[metre]
         views = history(before, bar, decoder.back)

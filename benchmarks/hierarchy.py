@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from aeplug.config import TaskConfig, resolve
+from aeplug.datasets import first_items
 from aeplug.evaluation.figures import open_dataset
 from aeplug.generation import Model
 from aeplug.interfaces import DataShape
@@ -88,7 +89,6 @@ def trained(config: TaskConfig, items: int) -> dict[str, Any]:
     training.run()
     took = time.perf_counter() - began
     model = Model(config, training.averaged or training.task, torch.device("cpu"))
-    from aeplug.datasets import first_items
     from aeplug_music.melodies.evaluation import evaluate
 
     figures = evaluate(model, first_items(dataset.split("test"), items), {})

@@ -18,7 +18,7 @@ from aeplug import (
 from aeplug_music.drums import task_specs as drum_specs
 from aeplug_music.melodies.attribute_specs import ATTRIBUTES
 from aeplug_music.recordings import RECORDING_SUFFIXES, recording_options
-from aeplug_music.shared_specs import SOUNDFONT, TEMPO, TRAINING, WAV
+from aeplug_music.shared_specs import LONG_TREE, SOUNDFONT, TEMPO, TRAINING, WAV
 
 #: What `aeplug evaluate` asks of a melody task.
 _EVALUATION = (
@@ -200,12 +200,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
             "prepare.altered": 0.3,
             "prepare.recombined": 0.5,
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "3/8"),
-            # A bar's vector is narrower than the window's, and nothing but the tree lies between.
-            **{
-                f"{part}.{name}": value
-                for part in ("encoder", "decoder")
-                for name, value in {"width": 512, "bar_width": 256, "layers": 0}.items()
-            },
+            **LONG_TREE,
             "decoder.slice": 64,
             "decoder.misheard": 0.1,
             "decoder.step_width": 192,

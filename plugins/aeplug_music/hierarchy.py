@@ -19,8 +19,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aeplug.config import PartConfig, setting
+
 #: Children of a node where levels are not given.
 _FAN = 4
+
+
+class TreeConfig(PartConfig):
+    """Settings of a tree, up or down."""
+
+    levels: tuple[int, ...] = setting(
+        (),
+        "children of a node at each level from the top, [4,4] for 4 phrases of 4 bars; empty: "
+        "fours, with the rest above them",
+    )
+    width: int = setting(288, "width of the window's vector", unit="units", ge=1)
+    bar_width: int = setting(
+        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
+    )
+    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
+    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
+
+    def tree(self, bars: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Levels and widths of a tree over so many bars (:func:`levels_of`, :func:`widths_of`).
+
+        Raises:
+            ValueError: the levels do not give so many bars.
+        """
+        levels = levels_of(bars, self.levels)
+        return levels, widths_of(levels, self.width, self.bar_width)
 
 
 class ResidualMLP(nn.Module):

@@ -10,9 +10,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+#: How many bars back a step looks: music repeats after so many.
+BARS_BACK = (1, 2, 4, 8)
 #: Classes of how long: 0, 1-2, 3-6, 7-14, 15-30, more steps; and one where nothing stood there.
 AGREEMENTS = 7
 _LONGEST = 31
+
+
+def bars_back(bars: int) -> tuple[int, ...]:
+    """How many bars back a step of a window of ``bars`` bars looks, as far as it reaches."""
+    return tuple(by for by in BARS_BACK if by < bars) or (1,)
 
 
 def agreement(before: Tensor, lags: Tensor) -> Tensor:

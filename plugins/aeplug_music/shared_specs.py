@@ -40,3 +40,13 @@ TRAINING: Mapping[str, Any] = MappingProxyType(
         "train.eval_every": 500,
     }
 )
+
+#: Trees over sixteen bars: a bar's vector is narrower than the window's, and no residual layer lies
+#: between.
+LONG_TREE: Mapping[str, Any] = MappingProxyType(
+    {
+        f"{part}.{name}": value
+        for part in ("encoder", "decoder")
+        for name, value in {"width": 512, "bar_width": 256, "layers": 0}.items()
+    }
+)

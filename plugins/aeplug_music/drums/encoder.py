@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from aeplug.config import PartConfig, setting
+from aeplug.config import setting
 from aeplug.interfaces import Context, DataShape
 from aeplug_music.drums.kit import BAR, DRUMS
 from aeplug_music.drums.window_form import GIVEN_VALUES, bars_of, bits_of
-from aeplug_music.hierarchy import Gatherer, ResidualMLP, levels_of, widths_of
-
-LEVELS = (
-    "children of a node at each level from the top, [4,4] for 4 phrases of 4 bars; empty: fours, "
-    "with the rest above them"
-)
+from aeplug_music.hierarchy import Gatherer, ResidualMLP, TreeConfig
 
 
-class DrumEncoderConfig(PartConfig):
+class DrumEncoderConfig(TreeConfig):
     """Settings of the encoder."""
 
-    levels: tuple[int, ...] = setting((), LEVELS)
     width: int = setting(320, "width of the window's vector", unit="units", ge=1)
-    bar_width: int = setting(
-        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
-    )
-    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
-    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
 
 
 class DrumEncoder(nn.Module):
@@ -37,8 +26,7 @@ class DrumEncoder(nn.Module):
         super().__init__()
         self.bars, width = bars_of(shape), config.width
         self.tokens = bool(shape.classes)
-        levels = levels_of(self.bars, config.levels)
-        widths = widths_of(levels, width, config.bar_width)
+        levels, widths = config.tree(self.bars)
         bar_width = widths[-1]
         self.read = nn.Linear(BAR * (DRUMS if self.tokens else GIVEN_VALUES), bar_width)
         self.bar_layers = nn.Sequential(

@@ -14,33 +14,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug.config import PartConfig, setting
+from aeplug.config import setting
 from aeplug.interfaces import DataShape
-from aeplug_music.drums.encoder import LEVELS
 from aeplug_music.drums.kit import BAR, DRUMS
 from aeplug_music.drums.window_form import bars_of, combination_of
-from aeplug_music.hierarchy import Conductor, ResidualMLP, levels_of, widths_of
+from aeplug_music.hierarchy import Conductor, ResidualMLP, TreeConfig
 from aeplug_music.misheard import misheard
-from aeplug_music.repetition import AGREEMENTS, Agreement, agreement
+from aeplug_music.repetition import AGREEMENTS, Agreement, agreement, bars_back
 
 #: Steps before its own that a step sees.
 STEPS_BACK = 6
-#: How many bars back it looks, as far as a window reaches.
-BARS_BACK = (1, 2, 4, 8)
 #: Of the bars before it sees the step that is its own there, and the next.
 AHEAD = 2
 
 
-class DrumStepsConfig(PartConfig):
+class DrumStepsConfig(TreeConfig):
     """Settings of the drum decoders."""
 
-    levels: tuple[int, ...] = setting((), LEVELS)
     width: int = setting(320, "width of the window's vector", unit="units", ge=1)
-    bar_width: int = setting(
-        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
-    )
-    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
-    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
     slice: int = setting(64, "width of a step's slice of the plan", unit="units", ge=1)
     agreement: bool = setting(
         False,
@@ -68,8 +59,7 @@ class DrumSteps(nn.Module):
         self.steps, self.slice, self.values = bars * BAR, config.slice, values
         self.misheard = config.misheard
         self.enter = nn.Linear(math.prod(latent_shape), width)
-        levels = levels_of(bars, config.levels)
-        widths = widths_of(levels, width, config.bar_width)
+        levels, widths = config.tree(bars)
         bar_width = widths[-1]
         self.conductor = Conductor(levels, widths, config.hidden, config.layers)
         self.bar_layers = nn.Sequential(
@@ -77,7 +67,7 @@ class DrumSteps(nn.Module):
             nn.LayerNorm(bar_width),
         )
         self.unroll = nn.Linear(bar_width, BAR * config.slice)
-        back = tuple(by for by in BARS_BACK if by < bars) or (1,)
+        back = bars_back(bars)
         #: How many steps before it each view lies.
         self.views = (
             *range(1, STEPS_BACK + 1),

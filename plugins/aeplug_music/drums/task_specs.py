@@ -6,7 +6,7 @@ from typing import Any
 
 from aeplug import CodecSpec, DatasetSpec, OptionSpec, TaskSpec
 from aeplug_music.drums.attribute_specs import GROOVE_ATTRIBUTES, HIT_ATTRIBUTES
-from aeplug_music.shared_specs import SOUNDFONT, TEMPO, TRAINING, WAV
+from aeplug_music.shared_specs import LONG_TREE, SOUNDFONT, TEMPO, TRAINING, WAV
 
 CODEC = CodecSpec(
     "drums",
@@ -66,12 +66,7 @@ TASKS = (
             "prepare.dropped": 0.1,
             "prepare.swapped": 0.15,
             "prepare.edited": 0.3,
-            # A bar's vector is narrower than the window's, and nothing but the tree lies between.
-            **{
-                f"{part}.{name}": value
-                for part in ("encoder", "decoder")
-                for name, value in {"width": 512, "bar_width": 256, "layers": 0}.items()
-            },
+            **LONG_TREE,
             "decoder.slice": 96,
             "decoder.step_width": 192,
             "decoder.agreement": True,

@@ -12,32 +12,20 @@ import math
 import torch
 from torch import Tensor, nn
 
-from aeplug.config import PartConfig, setting
+from aeplug.config import setting
 from aeplug.interfaces import Context, DataShape
-from aeplug_music.hierarchy import Conductor, Gatherer, ResidualMLP, levels_of, widths_of
+from aeplug_music.hierarchy import Conductor, Gatherer, ResidualMLP, TreeConfig
 from aeplug_music.melodies.key import REFERENCES, reference_pitch, relative
 from aeplug_music.melodies.stepwise import StepConfig, StepwiseDecoder
 from aeplug_music.melodies.tokens import CLASSES, HOLD
 from aeplug_music.metres import longest_bar
 from aeplug_music.window_shape import bars_of, lengths_by_metre
 
-_LEVELS = (
-    "children of a node at each level from the top, [4,4] for 4 phrases of 4 bars; empty: fours, "
-    "with the rest above them"
-)
 
-
-class HierarchicalEncoderConfig(PartConfig):
+class HierarchicalEncoderConfig(TreeConfig):
     """Settings of the encoder."""
 
-    levels: tuple[int, ...] = setting((), _LEVELS)
     embedding: int = setting(16, "width of a token's embedding", unit="units", ge=1)
-    width: int = setting(288, "width of the window's vector", unit="units", ge=1)
-    bar_width: int = setting(
-        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
-    )
-    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
-    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
 
 
 class HierarchicalEncoder(nn.Module):
@@ -49,8 +37,7 @@ class HierarchicalEncoder(nn.Module):
         super().__init__()
         self.bars = bars_of(shape)
         metres, width = shape.conditions["metre"], config.width
-        levels = levels_of(self.bars, config.levels)
-        widths = widths_of(levels, width, config.bar_width)
+        levels, widths = config.tree(self.bars)
         bar_width = widths[-1]
         self.longest = longest_bar(metres)
         self.register_buffer("bar", lengths_by_metre(shape) // self.bars, persistent=False)
@@ -82,16 +69,9 @@ class HierarchicalEncoder(nn.Module):
         return features
 
 
-class HierarchicalDecoderConfig(StepConfig):
+class HierarchicalDecoderConfig(TreeConfig, StepConfig):
     """Settings of the decoder."""
 
-    levels: tuple[int, ...] = setting((), _LEVELS)
-    width: int = setting(288, "width of the window's vector", unit="units", ge=1)
-    bar_width: int = setting(
-        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
-    )
-    hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
-    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
     slice: int = setting(48, "width of a step's slice of the plan", unit="units", ge=1)
     embedding: int = setting(16, "width of a past token's embedding", unit="units", ge=1)
     agreement: int = setting(
@@ -113,8 +93,7 @@ class HierarchicalDecoder(StepwiseDecoder):
         self, config: HierarchicalDecoderConfig, shape: DataShape, latent_shape: tuple[int, ...]
     ) -> None:
         metres, width = shape.conditions.get("metre", ()), config.width
-        levels = levels_of(bars_of(shape), config.levels)
-        widths = widths_of(levels, width, config.bar_width)
+        levels, widths = config.tree(bars_of(shape))
         bar_width = widths[-1]
         self.longest = longest_bar(metres)
         super().__init__(config, shape, len(metres) * self.longest)

@@ -18,14 +18,12 @@ from aeplug_music.hierarchy import ResidualMLP
 from aeplug_music.melodies.key import absolute, reference_pitch, relative
 from aeplug_music.melodies.tokens import CLASSES, FIRST_ONSET, HOLD
 from aeplug_music.misheard import misheard
-from aeplug_music.repetition import AGREEMENTS, Agreement, agreement
+from aeplug_music.repetition import AGREEMENTS, Agreement, agreement, bars_back
 from aeplug_music.token_output import TokenOutput, draw_class, draw_token
 from aeplug_music.window_shape import bars_of, lengths_by_metre
 
 #: Stands for steps before the window's first.
 START = CLASSES
-#: How many bars back a step looks, as far as a window reaches: tunes repeat after so many.
-BARS_BACK = (1, 2, 4, 8)
 #: Tokens, and onsets, before a step that it sees.
 TOKENS_BACK, ONSETS_BACK = 4, 3
 
@@ -69,7 +67,7 @@ class StepwiseDecoder(nn.Module):
         self.register_buffer("bar", lengths // bars, persistent=False)
         self.lengths: Tensor
         self.bar: Tensor
-        self.back = tuple(by for by in BARS_BACK if by < bars) or (1,)
+        self.back = bars_back(bars)
         views = TOKENS_BACK + ONSETS_BACK + len(self.back)
         # One table for all views, each with its own rows.
         self.past = nn.Embedding(views * (CLASSES + 1), config.embedding)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aeplug._version import __version__
 from aeplug.errors import AeplugError
-from aeplug.hookspecs import HOOK_VERSION, hookimpl
-from aeplug.specs import (
+from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
+from aeplug.plugins.specs import (
     AttributeSpec,
     CodecSpec,
     DatasetSpec,
@@ -25,9 +26,8 @@ from aeplug.specs import (
 )
 
 if TYPE_CHECKING:
-    from aeplug.generation import Model
+    from aeplug.inference.generation import Model
 
-__version__ = "0.1.0"
 
 __all__ = [
     "HOOK_VERSION",
@@ -54,11 +54,11 @@ def load(model: str, **options: Any) -> Model:
 
     Args:
         model: ``"mnist-vae"``, ``"runs/mnist-vae-..."`` or a checkpoint folder.
-        **options: passed to :func:`aeplug.loading.load_model` (``device``, ``checkpoint_name``).
+        **options: passed to :func:`aeplug.api.load_model` (``device``, ``checkpoint_name``).
 
     Raises:
         AeplugError: there is no such model; the message names the nearest one.
     """
-    from aeplug.loading import load_model  # imported late: it brings torch
+    from aeplug.api import load_model  # imported late: it brings torch
 
     return load_model(model, **options)

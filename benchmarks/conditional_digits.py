@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 import aeplug
-from aeplug.datasets import epoch_order
-from aeplug.evaluation.figures import open_dataset
+from aeplug.data.opening import open_dataset
+from aeplug.data.splits import epoch_order
 from aeplug.interfaces import Split
 
 BATCH, EPOCHS, RATE = 128, 3, 4e-3

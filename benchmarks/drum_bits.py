@@ -19,15 +19,15 @@ from typing import Any
 import torch
 
 from aeplug.config import resolve
-from aeplug.evaluation.figures import open_dataset
+from aeplug.data.batching import INFERENCE_BATCH
+from aeplug.data.opening import open_dataset
 from aeplug.evaluation.heldout import mean_losses
-from aeplug.generation import Model
+from aeplug.inference.generation import Model
 from aeplug.plugins import active
-from aeplug.tensor_model import BATCH
-from aeplug.training.distributed import World
-from aeplug.training.loop import Training
+from aeplug.runtime.distributed import Distributed
+from aeplug.training.trainer import Trainer
 from aeplug_music.drums.evaluation import evaluate_hits
-from aeplug_music.losses import LN2
+from aeplug_music.nets.losses import LN2
 
 COLUMNS = {
     "greedy": "accuracy_greedy",
@@ -54,14 +54,16 @@ def measured(beta: float, steps: int, batch: int, mean_share: float, data: str) 
         "train.log_every": 50,
     }
     config = resolve(plugins.task("drums-2bar"), plugins, settings)
-    dataset, world = open_dataset(config), World(0, 1, cpu)
+    dataset, world = open_dataset(config), Distributed(0, 1, cpu)
     began = time.perf_counter()
-    training = Training(config, dataset, plugins, None, world)
+    training = Trainer(config, dataset, plugins, None, world)
     training.run()
     took = time.perf_counter() - began
     model = Model(config, training.averaged or training.task, cpu)
     split = dataset.split("test")
-    losses = mean_losses(model.task, model.prepare, split, len(split), BATCH, world, steps)
+    losses = mean_losses(
+        model.task, model.prepare, split, len(split), INFERENCE_BATCH, world, steps
+    )
     nll = losses["nll_nats"] / LN2
     return {"seconds": took, "nll_bits": nll, **evaluate_hits(model, split, {})}
 

@@ -21,14 +21,14 @@ from typing import Any
 import torch
 
 from aeplug.config import TaskConfig, resolve
-from aeplug.datasets import first_items
-from aeplug.evaluation.figures import open_dataset
-from aeplug.generation import Model
+from aeplug.data.opening import open_dataset
+from aeplug.data.splits import first_items
+from aeplug.inference.generation import Model
 from aeplug.interfaces import DataShape
+from aeplug.model.task import Task
 from aeplug.plugins import active
-from aeplug.task import Task
-from aeplug.training.distributed import World
-from aeplug.training.loop import Training
+from aeplug.runtime.distributed import Distributed
+from aeplug.training.trainer import Trainer
 
 TREE: dict[str, Any] = {"encoder": "hierarchical", "decoder": "hierarchical"}
 
@@ -85,7 +85,7 @@ def trained(config: TaskConfig, items: int) -> dict[str, Any]:
     """Train, and measure on the test split."""
     dataset = open_dataset(config)
     began = time.perf_counter()
-    training = Training(config, dataset, active(), None, World(0, 1, torch.device("cpu")))
+    training = Trainer(config, dataset, active(), None, Distributed(0, 1, torch.device("cpu")))
     training.run()
     took = time.perf_counter() - began
     model = Model(config, training.averaged or training.task, torch.device("cpu"))

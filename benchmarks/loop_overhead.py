@@ -1,7 +1,7 @@
 """How much slower the training loop is than the tightest loop of plain torch.
 
 Same net, same batches, same threads: two copies of the parts of ``mnist-vae`` train on the same
-rows in alternation, ROUNDS times STEPS steps each, once through ``aeplug.training.loop``
+rows in alternation, ROUNDS times STEPS steps each, once through ``aeplug.training.trainer``
 (schedules, logging, clipping, skipping of bad steps, progress, stop requests) and once through a
 loop that has only rows, forward, backward, clip and step. The last line is the median ratio.
 
@@ -17,12 +17,12 @@ import time
 import torch
 
 from aeplug.config import resolve
-from aeplug.datasets import TensorSplit, epoch_order
-from aeplug.evaluation.figures import open_dataset
+from aeplug.data.opening import open_dataset
+from aeplug.data.splits import TensorSplit, epoch_order
+from aeplug.model.task import Task
 from aeplug.plugins import active
-from aeplug.task import Task
-from aeplug.training.distributed import World, pick_device
-from aeplug.training.loop import Training
+from aeplug.runtime.distributed import Distributed, pick_device
+from aeplug.training.trainer import Trainer
 
 
 def plain_loop(task: Task, split: TensorSplit, batch_size: int, steps: int, seed: int) -> float:
@@ -51,7 +51,7 @@ def plain_loop(task: Task, split: TensorSplit, batch_size: int, steps: int, seed
     return time.perf_counter() - began
 
 
-def engine_loop(steps: int, seed: int, device: torch.device) -> tuple[float, Training]:
+def engine_loop(steps: int, seed: int, device: torch.device) -> tuple[float, Trainer]:
     """The same through the engine; nothing is evaluated or written within the time taken."""
     plugins = active()
     config = resolve(
@@ -61,7 +61,7 @@ def engine_loop(steps: int, seed: int, device: torch.device) -> tuple[float, Tra
         {"train.steps": steps, "train.seed": seed, "train.eval_items": 1, "train.log_every": 50},
         {"train.eval_every": steps + 1, "train.precision": "fp32"},
     )
-    training = Training(config, open_dataset(config), plugins, None, World(0, 1, device))
+    training = Trainer(config, open_dataset(config), plugins, None, Distributed(0, 1, device))
     _wait(device)
     began = time.perf_counter()
     training.run()

@@ -23,29 +23,31 @@ from torch.nn import functional
 
 import aeplug
 from aeplug.config import resolve
-from aeplug.evaluation.figures import open_dataset
-from aeplug.interfaces import Context, Knobs
+from aeplug.data.opening import open_dataset
+from aeplug.interfaces import Context, ScheduleValues
+from aeplug.model.task import objective
 from aeplug.plugins import active
-from aeplug.task import objective
-from aeplug.training.distributed import World, pick_device
-from aeplug.training.loop import Training
-from aeplug_music.melodies.key import reference_pitch, relative
+from aeplug.runtime.distributed import Distributed, pick_device
+from aeplug.training.trainer import Trainer
 from aeplug_music.melodies.stepwise import START, StepwiseDecoder, history, lags_of
-from aeplug_music.misheard import misheard
-from aeplug_music.repetition import agreement
-from aeplug_music.token_output import TokenOutput
+from aeplug_music.nets.reference_pitch import reference_pitch, relative
+from aeplug_music.nets.repetition import agreement
+from aeplug_music.nets.token_noise import corrupt_history
+from aeplug_music.nets.token_output import TokenOutput
 
 
-def step_by_step(decoder: StepwiseDecoder) -> Callable[[Tensor, Context, Knobs], TokenOutput]:
+def step_by_step(
+    decoder: StepwiseDecoder,
+) -> Callable[[Tensor, Context, ScheduleValues], TokenOutput]:
     """The decoder's teacher-forced pass with a Python loop over steps."""
 
-    def forward(z: Tensor, context: Context, knobs: Knobs) -> TokenOutput:
+    def forward(z: Tensor, context: Context, knobs: ScheduleValues) -> TokenOutput:
         assert context.target is not None
         metre = context.cond["metre"]
         plan, reference = decoder.plan(z, metre)
         tokens = relative(context.target, reference_pitch(context.target))
         if decoder.training and decoder.misheard:
-            tokens = misheard(tokens, decoder.misheard)
+            tokens = corrupt_history(tokens, decoder.misheard)
         before = functional.pad(tokens[:, :-1], (1, 0), value=START)
         bar = decoder.bar[metre]
         views = history(before, bar, decoder.back)
@@ -65,7 +67,7 @@ def step_by_step(decoder: StepwiseDecoder) -> Callable[[Tensor, Context, Knobs],
     return forward
 
 
-def windows_a_second(training: Training, steps: int, first: int) -> float:
+def windows_a_second(training: Trainer, steps: int, first: int) -> float:
     settings, device = training.config.train, training.world.device
     knobs = training.task.knobs(device)
     training.task.turn(knobs, 0, training.total)
@@ -94,8 +96,8 @@ def main() -> None:
     options = parser.parse_args()
     plugins = active()
     config = resolve(plugins.task(options.task), plugins, {})
-    dataset, world = open_dataset(config), World(0, 1, pick_device(options.device))
-    whole, loop = (Training(config, dataset, plugins, None, world) for _ in range(2))
+    dataset, world = open_dataset(config), Distributed(0, 1, pick_device(options.device))
+    whole, loop = (Trainer(config, dataset, plugins, None, world) for _ in range(2))
     loop.task.decoder.forward = step_by_step(loop.task.decoder)
     ratios = []
     for number in range(options.rounds + 1):

@@ -23,7 +23,8 @@ import numpy as np
 
 from aeplug_music.corpus.build import build_melodies
 from aeplug_music.corpus.ingest import Parse
-from aeplug_music.midi.reading import Track, Tune, parse_midi
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.score.tune import Track, Tune
 
 
 def parse_pretty_midi(data: bytes) -> Tune:
@@ -89,7 +90,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=2)
     given = options.parse_args()
     # Not above: the processes at work import this file, and have no need of torch.
-    from aeplug.datasets import bundled
+    from aeplug.data.bundled import bundled
 
     source = given.source or bundled("folk_tunes.zip")
     with zipfile.ZipFile(source) as archive:

@@ -31,12 +31,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from aeplug.generation import Model
-from aeplug.interfaces import Document, Raw, Sampling
+from aeplug.api import load_model
+from aeplug.data.batching import Result, assemble, chunks
+from aeplug.inference.generation import Model
+from aeplug.interfaces import Document, RawBatch, Sampling
 from aeplug.jobs.inputs import Inputs
 from aeplug.jobs.job import Job
-from aeplug.jobs.pieces import Result, assembled, chunks
-from aeplug.loading import load_model
 from aeplug.plugins import active
 
 GREEDY = Sampling(greedy=True)
@@ -66,7 +66,7 @@ def measured(model: Model, paths: list[Path], out: Path) -> tuple[float, float, 
         torch.set_num_threads(1)
         began = time.process_time()
         document: Document = model.read(path)
-        raws: list[Raw] = list(chunks(model.codec, document))
+        raws: list[RawBatch] = list(chunks(model.codec, document))
         beside += time.process_time() - began
         torch.set_num_threads(threads)
         began, wall_began = time.process_time(), time.perf_counter()
@@ -75,7 +75,7 @@ def measured(model: Model, paths: list[Path], out: Path) -> tuple[float, float, 
         core += time.process_time() - began
         torch.set_num_threads(1)
         began = time.process_time()
-        after = assembled(model.codec, results, document)
+        after = assemble(model.codec, results, document)
         after.suffix = path.suffix
         model.codec.write(after, out / path.stem, {})
         beside += time.process_time() - began

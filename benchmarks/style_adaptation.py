@@ -26,13 +26,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from aeplug.datasets import bundled
+from aeplug.api import load_model
+from aeplug.data.bundled import bundled
 from aeplug.errors import AeplugError
-from aeplug.loading import load_model
-from aeplug.priors.adaptation import adapt
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import BUNDLED
 from aeplug_music.melodies.samples import feature_overlaps
+from aeplug_priors.style.adaptation import adapt
 
 SEED = 0
 SAMPLES = 1000

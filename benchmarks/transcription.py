@@ -29,17 +29,17 @@ import mir_eval
 import numpy as np
 import soundfile
 
-from aeplug.datasets import bundled
+from aeplug.data.bundled import bundled
 from aeplug_audio.notes import Note as Played
 from aeplug_audio.rendering import blocks, voices_of
 from aeplug_audio.soundfont import default_soundfont
-from aeplug_audio.transcription import transcribed
 from aeplug_audio.voice import Note
-from aeplug_music.melodies.score import melody_of
-from aeplug_music.melodies.tokens import notes_of
-from aeplug_music.metres import STEPS_PER_QUARTER
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, find_sources
+from aeplug_music.score.melody import extract_melody
+from aeplug_music.score.metres import STEPS_PER_QUARTER
+from aeplug_music.score.tokens import notes_of
+from aeplug_music.transcription.transcription import transcribe
 
 RATE, SECONDS, LEAD, VELOCITY = 44_100, 16.0, 0.25, 90
 #: General MIDI programs; None: sines.
@@ -56,7 +56,7 @@ def melodies(count: int, offset: int) -> list[list[Note]]:
         for number in range(count):
             place = (2 * number + 1) * len(sources) // (2 * count) + offset
             source = sources[place % len(sources)]
-            melody = melody_of(parse_midi(reader.read(source)))
+            melody = extract_melody(parse_midi(reader.read(source)))
             step = 60 / melody.bpm / STEPS_PER_QUARTER
             onsets, ends, pitches = (column.tolist() for column in notes_of(melody.tokens))
             start = onsets[0] * step - LEAD
@@ -157,7 +157,7 @@ def main() -> None:
     given = parser.parse_args()
     player: Player = by_tinysoundfont if given.player == "tinysoundfont" else by_aeplug
     ways: dict[str, Callable[[Path], Sequence[Note]]] = {
-        "aeplug": lambda path: transcribed(path).notes
+        "aeplug": lambda path: transcribe(path).notes
     }
     if given.pyin:
         ways["pyin alone"] = by_pyin

@@ -21,14 +21,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from aeplug.evaluation.figures import open_dataset
-from aeplug.generation import Model
+from aeplug.api import load_model
+from aeplug.data.opening import open_dataset
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Sampling
-from aeplug.loading import load_model
 from aeplug_music.melodies.dataset import MelodyDataset
 from aeplug_music.melodies.structure import MEASURES, Profile, distance, self_similarities
-from aeplug_music.melodies.tokens import Tokens
-from aeplug_music.metres import STEPS_PER_BAR
+from aeplug_music.score.metres import STEPS_PER_BAR
+from aeplug_music.score.tokens import Tokens
 
 SEED = 0
 #: Distances that are shown.

@@ -70,8 +70,8 @@ def plugins() -> Any:
 @pytest.fixture
 def tiny_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """This process as if started with the tiny plug-in, and left as it was found."""
-    from aeplug import plugins as module
     from aeplug.cli.program import cli
+    from aeplug.plugins import current as module
 
     for name in [name for name in os.environ if name.startswith(("AEPLUG_", "TINY_"))]:
         monkeypatch.delenv(name)
@@ -116,10 +116,10 @@ def make_training(plugins: Any) -> Callable[..., Any]:
     import torch
 
     from aeplug.config import resolve
-    from aeplug.evaluation.figures import open_dataset
-    from aeplug.training.distributed import World
-    from aeplug.training.loop import Training
-    from aeplug.training.runs import Run
+    from aeplug.data.opening import open_dataset
+    from aeplug.model.run_folder import Run
+    from aeplug.runtime.distributed import Distributed
+    from aeplug.training.trainer import Trainer
 
     def make(
         settings: dict[str, Any] | None = None,
@@ -132,8 +132,8 @@ def make_training(plugins: Any) -> Callable[..., Any]:
             run = Run(folder)
             if not run.exists:
                 run.create(config.as_dict(), {})
-        world = World(0, 1, torch.device("cpu"))
-        return Training(config, open_dataset(config), plugins, run, world)
+        world = Distributed(0, 1, torch.device("cpu"))
+        return Trainer(config, open_dataset(config), plugins, run, world)
 
     return make
 
@@ -159,7 +159,7 @@ def trained_plain(
 @pytest.fixture
 def model(trained: Path, plugins: Any) -> Any:
     """The trained tiny VAE."""
-    from aeplug.loading import load_model
+    from aeplug.api import load_model
 
     return load_model(trained, device="cpu", plugins=plugins)
 

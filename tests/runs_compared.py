@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from aeplug.training.runs import Run
+from aeplug.model.run_folder import Run
 
 
 def state(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aeplug.building import SKIPPED, BuildReport, Skipped, build
+from aeplug.data.build import SKIPPED, BuildReport, Skipped, build
 from aeplug.errors import DataError
 
 

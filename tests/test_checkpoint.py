@@ -16,9 +16,9 @@ from safetensors import safe_open
 from support import environment
 from torch import nn
 
-from aeplug import checkpoint
+from aeplug.api import load_model
 from aeplug.errors import CheckpointError
-from aeplug.loading import load_model
+from aeplug.model import checkpoint
 
 HEADER = {
     "task": "tiny-vae",

@@ -9,8 +9,8 @@ import pytest
 from pydantic import Field
 
 from aeplug.config import PartConfig, TrainConfig, parse_assignments, resolve, setting
-from aeplug.config_schema import Setting, settings_of, settings_of_task, type_in_words
-from aeplug.schedules import Schedule
+from aeplug.config.schedules import Schedule
+from aeplug.config.schema import Setting, settings_of, settings_of_task, type_in_words
 
 
 class Sizes(PartConfig):

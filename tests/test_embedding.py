@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from aeplug.embedding import embed_files, embed_split, joined_blocks, labels
-from aeplug.embedding_file import write_blocks
+from aeplug.data.labels import label_rows
+from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError, FileError
-from aeplug.evaluation.figures import open_dataset
+from aeplug.inference.embed import concat_embeddings, embed_files, embed_split
+from aeplug.inference.embedding_file import write_blocks
 
 
 def blocks(rows: int, size: int = 100):
@@ -30,7 +31,7 @@ class TestSplit:
     def test_rows_are_those_of_encode_in_order(self, model):
         dataset = open_dataset(model.config)
         split = dataset.split("test")
-        found = joined_blocks(embed_split(model, dataset, split, "test"))
+        found = concat_embeddings(embed_split(model, dataset, split, "test"))
         batch = next(model.batches(split))
         expected = model.encode(batch.input)
         assert set(found) == {"name", "mean", "logvar"}
@@ -42,7 +43,9 @@ class TestSplit:
     def test_chosen_rows_keep_their_numbers(self, model):
         dataset = open_dataset(model.config)
         chosen = torch.tensor([3, 9])
-        found = joined_blocks(embed_split(model, dataset, dataset.split("test"), "test", chosen))
+        found = concat_embeddings(
+            embed_split(model, dataset, dataset.split("test"), "test", chosen)
+        )
         assert found["name"].tolist() == ["test-3", "test-9"]
 
     def test_without_a_word_columns_of_one_integer_are_labels(self, model):
@@ -51,7 +54,7 @@ class TestSplit:
             "class": torch.arange(3),
             "weight": torch.rand(3),
         }
-        found = labels(open_dataset(model.config), raw, list("abc"))
+        found = label_rows(open_dataset(model.config), raw, list("abc"))
         assert {name: column.tolist() for name, column in found.items()} == {
             "name": ["a", "b", "c"],
             "class": [0, 1, 2],
@@ -62,7 +65,7 @@ class TestFiles:
     def test_each_piece_is_a_row_and_a_bad_file_is_told(self, model, tiny_file):
         paths = [str(tiny_file("a", [[1, 2, 3, 4]] * 2)), "none.tiny", str(tiny_file("b"))]
         bad: dict[str, str] = {}
-        found = joined_blocks(embed_files(model, paths, bad.__setitem__))
+        found = concat_embeddings(embed_files(model, paths, bad.__setitem__))
         assert found["name"].tolist() == [paths[0], paths[0], paths[2]]
         assert found["piece"].tolist() == [0, 1, 0]
         np.testing.assert_allclose(found["mean"], model.encode([paths[0], paths[2]])["mean"])
@@ -74,7 +77,7 @@ class TestFiles:
             str(tiny_file(f"{n}", draw.integers(0, 255, (n % 7 * 60 + 1, 4)).tolist())): n
             for n in range(20)
         }
-        found = joined_blocks(embed_files(model, rows, lambda *bad: pytest.fail(str(bad))))
+        found = concat_embeddings(embed_files(model, rows, lambda *bad: pytest.fail(str(bad))))
         expected = model.encode(list(rows))["mean"]
         np.testing.assert_allclose(found["mean"], expected, atol=1e-6)
         assert list(dict.fromkeys(found["name"].tolist())) == list(rows)
@@ -91,7 +94,7 @@ class TestFiles:
         Path(paths[1]).write_text("[[77, 1, 1, 1]]")
         monkeypatch.setattr(model, "given", choosy)
         bad: dict[str, str] = {}
-        found = joined_blocks(embed_files(model, paths, bad.__setitem__))
+        found = concat_embeddings(embed_files(model, paths, bad.__setitem__))
         assert found["name"].tolist() == [paths[0], paths[2]]
         assert list(bad) == [paths[1]]
 
@@ -107,7 +110,7 @@ class TestWritten:
         path = tmp_path / "deep" / "z.npz"
         assert write_blocks(path, blocks(1234)) == 1234
         with np.load(path, allow_pickle=False) as found:
-            expected = joined_blocks(blocks(1234))
+            expected = concat_embeddings(blocks(1234))
             assert found.files == list(expected)
             for name, values in expected.items():
                 np.testing.assert_array_equal(found[name], values)

@@ -10,10 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import aeplug
+from aeplug.api import load_model
+from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import AeplugError, CheckpointError, ConfigError, FileError, PluginError
-from aeplug.generation import BATCH, slerp
+from aeplug.inference.generation import slerp
 from aeplug.interfaces import Sampling
-from aeplug.loading import load_model
 
 GREEDY = Sampling(greedy=True)
 # No subnormal numbers: torch's kernels may have told the processor to flush them.
@@ -66,7 +67,7 @@ class TestSample:
         assert torch.equal(model.sample(8, seed=3), model.sample(8, seed=3))
         assert not torch.equal(model.sample(8, seed=3), model.sample(8, seed=4))
 
-    @pytest.mark.parametrize("more", [9, BATCH, BATCH + 1, 3 * BATCH])
+    @pytest.mark.parametrize("more", [9, INFERENCE_BATCH, INFERENCE_BATCH + 1, 3 * INFERENCE_BATCH])
     def test_first_items_do_not_depend_on_how_many_follow(self, model, more):
         torch.testing.assert_close(model.sample(more, seed=1)[:8], model.sample(8, seed=1))
 
@@ -138,11 +139,11 @@ class TestTensors:
     @pytest.fixture
     def items(self, model):
         torch.manual_seed(0)
-        return torch.rand(BATCH + 3, 4)
+        return torch.rand(INFERENCE_BATCH + 3, 4)
 
     def test_encode_decode_is_reconstruct(self, model, items):
         found = model.encode(items)
-        assert found["mean"].shape == found["logvar"].shape == (BATCH + 3, 2)
+        assert found["mean"].shape == found["logvar"].shape == (INFERENCE_BATCH + 3, 2)
         torch.testing.assert_close(model.decode(found["mean"]), model.reconstruct(items))
         assert model.reconstruct(items).shape == items.shape
 

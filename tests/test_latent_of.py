@@ -9,11 +9,11 @@ import pytest
 import torch
 from support import aeplug, assert_one_line_error, tiny_environment
 
+from aeplug.api import load_model
 from aeplug.errors import AeplugError, ConfigError
+from aeplug.inference.interpolate import interpolate_grid
+from aeplug.inference.vary import noisy_documents
 from aeplug.interfaces import Sampling
-from aeplug.interpolation import interpolate_grid
-from aeplug.latent_noise import noisy_documents
-from aeplug.loading import load_model
 
 GREEDY = Sampling(greedy=True)
 ENVIRONMENT = tiny_environment()

@@ -18,12 +18,13 @@ import pytest
 import torch
 from support import OTHERS, ROOT, TESTS, TINY, warnings_about
 
-from aeplug import HOOK_VERSION, __version__, checkpoint, hookimpl, hookspecs
-from aeplug.compatibility import differences
+from aeplug import HOOK_VERSION, __version__, hookimpl
+from aeplug.api import load_model
 from aeplug.errors import CheckpointError
-from aeplug.loading import load_model
-from aeplug.plugins import HOOKS, Plugins
-from aeplug.specs import RunEvent
+from aeplug.model import checkpoint
+from aeplug.plugins import HOOKS, Plugins, hookspecs
+from aeplug.plugins.compatibility import differences
+from aeplug.plugins.specs import RunEvent
 
 HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
 LOSS = HEAD + "@hookimpl\ndef aeplug_losses():\n    return [LossSpec('good-loss', 'math:pi')]\n"
@@ -78,7 +79,7 @@ class TestHookVersion:
 
 def authors() -> list[Any]:
     """Modules of all plug-ins there are: built-in, of the tests, of strangers."""
-    modules = [importlib.import_module(e) for e in ("aeplug.builtin", "aeplug_image")]
+    modules = [importlib.import_module(e) for e in ("aeplug.plugins.builtin", "aeplug_image")]
     plugins = Plugins([TINY])
     modules += [m for _, m in plugins.manager.list_name_plugin() if m not in modules]
     paths = [str(project.parent) for project in TESTS.glob("plugins_outside/*/pyproject.toml")]

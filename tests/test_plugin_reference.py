@@ -25,13 +25,13 @@ import torch
 from support import ROOT, environment
 from test_readme import shortened
 
-from aeplug import HOOK_VERSION, hookspecs, interfaces, specs
-from aeplug.admission import HOOKS
-from aeplug.builtin import aeplug_latents
-from aeplug.plugins import Plugins
-from aeplug.specs import RunEvent
+from aeplug import HOOK_VERSION, interfaces
+from aeplug.checks.outcome import CHECKS, GUIDE, PLUGIN_CHECKS
+from aeplug.plugins import Plugins, hookspecs, specs
+from aeplug.plugins.builtin import aeplug_latents
+from aeplug.plugins.specs import RunEvent
+from aeplug.plugins.validation import HOOKS
 from aeplug.testing import check_task, isolated_plugins
-from aeplug.testing.outcome import CHECKS, GUIDE, PLUGIN_CHECKS
 
 README = ROOT / GUIDE
 HOOKS_PAGE, PARTS_PAGE, CHOOSING_PAGE, PUBLISHING_PAGE = PAGES = [

@@ -22,7 +22,7 @@ from support import (
 
 from aeplug.errors import PluginError
 from aeplug.plugins import Plugins
-from aeplug.specs import RunEvent
+from aeplug.plugins.specs import RunEvent
 
 HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
 GOOD = HEAD + "@hookimpl\ndef aeplug_losses():\n    return [LossSpec('good-loss', 'math:pi')]\n"

@@ -14,7 +14,7 @@ from PIL import Image
 from support import ROOT
 
 from aeplug.cli import main
-from aeplug.datasets import bundled
+from aeplug.data.bundled import bundled
 
 
 def commands(readme: Path) -> list[str]:

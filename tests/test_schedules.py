@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aeplug.schedules import Schedule, learning_rate
+from aeplug.config.schedules import Schedule, learning_rate
 
 shares = st.floats(0, 1, allow_subnormal=False)
 numbers = st.floats(-1e6, 1e6, allow_nan=False, allow_subnormal=False)

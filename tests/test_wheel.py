@@ -51,7 +51,7 @@ def test_types_licence_and_entry_points_are_in_it(names, wheel):
     with zipfile.ZipFile(wheel) as archive:
         (path,) = [name for name in names if name.endswith("entry_points.txt")]
         text = archive.read(path).decode()
-    assert "[aeplug]" in text and "core = aeplug.builtin" in text
+    assert "[aeplug]" in text and "core = aeplug.plugins.builtin" in text
     assert "image = aeplug_image" in text and "aeplug = aeplug.cli:main" in text
 
 
@@ -104,7 +104,7 @@ def test_installed_program_lists_the_built_in_tasks(installed, tmp_path):
 @pytest.mark.skipif(not importlib.util.find_spec("pip"), reason="needs pip")
 def test_installed_data_is_found_and_read(installed, tmp_path):
     code = (
-        "from aeplug.datasets import bundled; from aeplug.plugins import active\n"
+        "from aeplug.data.splits import bundled; from aeplug.plugins import active\n"
         "print(bundled('mnist'))\n"
         "factory = active().find('dataset', 'mnist').load()\n"
         "print(len(factory(factory.Config()).split('test')))"

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import BuildCommand, checked
+from aeplug.cli.options import BuildCommand, check_options
 from aeplug.cli.output import print_figures, print_json, print_table
-from aeplug.console import Progress, say
 from aeplug.errors import ConfigError, nearest
 from aeplug.plugins import active
+from aeplug.runtime.console import Progress, say
 
 
 @click.group()
@@ -53,9 +53,9 @@ def build(
 
     Ends with a table of what was skipped and why; OUT/skipped.jsonl lists each file.
     """
-    from aeplug.building import SKIPPED, summary
-    from aeplug.building import build as run_builder
-    from aeplug.specs import load_attribute
+    from aeplug.data.build import SKIPPED, summary
+    from aeplug.data.build import build as run_builder
+    from aeplug.plugins.specs import load_attribute
 
     buildable = {spec.name: spec for spec in active().specs("dataset") if spec.builder}
     if not (dataset or sources or any(value is not None for value in values.values())):
@@ -71,7 +71,7 @@ def build(
     if not sources and not buildable[dataset].sourceless:
         raise ConfigError(f"'{dataset}' is built of SOURCES: name files, folders, zips or globs")
     builder = load_attribute(buildable[dataset].builder)
-    options = checked(buildable[dataset].options, values, dataset)
+    options = check_options(buildable[dataset].options, values, dataset)
     bars: list[Progress] = []
 
     def show(done: int, total: int) -> None:
@@ -106,6 +106,3 @@ def build(
         )
         say(f"each is listed in {Path(out) / SKIPPED}")
     click.echo(out)
-
-
-COMMANDS = (data,)

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from aeplug.cli.options import device_option
-from aeplug.console import duration, say
 from aeplug.plugins import active
-from aeplug.specs import TaskSpec
+from aeplug.plugins.specs import TaskSpec
+from aeplug.runtime.console import duration, say
 
 
 @click.command()
@@ -49,10 +49,10 @@ def demo(out: str, only: str, quick: bool, device: str) -> None:
 
 
 def _show(task: TaskSpec, out: Path, quick: bool, device: str) -> None:
-    from aeplug.training import runs
+    from aeplug.model import run_folder
 
     began = time.perf_counter()
-    folder = runs.new_folder(task.name, out)
+    folder = run_folder.new_folder(task.name, out)
     assert task.demo is not None
     if task.demo.settings is not None:
         from aeplug.cli.train import train_run
@@ -75,7 +75,7 @@ def _use(task: TaskSpec, model: str, folder: Path, device: str) -> None:
     """The verbs of the task on the demo's inputs, as a user would type them."""
     from aeplug.cli.generate import interpolate, sample, vary
     from aeplug.cli.reconstruct import reconstruct
-    from aeplug.datasets import extract_bundled
+    from aeplug.data.bundled import extract_bundled
 
     assert task.demo is not None
     inputs = [str(extract_bundled(name, folder / "inputs")) for name in task.demo.inputs]
@@ -93,6 +93,3 @@ def _use(task: TaskSpec, model: str, folder: Path, device: str) -> None:
         arguments = [*arguments, "--out", str(folder / place), "--device", device]
         say(f"\n$ aeplug {command.name} {' '.join(arguments)}")
         command.main(arguments, prog_name=f"aeplug {command.name}", standalone_mode=False)
-
-
-COMMANDS = (demo,)

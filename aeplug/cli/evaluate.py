@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import VerbCommand, checkpoint_option, device_option, given_options
+from aeplug.cli.options import VerbCommand, checkpoint_option, device_option, resolve_options
 from aeplug.cli.output import print_figures, print_json
 from aeplug.plugins import active
 
@@ -71,15 +71,16 @@ def evaluate(
     """
     if not likelihood and (importance is not None or prior is not None):
         raise click.UsageError("--importance and --prior are of --likelihood")
-    from aeplug.datasets import first_items
-    from aeplug.evaluation.figures import choose_split, evaluation_dataset
-    from aeplug.evaluation.figures import evaluate as measure
+    from aeplug.api import load_model
+    from aeplug.data.opening import choose_split
+    from aeplug.data.splits import first_items
     from aeplug.evaluation.likelihood import likelihood as measure_likelihood
     from aeplug.evaluation.outliers import compare, outlier_split
-    from aeplug.loading import load_model
+    from aeplug.evaluation.report import evaluate as measure
+    from aeplug.model.dataset import evaluation_dataset
 
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
-    options = given_options(loaded, "evaluate", values)
+    options = resolve_options(loaded, "evaluate", values)
     dataset = evaluation_dataset(loaded, data, active())
     chosen = choose_split(dataset, split or ("all" if data else "test"))
     if items is not None:
@@ -97,6 +98,3 @@ def evaluate(
         print_json(report)
     else:
         print_figures(report)
-
-
-COMMANDS = (evaluate,)

@@ -10,7 +10,7 @@ import click
 from aeplug.cli.options import checkpoint_option
 
 if TYPE_CHECKING:
-    from aeplug.generation import Model
+    from aeplug.inference.generation import Model
 
 
 @click.command()
@@ -30,9 +30,9 @@ def export(model: str, out: str, half: bool, checkpoint: str | None) -> None:
     to the model go with it. Paths of this machine are left out: to evaluate a model that was
     trained on data of yours, give --data.
     """
-    from aeplug.checkpoint import WEIGHTS
-    from aeplug.console import say
-    from aeplug.loading import load_model
+    from aeplug.api import load_model
+    from aeplug.model.checkpoint import WEIGHTS
+    from aeplug.runtime.console import say
 
     target = empty_folder(out)
     loaded = load_model(model, device="cpu", checkpoint_name=checkpoint or "")
@@ -61,9 +61,9 @@ def write_export(model: Model, target: Path, *, half: bool = False) -> None:
     Raises:
         CheckpointError: it cannot be written, or a prior is damaged.
     """
-    from aeplug import checkpoint
-    from aeplug.priors import fitted_file as fitted_prior_file
-    from aeplug.priors.fitted import STORED
+    from aeplug.model import checkpoint
+    from aeplug.priors import store as fitted_prior_file
+    from aeplug.priors.mixture import STORED
 
     header = {key: value for key, value in model.header.items() if key != "weights_sha256"}
     section = dict(header["config"]["data"])
@@ -73,11 +73,10 @@ def write_export(model: Model, target: Path, *, half: bool = False) -> None:
         kind: model.priors.get(kind) or fitted_prior_file.find(model, kind) for kind in STORED
     }
     packed = {
-        kind: fitted_prior_file.packed(prior) for kind, prior in priors.items() if prior is not None
+        kind: fitted_prior_file.serialize(prior)
+        for kind, prior in priors.items()
+        if prior is not None
     }
     header[fitted_prior_file.PRIORS] = {kind: entry for kind, (entry, _, _) in packed.items()}
     files = {name: content for _, name, content in packed.values()}
     checkpoint.save(target, header, model.task, half=half, files=files)
-
-
-COMMANDS = (export,)

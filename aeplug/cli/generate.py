@@ -15,19 +15,19 @@ from aeplug.cli.options import (
     common_options,
     conditions_of,
     drawing_options,
-    given_options,
     length_of,
     numbers_of,
     open_model,
     overwrite_option,
     prior_option,
+    resolve_options,
     sampling_of,
 )
-from aeplug.console import say
 from aeplug.errors import ConfigError, FileError
+from aeplug.runtime.console import say
 
 if TYPE_CHECKING:
-    from aeplug.generation import Model
+    from aeplug.inference.generation import Model
     from aeplug.interfaces import Document, Sampling
 
 #: Items that are drawn unless the user says how many, and whole documents.
@@ -139,13 +139,13 @@ def sample(
     is fitted and was not yet is fitted first, and kept. Items of several pieces come from the
     prior `sequence`, by which sections return; with another the pieces stand in a row as drawn.
     """
-    from aeplug.pictures.gallery import draw_rows
+    from aeplug.plots.gallery import draw_rows
 
     loaded, out = open_model(model, "sample", values)
     require_free(out, "samples.png", overwrite)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     prior = values.pop("prior") or ""
-    options = given_options(loaded, "sample", values)
+    options = resolve_options(loaded, "sample", values)
     given = conditions_of(cond, loaded)
     length = length_of(loaded, pieces, options) or 1
     count = count or (WHOLE if length > 1 else ITEMS)
@@ -192,7 +192,7 @@ def interpolate(
     loaded, out = open_model(model, "interpolate", values)
     sampling = sampling_of(loaded, values)
     values.pop("seed")
-    options = given_options(loaded, "interpolate", values)
+    options = resolve_options(loaded, "interpolate", values)
     loaded = loaded.asked(options)
     paths = [Path(one) for one in inputs]
     read = [loaded.read(path) for path in paths]
@@ -225,7 +225,7 @@ def _grid(
     model: Model, corners: list[Document], steps: int | None, sampling: Sampling
 ) -> tuple[list[list[Document]], list[Document]]:
     """The rows between four corners, named by row and column, from 1."""
-    from aeplug.interpolation import interpolate_grid
+    from aeplug.inference.interpolate import interpolate_grid
 
     steps = steps or 6
     rows = interpolate_grid(model, corners, steps, sampling)
@@ -278,7 +278,7 @@ def vary(
 
     Writes one file a variation and a sheet with the input first.
     """
-    from aeplug.priors.fitted import SEQUENCE
+    from aeplug.priors.mixture import SEQUENCE
 
     if sigma is not None and similarity is not None:
         raise click.UsageError("--sigma and --similarity exclude each other")
@@ -293,7 +293,7 @@ def vary(
     loaded, out = open_model(model, "reconstruct" if sigmas else "vary", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     prior = values.pop("prior") or ""
-    options = given_options(loaded, "vary", values)
+    options = resolve_options(loaded, "vary", values)
     loaded = loaded.asked(options)
     to = conditions_of(cond, loaded)
     original = loaded.read(Path(input))
@@ -301,7 +301,7 @@ def vary(
     digits = max(2, len(str(count)))
     rows: list[tuple[str, list[Document]]] = []
     if sigmas:
-        from aeplug.latent_noise import noisy_documents
+        from aeplug.inference.vary import noisy_documents
 
         noisy = noisy_documents(loaded, original, sigmas, count, seed, sampling, to)
         for one, documents in zip(sigmas, noisy, strict=True):
@@ -328,6 +328,3 @@ def _in_a_row(model: Model, documents: list[Document]) -> list[Document]:
     """One document that plays the others in a row, where the codec knows how."""
     chain = getattr(model.codec, "chain", None)
     return [chain(documents, "all-steps")] if chain else []
-
-
-COMMANDS = (sample, interpolate, vary)

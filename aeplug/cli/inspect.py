@@ -93,8 +93,8 @@ def _examine() -> dict[str, Any]:
 
     import torch
 
-    from aeplug import __version__
-    from aeplug.training.distributed import pick_device
+    from aeplug._version import __version__
+    from aeplug.runtime.distributed import pick_device
 
     names = (
         "torch",
@@ -154,6 +154,3 @@ def _data_found() -> tuple[dict[str, str], bool]:
         except DataError as error:
             found[name], ok = str(error), False
     return found, ok
-
-
-COMMANDS = (tasks, doctor)

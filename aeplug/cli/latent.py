@@ -12,20 +12,20 @@ from aeplug.cli.options import (
     checkpoint_option,
     data_option,
     device_option,
-    given_options,
     manifest_option,
+    resolve_options,
 )
 from aeplug.cli.output import print_json, print_table
-from aeplug.console import say
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.plugins import active
+from aeplug.runtime.console import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aeplug.embedding import Block
+    from aeplug.data.labels import EmbeddingRows
     from aeplug.evaluation.pca_comparison import Source
-    from aeplug.generation import Model
+    from aeplug.inference.generation import Model
     from aeplug.jobs.inputs import Inputs
 
 #: Reasons shown as they come up.
@@ -79,9 +79,9 @@ def embed(
     """
     if (inputs or manifest) and data:
         raise click.UsageError("IN and --data exclude each other")
-    from aeplug.embedding import embed_files, require_vector
-    from aeplug.embedding_file import check_suffix, write_blocks
-    from aeplug.loading import load_model
+    from aeplug.api import load_model
+    from aeplug.inference.embed import embed_files, require_vector
+    from aeplug.inference.embedding_file import check_suffix, write_blocks
 
     path = Path(out).expanduser()
     check_suffix(path)
@@ -89,11 +89,11 @@ def embed(
         raise ConfigError(f"--out {path} is there; give --overwrite to replace it")
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
     size = require_vector(loaded)
-    loaded = loaded.asked(given_options(loaded, "embed", values))
+    loaded = loaded.asked(resolve_options(loaded, "embed", values))
     bad: list[str] = []
     if inputs or manifest:
         named = inputs_of(loaded, inputs, manifest, path)
-        blocks = embed_files(loaded, (one.path for one in named), told(bad))
+        blocks = embed_files(loaded, (one.path for one in named), failure_logger(bad))
     else:
         blocks = _split_blocks(loaded, data, split, items)
     count = write_blocks(path, blocks)
@@ -111,7 +111,7 @@ def inputs_of(model: Model, inputs: tuple[str, ...], manifest: str, out: Path) -
     return Inputs(inputs, manifest, suffixes, out)
 
 
-def told(bad: list[str]) -> Callable[[str, str], None]:
+def failure_logger(bad: list[str]) -> Callable[[str, str], None]:
     """Says why a file is left out, of the first few, and notes all in ``bad``."""
 
     def failed(path: str, reason: str) -> None:
@@ -124,11 +124,12 @@ def told(bad: list[str]) -> Callable[[str, str], None]:
 
 def _split_blocks(
     model: Model, data: str | None, split: str | None, items: int | None
-) -> Iterator[Block]:
+) -> Iterator[EmbeddingRows]:
     import torch
 
-    from aeplug.embedding import embed_split
-    from aeplug.evaluation.figures import choose_split, evaluation_dataset
+    from aeplug.data.opening import choose_split
+    from aeplug.inference.embed import embed_split
+    from aeplug.model.dataset import evaluation_dataset
 
     dataset = evaluation_dataset(model, data, active())
     name = split or ("all" if data else "test")
@@ -179,9 +180,10 @@ def compare_pca(
     page = Path(out).expanduser() if out else None
     if page is not None and page.suffix.lower() != ".png":
         raise ConfigError(f"--out {page}: expected a name that ends in .png")
-    from aeplug.datasets import first_items
-    from aeplug.evaluation.figures import choose_split
-    from aeplug.evaluation.pca_comparison import compare, draw_error_curve, probe
+    from aeplug.data.opening import choose_split
+    from aeplug.data.splits import first_items
+    from aeplug.evaluation.pca_comparison import compare, probe
+    from aeplug.plots.error_curve import draw_error_curve
 
     source, name, size = _source(model, data, device, checkpoint or "")
     chosen = choose_split(source.dataset, split or "test")
@@ -271,12 +273,13 @@ def map_(
     nearest item has them. With --html it is map.html: pointing at an item shows it, and plays
     what can be played.
     """
+    from aeplug.api import load_model
     from aeplug.cli.options import conditions_of
-    from aeplug.embedding import require_vector
-    from aeplug.evaluation.figures import choose_split, evaluation_dataset
+    from aeplug.data.opening import choose_split
+    from aeplug.inference.embed import require_vector
     from aeplug.interfaces import PlayableCodec
-    from aeplug.loading import load_model
-    from aeplug.pictures.map import colour_label, decode_manifold, place_items
+    from aeplug.model.dataset import evaluation_dataset
+    from aeplug.plots.latent_map import colour_label, decode_manifold, place_items
 
     folder = Path(out).expanduser()
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
@@ -293,12 +296,12 @@ def map_(
     title = f"{loaded.spec.name}: {len(found.points)} items of '{name}'"
     folder.mkdir(parents=True, exist_ok=True)
     if html:
-        from aeplug.pictures.map_page import write_page
+        from aeplug.plots.map_page import write_page
 
         write_page(folder / "map.html", loaded, chosen, found, manifold, label, title)
         click.echo(str(folder / "map.html"))
         return
-    from aeplug.pictures.scatter import draw_scatter
+    from aeplug.plots.scatter import draw_scatter
 
     draw_scatter(found, label, folder / "scatter.png", title)
     click.echo(str(folder / "scatter.png"))
@@ -315,13 +318,14 @@ def _source(
     model: str, data: str | None, device: str, checkpoint: str
 ) -> tuple[Source, str, int | None]:
     """The data with the model, or without where a task ships no weights; and its latents."""
+    from aeplug.api import load_model
     from aeplug.config import resolve
-    from aeplug.embedding import require_vector
-    from aeplug.evaluation.figures import evaluation_dataset, folder_settings, open_dataset
+    from aeplug.data.opening import build_prepare, folder_settings, open_dataset
     from aeplug.evaluation.pca_comparison import Source
-    from aeplug.loading import load_model, shipped_weights
-    from aeplug.task import build_prepare
-    from aeplug.training.distributed import pick_device
+    from aeplug.inference.embed import require_vector
+    from aeplug.model.checkpoint import shipped_weights
+    from aeplug.model.dataset import evaluation_dataset
+    from aeplug.runtime.distributed import pick_device
 
     plugins = active()
     is_task = model in {spec.name for spec in plugins.specs("task")}
@@ -374,6 +378,3 @@ def _print_comparison(report: dict[str, Any]) -> None:
         ],
         ["", "K-NN", "LINEAR"],
     )
-
-
-COMMANDS: tuple[Any, ...] = (embed, map_, compare_pca)

@@ -11,10 +11,10 @@ import click
 
 from aeplug.errors import ConfigError
 from aeplug.plugins import active
-from aeplug.specs import OptionSpec
+from aeplug.plugins.specs import OptionSpec
 
 if TYPE_CHECKING:
-    from aeplug.generation import Model
+    from aeplug.inference.generation import Model
     from aeplug.interfaces import Sampling
 
 device_option = click.option(
@@ -123,7 +123,7 @@ def plugin_options(verb: str) -> list[tuple[OptionSpec, set[str]]]:
     return list(found.values())
 
 
-def given_options(model: Model, verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def resolve_options(model: Model, verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The model's own options with the user's values over their defaults, checked.
 
     Raises:
@@ -131,10 +131,12 @@ def given_options(model: Model, verb: str, values: Mapping[str, Any]) -> dict[st
     """
     codec = active().find("codec", model.config.sections["codec"].name)
     options = (*model.spec.options, *codec.options)
-    return checked([one for one in options if verb in one.verbs], values, model.spec.name)
+    return check_options([one for one in options if verb in one.verbs], values, model.spec.name)
 
 
-def checked(options: Sequence[OptionSpec], values: Mapping[str, Any], owner: str) -> dict[str, Any]:
+def check_options(
+    options: Sequence[OptionSpec], values: Mapping[str, Any], owner: str
+) -> dict[str, Any]:
     """The user's values over the options' defaults, by name with hyphens.
 
     Raises:
@@ -248,7 +250,7 @@ def sampling_of(model: Model, values: dict[str, Any]) -> Sampling:
 
 def open_model(model: str, verb: str, values: dict[str, Any]) -> tuple[Model, Path]:
     """Load the model a command names, if it can do ``verb``; and the folder for results."""
-    from aeplug.loading import load_model
+    from aeplug.api import load_model
 
     loaded = load_model(
         model, device=values.pop("device"), checkpoint_name=values.pop("checkpoint") or ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug.console import say
 from aeplug.errors import AeplugError
+from aeplug.runtime.console import say
 
 if TYPE_CHECKING:
     from aeplug.jobs.job import Job
 
 
-def told(job: Job, stopped: int) -> int:
+def report_job(job: Job, stopped: int) -> int:
     """Say what a job did.
 
     Args:

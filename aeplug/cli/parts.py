@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from aeplug.admission import COLLECTED
 from aeplug.cli.output import print_json, print_table
 from aeplug.cli.settings import print_settings
 from aeplug.errors import PluginError, nearest
 from aeplug.plugins import active
+from aeplug.plugins.validation import COLLECTED
 
 #: Kinds of parts, as ``aeplug parts`` takes them; tasks have a list of their own.
 KINDS = tuple(kind.kind for kind in COLLECTED.values() if kind.kind != "task")  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ def _found(kind: str, names: tuple[str, ...]) -> list[Any]:
 def _with_settings(spec: Any) -> dict[str, Any]:
     """A part's settings, or why they cannot be had: the others are listed all the same."""
     from aeplug.config import config_of
-    from aeplug.config_schema import settings_of
+    from aeplug.config.schema import settings_of
 
     found: dict[str, Any] = {"factory": spec.factory}
     if spec.kind == "codec":
@@ -110,6 +110,3 @@ def _print_part(entry: dict[str, Any]) -> None:
         click.echo(f"  {entry['error']}")
     else:
         print_settings(entry["settings"], SECTION[entry["kind"]])
-
-
-COMMANDS = (parts,)

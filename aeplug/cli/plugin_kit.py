@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aeplug.cli.output import print_json
+from aeplug.cli.scaffold.kinds import KINDS
 from aeplug.plugins import active
-from aeplug.scaffold.kinds import KINDS
 
 if TYPE_CHECKING:
-    from aeplug.testing.outcome import Outcome, Report
+    from aeplug.checks.outcome import Outcome, Report
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": None}
 
@@ -45,7 +45,7 @@ def new(name: str, kind: str, single_file: bool, out: str) -> None:
 
     What was written is listed on stdout; nothing that is there is overwritten.
     """
-    from aeplug.scaffold.writing import write_plugin
+    from aeplug.cli.scaffold.writing import write_plugin
 
     written = write_plugin(
         name,
@@ -106,9 +106,10 @@ def check(
 
     One line a check; the exit code is 1 where one failed.
     """
+    from aeplug.checks.plugin import examine_plugin
+    from aeplug.checks.suite import examine_task
+    from aeplug.cli.registry import COMMANDS
     from aeplug.config import parse_assignments
-    from aeplug.testing.plugin import examine_plugin
-    from aeplug.testing.suite import examine_task
 
     options: dict[str, Any] = {
         "settings": parse_assignments(assignments),
@@ -123,7 +124,7 @@ def check(
     if target in tasks - names and not Path(target).exists():
         report = examine_task(target, **options)
     else:
-        report = examine_plugin(target, task=task, **options)
+        report = examine_plugin(target, task=task, reserved=COMMANDS, **options)
     if as_json:
         outcomes = [outcome.as_dict() for outcome in report.outcomes]
         print_json({"ok": report.ok, "target": target, "checks": outcomes})

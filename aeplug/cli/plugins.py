@@ -51,5 +51,3 @@ def show(name: str, as_json: bool) -> None:
 
 plugins.add_command(new)
 plugins.add_command(check)
-
-COMMANDS = (plugins,)

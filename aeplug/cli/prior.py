@@ -71,12 +71,12 @@ def fit_prior(
     cache. Printed is how likely it makes latents of held-out items, in nats, beside the model's
     own prior where there is one: the higher, the closer to where latents lie.
     """
+    from aeplug.api import load_model
     from aeplug.cli.export import empty_folder, write_export
-    from aeplug.embedding import require_vector
     from aeplug.errors import FileError
-    from aeplug.evaluation.figures import evaluation_dataset
-    from aeplug.loading import load_model
-    from aeplug.priors.fitted_file import keep
+    from aeplug.inference.embed import require_vector
+    from aeplug.model.dataset import evaluation_dataset
+    from aeplug.priors.store import save
 
     target = empty_folder(out) if out is not None else None
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
@@ -93,7 +93,7 @@ def fit_prior(
     if target is not None:
         write_export(loaded, target)
     else:
-        place = keep(loaded, prior)
+        place = save(loaded, prior)
     report = {"model": model, "task": loaded.spec.name, "prior": kind, **prior.facts}
     report["path"] = str(place)
     if as_json:
@@ -105,6 +105,3 @@ def fit_prior(
             "the prior can be kept neither beside the weights nor in the cache; name a folder "
             "by --out"
         )
-
-
-COMMANDS = (fit_prior,)

@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
-from aeplug import __version__
-from aeplug.console import say, settle
+from aeplug._version import __version__
+from aeplug.cli.registry import COMMANDS, load_command
 from aeplug.errors import AeplugError, nearest
 from aeplug.plugins import (
     Plugins,
     activate,
     active,
-    blocked_from_environment,
-    folders_from_environment,
 )
+from aeplug.plugins.current import blocked_from_environment, folders_from_environment
+from aeplug.runtime.console import flush_streams, say
 
 
 class Program(click.Group):
@@ -89,46 +89,6 @@ def cli(**options: Any) -> None:
     """
 
 
-def own_commands() -> list[click.Command]:
-    """The commands that come with aeplug; imports the modules they are in."""
-    from aeplug.cli import (
-        adapt,
-        continuation,
-        data,
-        demo,
-        evaluate,
-        export,
-        generate,
-        inspect,
-        latent,
-        parts,
-        plugins,
-        prior,
-        reconstruct,
-        steer,
-        train,
-    )
-
-    modules = (
-        demo,
-        train,
-        evaluate,
-        reconstruct,
-        generate,
-        continuation,
-        adapt,
-        latent,
-        data,
-        export,
-        inspect,
-        parts,
-        plugins,
-        prior,
-        steer,
-    )
-    return [command for module in modules for command in module.COMMANDS]
-
-
 def main(arguments: list[str] | None = None, **extra: Any) -> None:
     """Run the command line; ends the process with its exit code.
 
@@ -137,7 +97,7 @@ def main(arguments: list[str] | None = None, **extra: Any) -> None:
     try:
         _main(arguments, extra)
     finally:
-        settle()
+        flush_streams()
 
 
 def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
@@ -149,8 +109,8 @@ def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
     # Large tensors on huge pages: else the system, asked for every page of each feature map anew,
     # takes as much time as the convolution that fills it.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    for command in own_commands():
-        cli.add_command(command)
+    for name in COMMANDS:
+        cli.add_command(load_command(name))
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     # Taken from anywhere on the line: one adds it to the end of a command that has just failed.
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments

@@ -14,15 +14,15 @@ from aeplug.cli.options import (
     common_options,
     conditions_of,
     drawing_options,
-    given_options,
     manifest_option,
     open_model,
+    resolve_options,
     sampling_of,
 )
-from aeplug.cli.outcome import told
-from aeplug.console import say
+from aeplug.cli.outcome import report_job
 from aeplug.errors import ConfigError
 from aeplug.plugins import active
+from aeplug.runtime.console import say
 
 if TYPE_CHECKING:
     from aeplug.jobs.inputs import Inputs
@@ -84,7 +84,7 @@ def reconstruct(
         raise ConfigError("--out is empty")
     loaded, out = open_model(model, "reconstruct", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
-    options = given_options(loaded, "reconstruct", values)
+    options = resolve_options(loaded, "reconstruct", values)
     to = conditions_of(cond, loaded)
     loaded.told(to, 1)  # a class that there is not is told before any file is looked at
     if latent_of:  # what options say of IN does not hold for this file
@@ -114,7 +114,7 @@ def reconstruct(
     if page and job.shown:
         _draw(job, page)
         click.echo(str(page))
-    return told(job, stopped)
+    return report_job(job, stopped)
 
 
 def _page(page: Path, out: Path, overwrite: bool, inputs: Inputs) -> Path | None:
@@ -146,6 +146,3 @@ def _draw(job: Job, page: Path) -> None:
         rows.append(("result", [after for _, _, after in part]))
     page.parent.mkdir(parents=True, exist_ok=True)
     job.model.codec.sheet(rows, page, f"{job.model.spec.name}: in and out")
-
-
-COMMANDS = (reconstruct,)

@@ -12,7 +12,7 @@ import click
 from aeplug.cli.output import terminal_width
 
 if TYPE_CHECKING:
-    from aeplug.config_schema import Setting
+    from aeplug.config.schema import Setting
 
 
 def print_settings(settings: Sequence[Setting], section: str, indent: str = "  ") -> None:

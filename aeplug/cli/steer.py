@@ -14,23 +14,23 @@ from aeplug.cli.options import (
     checkpoint_option,
     data_option,
     device_option,
-    given_options,
     numbers_of,
     overwrite_option,
+    resolve_options,
 )
 from aeplug.cli.output import print_json, print_table
-from aeplug.console import say
 from aeplug.errors import ConfigError, FileError, nearest
 from aeplug.plugins import active
+from aeplug.runtime.console import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from aeplug.generation import Model
+    from aeplug.inference.generation import Model
     from aeplug.interfaces import Dataset, Document, Split
-    from aeplug.specs import TaskSpec
+    from aeplug.plugins.specs import TaskSpec
     from aeplug.steering.directions import Directions
 
 #: What a strip shows, in standard deviations, beside the amounts asked for.
@@ -109,9 +109,10 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
     Writes one file an input and amount, and a strip from -2 to 2. With --check: the share of
     held-out items moved the right way, how far, and how far other attributes went with it.
     """
-    from aeplug.embedding import require_vector
-    from aeplug.evaluation.figures import choose_split, evaluation_dataset
-    from aeplug.loading import load_model
+    from aeplug.api import load_model
+    from aeplug.data.opening import choose_split
+    from aeplug.inference.embed import require_vector
+    from aeplug.model.dataset import evaluation_dataset
 
     out, overwrite = values.pop("out"), values.pop("overwrite")
     as_list, is_check, as_json = (values.pop(name) for name in ("as_list", "check", "as_json"))
@@ -144,7 +145,7 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
 
         find_attribute(loaded.spec, words[0])
     items, checked, seed, data = (values.pop(k) for k in ("items", "check_items", "seed", "data"))
-    options = given_options(loaded, "vary", values)
+    options = resolve_options(loaded, "vary", values)
     loaded = loaded.asked(options)
     require_vector(loaded)
     _require_own_names(inputs)
@@ -207,7 +208,7 @@ def _directions(
     seed: int,
 ) -> tuple[Directions, str]:
     """What was asked for, loaded or learnt, and the name of the wanted attribute."""
-    from aeplug.evaluation.figures import choose_split
+    from aeplug.data.opening import choose_split
     from aeplug.steering import examples
     from aeplug.steering.directions import SUFFIX, learn, load
 
@@ -271,7 +272,7 @@ def _steer_files(
     options: dict[str, Any],
     overwrite: bool,
 ) -> None:
-    from aeplug.steering.moves import steer
+    from aeplug.steering.search import steer
 
     written: list[Document] = []
     rows: list[tuple[str, list[Document]]] = []
@@ -362,6 +363,3 @@ def _print_check(report: dict[str, Any]) -> None:
             for name, one in figures["moved"].items()
         ]
         print_table(rows, ["", "MEAN CHANGE", "MEAN ABSOLUTE", "SHARE"])
-
-
-COMMANDS = (attribute,)

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from aeplug.console import say
 from aeplug.errors import ConfigError
 from aeplug.plugins import active
+from aeplug.runtime.console import say
 
 
 @click.command()
@@ -67,7 +67,7 @@ def train(
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
     spec = active().task(name)  # before torch is imported: a typo is told at once
     from aeplug.config import parse_assignments, read_settings
-    from aeplug.evaluation.figures import folder_settings
+    from aeplug.data.opening import folder_settings
 
     layers: list[dict[str, Any]] = [read_settings(Path(config))] if config else []
     if data:
@@ -96,7 +96,7 @@ def print_task(task: str, layers: list[dict[str, Any]]) -> None:
     """All settings of a task, with its own defaults and what was set beside."""
     from aeplug.cli.settings import print_settings
     from aeplug.config import resolve
-    from aeplug.config_schema import settings_of_task
+    from aeplug.config.schema import settings_of_task
 
     plugins = active()
     spec = plugins.task(task)
@@ -122,22 +122,21 @@ def train_run(
 
     Ends the process with 128 + signal if training was asked to stop, after saving.
     """
-    from aeplug import checkpoint
+    from aeplug.api import config_of_checkpoint, fitting
     from aeplug.config import flatten, resolve
-    from aeplug.evaluation.figures import open_dataset
-    from aeplug.loading import config_of_checkpoint, fitting
-    from aeplug.provenance import plugins_of
-    from aeplug.training import runs
-    from aeplug.training.distributed import world
-    from aeplug.training.interruption import Interrupted
-    from aeplug.training.loop import Training
+    from aeplug.data.opening import open_dataset
+    from aeplug.model import checkpoint, run_folder
+    from aeplug.model.header import required_plugins
+    from aeplug.runtime.distributed import init_distributed
+    from aeplug.runtime.signals import Interrupted
+    from aeplug.training.trainer import Trainer
 
     plugins = active()
     spec = plugins.task(task)
-    with world(device) as here:
+    with init_distributed(device) as here:
         if resume:
-            run = runs.Run(folder or runs.latest(task))
-            source = checkpoint.read(run.checkpoint(runs.LAST))
+            run = run_folder.Run(folder or run_folder.latest(task))
+            source = checkpoint.read(run.checkpoint(run_folder.LAST))
             if any(layers):
                 key = next(key for layer in layers for key in layer)
                 raise ConfigError(
@@ -153,8 +152,8 @@ def train_run(
         else:
             source = None
             config = resolve(spec, plugins, *layers, length)
-            run = runs.Run(folder or runs.new_folder(task))
-        training = Training(config, open_dataset(config), plugins, run, here)
+            run = run_folder.Run(folder or run_folder.new_folder(task))
+        training = Trainer(config, open_dataset(config), plugins, run, here)
         if here.writes:
             parameters = sum(p.numel() for p in training.parameters)
             say(
@@ -169,7 +168,8 @@ def train_run(
                 say(f"going on at step {training.reached.step}")
         elif here.writes:
             run.create(
-                config.as_dict(), runs.environment(str(here.device), plugins_of(config, plugins))
+                config.as_dict(),
+                run_folder.environment(str(here.device), required_plugins(config, plugins)),
             )
         try:
             training.run()
@@ -190,9 +190,9 @@ def train_run(
 
 def draw_pictures(run: Any) -> None:
     """The pictures of a finished run, into its own folder: curve, reconstructions, samples."""
-    from aeplug.loading import load_model
-    from aeplug.pictures.curve import draw_curve
-    from aeplug.pictures.gallery import draw_reconstructions, draw_samples
+    from aeplug.api import load_model
+    from aeplug.plots.curve import draw_curve
+    from aeplug.plots.gallery import draw_reconstructions, draw_samples
 
     draw_curve(run.metrics(), run.folder / "curve.png", run.folder.name)
     model = load_model(run.folder)
@@ -203,6 +203,3 @@ def draw_pictures(run: Any) -> None:
         written.append(draw_samples(model, run.folder / "samples.png"))
     for path in written:
         say(f"wrote {path}")
-
-
-COMMANDS = (train,)

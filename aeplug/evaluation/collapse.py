@@ -15,7 +15,7 @@ from torch import Tensor
 
 from aeplug.evaluation.heldout import EVALUATION_SEED
 from aeplug.interfaces import Batch, PosteriorDensity, Prepare, Split
-from aeplug.task import Task
+from aeplug.model.task import Task
 
 #: Variance over items of its posterior means above which a dimension is active.
 ACTIVE = 0.01
@@ -89,7 +89,7 @@ def latent_use(task: Task, batches: Iterable[Batch]) -> LatentUse | None:
 
 
 @dataclass
-class CollapseWatch:
+class PosteriorCollapseMonitor:
     """Looks at each evaluation of a training, and speaks up once.
 
     Once it has found the same twice in a row, or at the end: at first means may hardly vary yet.

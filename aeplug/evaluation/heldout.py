@@ -7,8 +7,8 @@ from torch import Tensor
 
 from aeplug.errors import TrainingError
 from aeplug.interfaces import Prepare, Split
-from aeplug.task import Task
-from aeplug.training.distributed import World
+from aeplug.model.task import Task
+from aeplug.runtime.distributed import Distributed
 
 #: Seed of evaluation noise: the same at every evaluation, so that figures compare.
 EVALUATION_SEED = 20_131_220
@@ -21,7 +21,7 @@ def mean_losses(
     split: Split,
     items: int,
     batch_size: int,
-    world: World,
+    world: Distributed,
     step: int,
     *,
     autocast: bool = False,

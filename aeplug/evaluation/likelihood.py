@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.console import Progress
+from aeplug.data.batching import INFERENCE_BATCH, slice_batch
 from aeplug.errors import ConfigError
 from aeplug.evaluation.heldout import EVALUATION_SEED
 from aeplug.interfaces import (
@@ -25,8 +25,8 @@ from aeplug.interfaces import (
     PosteriorDensity,
     Split,
 )
-from aeplug.jobs.pieces import rows
-from aeplug.tensor_model import BATCH, TensorModel
+from aeplug.model.model import TensorModel
+from aeplug.runtime.console import Progress
 
 #: Draws decoded at once, and values of their targets, at most.
 ROWS, VALUES = 2048, 1 << 21
@@ -57,7 +57,7 @@ def likelihood(model: TensorModel, split: Split, draws: int, prior: str = "") ->
         model: with densities of posterior and prior, and a loss that is a likelihood.
         split: which items.
         draws: K, of each item's posterior.
-        prior: in place of the model's own; see :meth:`aeplug.tensor_model.TensorModel.sample`.
+        prior: in place of the model's own; see :meth:`aeplug.model.model.TensorModel.sample`.
 
     Returns:
         ``elbo_nats`` and ``log_likelihood_nats``, means over items;
@@ -74,8 +74,8 @@ def likelihood(model: TensorModel, split: Split, draws: int, prior: str = "") ->
     generator = model.generator(EVALUATION_SEED)
     found: list[Bounds] = []
     with Progress(count, "items") as progress:
-        for start in range(0, count, BATCH):
-            index = torch.arange(start, min(start + BATCH, count), device=model.device)
+        for start in range(0, count, INFERENCE_BATCH):
+            index = torch.arange(start, min(start + INFERENCE_BATCH, count), device=model.device)
             # Drawn as for the loss that is reported beside: the same noise, if there is any.
             batch = model.prepare(split.take(index), generator, training=False)
             distribution(model, batch)
@@ -109,7 +109,7 @@ def _bounds_of(
     together = max(1, rows_at_once(model, batch) // draws)
     found = []
     for start in range(0, len(batch.input), together):
-        part = rows(batch, slice(start, start + together))
+        part = slice_batch(batch, slice(start, start + together))
         # Of their own: an item's draws are the same however many go before it.
         generator = model.generator((EVALUATION_SEED + 1 + done + start) % 2**63)
         found.append(bounds(model, part, draws, log_prior, generator))
@@ -166,7 +166,7 @@ def log_prior_of(model: TensorModel, name: str) -> LogPrior:
     Raises:
         ConfigError: there is none.
     """
-    from aeplug.priors.fitted import FittedPrior
+    from aeplug.priors.mixture import FittedPrior
 
     fitted = model.item_prior(name)
     if isinstance(fitted, FittedPrior):
@@ -186,7 +186,7 @@ def distribution(model: TensorModel, batch: Batch) -> str:
     Raises:
         ConfigError: it is none, or posteriors have no density.
     """
-    posterior, _ = model.posterior(rows(batch, slice(0, 1)))
+    posterior, _ = model.posterior(slice_batch(batch, slice(0, 1)))
     if not isinstance(posterior, PosteriorDensity):
         raise ConfigError(_no_density(model, "its codes are points without a density"))
     loss = model.task.loss

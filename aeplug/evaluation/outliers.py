@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 
 from aeplug.config import resolve
-from aeplug.embedding import taken
+from aeplug.data.splits import iter_rows
 from aeplug.errors import AeplugError, ConfigError, DataError, nearest
-from aeplug.evaluation.figures import evaluation_dataset
 from aeplug.evaluation.heldout import EVALUATION_SEED
 from aeplug.evaluation.likelihood import bounds, distribution, log_prior_of
 from aeplug.evaluation.pca import vectors
 from aeplug.interfaces import Batch, Dataset, Split
+from aeplug.model.dataset import evaluation_dataset
+from aeplug.model.model import TensorModel
 from aeplug.plugins import Plugins
-from aeplug.tensor_model import TensorModel
 
 #: Draws of each posterior for the bound.
 DRAWS = 8
@@ -109,7 +109,7 @@ def _scores(
 
 
 def _given(model: TensorModel, split: Split) -> Iterator[Batch]:
-    for _, raw in taken(split, model.device):
+    for _, raw in iter_rows(split, model.device):
         yield model.given(raw)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aeplug.embedding import NAME, labels, taken
+from aeplug.data.labels import NAME, label_rows
+from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError, nearest
 from aeplug.evaluation.pca import PCA, fit, vectors
 from aeplug.evaluation.probes import Labelled, accuracies
-from aeplug.generation import Model
-from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, Raw, Split
-from aeplug.pictures.figure import write_figure
+from aeplug.inference.generation import Model
+from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, RawBatch, Split
 
 #: Values of the items that probes are fitted on: 85,000 of 28 x 28.
 PROBE_VALUES = 1 << 26
@@ -46,9 +45,11 @@ class Source:
     device: torch.device
     model: Model | None = None
 
-    def batches(self, split: Split, chosen: Tensor | None = None) -> Iterator[tuple[Raw, Batch]]:
+    def batches(
+        self, split: Split, chosen: Tensor | None = None
+    ) -> Iterator[tuple[RawBatch, Batch]]:
         """Rows and what is made of them, in order."""
-        for _, raw in taken(split, self.device, chosen):
+        for _, raw in iter_rows(split, self.device, chosen):
             generator = torch.Generator(self.device).manual_seed(0)
             yield raw, self.prepare(raw, generator, training=False)
 
@@ -190,7 +191,7 @@ def _codes(
             found.setdefault("model", []).append(posterior.mode().float())
         found.setdefault("pca", []).append(pca.project(given, dims).float())
         found.setdefault("values", []).append(given)
-        for name, values in labels(source.dataset, raw).items():
+        for name, values in label_rows(source.dataset, raw).items():
             known.setdefault(name, []).append(values)
     known.pop(NAME, None)
     return (
@@ -201,37 +202,3 @@ def _codes(
 
 def _is_class(values: npt.NDArray[np.generic]) -> bool:
     return values.dtype.kind in "iuUb" and 2 <= len(np.unique(values)) <= MOST_CLASSES
-
-
-def draw_error_curve(report: Mapping[str, Any], path: Path, title: str) -> None:
-    """The squared error over the number of dimensions, PCA's and the model's, into a PNG.
-
-    Raises:
-        FileError: it cannot be written.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    panel = figure.subplots()
-    dims: Sequence[int] = report["curve"]["dims"]
-    panel.plot(dims, report["curve"]["pca_squared_error"], "o-", color="#6b7280", label="PCA")
-    if "model_dims" in report:
-        size, error = report["model_dims"], report["model_squared_error"]
-        panel.plot([size], [error], "D", color="#c2410c", markersize=8, label="the model")
-        beside = f"{error:.3g} with {size}"
-        panel.annotate(beside, (size, error), (8, -4), textcoords="offset points", fontsize=9)
-    panel.set_xscale("symlog", linthresh=4, linscale=0.5)
-    panel.set_yscale("log")
-    ticks = [one for one in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256) if one <= max(dims)]
-    panel.set_xticks(ticks, [str(one) for one in ticks])
-    panel.minorticks_off()
-    panel.set_xlabel("dimensions")
-    low, high = report["value_range"]
-    panel.set_ylabel(f"squared error an item\n({report['values']} values in {low:g}..{high:g})")
-    panel.grid(alpha=0.25)
-    panel.legend(frameon=False)
-    figure.suptitle(title, fontsize=11, parse_math=False)
-    write_figure(figure, path)

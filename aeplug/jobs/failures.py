@@ -7,10 +7,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-
-import torch
 
 from aeplug.errors import FileError
 
@@ -68,31 +65,6 @@ def check_list(out: Path) -> None:
             f"{out / FAILED} is a folder, and the list of files that fail has that name; "
             f"name another --out"
         )
-
-
-def reason_of(error: BaseException, names: Mapping[str, str] | None = None) -> str:
-    """An error as one line for a person.
-
-    Args:
-        error: what a codec, a model or the system raised.
-        names: what to say in place of names that stand in it.
-    """
-    text = _said(error)
-    for name, shown in (names or {}).items():
-        text = text.replace(name, shown)
-    return " ".join(text.split())
-
-
-def _said(error: BaseException) -> str:
-    text = str(error)
-    if isinstance(error, FileError):
-        return text
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
-        return f"not enough memory: {text}".removesuffix(": ")
-    if isinstance(error, OSError):
-        place = f"{error.filename2 or error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or text}"
-    return f"unexpected error: {type(error).__name__}: {text}"
 
 
 def disk_full(error: BaseException, out: Path) -> str:

@@ -10,7 +10,6 @@ import contextlib
 import glob
 import os
 import shutil
-import stat
 import sys
 import tempfile
 import weakref
@@ -198,18 +197,6 @@ class Inputs:
 
     def _within(self, real: str) -> bool:
         return real == self._out or real.startswith(self._out.rstrip(os.sep) + os.sep)
-
-
-def require_regular(path: Path) -> None:
-    """Refuse what would be read without end, or never open: a pipe, a device.
-
-    Raises:
-        FileError: the path leads to something else than a file of content. One that leads
-            nowhere is left to whoever opens it.
-    """
-    with contextlib.suppress(OSError):
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise FileError(f"{path} is no regular file")
 
 
 def _opened(manifest: str) -> BinaryIO:

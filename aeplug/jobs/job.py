@@ -1,7 +1,7 @@
 """Many files through a model: decoding, computing and encoding side by side, to be resumed.
 
 Threads decode ahead and encode behind, while others run the model, on files of one shape together
-(:mod:`aeplug.jobs.lanes`). What is on its way is bounded in number and in bytes. A conversion
+(:mod:`aeplug.jobs.workers`). What is on its way is bounded in number and in bytes. A conversion
 (:mod:`aeplug.jobs.conversion`) has no model: what is decoded is encoded.
 """
 
@@ -19,23 +19,32 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from aeplug.console import Progress
+from aeplug.data.batching import (
+    INFERENCE_BATCH,
+    Result,
+    assemble,
+    batch_key,
+    chunks,
+    count_pieces,
+    num_bytes,
+)
 from aeplug.errors import AeplugError, FileError, shortened
-from aeplug.generation import BATCH, Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Document, FormatCodec, Sampling
 from aeplug.jobs.conversion import Conversion
-from aeplug.jobs.failures import Failures, check_list, disk_full, reason_of
-from aeplug.jobs.inputs import Input, Inputs, require_regular
+from aeplug.jobs.failures import Failures, check_list, disk_full
+from aeplug.jobs.inputs import Input, Inputs
 from aeplug.jobs.journal import Journal
-from aeplug.jobs.lanes import Lanes, beside_the_model
-from aeplug.jobs.pieces import Result, assembled, chunks, form, memory, pieces_in
-from aeplug.jobs.results import Results, Targets
-from aeplug.jobs.work import Tally, Work
-from aeplug.training.interruption import stop_requests
+from aeplug.jobs.outputs import Results, Targets
+from aeplug.jobs.work import FileTask, JobCounts
+from aeplug.jobs.workers import WorkerPool, io_thread_pool
+from aeplug.runtime.console import Progress
+from aeplug.runtime.files import describe_error, require_regular
+from aeplug.runtime.signals import stop_requests
 
 #: Documents on their way at once, from decoding to the written file, and bytes they may take; one
 #: alone may take more.
-DOCUMENTS, BYTES = 3 * BATCH, 256 << 20
+DOCUMENTS, BYTES = 3 * INFERENCE_BATCH, 256 << 20
 #: Values of a batch over several documents: a photograph of 512 x 512, or 85 of 64 x 64. More at
 #: once leave a processor's caches and are no faster; a GPU wants more.
 VALUES, VALUES_ON_GPU = 1 << 20, 1 << 22
@@ -86,7 +95,7 @@ class Job:
         self.suffix, self.options, self.seed = suffix, options, seed
         self.sampling = sampling or Sampling(greedy=True)
         self.overwrite, self.keep, self.to = overwrite, keep, dict(to or {})
-        self.tally = Tally()
+        self.tally = JobCounts()
         self.shown: list[tuple[int, Document, Document]] = []
         self._values = VALUES if through.device.type == "cpu" else VALUES_ON_GPU
         self._changed = threading.Condition()
@@ -111,7 +120,7 @@ class Job:
             ConfigError: results would replace inputs, or ``out`` belongs to another job.
             FileError: ``out`` cannot be written, or nothing is named.
         """
-        self.tally = Tally(total=self._count(), unlisted=len(self.inputs.unlisted))
+        self.tally = JobCounts(total=self._count(), unlisted=len(self.inputs.unlisted))
         unlisted = list(self.inputs.unlisted)
         if not self.tally.total:
             reasons = [*(reason for _, reason in unlisted), *self.inputs.empty]
@@ -154,11 +163,11 @@ class Job:
             count += 1
         return count
 
-    def _works(self) -> Iterator[Work]:
+    def _works(self) -> Iterator[FileTask]:
         for number, (one, place, suffix) in enumerate(self._named()):
-            yield Work(number, one, place, suffix, one.source())
+            yield FileTask(number, one, place, suffix, one.source())
 
-    def _is_done(self, work: Work) -> bool:
+    def _is_done(self, work: FileTask) -> bool:
         return self._journal.done(work.place, work.source)
 
     def _identity(self) -> dict[str, Any]:
@@ -183,14 +192,14 @@ class Job:
     def _pipeline(self, requests: list[int]) -> None:
         works = self._works()
         more = True
-        reading: deque[Future[Work | None]] = deque()
-        group: list[Work] = []
+        reading: deque[Future[FileTask | None]] = deque()
+        group: list[FileTask] = []
         threads = min(os.cpu_count() or 1, 16)
         with (
             Progress(self.tally.total, "files", self.tally.before) as progress,
-            beside_the_model(threads) as readers,
-            beside_the_model(threads) as writers,
-            Lanes(self.through.device) as lanes,
+            io_thread_pool(threads) as readers,
+            io_thread_pool(threads) as writers,
+            WorkerPool(self.through.device) as lanes,
         ):
 
             def compute(works: int, task: Callable[[], None]) -> None:
@@ -258,7 +267,7 @@ class Job:
         fits = self._held + self._typical <= BYTES and on_the_way < DOCUMENTS
         return fits or not on_the_way
 
-    def _hold(self, work: Work) -> bool:
+    def _hold(self, work: FileTask) -> bool:
         """Reserve memory for a file that is to be read; False for one that cannot be written."""
         try:
             self._results.check(work.place, self._journal.owns(work.place))
@@ -270,7 +279,7 @@ class Job:
             self._held += work.size
         return True
 
-    def _read(self, work: Work) -> Work | None:
+    def _read(self, work: FileTask) -> FileTask | None:
         try:
             path = Path(work.input.path)
             require_regular(path)
@@ -282,31 +291,31 @@ class Job:
             work.first = next(work.rest)
             second = next(work.rest, None)
             work.rest = chain([second], work.rest) if second is not None else None
-            size = work.document.size + 2 * memory(work.first)
+            size = work.document.size + 2 * num_bytes(work.first)
         except Exception as error:  # whatever a codec raises is this file's reason
             self._fail(work, error)
             return None
         self._resize(work, size)
         return work
 
-    def _resize(self, work: Work, size: int) -> None:
+    def _resize(self, work: FileTask, size: int) -> None:
         with self._changed:
             self._held += size - work.size
             work.size = self._typical = size
 
-    def _fits(self, group: list[Work], work: Work) -> bool:
+    def _fits(self, group: list[FileTask], work: FileTask) -> bool:
         """Whether a file may go through the model together with others."""
         if work.rest is not None or not self.sampling.greedy:
             return False
         raws = [one.first for one in (*group, work)]
         values = sum(column.numel() for raw in raws for column in raw.values())
         return (
-            form(raws[0]) == form(raws[-1])
-            and sum(map(pieces_in, raws)) <= BATCH
+            batch_key(raws[0]) == batch_key(raws[-1])
+            and sum(map(count_pieces, raws)) <= INFERENCE_BATCH
             and values <= self._values
         )
 
-    def _compute(self, group: list[Work], writers: ThreadPoolExecutor) -> None:
+    def _compute(self, group: list[FileTask], writers: ThreadPoolExecutor) -> None:
         try:
             raws = [work.first for work in group]
             results = self.model.reconstruct_chunks(raws, self._draws(group[0]), self.to)
@@ -320,7 +329,9 @@ class Job:
         for work, result in zip(group, results, strict=True):
             self._hand_on(work, result, writers)
 
-    def _compute_chunks(self, work: Work, writers: ThreadPoolExecutor, requests: list[int]) -> None:
+    def _compute_chunks(
+        self, work: FileTask, writers: ThreadPoolExecutor, requests: list[int]
+    ) -> None:
         sampling = self._draws(work)
 
         def results() -> Iterator[Result]:
@@ -330,13 +341,13 @@ class Job:
                 yield self.model.reconstruct_chunks([raw], sampling, self.to)[0]
 
         try:
-            self._hand_on(work, assembled(self.model.codec, results(), work.document), writers)
+            self._hand_on(work, assemble(self.model.codec, results(), work.document), writers)
         except _Stopped:
             pass
         except Exception as error:
             self._fail(work, error)
 
-    def _draws(self, work: Work) -> Sampling:
+    def _draws(self, work: FileTask) -> Sampling:
         if self.sampling.greedy:
             return self.sampling
         content = f"{self.seed} {work.place}".encode("utf-8", "surrogateescape")
@@ -345,19 +356,21 @@ class Job:
         generator = self.model.generator(seed)
         return Sampling(given.temperature, given.top_k, given.top_p, False, generator)
 
-    def _hand_on(self, work: Work, result: Result | Document, writers: ThreadPoolExecutor) -> None:
+    def _hand_on(
+        self, work: FileTask, result: Result | Document, writers: ThreadPoolExecutor
+    ) -> None:
         work.first, work.rest = {}, None
         with self._changed:
             self._writing += 1
         writers.submit(self._write, work, result)
 
-    def _write(self, work: Work, result: Result | Document) -> None:
+    def _write(self, work: FileTask, result: Result | Document) -> None:
         stem = self._journal.fresh()
         base = work.place.removesuffix(work.suffix)
         try:
             before, after = work.document, result
             if isinstance(after, Result):
-                after = assembled(self.model.codec, [after], before)
+                after = assemble(self.model.codec, [after], before)
             after.name, after.suffix = os.path.basename(base), work.suffix
             written = self.codec.write(after, stem, self.options)
             tails = [path.name.removeprefix(stem.name) for path in written]
@@ -385,7 +398,7 @@ class Job:
 
     # What became of a file
 
-    def _done(self, work: Work, before: Document, after: Document) -> None:
+    def _done(self, work: FileTask, before: Document, after: Document) -> None:
         with self._changed:
             self.tally.done += 1
             if len(self.shown) < self.keep and self._shown_size + work.size <= BYTES:
@@ -393,11 +406,13 @@ class Job:
                 self.shown.append((work.number, before, after))
         self._release(work)
 
-    def _fail(self, work: Work, error: Exception, names: Mapping[str, str] | None = None) -> None:
+    def _fail(
+        self, work: FileTask, error: Exception, names: Mapping[str, str] | None = None
+    ) -> None:
         names = dict(names or {})
         for long in (str(Path(work.input.path)), str(self.out / work.place)):
             names[long] = shortened(long)
-        reason = reason_of(error, names)
+        reason = describe_error(error, names)
         with self._changed:
             self.tally.failed += 1
             self._note(work.input.path, reason)
@@ -409,7 +424,7 @@ class Job:
         self._noted += 1
         self._failures.add(path, reason)
 
-    def _release(self, work: Work) -> None:
+    def _release(self, work: FileTask) -> None:
         with self._changed:
             self._held -= work.size
             work.size = 0

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aeplug.interfaces import Document, Raw
+from aeplug.interfaces import Document, RawBatch
 from aeplug.jobs.inputs import Input
 
 
 @dataclass
-class Work:
+class FileTask:
     """A file on its way.
 
     Attributes:
@@ -33,12 +33,12 @@ class Work:
     source: Mapping[str, Any]
     size: int = 0
     document: Document = field(default_factory=lambda: Document(None, ""))
-    first: Raw = field(default_factory=dict)
-    rest: Iterator[Raw] | None = None
+    first: RawBatch = field(default_factory=dict)
+    rest: Iterator[RawBatch] | None = None
 
 
 @dataclass
-class Tally:
+class JobCounts:
     """Files of a job: all, done before, done now, failed now; and folders it could not list."""
 
     total: int = 0

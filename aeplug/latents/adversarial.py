@@ -15,9 +15,9 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from aeplug.config import setting
+from aeplug.config.schedules import Schedule
 from aeplug.interfaces import Encoded
 from aeplug.latents.gaussian import LatentConfig, PointPosterior
-from aeplug.schedules import Schedule
 
 
 class AdversarialConfig(LatentConfig):

@@ -16,7 +16,7 @@ from torch.nn import functional
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Encoded, Posterior
 from aeplug.latents.quantised import CodesPosterior, passed_through, perplexity
-from aeplug.training.distributed import World
+from aeplug.runtime.distributed import Distributed
 
 
 class VQConfig(PartConfig):
@@ -117,7 +117,7 @@ class VQLatent(nn.Module):
         }
 
     @torch.no_grad()
-    def stepped(self, skipped: Tensor, world: World) -> None:
+    def stepped(self, skipped: Tensor, world: Distributed) -> None:
         """Move what the optimizers do not: running means, and entries that nothing falls to."""
         config, counts = self.config, 1 - skipped
         first = float(world.rank == 0)

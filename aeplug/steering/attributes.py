@@ -10,10 +10,10 @@ from torch import Tensor
 
 from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import Batch
-from aeplug.specs import AttributeSpec, TaskSpec, load_attribute
+from aeplug.plugins.specs import AttributeSpec, TaskSpec, load_attribute
 
 if TYPE_CHECKING:
-    from aeplug.generation import Model
+    from aeplug.inference.generation import Model
 
 
 def find_attribute(task: TaskSpec, name: str) -> AttributeSpec:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from aeplug.errors import DataError
-from aeplug.generation import Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
 from aeplug.steering.directions import Directions
-from aeplug.steering.moves import Search, Steered, steer
+from aeplug.steering.search import Search, Steered, steer
 
 #: How far others may move as a share of what was asked of the wanted one.
 MOST = 1 / 3
@@ -42,7 +42,7 @@ def check(
         rows: which of it, int64 ``(n,)``.
         wanted: the attribute's name.
         amounts: in standard deviations, not 0.
-        keep: see :func:`aeplug.steering.moves.steer`.
+        keep: see :func:`aeplug.steering.search.steer`.
         search: see there.
 
     Returns:

@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aeplug.embedding import require_vector
+from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError, DataError, FileError, nearest
-from aeplug.generation import BATCH, Model
+from aeplug.inference.embed import require_vector
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
 from aeplug.steering.attributes import measure
 
@@ -129,7 +130,8 @@ def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Dire
     """The directions of a task's attributes, from items of a split.
 
     The slopes are those of a linear regression of all attributes, as measured of the model's
-    reconstructions, on the latents; :func:`aeplug.steering.moves.steer` corrects them item by item.
+    reconstructions, on the latents; :func:`aeplug.steering.search.steer` corrects them item by
+    item.
 
     Args:
         model: whose latents.
@@ -147,7 +149,7 @@ def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Dire
     split = split.to(model.device)
     latents, data_values, values = [], [], []
     conditions: dict[str, list[Tensor]] = {}
-    for part in rows.split(BATCH):
+    for part in rows.split(INFERENCE_BATCH):
         batch = model.prepared(split.take(part.to(model.device)))
         z = model.posterior(batch)[0].mode()
         latents.append(z.float())

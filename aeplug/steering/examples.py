@@ -9,9 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aeplug.embedding import MEAN, NAME, embed_files, labels, taken
+from aeplug.data.labels import MEAN, NAME, label_rows
+from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError, DataError, nearest
-from aeplug.generation import Model
+from aeplug.inference.embed import embed_files
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Dataset, Split
 
 #: Examples of each side that are looked for.
@@ -35,7 +37,7 @@ def label_of(dataset: Dataset, split: Split, asked: str) -> str:
     Raises:
         ConfigError: there is none.
     """
-    known = [*labels(dataset, split.take(torch.arange(min(1, len(split)))))]
+    known = [*label_rows(dataset, split.take(torch.arange(min(1, len(split)))))]
     known = [name for name in known if name != NAME]
     if not known:
         raise ConfigError("the data has no labels; give examples as folders, --from and --to")
@@ -55,8 +57,8 @@ def rows_of_class(
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
     found: tuple[list[Tensor], list[Tensor]] = ([], [])
     seen: set[str] = set()
-    for index, raw in taken(split, torch.device("cpu"), order):
-        values: npt.NDArray[np.str_] = np.asarray(labels(dataset, raw)[label]).astype(str)
+    for index, raw in iter_rows(split, torch.device("cpu"), order):
+        values: npt.NDArray[np.str_] = np.asarray(label_rows(dataset, raw)[label]).astype(str)
         seen.update(values.tolist())
         for side, name in zip(found, classes, strict=True):
             side.append(index[torch.from_numpy(values == name)])
@@ -77,7 +79,7 @@ def latents_of_rows(model: Model, split: Split, numbers: Tensor) -> Tensor:
     return torch.cat(
         [
             model.posterior(model.prepared(raw))[0].mode().float()
-            for _, raw in taken(split, model.device, numbers)
+            for _, raw in iter_rows(split, model.device, numbers)
         ]
     )
 

@@ -2,7 +2,7 @@
 
 ``check_task("waves")`` in a test makes every check of a task; ``check_plugin("waves")`` those of
 everything that a plug-in brings, as ``aeplug plugins check waves`` does. ``IsolatedPlugins`` are
-plug-ins without those that happen to be installed; :mod:`aeplug.testing.fakes` brings small parts
+plug-ins without those that happen to be installed; :mod:`aeplug.checks.fakes` brings small parts
 and tasks to try one's own in; pytest finds the fixtures of :mod:`aeplug.testing.fixtures` itself.
 
 This module imports torch only when one of its functions is called, since pytest loads it in every
@@ -14,12 +14,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aeplug.testing.outcome import CHECKS, CheckFailed, Outcome, Report
+from aeplug.checks.outcome import CHECKS, CheckFailed, Outcome, Report
 
 if TYPE_CHECKING:
+    from aeplug.checks.isolation import Given, IsolatedPlugins
     from aeplug.interfaces import Batch
-    from aeplug.specs import TaskSpec
-    from aeplug.testing.isolation import Given, IsolatedPlugins
+    from aeplug.plugins.specs import TaskSpec
 
 __all__ = [
     "CHECKS",
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def check_task(task: str | TaskSpec, **options: Any) -> Report:
-    """Make all checks of a task; see :func:`aeplug.testing.suite.examine_task` for the options.
+    """Make all checks of a task; see :func:`aeplug.checks.suite.examine_task` for the options.
 
     Example::
 
@@ -46,20 +46,21 @@ def check_task(task: str | TaskSpec, **options: Any) -> Report:
         CheckFailed: an AssertionError that says of each failure what was expected, what was
             found, and where the guide explains it.
     """
-    from aeplug.testing.suite import check_task as check
+    from aeplug.checks.suite import check_task as check
 
     return check(task, **options)
 
 
 def check_plugin(plugin: str | Path, **options: Any) -> Report:
-    """Make all checks of a plug-in; see :func:`aeplug.testing.plugin.examine_plugin`.
+    """Make all checks of a plug-in; see :func:`aeplug.checks.plugin.examine_plugin`.
 
     Raises:
         CheckFailed: as :func:`check_task`.
     """
-    from aeplug.testing.plugin import check_plugin as check
+    from aeplug.checks.plugin import check_plugin as check
+    from aeplug.cli.registry import COMMANDS
 
-    return check(plugin, **options)
+    return check(plugin, reserved=COMMANDS, **options)
 
 
 def isolated_plugins(*given: Given) -> IsolatedPlugins:
@@ -68,8 +69,8 @@ def isolated_plugins(*given: Given) -> IsolatedPlugins:
     Raises:
         PluginError: one of them is broken.
     """
-    from aeplug.testing import fakes
-    from aeplug.testing.isolation import IsolatedPlugins
+    from aeplug.checks import fakes
+    from aeplug.checks.isolation import IsolatedPlugins
 
     return IsolatedPlugins(*given, fakes)
 
@@ -85,6 +86,6 @@ def tiny_batch(task: str | TaskSpec, **options: Any) -> Batch:
     Returns:
         A batch on the CPU.
     """
-    from aeplug.testing.suite import tiny_batch as make
+    from aeplug.checks.suite import tiny_batch as make
 
     return make(task, **options)

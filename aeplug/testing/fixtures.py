@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from aeplug.checks.isolation import Given, IsolatedPlugins
     from aeplug.interfaces import Batch
     from aeplug.plugins import Plugins
-    from aeplug.testing.isolation import Given, IsolatedPlugins
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def aeplug_plugins() -> Iterator[Callable[..., IsolatedPlugins]]:
 
     They are this process's until the test ends; modules of single files are forgotten then.
     """
-    from aeplug import plugins as module
+    from aeplug.plugins import current as module
     from aeplug.testing import isolated_plugins
 
     before, known = module._active, set(sys.modules)
@@ -78,8 +78,8 @@ def aeplug_cli(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done
     """
     import click
 
-    from aeplug import plugins as module
     from aeplug.cli import program
+    from aeplug.plugins import current as module
 
     before = module._active
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aeplug.config import TrainConfig
-from aeplug.task import Task
+from aeplug.model.task import Task
 from aeplug.training.muon import Muon
 
 #: Muon takes matrices whose shorter side is at least this; the stem and the output layer of a
@@ -22,7 +22,7 @@ MAIN, ADVERSARY = "main", "adversary"
 
 
 @dataclass
-class Side:
+class OptimizerGroup:
     """Weights that are updated together: clipped by one norm, and all or none of them.
 
     Attributes:
@@ -64,19 +64,23 @@ class Side:
 
 def build_optimizers(task: Task, settings: TrainConfig) -> list[torch.optim.Optimizer]:
     """Those of all sides."""
-    return [optimizer for side in build_sides(task, settings) for optimizer in side.optimizers]
+    return [
+        optimizer
+        for side in build_optimizer_groups(task, settings)
+        for optimizer in side.optimizers
+    ]
 
 
-def build_sides(task: Task, settings: TrainConfig) -> list[Side]:
+def build_optimizer_groups(task: Task, settings: TrainConfig) -> list[OptimizerGroup]:
     """The task's weights, and apart from them those of its adversaries, where it has any."""
     against = [p for adversary in task.adversaries() for p in adversary.parameters()]
     apart = {id(p) for p in against}
     own = [p for p in task.parameters() if p.requires_grad and id(p) not in apart]
-    sides = [Side(MAIN, own, _main_optimizers(task, own, settings), settings.lr)]
+    sides = [OptimizerGroup(MAIN, own, _main_optimizers(task, own, settings), settings.lr)]
     if against:
         betas = (ADVERSARY_BETA1, settings.beta2)
         adamw = _adamw(against, settings.adversary_lr, betas, settings)
-        sides.append(Side(ADVERSARY, against, [adamw], settings.adversary_lr))
+        sides.append(OptimizerGroup(ADVERSARY, against, [adamw], settings.adversary_lr))
     return sides
 
 

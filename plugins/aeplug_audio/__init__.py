@@ -33,8 +33,8 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
 @hookimpl
 def aeplug_commands(cli: click.Group) -> None:
     """What is done with sound."""
-    from aeplug_audio.play_command import play
-    from aeplug_audio.transcribe_command import transcribe
+    from aeplug_music.playback.command import play
+    from aeplug_music.transcription.command import transcribe
 
     cli.add_command(play)
     cli.add_command(transcribe)

@@ -53,7 +53,7 @@ class Analysis:
         return len(self.loudness)
 
 
-def analysed(blocks: Iterable[Samples]) -> Analysis:
+def analyse(blocks: Iterable[Samples]) -> Analysis:
     """Blocks of samples at ``RATE`` -> what is known of their frames.
 
     Some 150 bytes are kept of a frame: 23 MB of half an hour.

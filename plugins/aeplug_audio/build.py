@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aeplug.building import BuildReport, Skipped
+from aeplug.data.build import BuildReport, Skipped
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug_audio.dataset import ARRAY, FORMAT, INDEX
-from aeplug_audio.note_windows import Asked, rendered
+from aeplug_audio.note_windows import NoteRequest, render_windows
 from aeplug_audio.soundfont import default_soundfont, open_soundfont
 from aeplug_audio.splitting import SPLITS, split_of
 
@@ -39,7 +39,7 @@ def build_notes(
     pitches: str = "36-84",
     velocities: str = "100",
 ) -> BuildReport:
-    """The builder of the data set ``notes`` (see :mod:`aeplug.building`).
+    """The builder of the data set ``notes`` (see :mod:`aeplug.data.build`).
 
     Notes are split by program and pitch: a held-out one was not heard at any velocity.
 
@@ -57,7 +57,7 @@ def build_notes(
         DataError: there is no soundfont, or it has no such note.
     """
     asked = [
-        Asked(*one)
+        NoteRequest(*one)
         for one in product(
             numbers("--render", render, 0, 127),
             numbers("--pitches", pitches, 0, 127),
@@ -71,7 +71,7 @@ def build_notes(
         raise DataError(str(error)) from error
     parts = [asked[start : start + _TOGETHER] for start in range(0, len(asked), _TOGETHER)]
     frames: list[Stored] = []
-    kept: list[Asked] = []
+    kept: list[NoteRequest] = []
     report = BuildReport()
     for number, (part, made) in enumerate(
         zip(parts, _in_processes(path, parts, processes), strict=True)
@@ -94,7 +94,7 @@ def build_notes(
         "format": FORMAT,
         "soundfont": path.name,
         "programs": [font.name(program) for program in range(128)],
-        **{field: [getattr(one, field) for one in kept] for field in Asked._fields},
+        **{field: [getattr(one, field) for one in kept] for field in NoteRequest._fields},
         "split": names,
     }
     (out / INDEX).write_text(json.dumps(index), encoding="utf-8")
@@ -141,12 +141,12 @@ def numbers(option: str, text: str, low: int, high: int) -> list[int]:
 
 
 def _in_processes(
-    path: Path, parts: list[list[Asked]], processes: int
+    path: Path, parts: list[list[NoteRequest]], processes: int
 ) -> Iterator[list[Stored | None]]:
     if processes == 1 or len(parts) == 1:
-        yield from (rendered(path, part) for part in parts)
+        yield from (render_windows(path, part) for part in parts)
         return
     # Spawned: a fork would take along the threads of libraries in an unknown state.
     workers = min(processes, len(parts))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(rendered, [path] * len(parts), parts)
+        yield from pool.map(render_windows, [path] * len(parts), parts)

@@ -14,10 +14,10 @@ import numpy.typing as npt
 import torch
 
 from aeplug.config import PartConfig, setting
-from aeplug.console import say
-from aeplug.datasets import TensorSplit
+from aeplug.data.splits import TensorSplit
 from aeplug.errors import DataError, FileError
-from aeplug.interfaces import DataShape, Raw
+from aeplug.interfaces import DataShape, RawBatch
+from aeplug.runtime.console import say
 from aeplug_audio.families import FAMILIES, family_of
 from aeplug_audio.spectrogram import MELS
 from aeplug_audio.splitting import SPLITS, split_of
@@ -101,7 +101,7 @@ class NoteDataset:
             columns[column] = torch.from_numpy(values[chosen])
         return TensorSplit(columns)
 
-    def labels(self, rows: Raw) -> Mapping[str, Any]:
+    def labels(self, rows: RawBatch) -> Mapping[str, Any]:
         """Of rendered notes ``family`` (of General MIDI), ``instrument`` and ``pitch``.
 
         Of sounds in subfolders ``folder``; of others nothing.

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.embedding import taken
-from aeplug.evaluation.figures import open_dataset
+from aeplug.data.opening import open_dataset
+from aeplug.data.splits import iter_rows
 from aeplug.evaluation.pca import fit
-from aeplug.generation import Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
 from aeplug_audio.spectrogram import RANGE_DB
 
@@ -26,7 +26,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     """
     squares, absolute, count = 0.0, 0.0, 0
     codes, programs, pitches = [], [], []
-    for _, raw in taken(split, model.device):
+    for _, raw in iter_rows(split, model.device):
         batch = model.prepared(raw)
         error = (model.reconstruct_batch(batch).float() - batch.target).double() * RANGE_DB
         squares += float(error.square().sum())
@@ -62,10 +62,12 @@ def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict
     """PCA with as many components as the model has latents, fitted on the training split."""
     train = open_dataset(model.config).split("train")
     device = torch.device("cpu")
-    components = fit(raw["frames"].float().div(255).flatten(1) for _, raw in taken(train, device))
+    components = fit(
+        raw["frames"].float().div(255).flatten(1) for _, raw in iter_rows(train, device)
+    )
     size = min(model.task.latent.latent_shape[0], len(components.mean))
     squares, absolute, count = 0.0, 0.0, 0
-    for _, raw in taken(split, device):
+    for _, raw in iter_rows(split, device):
         given = raw["frames"].float().div(255).flatten(1)
         error = (components.restore(components.project(given, size)) - given).double() * RANGE_DB
         squares += float(error.square().sum())

@@ -13,7 +13,7 @@ from aeplug_audio.notes import Note
 from aeplug_audio.reading import RATE
 from aeplug_audio.sampler import SoundfontVoices
 from aeplug_audio.soundfont import open_soundfont
-from aeplug_audio.spectrogram import HOP, frames_of
+from aeplug_audio.spectrogram import HOP, compute_frames
 from aeplug_audio.windows import FRAMES, stored
 
 #: Seconds that a note is held; it dies away in the rest of the window.
@@ -28,7 +28,7 @@ _SILENT = 1e-4
 Stored = npt.NDArray[np.uint8]
 
 
-class Asked(NamedTuple):
+class NoteRequest(NamedTuple):
     """A note to be rendered."""
 
     program: int
@@ -36,7 +36,7 @@ class Asked(NamedTuple):
     velocity: int
 
 
-def rendered(path: Path, notes: Sequence[Asked]) -> list[Stored | None]:
+def render_windows(path: Path, notes: Sequence[NoteRequest]) -> list[Stored | None]:
     """Each note's window, ``(1, MELS, FRAMES)``; None where nothing is heard."""
     import soxr
 
@@ -50,6 +50,6 @@ def rendered(path: Path, notes: Sequence[Asked]) -> list[Stored | None]:
             found.append(None)
             continue
         heard = soxr.resample(sound * _GAIN, RENDERED, RATE)[:length].astype(np.float32)
-        frames = frames_of(np.pad(heard, (0, length - len(heard))))
+        frames = compute_frames(np.pad(heard, (0, length - len(heard))))
         found.append(stored(frames)[None])
     return found

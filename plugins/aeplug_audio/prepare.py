@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Batch, DataShape, Raw
+from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_audio.spectrogram import RANGE_DB
 
 
@@ -25,7 +25,7 @@ class PrepareSound:
     def __init__(self, config: PrepareConfig, shape: DataShape) -> None:
         self.gain = config.gain / RANGE_DB
 
-    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+    def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """``frames`` ``(B, 1, MELS, FRAMES)``, uint8 or float in 0..1 -> float32 in 0..1."""
         frames = raw["frames"]
         values = frames.float().div_(255) if frames.dtype == torch.uint8 else frames.float()

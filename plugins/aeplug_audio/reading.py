@@ -28,7 +28,7 @@ Samples = npt.NDArray[np.float32]
 
 
 @dataclass
-class Heard:
+class RecordingInfo:
     """What was met while reading; whole once the last block has been taken.
 
     Attributes:
@@ -63,7 +63,7 @@ class Recording:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.heard = Heard()
+        self.heard = RecordingInfo()
 
     def __iter__(self) -> Iterator[Samples]:
         """Blocks of mono samples, float32 ``(n,)``, at ``RATE``; the mean of the channels.

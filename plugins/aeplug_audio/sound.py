@@ -10,7 +10,7 @@ import numpy as np
 
 from aeplug.errors import FileError
 from aeplug_audio.reading import Recording
-from aeplug_audio.spectrogram import Frames, Samples, streamed
+from aeplug_audio.spectrogram import Frames, Samples, stream_frames
 
 
 @dataclass(frozen=True)
@@ -46,4 +46,4 @@ def frames_in(path: Path) -> Frames:
     Raises:
         FileError: as :func:`samples_in`.
     """
-    return np.concatenate(list(streamed(samples_in(path))), axis=1)
+    return np.concatenate(list(stream_frames(samples_in(path))), axis=1)

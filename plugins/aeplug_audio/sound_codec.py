@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig
-from aeplug.interfaces import DataShape, Document, Raw
+from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_audio.reading import RATE
 from aeplug_audio.sound import Sound, frames_in, samples_in
-from aeplug_audio.spectrogram import Frames, heard
+from aeplug_audio.spectrogram import Frames, griffin_lim
 from aeplug_audio.wave_file import unchanged, within_range, write_wave
 from aeplug_audio.windows import FRAMES, windows_of
 
@@ -43,7 +43,7 @@ class SoundCodec:
         frames = frames_in(path)
         return Document(Sound(frames, path), path.stem, path, size=frames.nbytes)
 
-    def split(self, document: Document) -> Raw:
+    def split(self, document: Document) -> RawBatch:
         """``frames``: float32 ``(P, 1, MELS, FRAMES)`` in 0..1, windows one after another."""
         windows = windows_of(document.content.frames)
         return {"frames": torch.from_numpy(np.ascontiguousarray(windows)).unsqueeze(1)}
@@ -73,7 +73,7 @@ class SoundCodec:
         if sound.recording is not None:
             blocks, gain = samples_in(sound.recording), unchanged
         else:
-            blocks, gain = heard(sound.frames), within_range
+            blocks, gain = griffin_lim(sound.frames), within_range
         write_wave((block[:, None] for block in blocks), path, RATE, 1, gain)
         return [path]
 

@@ -29,16 +29,16 @@ Samples = npt.NDArray[np.float32]
 Frames = npt.NDArray[np.float32]
 
 
-def frames_of(samples: Samples) -> Frames:
+def compute_frames(samples: Samples) -> Frames:
     """Mono samples ``(n,)`` at ``RATE`` -> frames, ``1 + n // HOP`` of them.
 
     Frame ``k`` has its middle at sample ``k * HOP``; outside there is silence.
     """
-    found = list(streamed([samples]))
+    found = list(stream_frames([samples]))
     return np.concatenate(found, axis=1)
 
 
-def streamed(blocks: Iterable[Samples]) -> Iterator[Frames]:
+def stream_frames(blocks: Iterable[Samples]) -> Iterator[Frames]:
     """As :func:`frames_of`, of blocks one after another, holding no more than one."""
     rest = np.zeros(WINDOW // 2, np.float32)
     total = sent = 0
@@ -94,7 +94,7 @@ def _magnitudes(frames: Frames) -> npt.NDArray[np.float32]:
     return np.sqrt(found) * np.float32(WINDOW / 4)
 
 
-def heard(frames: Frames) -> Iterator[Samples]:
+def griffin_lim(frames: Frames) -> Iterator[Samples]:
     """Frames -> mono samples at ``RATE``, block by block; ``(F - 1) * HOP`` of them in all."""
     import librosa
 

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
-from aeplug.generation import BATCH, Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, Split
 from aeplug_denoise.baselines import METHODS, Method
 from aeplug_denoise.noise import Noise
@@ -115,8 +116,8 @@ def _digits(model: Model, split: Split, kind: Noise) -> dict[str, float]:
     split = split.to(model.device)
     generator = model.generator(SEED)
     found: list[Tensor] = []
-    for start in range(0, len(split), BATCH):
-        index = torch.arange(start, min(start + BATCH, len(split)), device=model.device)
+    for start in range(0, len(split), INFERENCE_BATCH):
+        index = torch.arange(start, min(start + INFERENCE_BATCH, len(split)), device=model.device)
         clean = normalised(split.take(index)["image"])
         noisy = kind.added_to(clean, generator)
         made = model.reconstruct_batch(Batch(noisy, clean)).float()

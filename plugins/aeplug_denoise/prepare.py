@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Batch, DataShape, Raw
+from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_denoise.noise import Noise
 from aeplug_image.crops import cropped
 from aeplug_image.fitting import LUMA
@@ -36,7 +36,7 @@ class PrepareNoisy:
     def __init__(self, config: PrepareNoisyConfig, shape: DataShape) -> None:
         self.config, self.side = config, shape.target[-1]
 
-    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+    def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """uint8 ``(B, C, H, W)`` -> float32 in 0..1; the input is not clipped."""
         if "photo" in raw:
             crop = cropped(raw["photo"], self.side, generator, training)
@@ -45,7 +45,7 @@ class PrepareNoisy:
             clean = normalised(raw["image"])
         return Batch(self._noisy(clean, generator), clean)
 
-    def given(self, raw: Raw) -> Batch:
+    def given(self, raw: RawBatch) -> Batch:
         """Pictures of a user's file: the input as it is."""
         image = normalised(raw["image"])
         return Batch(image, image)

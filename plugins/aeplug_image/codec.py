@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig
-from aeplug.interfaces import DataShape, Document, Raw
+from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_image.fitting import fitted
 from aeplug_image.image_file import Picture, read_picture
 from aeplug_image.image_writing import WRITTEN, write_picture
@@ -29,7 +29,7 @@ class ImageCodec:
         """Decode a file; raises :class:`aeplug.errors.FileError`."""
         return Document(read_picture(path), path.stem, path)
 
-    def split(self, document: Document) -> Raw:
+    def split(self, document: Document) -> RawBatch:
         """``image``: float32 ``(1, C, H, W)`` in 0..1, fitted to the model."""
         return {"image": fitted(document.content, self.shape.input).unsqueeze(0)}
 

@@ -14,9 +14,9 @@ from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug.conditions import ConditionEmbedding
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Context, DataShape, Knobs, Sampling
+from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
+from aeplug.model.conditions import ConditionEmbedding
 from aeplug_image.pixels import PixelOutput
 
 
@@ -187,7 +187,7 @@ class ConvDecoder(nn.Module):
         layers += [nn.Conv2d(widths[0], channels, 3, padding=1)]
         self.maps = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> PixelOutput:
+    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> PixelOutput:
         """``(B, *latent_shape)`` -> logits of ``(B, C, H, W)``."""
         x = z.flatten(1)
         layers = self.project if isinstance(self.project, nn.Sequential) else (self.project,)

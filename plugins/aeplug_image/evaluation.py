@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from aeplug.embedding import taken
-from aeplug.evaluation.figures import open_dataset
+from aeplug.data.opening import open_dataset
+from aeplug.data.splits import iter_rows
 from aeplug.evaluation.pca import fit
-from aeplug.generation import Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
 from aeplug_image.metrics import mse, psnr_db, ssim
 from aeplug_image.prepare import normalised
@@ -38,7 +38,7 @@ def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict
     """PCA with as many components as the model has latents, fitted on the training split."""
     train = open_dataset(model.config).split("train")
     components = fit(
-        normalised(raw["image"]).flatten(1) for _, raw in taken(train, torch.device("cpu"))
+        normalised(raw["image"]).flatten(1) for _, raw in iter_rows(train, torch.device("cpu"))
     )
     size = min(model.task.latent.latent_shape[0], len(components.mean))
     totals = torch.zeros(3, dtype=torch.float64)

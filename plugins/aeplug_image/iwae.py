@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from aeplug.config import setting
-from aeplug.interfaces import Batch, DataShape, Knobs, LatentDensity, Posterior
-from aeplug.latents.draws import Draws, importance_bound
+from aeplug.interfaces import Batch, DataShape, LatentDensity, Posterior, ScheduleValues
+from aeplug.latents.importance import ImportanceSamples, importance_bound
 from aeplug_image.losses import PixelConfig, pixel_distribution, pixel_nll
 from aeplug_image.pixels import PixelOutput
 
@@ -44,10 +44,10 @@ class IWAELoss(nn.Module):
             raise ValueError("'iwae' weighs draws by densities, which the latent has none of")
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d; a row of output and batch is a draw."""
-        assert isinstance(posterior, Draws)
+        assert isinstance(posterior, ImportanceSamples)
         nll = self.nll(output, batch)
         bound = importance_bound(nll, posterior, self.config.gradient)
         with torch.no_grad():

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
+from aeplug.config.schedules import Schedule
 from aeplug.errors import ConfigError
-from aeplug.interfaces import Batch, DataShape, Knobs, Posterior
-from aeplug.schedules import Schedule
+from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 from aeplug_image.pixels import PixelOutput
 
 
@@ -69,7 +69,7 @@ class MSELoss(torch.nn.Module):
         self.mixed = config.bce != Schedule.parse(0.0)
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         mse = functional.mse_loss(output.means.float(), batch.target)
@@ -90,7 +90,7 @@ class BCELoss(torch.nn.Module):
         super().__init__()
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         bce = bernoulli_nll(output, batch.target).mean() / batch.target[0].numel()
@@ -167,7 +167,7 @@ class ELBOLoss(torch.nn.Module):
         self.config = config
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         nll = self.nll(output, batch).mean()

@@ -7,9 +7,9 @@ import math
 
 from torch import Tensor, nn
 
-from aeplug.conditions import ConditionEmbedding
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Context, DataShape, Knobs, Sampling
+from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
+from aeplug.model.conditions import ConditionEmbedding
 from aeplug_image.pixels import PixelOutput
 
 
@@ -59,7 +59,7 @@ class MLPDecoder(nn.Module):
             ConditionEmbedding(shape.conditions, config.hidden[-1]) if shape.conditions else None
         )
 
-    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> PixelOutput:
+    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> PixelOutput:
         """``(B, *latent_shape)`` -> logits of ``(B, *shape.target)``."""
         x = z.flatten(1)
         for number, layer in enumerate(self.layers):

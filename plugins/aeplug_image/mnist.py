@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from aeplug.config import PartConfig, setting
-from aeplug.datasets import TensorSplit, bundled
+from aeplug.data.bundled import bundled
+from aeplug.data.splits import TensorSplit
 from aeplug.errors import DataError
 from aeplug.interfaces import DataShape
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from aeplug.config import PartConfig, setting
 from aeplug.errors import FileError
-from aeplug.interfaces import DataShape, Document, Raw
+from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_image.codec import ImageCodec
 from aeplug_image.fitting import LUMA, fitted
 from aeplug_image.image_file import MAX_PIXELS, Picture
@@ -76,7 +76,7 @@ class PhotoCodec(ImageCodec):
         document.size = document.content.pixels.nbytes * (1 + self.scale**2)
         return document
 
-    def split(self, document: Document) -> Raw:
+    def split(self, document: Document) -> RawBatch:
         """``image``: float32 ``(1, C, H, W)`` in 0..1, the whole picture."""
         picture: Picture = document.content
         whole = slice(None)
@@ -89,7 +89,7 @@ class PhotoCodec(ImageCodec):
         height, width = like.content.pixels.shape[:2]
         return self._painted([(Span(0, height, 0, height), Span(0, width, 0, width))], pieces, like)
 
-    def chunks(self, document: Document) -> Iterator[Raw]:
+    def chunks(self, document: Document) -> Iterator[RawBatch]:
         """``image``: float32 ``(1, C, h, w)`` in 0..1, tile by tile."""
         picture: Picture = document.content
         for rows, columns in self._tiles(picture):

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Batch, DataShape, Raw
+from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_image.binarise import drawn, fixed
 
 
@@ -60,7 +60,7 @@ class PrepareImages:
         self.conditions = tuple(shape.conditions)
         self.facts = {"binarisation": config.binarise}
 
-    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+    def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """``image`` ``(B, C, H, W)``, uint8 or float in 0..1 -> float32 in 0..1."""
         images = normalised(raw["image"])
         before = images

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from aeplug.console import say
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Split
+from aeplug.runtime.console import say
 from aeplug_image.comparison import Compared, draw_comparison
 from aeplug_image.crops import CropSplit
 from aeplug_image.metrics import psnr_db, ssim

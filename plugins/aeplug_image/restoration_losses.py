@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Batch, DataShape, Knobs, Posterior
-from aeplug.schedules import Schedule
+from aeplug.config.schedules import Schedule
+from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 from aeplug_image.losses import bernoulli_nll, gaussian_nll
 from aeplug_image.metrics import mse, psnr_db
 from aeplug_image.pixels import PixelOutput
@@ -24,7 +24,7 @@ class _Restoration(torch.nn.Module):
         super().__init__()
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         means = output.means.float()
@@ -95,7 +95,7 @@ class PSNRLoss(_Restoration):
         self.mixed = config.bce != Schedule.parse(0.0)
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: Knobs
+        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         terms = super().forward(output, batch, posterior, knobs)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Context, DataShape, Features, Knobs, Sampling
+from aeplug.interfaces import Context, DataShape, Features, Sampling, ScheduleValues
 from aeplug_image.conv import ResidualBlock
 from aeplug_image.pixels import PixelOutput
 from aeplug_image.resampling import enlarged
@@ -150,7 +150,7 @@ class UNetDecoder(nn.Module):
             assert self.tail.bias is not None
             nn.init.zeros_(self.tail.bias)
 
-    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> PixelOutput:
+    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> PixelOutput:
         """``(B, F, h, w)``, ``context.skips`` and ``context.input`` -> ``(B, C, H, W)``."""
         image = context.input
         if image is None:

@@ -17,7 +17,7 @@ from aeplug import (
 )
 from aeplug_music.drums import task_specs as drum_specs
 from aeplug_music.melodies.attribute_specs import ATTRIBUTES
-from aeplug_music.recordings import RECORDING_SUFFIXES, recording_options
+from aeplug_music.score.recordings import RECORDING_SUFFIXES, recording_options
 from aeplug_music.shared_specs import LONG_TREE, SOUNDFONT, TEMPO, TRAINING, WAV
 
 #: What `aeplug evaluate` asks of a melody task.
@@ -143,7 +143,7 @@ def aeplug_decoders() -> Iterable[DecoderSpec]:
 @hookimpl
 def aeplug_losses() -> Iterable[LossSpec]:
     """Losses over windows."""
-    yield LossSpec("sequence-elbo", "aeplug_music.losses:SequenceELBO", "ELBO with free bits")
+    yield LossSpec("sequence-elbo", "aeplug_music.nets.losses:SequenceELBO", "ELBO with free bits")
 
 
 @hookimpl

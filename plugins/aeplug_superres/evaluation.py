@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from aeplug.errors import ConfigError
-from aeplug.generation import Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Document, Sampling, Split
 from aeplug_image.crops import CropSplit
 from aeplug_image.image_file import Picture

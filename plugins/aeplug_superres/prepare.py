@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Batch, DataShape, Raw
+from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_image.crops import cropped
 from aeplug_image.prepare import normalised
 from aeplug_image.resampling import reduced
@@ -45,7 +45,7 @@ class PrepareReduced:
         self.scale, self.side = scale, width
         self.shape = DataShape((channels, height // scale, width // scale), shape.target)
 
-    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+    def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """uint8 ``(B, C, H, W)`` -> float32 in 0..1."""
         if "photo" in raw:
             crop = cropped(raw["photo"], self.side, generator, training)
@@ -54,7 +54,7 @@ class PrepareReduced:
             target = normalised(raw["image"])
         return Batch(eight_bit(reduced(target, self.scale)), target)
 
-    def given(self, raw: Raw) -> Batch:
+    def given(self, raw: RawBatch) -> Batch:
         """Pictures of a user's file: the input as it is."""
         image = normalised(raw["image"])
         return Batch(image, image)

@@ -11,7 +11,7 @@ import torch
 from made_soundfont import write_soundfont
 from support import assert_one_line_error
 
-from aeplug.embedding import labels
+from aeplug.data.labels import label_rows
 from aeplug.errors import ConfigError, DataError
 from aeplug.interfaces import DataShape, LabelledDataset
 from aeplug_audio import build
@@ -74,7 +74,7 @@ def test_labels_say_family_instrument_and_pitch(built):
     data = opened(built[0])
     assert isinstance(data, LabelledDataset)
     rows = data.split("all").take(torch.tensor([0, 95]))
-    found = labels(data, rows)
+    found = label_rows(data, rows)
     assert list(found) == ["family", "instrument", "pitch"]
     assert found["family"].tolist() == ["piano", "piano"]
     assert found["instrument"].tolist() == ["Sine", "Sharp"]

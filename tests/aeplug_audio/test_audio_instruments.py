@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from recorded import write
 
-from aeplug.datasets import bundled
+from aeplug.data.bundled import bundled
 from aeplug_audio.notes import Note
 from aeplug_audio.rendering import blocks, voices_of
 from aeplug_audio.soundfont import default_soundfont
-from aeplug_audio.transcription import transcribed
-from aeplug_music.melodies.score import melody_of
-from aeplug_music.melodies.tokens import notes_of
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, find_sources
+from aeplug_music.score.melody import extract_melody
+from aeplug_music.score.tokens import notes_of
+from aeplug_music.transcription.transcription import transcribe
 
 RATE, SECONDS = 22_050, 8.0
 
@@ -29,7 +29,7 @@ def tunes():
     found = []
     with Reader() as reader:
         for number in (400, 2_000, 3_600):
-            melody = melody_of(parse_midi(reader.read(sources[number])))
+            melody = extract_melody(parse_midi(reader.read(sources[number])))
             columns = np.array(notes_of(melody.tokens)).T
             notes = [(a / 8 + 0.2, b / 8 + 0.2, p) for a, b, p in columns.tolist()]
             found.append([one for one in notes if one[1] < SECONDS])
@@ -48,7 +48,7 @@ def test_notes_are_heard(tunes, tmp_path, program, bar):
         played = [Note(a, b, p, 90, program) for a, b, p in tune]
         sound = np.concatenate(list(blocks(played, voices_of(), RATE))).mean(1)
         path = write(tmp_path / f"{number}.wav", 0.7 * sound / np.abs(sound).max(), RATE)
-        found = transcribed(path).notes
+        found = transcribe(path).notes
         scores.append(
             mir_eval.transcription.precision_recall_f1_overlap(
                 np.array([one[:2] for one in tune]),

@@ -12,8 +12,8 @@ import soundfile
 from support import assert_one_line_error
 
 from aeplug.errors import FileError
-from aeplug_audio.playing import notes_of, playable_wave
-from aeplug_music.midi.reading import Track, Tune
+from aeplug_music.playback.player import notes_of, playable_wave
+from aeplug_music.score.tune import Track, Tune
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="players are shell scripts")
 

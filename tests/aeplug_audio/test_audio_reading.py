@@ -8,7 +8,7 @@ import soundfile
 from recorded import TUNE, sound_of, write
 
 from aeplug.errors import FileError
-from aeplug_audio.analysis import FLOOR_DB, analysed
+from aeplug_audio.analysis import FLOOR_DB, analyse
 from aeplug_audio.reading import BLOCK, RATE, Recording
 
 
@@ -58,8 +58,8 @@ def test_stereo_is_the_mean_of_both(tmp_path):
 def test_blocks_make_no_difference(tmp_path):
     sound = np.concatenate([sound_of(TUNE)] * 2).astype(np.float32)
     assert len(sound) > BLOCK
-    whole = analysed([sound])
-    parts = analysed(np.split(sound, [1, 700, 5_000, 90_000]))
+    whole = analyse([sound])
+    parts = analyse(np.split(sound, [1, 700, 5_000, 90_000]))
     assert len(whole) == len(parts)
     for name in ("pitch", "probability", "loudness", "spectrum", "harmonics"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name), equal_nan=True), name
@@ -68,7 +68,7 @@ def test_blocks_make_no_difference(tmp_path):
 def test_frames_stand_where_they_say():
     sound = np.zeros(RATE, np.float32)
     sound[RATE // 2 :] = np.sin(np.arange(RATE - RATE // 2))
-    found = analysed([sound])
+    found = analyse([sound])
     at = np.flatnonzero(found.loudness > -30)[0] * 256 / RATE
     assert at == pytest.approx(0.5, abs=0.02)
     assert (found.spectrum[: len(found) // 3] == 0).all() and FLOOR_DB < -90
@@ -149,7 +149,7 @@ def test_the_analysis_keeps_little(tmp_path):
     sound = np.tile(sound_of(TUNE), 12).astype(np.float32)
     blocks = np.array_split(sound, 40)
     tracemalloc.start()
-    found = analysed(iter(blocks))
+    found = analyse(iter(blocks))
     kept, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert kept < 260 * len(found)

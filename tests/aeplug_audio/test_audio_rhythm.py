@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aeplug_audio.rhythm import FASTEST, SLOWEST, USUAL, estimated_bpm, quantised
 from aeplug_audio.voice import Note
+from aeplug_music.transcription.rhythm import FASTEST, SLOWEST, USUAL, estimate_bpm, quantise
 
 #: Steps of notes: a bar of eighths and quarters, one with a dotted rhythm, a long note.
 FIGURE = [2, 2, 4, 2, 2, 4, 3, 1, 4, 4, 2, 2, 2, 2, 8, 4]
@@ -25,7 +25,7 @@ def played(steps, bpm, start=0.4, jitter=0.0, seed=0):
 @pytest.mark.parametrize("bpm", [84.0, 97.3, 120.0, 151.0])
 @pytest.mark.parametrize("jitter", [0.0, 0.012])
 def test_tempo_and_steps_are_found(bpm, jitter):
-    found = quantised(played(FIGURE * 2, bpm, jitter=jitter))
+    found = quantise(played(FIGURE * 2, bpm, jitter=jitter))
     assert found.grid.estimated and found.grid.bpm == pytest.approx(bpm, rel=0.01)
     assert np.diff(found.onset).tolist() == (FIGURE * 2)[:-1]
     assert (found.end - found.onset).tolist() == FIGURE * 2
@@ -38,7 +38,7 @@ def test_a_player_who_drifts_is_followed():
     length = np.linspace(0.125, 0.1375, len(steps)) * steps
     edges = np.cumsum([0.4, *length]).tolist()
     notes = [Note(a, b, 60) for a, b in pairwise(edges)]
-    assert np.diff(quantised(notes).onset).tolist() == steps[:-1]
+    assert np.diff(quantise(notes).onset).tolist() == steps[:-1]
 
 
 @given(
@@ -48,7 +48,7 @@ def test_a_player_who_drifts_is_followed():
     st.integers(0, 100),
 )
 def test_with_the_tempo_given_steps_are_right(steps, bpm, start, seed):
-    found = quantised(played(steps, bpm, start, 0.004, seed), bpm=bpm)
+    found = quantise(played(steps, bpm, start, 0.004, seed), bpm=bpm)
     assert not found.grid.estimated and found.grid.bpm == bpm
     assert np.diff(found.onset).tolist() == steps[:-1]
 
@@ -65,7 +65,7 @@ def test_any_notes_come_onto_the_grid(parts, metre, bpm):
     for gap, length, pitch in parts:
         notes.append(Note(now + gap, now + gap + length, pitch))
         now += gap + length
-    found = quantised(notes, metre, bpm)
+    found = quantise(notes, metre, bpm)
     assert len(found.onset) == len(found.end) == len(found.pitch) >= 1
     assert (np.diff(found.onset) > 0).all() and (found.end > found.onset).all()
     assert (found.end[:-1] <= found.onset[1:]).all()
@@ -77,32 +77,32 @@ def test_any_notes_come_onto_the_grid(parts, metre, bpm):
 @pytest.mark.parametrize(("metre", "upbeat"), [((4, 4), 2), ((4, 4), 1), ((3, 4), 2)])
 def test_what_begins_between_beats_is_an_upbeat(metre, upbeat):
     bar = 16 * metre[0] // metre[1]
-    found = quantised(played([upbeat, 4, 4, 2, 2, 4, 4, 4, 2, 2, 4, 4, 8], 120), metre, 120)
+    found = quantise(played([upbeat, 4, 4, 2, 2, 4, 4, 4, 2, 2, 4, 4, 8], 120), metre, 120)
     assert found.onset[:2].tolist() == [bar - upbeat, bar]
 
 
 def test_in_six_eight_an_eighth_is_a_beat():
-    found = quantised(played([2, 4, 2, 4, 2, 2, 2, 2, 6], 120), (6, 8), 120)
+    found = quantise(played([2, 4, 2, 4, 2, 2, 2, 2, 6], 120), (6, 8), 120)
     assert found.onset[0] == 0
 
 
 def test_short_gaps_are_no_rests_and_long_ones_are():
     notes = [Note(0.5, 0.93, 60), Note(1.0, 1.5, 62), Note(2.0, 2.5, 64)]
-    found = quantised(notes, bpm=120)
+    found = quantise(notes, bpm=120)
     assert found.onset.tolist() == [0, 4, 12] and found.end.tolist() == [4, 8, 16]
 
 
 def test_of_two_notes_on_a_step_the_later_stays():
     notes = [Note(0.5, 0.53, 59), Note(0.53, 1.0, 60), Note(1.0, 1.5, 62)]
-    assert quantised(notes, bpm=120).pitch.tolist() == [60, 62]
+    assert quantise(notes, bpm=120).pitch.tolist() == [60, 62]
 
 
 def test_of_one_note_the_tempo_is_the_usual():
-    assert estimated_bpm(np.array([1.0])) == USUAL
-    assert quantised([Note(1, 2, 60)]).onset.tolist() == [0]
+    assert estimate_bpm(np.array([1.0])) == USUAL
+    assert quantise([Note(1, 2, 60)]).onset.tolist() == [0]
 
 
 @given(st.lists(st.floats(0, 60), min_size=2, max_size=50))
 def test_tempo_is_within_its_range(onsets):
     assume(max(onsets) > min(onsets))
-    assert SLOWEST <= estimated_bpm(np.sort(onsets)) <= FASTEST + 1e-9
+    assert SLOWEST <= estimate_bpm(np.sort(onsets)) <= FASTEST + 1e-9

@@ -19,7 +19,14 @@ from aeplug.interfaces import Codec, DataShape, Document, PicturedCodec
 from aeplug_audio.reading import RATE
 from aeplug_audio.sound import Sound
 from aeplug_audio.sound_codec import SoundCodec
-from aeplug_audio.spectrogram import HOP, MELS, RANGE_DB, frames_of, heard, streamed
+from aeplug_audio.spectrogram import (
+    HOP,
+    MELS,
+    RANGE_DB,
+    compute_frames,
+    griffin_lim,
+    stream_frames,
+)
 from aeplug_audio.windows import FRAMES, stored, windows_of
 
 SHAPE = (1, MELS, FRAMES)
@@ -35,10 +42,10 @@ def tone(seconds=0.93, hertz=440.0, amplitude=0.5, rate=RATE):
 
 def test_a_sine_at_full_scale_is_at_the_top_and_10_db_less_is_10_db_less():
     sine = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
-    top, less = (frames_of(one)[:, 10:-10].max() for one in (sine * 0.5, sine * 0.5 / 10**0.5))
+    top, less = (compute_frames(one)[:, 10:-10].max() for one in (sine * 0.5, sine * 0.5 / 10**0.5))
     assert (1 - top) * RANGE_DB == pytest.approx(6, abs=2)
     assert (top - less) * RANGE_DB == pytest.approx(10, abs=0.05)
-    assert not frames_of(np.zeros(RATE, np.float32)).any()
+    assert not compute_frames(np.zeros(RATE, np.float32)).any()
 
 
 @settings(max_examples=30)
@@ -49,31 +56,31 @@ def test_a_sine_at_full_scale_is_at_the_top_and_10_db_less_is_10_db_less():
 )
 def test_blocks_give_the_frames_of_the_whole(length, cuts, seed):
     sound = np.random.default_rng(seed).normal(0, 0.1, length).astype(np.float32)
-    whole = frames_of(sound)
+    whole = compute_frames(sound)
     assert whole.shape == (MELS, 1 + length // HOP)
     assert whole.dtype == np.float32 and whole.min() >= 0 and whole.max() <= 1
     parts = np.split(sound, sorted(one for one in cuts if one <= length))
-    np.testing.assert_allclose(np.concatenate(list(streamed(parts)), axis=1), whole, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate(list(stream_frames(parts)), axis=1), whole, atol=1e-6)
 
 
 def test_what_is_heard_again_has_the_frames_it_was_made_of():
-    frames = frames_of(tone())
-    again = np.concatenate(list(heard(frames)))
+    frames = compute_frames(tone())
+    again = np.concatenate(list(griffin_lim(frames)))
     assert len(again) == (frames.shape[1] - 1) * HOP
-    error = np.abs(frames_of(again) - frames).mean() * RANGE_DB
+    error = np.abs(compute_frames(again) - frames).mean() * RANGE_DB
     assert error < 3.5
     # The same frames are heard alike: phases are no draw.
-    np.testing.assert_array_equal(again, np.concatenate(list(heard(frames))))
-    assert not np.concatenate(list(heard(np.zeros_like(frames)))).any()
+    np.testing.assert_array_equal(again, np.concatenate(list(griffin_lim(frames))))
+    assert not np.concatenate(list(griffin_lim(np.zeros_like(frames)))).any()
 
 
 def test_long_sounds_are_heard_in_stretches_without_a_gap():
-    frames = np.tile(frames_of(tone(0.5)), (1, 30))[:, :1300]
-    parts = list(heard(frames))
+    frames = np.tile(compute_frames(tone(0.5)), (1, 30))[:, :1300]
+    parts = list(griffin_lim(frames))
     assert len(parts) == 2
     sound = np.concatenate(parts)
     assert len(sound) == 1299 * HOP
-    assert np.abs(frames_of(sound) - frames).mean() * RANGE_DB < 4.5
+    assert np.abs(compute_frames(sound) - frames).mean() * RANGE_DB < 4.5
 
 
 @given(st.integers(1, 400))
@@ -111,11 +118,11 @@ def test_files_are_read_whatever_their_form(tmp_path, suffix, rate, channels):
     frames = document.content.frames
     assert document.name == "tone" and abs(frames.shape[1] - RATE // HOP) <= 8
     # The strongest band is that of 440 Hz.
-    assert frames[:, 10:30].mean(1).argmax() == frames_of(tone())[:, 10:30].mean(1).argmax()
+    assert frames[:, 10:30].mean(1).argmax() == compute_frames(tone())[:, 10:30].mean(1).argmax()
 
 
 def test_what_is_written_is_heard_and_read_again(tmp_path):
-    document = Document(Sound(frames_of(tone(1.5))), "tone")
+    document = Document(Sound(compute_frames(tone(1.5))), "tone")
     (path,) = CODEC.write(document, tmp_path / "a.b", {})
     assert path.name == "a.b.wav" and [one.name for one in tmp_path.iterdir()] == ["a.b.wav"]
     with wave.open(str(path)) as file:
@@ -132,7 +139,7 @@ def test_what_is_written_is_heard_and_read_again(tmp_path):
 
 
 def test_what_was_only_read_is_written_as_it_was(tmp_path):
-    (first,) = CODEC.write(Document(Sound(frames_of(tone(1.5))), "x"), tmp_path / "first", {})
+    (first,) = CODEC.write(Document(Sound(compute_frames(tone(1.5))), "x"), tmp_path / "first", {})
     (second,) = CODEC.write(CODEC.read(first), tmp_path / "second", {})
     assert second.read_bytes() == first.read_bytes()
     document = CODEC.read(first)
@@ -165,7 +172,7 @@ def test_files_that_are_none_are_told(tmp_path, content, said):
 
 def test_sheets_and_thumbnails_show_loud_bright_and_low_below(tmp_path):
     assert isinstance(CODEC, Codec) and isinstance(CODEC, PicturedCodec)
-    low, high = (Document(Sound(frames_of(tone(0.93, hertz))), "x") for hertz in (110, 1760))
+    low, high = (Document(Sound(compute_frames(tone(0.93, hertz))), "x") for hertz in (110, 1760))
     small = [CODEC.thumbnail(one).astype(int).sum(2) for one in (low, high)]
     assert small[0].shape == (MELS, FRAMES)
     # The middle of what is bright.

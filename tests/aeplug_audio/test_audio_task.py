@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from support import assert_one_line_error
 
-from aeplug.loading import shipped_weights
+from aeplug.model.checkpoint import shipped_weights
 from aeplug.plugins import active
 from aeplug.testing import check_task
 from aeplug_audio.build import build_notes

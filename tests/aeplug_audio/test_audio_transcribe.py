@@ -11,18 +11,18 @@ from PIL import Image
 from recorded import TUNE, sound_of, write
 from support import assert_one_line_error, environment
 
-from aeplug.building import build
 from aeplug.config import PartConfig
+from aeplug.data.build import build
 from aeplug.errors import ConfigError, FileError
-from aeplug_audio.transcriber import Transcriber
-from aeplug_audio.transcription import transcribed
-from aeplug_audio.transcription_page import pitch_curve
 from aeplug_music.corpus.build import build_melodies
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
-from aeplug_music.melodies.score import Melody, Passage
-from aeplug_music.melodies.tokens import tokens_of
 from aeplug_music.midi.writing import to_pretty_midi
+from aeplug_music.score.melody import Melody, Passage
+from aeplug_music.score.tokens import tokens_of
+from aeplug_music.transcription.converter import Transcriber
+from aeplug_music.transcription.page import pitch_curve
+from aeplug_music.transcription.transcription import transcribe
 
 #: Two bars and two more of 4/4: onset, end, MIDI number, in steps.
 STEPS = [
@@ -76,7 +76,7 @@ class TestRoundTrip:
     def test_in_stereo_with_partials(self, tmp_path):
         sound, rate = sound_of(TUNE, 44_100, partials=(1, 0.5, 0.3)), 44_100
         path = write(tmp_path / "a.wav", np.stack([sound, 0.3 * sound], 1), rate)
-        assert [note.pitch for note in transcribed(path).notes] == [p for *_, p in TUNE]
+        assert [note.pitch for note in transcribe(path).notes] == [p for *_, p in TUNE]
 
     def test_tempo_and_metre_can_be_told(self, tmp_path, capsys):
         path = recorded(tmp_path / "a.wav", melody(120.0))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded import TUNE, sound_of
 
-from aeplug_audio.analysis import BANDS, LOWEST_PITCH, PITCHES, STEP, Analysis, analysed
+from aeplug_audio.analysis import BANDS, LOWEST_PITCH, PITCHES, STEP, Analysis, analyse
 from aeplug_audio.onsets import rises, strikes
 from aeplug_audio.pitch import CANDIDATES, FRAME, RATE, candidates_of
 from aeplug_audio.voice import SILENCE, Voice, cut_into_notes, notes_of, tuning_of
@@ -18,7 +18,7 @@ REED = (1.0, 0.6, 0.5, 0.3, 0.2, 0.1)
 
 
 def heard(sound):
-    return notes_of(analysed([np.asarray(sound, np.float32)]))
+    return notes_of(analyse([np.asarray(sound, np.float32)]))
 
 
 def agree(found, played, lead=0.3, within=0.03):

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from aeplug.config import resolve
+from aeplug.config.schedules import Schedule
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, DataShape
-from aeplug.latents.draws import Draws
 from aeplug.latents.gaussian import GaussianPosterior
+from aeplug.latents.importance import ImportanceSamples
+from aeplug.model.task import Task
 from aeplug.plugins import Plugins
-from aeplug.schedules import Schedule
-from aeplug.task import Task
 from aeplug_image.losses import ELBOConfig, ELBOLoss
 from aeplug_image.pixels import PixelOutput
 
@@ -57,7 +57,7 @@ class TestIWAE:
         task = task_with(latent__size=3, loss="iwae", loss__draws=4).eval()
         knobs = task.knobs(torch.device("cpu"))
         terms, output, posterior = task.measure(batch, knobs, torch.Generator().manual_seed(1))
-        assert isinstance(posterior, Draws) and posterior.z.shape == (24, 3)
+        assert isinstance(posterior, ImportanceSamples) and posterior.z.shape == (24, 3)
         assert output.values.shape == (24, 1, 8, 8)
         each = task.encode(batch.input, batch.context(with_target=True))[0]
         z = posterior.z.reshape(6, 4, 3)

@@ -13,15 +13,15 @@ import torch
 from PIL import Image
 from support import assert_one_line_error
 
-from aeplug import checkpoint
-from aeplug.conditions import ConditionEmbedding, inferred
 from aeplug.config import resolve
 from aeplug.errors import ConfigError, DataError
-from aeplug.generation import Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
+from aeplug.model import checkpoint
+from aeplug.model.conditions import ConditionEmbedding, infer_conditions
+from aeplug.model.header import describe
+from aeplug.model.task import Task
 from aeplug.plugins import Plugins
-from aeplug.provenance import described
-from aeplug.task import Task
 from aeplug_image.conv import ConvConfig, ConvDecoder
 from aeplug_image.folder import ImageFolder, ImageFolderConfig
 from aeplug_image.mlp import MLPConfig, MLPDecoder
@@ -56,7 +56,7 @@ def model() -> Model:
 @pytest.fixture
 def folder(model: Model, tmp_path: Path) -> Path:
     """The model as a checkpoint, with two pictures that it makes itself: a 3 and a 7."""
-    header = described(model.config, PLUGINS, model.shape)
+    header = describe(model.config, PLUGINS, model.shape)
     checkpoint.save(tmp_path / "model", header, model.task)
     pictures = model.sample(2, seed=1, cond={"digit": torch.tensor([3, 7])})
     for name, picture in zip(("three", "seven"), pictures, strict=True):
@@ -112,7 +112,7 @@ def test_embedding_adds_a_vector_a_class() -> None:
 class TestInference:
     def test_the_likeliest_class_is_found(self, model: Model) -> None:
         images = model.sample(20, seed=3, cond={"digit": torch.arange(20) % 10})
-        batch = inferred(model.task, Batch(images, images))
+        batch = infer_conditions(model.task, Batch(images, images))
         z = model.task.encode(images, Context())[0].mode()
         costs = []
         for digit in range(10):
@@ -125,7 +125,7 @@ class TestInference:
     def test_what_is_told_stays(self, model: Model) -> None:
         images = torch.rand(4, 1, 28, 28)
         told = Batch(images, images, {"digit": torch.tensor([1, 2, 3, 4])})
-        assert inferred(model.task, told) is told
+        assert infer_conditions(model.task, told) is told
 
     def test_an_encoder_that_looks_at_conditions_must_be_told(
         self, model: Model, monkeypatch: pytest.MonkeyPatch
@@ -133,7 +133,7 @@ class TestInference:
         monkeypatch.setattr(type(model.task.encoder), "sees_conditions", True)
         images = torch.rand(4, 1, 28, 28)
         with pytest.raises(ConfigError, match="the condition digit must be told"):
-            inferred(model.task, Batch(images, images))
+            infer_conditions(model.task, Batch(images, images))
 
     def test_a_models_own_pictures_are_recognised(self, model: Model) -> None:
         asked = torch.arange(10).repeat(4)
@@ -294,7 +294,7 @@ class TestFolder:
 def test_sheets_of_samples_have_a_row_for_each_class(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aeplug.pictures.gallery import draw_samples
+    from aeplug.plots.gallery import draw_samples
 
     sheets: list[Any] = []
     monkeypatch.setattr(model.codec, "sheet", lambda rows, path, title: sheets.append(rows))

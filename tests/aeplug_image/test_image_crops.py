@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from aeplug.datasets import first_items
+from aeplug.data.splits import first_items
 from aeplug.errors import DataError
 from aeplug.interfaces import DataShape
 from aeplug_image.crops import CropSplit, PhotoCrops, PhotoCropsConfig, central_crops, random_crops

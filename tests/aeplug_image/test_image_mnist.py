@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from aeplug.config import resolve
-from aeplug.datasets import bundled
+from aeplug.data.bundled import bundled
 from aeplug.errors import DataError
-from aeplug.evaluation.figures import evaluate
-from aeplug.generation import Model
+from aeplug.evaluation.report import evaluate
+from aeplug.inference.generation import Model
+from aeplug.model.task import Task
 from aeplug.plugins import Plugins
-from aeplug.task import Task
 from aeplug_image.mnist import CHECKSUMS, MNIST, MNISTConfig, read_idx
 
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"

@@ -15,12 +15,12 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.nn import functional
 
 from aeplug.config import PartConfig, resolve
+from aeplug.config.schedules import Schedule
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
 from aeplug.latents.gaussian import GaussianLatent, GaussianPosterior, PointPosterior
+from aeplug.model.task import Task
 from aeplug.plugins import Plugins
-from aeplug.schedules import Schedule
-from aeplug.task import Task
 from aeplug_image.conv import ConvConfig, ConvDecoder, ConvEncoder, stage_sizes
 from aeplug_image.losses import BCELoss, ELBOConfig, ELBOLoss, MSELoss, bernoulli_nll
 from aeplug_image.mlp import MLPConfig, MLPDecoder, MLPEncoder

@@ -15,9 +15,9 @@ from support import assert_one_line_error
 from aeplug.cli import main
 from aeplug.cli.program import cli
 from aeplug.config import PartConfig
-from aeplug.datasets import bundled, extract_bundled
+from aeplug.data.bundled import bundled, extract_bundled
 from aeplug.interfaces import Document
-from aeplug.loading import shipped_weights
+from aeplug.model.checkpoint import shipped_weights
 from aeplug.plugins import active
 from aeplug_music.drums.codec import DrumCodec
 from aeplug_music.drums.kit import BAR, CLOSED_HAT, DRUMS, KICK, SNARE

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from aeplug.config import PartConfig
-from aeplug.datasets import bundled
+from aeplug.data.bundled import bundled
 from aeplug.errors import DataError
 from aeplug.interfaces import Document
 from aeplug_music.drums.catalogue import read_catalogue

@@ -20,7 +20,7 @@ from aeplug_music.drums.kit import (
     placed,
 )
 from aeplug_music.drums.performance import Performance, performance_of, taps_of, windows_of
-from aeplug_music.midi.reading import Track, Tune
+from aeplug_music.score.tune import Track, Tune
 
 #: Ticks a quarter, and a step.
 QUARTER, STEP = 480, 120

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aeplug.config import resolve
-from aeplug.datasets import TensorSplit
+from aeplug.data.opening import build_prepare
+from aeplug.data.splits import TensorSplit
 from aeplug.errors import ConfigError
-from aeplug.generation import Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
+from aeplug.model.task import Task
 from aeplug.plugins import active
-from aeplug.task import Task, build_prepare
 from aeplug_music.drums import attributes
 from aeplug_music.drums.augmentation import Chances, augmented
 from aeplug_music.drums.evaluation import evaluate_groove, evaluate_hits
@@ -33,7 +34,7 @@ from aeplug_music.drums.window_form import (
     groove_shape,
     hits_shape,
 )
-from aeplug_music.repetition import AGREEMENTS
+from aeplug_music.nets.repetition import AGREEMENTS
 
 NONE = dict.fromkeys(Chances.__dataclass_fields__, 0.0)
 GREEDY = Sampling(greedy=True)

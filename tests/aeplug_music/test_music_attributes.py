@@ -15,7 +15,7 @@ from aeplug_music.melodies.attributes import (
     syncopation,
 )
 from aeplug_music.melodies.dataset import melody_shape
-from aeplug_music.metres import STEPS_PER_BAR
+from aeplug_music.score.metres import STEPS_PER_BAR
 
 SHAPE = melody_shape(2, ("4/4", "3/4", "6/8"))
 

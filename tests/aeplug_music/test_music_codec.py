@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aeplug.config import PartConfig
-from aeplug.datasets import bundled
+from aeplug.data.bundled import bundled
 from aeplug.errors import FileError
 from aeplug.interfaces import Codec, Document
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import melody_shape
-from aeplug_music.melodies.score import Melody, Passage, melody_of
-from aeplug_music.melodies.tokens import CLASSES, canonical
-from aeplug_music.metres import METRES, STEPS_PER_BAR, window_lengths
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.writing import to_pretty_midi
-from aeplug_music.pianoroll import note_name
+from aeplug_music.plots.pianoroll import note_name
+from aeplug_music.score.melody import Melody, Passage, extract_melody
+from aeplug_music.score.metres import METRES, STEPS_PER_BAR, window_lengths
+from aeplug_music.score.tokens import CLASSES, canonical
 
 LENGTHS = np.array(window_lengths(METRES, 2))
 
@@ -45,7 +45,7 @@ def tunes():
 def written_and_read(melody, bpm=None):
     out = io.BytesIO()
     to_pretty_midi(melody, "x", bpm or melody.bpm, 0, 80).write(out)
-    return melody_of(parse_midi(out.getvalue()))
+    return extract_melody(parse_midi(out.getvalue()))
 
 
 def same(a, b):
@@ -56,7 +56,7 @@ def same(a, b):
 
 
 def round_trip(codec, data):
-    melody = melody_of(parse_midi(data))
+    melody = extract_melody(parse_midi(data))
     document = Document(melody, "x")
     if all(passage.metre not in METRES for passage in melody.passages):
         return same(written_and_read(melody), melody)
@@ -266,7 +266,7 @@ def test_reading_a_file(codec, tunes, tmp_path):
 
 def test_a_sheet(codec, tunes, tmp_path):
     names = sorted(tunes)[:5]
-    documents = [Document(melody_of(parse_midi(tunes[n])), f"{n} $a$ _{{") for n in names]
+    documents = [Document(extract_melody(parse_midi(tunes[n])), f"{n} $a$ _{{") for n in names]
     codec.sheet([("input", documents[:3]), ("", documents[3:])], tmp_path / "in" / "s.png", "t $x$")
     with Image.open(tmp_path / "in" / "s.png") as image:
         image.load()

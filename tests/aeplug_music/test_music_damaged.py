@@ -14,11 +14,11 @@ import zipfile
 
 import pytest
 
-from aeplug.building import build
-from aeplug.datasets import bundled
+from aeplug.data.build import build
+from aeplug.data.bundled import bundled
 from aeplug_music.corpus.build import build_melodies
-from aeplug_music.midi.reading import InvalidMidi, parse_midi
-from aeplug_music.midi.smf import is_suspect
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.smf import InvalidMidi, is_suspect
 
 END = b"\x00\xff\x2f\x00"
 NOTE = b"\x00\x90\x3c\x50\x83\x60\x80\x3c\x00"
@@ -195,7 +195,7 @@ def damaged(count):
 
 BUILD = """
 import json, pathlib, resource, sys, time
-from aeplug.building import build, summary
+from aeplug.data.build import build, summary
 from aeplug_music.corpus.build import build_melodies
 out = pathlib.Path(sys.argv[2])
 report = build(build_melodies, [sys.argv[1]], out, 1, lambda done, total: None)

@@ -15,9 +15,9 @@ import pretty_midi
 import pytest
 import torch
 
-from aeplug.building import build
 from aeplug.config import config_of
-from aeplug.datasets import bundled
+from aeplug.data.build import build
+from aeplug.data.bundled import bundled
 from aeplug.errors import DataError
 from aeplug_music.corpus.build import build_melodies
 from aeplug_music.corpus.fingerprints import (
@@ -28,7 +28,7 @@ from aeplug_music.corpus.fingerprints import (
 )
 from aeplug_music.corpus.splitting import groups, split_of
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
-from aeplug_music.metres import METRES
+from aeplug_music.score.metres import METRES
 
 Config = config_of(MelodyDataset)
 

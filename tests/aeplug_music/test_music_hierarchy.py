@@ -10,18 +10,18 @@ from torch import Tensor
 
 from aeplug.config import resolve
 from aeplug.interfaces import Context, Sampling
+from aeplug.model.task import Task
 from aeplug.plugins import active
-from aeplug.task import Task
-from aeplug_music.hierarchy import Conductor, Gatherer, levels_of, widths_of
 from aeplug_music.melodies.dataset import melody_shape
 from aeplug_music.melodies.hierarchical import HierarchicalDecoder, HierarchicalEncoder, in_bars
-from aeplug_music.melodies.key import reference_pitch, relative
 from aeplug_music.melodies.prepare import PrepareMelodies
 from aeplug_music.melodies.sample_structure import compare_structure, end_to_end
 from aeplug_music.melodies.stepwise import START, Past, history, lags_of
-from aeplug_music.melodies.tokens import FIRST_ONSET, HOLD
-from aeplug_music.misheard import misheard
-from aeplug_music.repetition import AGREEMENTS, agreement
+from aeplug_music.nets.hierarchy import Conductor, Gatherer, levels_of, widths_of
+from aeplug_music.nets.reference_pitch import reference_pitch, relative
+from aeplug_music.nets.repetition import AGREEMENTS, agreement
+from aeplug_music.nets.token_noise import corrupt_history
+from aeplug_music.score.tokens import FIRST_ONSET, HOLD
 
 METRES = ("4/4", "6/8", "2/4")
 BARS = (16, 12, 8)
@@ -230,19 +230,19 @@ class TestStructure:
 def test_what_is_misheard_stood_at_the_same_step_of_another_window() -> None:
     torch.manual_seed(0)
     past = torch.arange(40).unsqueeze(1) * 1000 + torch.arange(64)
-    heard = misheard(past, 0.2)
+    heard = corrupt_history(past, 0.2)
     assert torch.equal(heard % 1000, past % 1000)
     wrong = (heard != past).float().mean(1)
     assert 0.1 < wrong.mean() < 0.3
     assert wrong.min() < 0.1  # some windows are heard nearly as they are
     assert wrong.max() > 0.25
-    assert torch.equal(misheard(past, 0.0), past)
+    assert torch.equal(corrupt_history(past, 0.0), past)
 
 
 def test_the_parts_of_a_drum_are_misheard_together() -> None:
     torch.manual_seed(0)
     past = torch.arange(20).view(20, 1, 1, 1).expand(20, 32, 9, 3)
-    heard = misheard(past, 0.3)
+    heard = corrupt_history(past, 0.3)
     assert (heard == heard[..., :1]).all()
     assert not (heard == heard[:, :, :1]).all()
 

@@ -8,9 +8,9 @@ import torch
 from aeplug.interfaces import Document, LabelledDataset, PicturedCodec, PlayableCodec
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset
-from aeplug_music.melodies.labels import collection_of, keys_of, notes_per_bar, titles
-from aeplug_music.melodies.score import Melody, Passage
-from aeplug_music.melodies.tokens import PITCH_OFFSET
+from aeplug_music.score.labels import collection_of, keys_of, notes_per_bar, titles
+from aeplug_music.score.melody import Melody, Passage
+from aeplug_music.score.tokens import PITCH_OFFSET
 
 
 def window(pitches, steps=32):

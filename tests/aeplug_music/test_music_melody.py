@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aeplug_music.corpus.windows import Batch, cut, quantise, stretches_of
-from aeplug_music.melodies.score import melody_of
-from aeplug_music.melodies.tokens import (
+from aeplug_music.corpus.windows import cut
+from aeplug_music.score.grid import Batch, metre_segments, quantise
+from aeplug_music.score.melody import extract_melody
+from aeplug_music.score.metres import METRES, STEPS_PER_BAR, window_lengths
+from aeplug_music.score.tokens import (
     CLASSES,
     HOLD,
     NOTE_OFF,
@@ -19,8 +21,7 @@ from aeplug_music.melodies.tokens import (
     tokens_of,
     windows_of,
 )
-from aeplug_music.metres import METRES, STEPS_PER_BAR, window_lengths
-from aeplug_music.midi.reading import Track, Tune
+from aeplug_music.score.tune import Track, Tune
 
 C4 = 60 - 19  # its token
 
@@ -33,14 +34,14 @@ def tune(*notes, quarter=4, metres=((0, 4, 4),), **more):
 
 
 def tokens(one):
-    return melody_of(one).tokens.tolist()
+    return extract_melody(one).tokens.tolist()
 
 
 def windows(*tunes, bars=2):
     batch = Batch()
     for one in tunes:
         for track in one.tracks:
-            batch.add(track, stretches_of(one), one.ticks_per_quarter)
+            batch.add(track, metre_segments(one), one.ticks_per_quarter)
     return cut(quantise(batch), bars, 24 * bars)
 
 
@@ -107,29 +108,29 @@ def test_pitches_outside_the_piano_are_left_out_first():
 
 
 def test_without_a_time_signature_it_is_4_4():
-    assert melody_of(tune((60, 0, 4), metres=())).passages[0].metre == "4/4"
-    late = melody_of(tune((60, 0, 64), metres=((32, 3, 4),)))
+    assert extract_melody(tune((60, 0, 4), metres=())).passages[0].metre == "4/4"
+    late = extract_melody(tune((60, 0, 64), metres=((32, 3, 4),)))
     assert [(p.metre, len(p.tokens)) for p in late.passages] == [("4/4", 32), ("3/4", 36)]
 
 
 def test_a_change_of_metre_begins_a_stretch():
     one = tune((60, 0, 16), (62, 16, 34), metres=((0, 4, 4), (16, 6, 8)))
-    assert [(p.metre, p.tokens.tolist()[:2]) for p in melody_of(one).passages] == [
+    assert [(p.metre, p.tokens.tolist()[:2]) for p in extract_melody(one).passages] == [
         ("4/4", [C4, 0]),
         ("6/8", [C4 + 2, 0]),
     ]
-    bars = [(one.metre, one.first_bar) for one in stretches_of(one)]
+    bars = [(one.metre, one.first_bar) for one in metre_segments(one)]
     assert bars == [(0, 0), (2, 1)]
 
 
 def test_a_signature_restated_on_the_bar_line_changes_nothing():
     one = tune((60, 0, 64), metres=((0, 4, 4), (16, 4, 4), (40, 4, 4)))
-    assert [stretch.tick for stretch in stretches_of(one)] == [0, 40]
+    assert [stretch.tick for stretch in metre_segments(one)] == [0, 40]
 
 
 def test_an_upbeat_is_the_end_of_a_bar_of_rests():
     one = tune((60, 0, 2), (62, 2, 14), metres=((0, 1, 8), (2, 6, 8)))
-    found = melody_of(one)
+    found = extract_melody(one)
     assert [passage.metre for passage in found.passages] == ["6/8"]
     assert found.tokens.tolist()[:13] == [0] * 10 + [C4, 0, C4 + 2]
     assert len(found.tokens) == 24
@@ -206,7 +207,7 @@ def test_which_track_is_the_tune():
     drums.is_drum = True
 
     def chosen(*tracks):
-        return melody_of(Tune(4, list(tracks))).tokens[0] + 19
+        return extract_melody(Tune(4, list(tracks))).tokens[0] + 19
 
     assert chosen(bass, chords, lead, few, drums) == 72
     assert chosen(chords, drums) == 91
@@ -316,7 +317,7 @@ def test_windows_stand_on_their_own_and_sound_the_same(row, length):
 def test_windows_in_bulk_are_those_of_the_tune_alone(notes, quarter, metres):
     one = tune(*((p, on, on + length) for p, on, length in notes), quarter=quarter, metres=metres)
     batch = Batch()
-    batch.add(one.tracks[0], stretches_of(one), quarter)
+    batch.add(one.tracks[0], metre_segments(one), quarter)
     streams = quantise(batch)
     found = cut(streams, 2, 48)
     whole = streams.tokens

@@ -11,10 +11,10 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from aeplug.datasets import bundled
+from aeplug.data.bundled import bundled
 from aeplug.errors import FileError
-from aeplug_music.melodies.score import melody_of
 from aeplug_music.midi.reading import parse_midi, read_midi, seconds_at
+from aeplug_music.score.melody import extract_melody
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_note_that_ends_where_it_begins_is_left_out():
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert (melody_of(made(change)).tokens >= 2).sum() == 1
+        assert (extract_melody(made(change)).tokens >= 2).sum() == 1
 
 
 def test_a_missing_file(tmp_path):

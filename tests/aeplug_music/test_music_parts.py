@@ -13,22 +13,22 @@ from torch import Tensor
 
 import aeplug
 from aeplug.config import resolve
-from aeplug.datasets import extract_bundled
+from aeplug.config.schedules import Schedule
+from aeplug.data.bundled import extract_bundled
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
 from aeplug.latents.gaussian import GaussianPosterior
+from aeplug.model.task import Task
 from aeplug.plugins import active
-from aeplug.schedules import Schedule
-from aeplug.task import Task
-from aeplug_music.losses import LN2, SequenceELBO
 from aeplug_music.melodies.augmentation import Chances, augmented, moved_by_degrees, transposed
-from aeplug_music.melodies.key import absolute, reference_pitch, relative
 from aeplug_music.melodies.lstm import BiLSTMEncoder, LSTMDecoder
 from aeplug_music.melodies.plan import PlanDecoder, WindowEncoder
 from aeplug_music.melodies.prepare import PrepareMelodies
 from aeplug_music.melodies.samples import compare_samples
 from aeplug_music.melodies.stepwise import START, history
-from aeplug_music.melodies.tokens import CLASSES, FIRST_ONSET, HOLD, PITCH_OFFSET
-from aeplug_music.token_output import TokenOutput, draw_class, draw_token
+from aeplug_music.nets.losses import LN2, SequenceELBO
+from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.nets.token_output import TokenOutput, draw_class, draw_token
+from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, HOLD, PITCH_OFFSET
 
 METRES = ("4/4", "3/4", "9/8")
 LENGTHS = (32, 24, 36)

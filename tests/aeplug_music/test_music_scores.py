@@ -11,8 +11,8 @@ from aeplug.config import PartConfig
 from aeplug.errors import FileError
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import melody_shape
-from aeplug_music.metres import METRES
 from aeplug_music.midi.scores import read_score
+from aeplug_music.score.metres import METRES
 
 ABC = """X:1
 T:A tune

@@ -8,13 +8,13 @@ import zipfile
 
 import pytest
 
-from aeplug.building import build
-from aeplug.datasets import bundled
+from aeplug.data.build import build
+from aeplug.data.bundled import bundled
 from aeplug.errors import DataError
 from aeplug_music.corpus.build import build_melodies
-from aeplug_music.corpus.shares import SHARE, Queue
+from aeplug_music.corpus.queue import SHARE, Queue
 from aeplug_music.midi.archives import members
-from aeplug_music.midi.reading import InvalidMidi
+from aeplug_music.midi.smf import InvalidMidi
 from aeplug_music.midi.sources import Reader, Source, find_sources, list_sources
 
 

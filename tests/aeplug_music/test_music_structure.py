@@ -12,7 +12,7 @@ from aeplug_music.melodies.structure import (
     self_similarities,
     self_similarity,
 )
-from aeplug_music.melodies.tokens import NOTE_OFF, PITCH_OFFSET
+from aeplug_music.score.tokens import NOTE_OFF, PITCH_OFFSET
 
 
 def bar(*pitches: int) -> list[int]:

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from aeplug.api import load_model
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug.interfaces import Document, Sampling
-from aeplug.loading import load_model
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
-from aeplug_music.melodies.score import Melody, Passage
 from aeplug_music.melodies.structure import self_similarity
-from aeplug_music.melodies.tokens import HOLD, PITCH_OFFSET
 from aeplug_music.melodies.tunes import tune_windows
-from aeplug_music.systems import systems_of
+from aeplug_music.plots.systems import systems_of
+from aeplug_music.score.melody import Melody, Passage
+from aeplug_music.score.tokens import HOLD, PITCH_OFFSET
 
 METRES = ("4/4", "3/4", "6/8")
 SHAPE = melody_shape(2, METRES)

@@ -9,7 +9,7 @@ from support import TINY, assert_one_line_error, one_object
 
 BAD = """
 from aeplug import LossSpec, TaskSpec, hookimpl
-from aeplug.testing.fakes import FakeLoss
+from aeplug.checks.fakes import FakeLoss
 
 class Summed(FakeLoss):
     def forward(self, output, batch, posterior, knobs):

@@ -70,19 +70,19 @@ class TestStart:
 
 
 def all_commands() -> dict[str, click.Command]:
-    import importlib
-    import pkgutil
+    from aeplug.cli.registry import COMMANDS, load_command
+    from aeplug.plugins import active
 
-    import aeplug.cli
-
+    group = click.Group("aeplug")
+    for name in COMMANDS:
+        group.add_command(load_command(name))
+    active().add_commands(group)
     found: dict[str, click.Command] = {}
-    for name in [module.name for module in pkgutil.iter_modules(aeplug.cli.__path__)]:
-        module = importlib.import_module(f"aeplug.cli.{name}")
-        for item in getattr(module, "COMMANDS", ()):
-            if isinstance(item, click.Group):
-                found.update({f"{item.name} {name}": c for name, c in item.commands.items()})
-            else:
-                found[item.name] = item
+    for item in group.commands.values():
+        if isinstance(item, click.Group):
+            found.update({f"{item.name} {name}": c for name, c in item.commands.items()})
+        elif item.name is not None:
+            found[item.name] = item
     return found
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from aeplug.evaluation.collapse import CollapseWatch, LatentUse, latent_use
+from aeplug.evaluation.collapse import LatentUse, PosteriorCollapseMonitor, latent_use
 from aeplug.interfaces import Batch
 
 
@@ -49,7 +49,7 @@ def test_priors_that_do_not_fall_into_dimensions(make_training, tmp_path, invoke
 
 
 def test_plain_codes_have_none(trained_plain, plugins):
-    from aeplug.loading import load_model
+    from aeplug.api import load_model
 
     model = load_model(trained_plain, device="cpu", plugins=plugins)
     assert latent_use(model.task, [Batch(torch.rand(3, 4), torch.rand(3, 4))]) is None
@@ -74,13 +74,13 @@ def test_looking_changes_nothing(model):
     model.task.train()
     before = torch.get_rng_state()
     said: list[str] = []
-    watch = CollapseWatch(model.prepare, Split(), 4)
+    watch = PosteriorCollapseMonitor(model.prepare, Split(), 4)
     watch.look(model.task, said.append, last=False)
     assert said == []  # it may be early yet
     for _ in range(2):
         watch.look(model.task, said.append, last=False)
     assert len(said) == 1  # items all alike: their means cannot vary
-    CollapseWatch(model.prepare, Split(), 4).look(model.task, said.append, last=True)
+    PosteriorCollapseMonitor(model.prepare, Split(), 4).look(model.task, said.append, last=True)
     assert len(said) == 2
     assert model.task.training
     assert torch.equal(torch.get_rng_state(), before)

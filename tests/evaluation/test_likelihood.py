@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from aeplug.datasets import TensorSplit
+from aeplug.api import load_model
+from aeplug.data.splits import TensorSplit
 from aeplug.errors import ConfigError
 from aeplug.evaluation.likelihood import likelihood
 from aeplug.latents.gaussian import GaussianPosterior
-from aeplug.loading import load_model
 
 #: Columns at right angles: the posterior of z then has a diagonal covariance.
 MIX = torch.tensor([[1.0, 1.0], [1.0, -1.0], [0.5, 0.5], [-0.5, 0.5]])
@@ -143,8 +143,8 @@ def test_names_what_it_is_of(linear, split):
 
 def test_under_another_prior(linear, split):
     """N(0, 1) by its name is the model's own here; one of another place makes data less likely."""
-    from aeplug.priors.fitted import FittedPrior
     from aeplug.priors.gaussian_mixture import GaussianMixture
+    from aeplug.priors.mixture import FittedPrior
 
     model = linear()
     own = likelihood(model, split, 50)["log_likelihood_nats"]

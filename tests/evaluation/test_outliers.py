@@ -34,7 +34,7 @@ def strange_folder(tmp_path):
 
 
 def test_strange_items_are_rebuilt_worse(model, plugins, strange_folder):
-    from aeplug.evaluation.figures import open_dataset
+    from aeplug.data.opening import open_dataset
 
     own = open_dataset(model.config).split("test")
     report = compare(model, own, outlier_split(model, str(strange_folder), plugins))
@@ -71,7 +71,7 @@ def test_command_line(invoke, trained, strange_folder):
 def test_the_bound_tells_them_apart_too(model, plugins, strange_folder):
     from test_likelihood import LinearDecoder, LinearGaussian, NormalLoss, Same
 
-    from aeplug.datasets import TensorSplit
+    from aeplug.data.splits import TensorSplit
 
     task = model.task
     task.encoder, task.latent = Same(), LinearGaussian()

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from aeplug.config import resolve
-from aeplug.evaluation.figures import open_dataset
+from aeplug.data.opening import open_dataset
+from aeplug.model.run_folder import Run
 from aeplug.plugins import active
-from aeplug.training.distributed import World
-from aeplug.training.loop import Training
-from aeplug.training.runs import Run
+from aeplug.runtime.distributed import Distributed
+from aeplug.training.trainer import Trainer
 
 pytestmark = [
     pytest.mark.gpu,
@@ -28,8 +28,8 @@ def test_a_short_training_learns(task: str, precision: str, tmp_path: Path) -> N
     config = resolve(plugins.task(task), plugins, settings)
     run = Run(tmp_path / "run")
     run.create(config.as_dict(), {})
-    world = World(0, 1, torch.device("cuda"))
-    Training(config, open_dataset(config), plugins, run, world).run()
+    world = Distributed(0, 1, torch.device("cuda"))
+    Trainer(config, open_dataset(config), plugins, run, world).run()
     losses = [record["loss"] for record in run.metrics() if record["split"] == "val"]
     assert losses[-1] < losses[0]
 
@@ -38,8 +38,8 @@ def test_a_step_waits_for_no_value_from_the_device() -> None:
     plugins = active()
     settings = {"train.steps": 20, "train.log_every": 100, "train.eval_items": 1}
     config = resolve(plugins.task("mnist-vae"), plugins, settings)
-    training = Training(
-        config, open_dataset(config), plugins, None, World(0, 1, torch.device("cuda"))
+    training = Trainer(
+        config, open_dataset(config), plugins, None, Distributed(0, 1, torch.device("cuda"))
     )
     knobs = training.task.knobs(torch.device("cuda"))
     generator = torch.Generator("cuda")

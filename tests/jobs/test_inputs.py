@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aeplug.errors import ConfigError, FileError
-from aeplug.jobs.inputs import Inputs, require_regular
-from aeplug.jobs.results import Results, Targets
+from aeplug.jobs.inputs import Inputs
+from aeplug.jobs.outputs import Results, Targets
+from aeplug.runtime.files import require_regular
 
 
 @pytest.fixture
@@ -299,7 +300,7 @@ class TestResults:
         def refuse(path):
             raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr("aeplug.jobs.results.os.lstat", refuse)
+        monkeypatch.setattr("aeplug.jobs.outputs.os.lstat", refuse)
         with pytest.raises(FileError, match=r"sub/a\.x: Permission denied"):
             results.check("sub/a.x", owned=False)
 

@@ -15,14 +15,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import AeplugError, ConfigError, FileError
-from aeplug.generation import BATCH
 from aeplug.interfaces import Sampling
 from aeplug.jobs import job as job_module
 from aeplug.jobs.failures import FAILED
 from aeplug.jobs.inputs import Inputs
 from aeplug.jobs.job import Job
-from aeplug.training.interruption import stop_requests
+from aeplug.runtime.signals import stop_requests
 
 GREEDY = Sampling(greedy=True)
 
@@ -92,7 +92,7 @@ class TestResults:
         monkeypatch.setattr(model, "reconstruct_chunks", slow_at_first)
         assert make(model, tmp_path / "in", out=tmp_path / "out").run() == 0
         assert sum(sizes) == 600
-        assert max(sizes) <= BATCH
+        assert max(sizes) <= INFERENCE_BATCH
         assert len(sizes) < 60
 
     def test_options_reach_the_codec(self, model, files, tmp_path):
@@ -456,9 +456,7 @@ class TestEnds:
         out = tmp_path / "out"
         write_one, count = model.codec.write, iter(range(1000))
         if number == signal.SIGHUP:  # the tests may run under nohup
-            monkeypatch.setattr(
-                "aeplug.training.interruption.signal.getsignal", lambda _: signal.SIG_DFL
-            )
+            monkeypatch.setattr("aeplug.runtime.signals.signal.getsignal", lambda _: signal.SIG_DFL)
 
         def signalling(document, stem, options):
             if next(count) == 3:

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from aeplug.jobs.lanes import LANES, Lanes
+from aeplug.jobs.workers import LANES, WorkerPool
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,7 @@ def _four_threads():
 
 def test_tasks_run_at_the_same_time() -> None:
     meeting = threading.Barrier(2, timeout=10)
-    with Lanes(CPU) as lanes:
+    with WorkerPool(CPU) as lanes:
         for _ in range(2):  # each waits for the other: one after the other would break the barrier
             lanes.compute(lambda: [meeting.wait()], alone=False)
         lanes.finish()
@@ -35,7 +35,7 @@ def test_one_alone_has_the_callers_thread_and_all_of_torchs() -> None:
     def look() -> None:
         seen.append((threading.get_ident(), torch.get_num_threads()))
 
-    with Lanes(CPU) as lanes:
+    with WorkerPool(CPU) as lanes:
         lanes.compute(look, alone=True)
         lanes.compute(look, alone=False)
         lanes.finish()
@@ -57,7 +57,7 @@ def test_no_more_at_once_than_there_are_lanes() -> None:
         with lock:
             now -= 1
 
-    with Lanes(CPU) as lanes:
+    with WorkerPool(CPU) as lanes:
         for _ in range(3 * lanes.count):
             lanes.compute(task, alone=False)
         lanes.finish()
@@ -66,7 +66,7 @@ def test_no_more_at_once_than_there_are_lanes() -> None:
 
 def test_one_lane_computes_in_place() -> None:
     torch.set_num_threads(1)
-    with Lanes(CPU) as lanes:
+    with WorkerPool(CPU) as lanes:
         where: list[int] = []
         lanes.compute(lambda: where.append(threading.get_ident()), alone=False)
         assert where == [threading.get_ident()]
@@ -77,7 +77,7 @@ def test_an_error_in_a_lane_reaches_the_caller() -> None:
     def broken() -> None:
         raise ZeroDivisionError("in a lane")
 
-    lanes = Lanes(CPU)
+    lanes = WorkerPool(CPU)
     lanes.compute(broken, alone=False)
     with pytest.raises(ZeroDivisionError, match="in a lane"):
         lanes.finish()

@@ -7,8 +7,8 @@ import torch
 
 from aeplug.config import resolve
 from aeplug.interfaces import Batch, DataShape
-from aeplug.task import Task, objective
-from aeplug.training.optimizers import ADVERSARY, MAIN, build_optimizers, build_sides
+from aeplug.model.task import Task, objective
+from aeplug.training.optimizers import ADVERSARY, MAIN, build_optimizer_groups, build_optimizers
 
 SETTINGS = {"latent": "adversarial", "latent.size": 2, "latent.critic": [8], "encoder.dropout": 0.0}
 
@@ -87,14 +87,14 @@ def test_terms_are_cross_entropies(task, batch):
 
 def test_sides_share_no_weight_and_leave_none(task, make_training):
     training = make_training({**SETTINGS, "train.adversary_lr": 0.02, "train.lr": 0.01})
-    main, adversary = build_sides(training.task, training.config.train)
+    main, adversary = build_optimizer_groups(training.task, training.config.train)
     assert (main.name, adversary.name) == (MAIN, ADVERSARY)
     of_main, of_adversary = ({id(p) for p in side.parameters} for side in (main, adversary))
     assert not of_main & of_adversary
     assert of_main | of_adversary == {id(p) for p in training.task.parameters()}
     assert (main.lr, adversary.lr) == (0.01, 0.02)
     assert len(build_optimizers(training.task, training.config.train)) == 2
-    assert len(build_sides(make_training({}).task, training.config.train)) == 1
+    assert len(build_optimizer_groups(make_training({}).task, training.config.train)) == 1
 
 
 def test_rates_follow_one_course_from_their_own_peaks(make_training):
@@ -105,7 +105,7 @@ def test_rates_follow_one_course_from_their_own_peaks(make_training):
 
 
 def test_sides_are_clipped_and_skipped_apart():
-    from aeplug.training.optimizers import Side
+    from aeplug.training.optimizers import OptimizerGroup
 
     sides, weights = [], []
     for gradient in (torch.tensor([3.0, 4.0]), torch.tensor([torch.nan, 1.0])):
@@ -113,7 +113,7 @@ def test_sides_are_clipped_and_skipped_apart():
         weight.grad = gradient
         weights.append(weight)
         sgd = torch.optim.SGD([weight], lr=1.0, fused=True)
-        sides.append(Side("main", [weight], [sgd], 1.0))
+        sides.append(OptimizerGroup("main", [weight], [sgd], 1.0))
     skipped = [side.step(clip=1.0).item() for side in sides]
     assert skipped == [0.0, 1.0]
     torch.testing.assert_close(weights[0].detach(), torch.tensor([-0.6, -0.8]))
@@ -132,7 +132,7 @@ def test_codes_become_like_the_prior(task, make_training):
     items = torch.rand(64, 4, generator=torch.Generator().manual_seed(5))
     batch = Batch(items, items)
     train = make_training({"train.lr": 0.01, "train.adversary_lr": 0.01}).config.train
-    sides, generator = build_sides(task, train), torch.Generator().manual_seed(0)
+    sides, generator = build_optimizer_groups(task, train), torch.Generator().manual_seed(0)
     knobs = task.knobs(torch.device("cpu"))
     task.turn(knobs, 0, 1)
     spreads = []

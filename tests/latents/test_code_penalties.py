@@ -10,7 +10,7 @@ from aeplug.config import resolve
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, DataShape
 from aeplug.latents.code_penalties import contraction, sparsity
-from aeplug.task import Task
+from aeplug.model.task import Task
 
 
 def test_sparsity_is_the_l1_norm():

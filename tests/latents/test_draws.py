@@ -9,13 +9,13 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from aeplug.interfaces import Batch, Context
-from aeplug.latents.draws import Draws, importance_bound
 from aeplug.latents.gaussian import (
     GaussianConfig,
     GaussianLatent,
     GaussianPosterior,
     PointPosterior,
 )
+from aeplug.latents.importance import ImportanceSamples, importance_bound
 from aeplug.latents.mixture_prior import MixtureConfig, MixtureLatent
 
 SIGMA = 0.5
@@ -48,7 +48,7 @@ class Line:
 
     def bounds(self, count: int, times: int, seed: int = 0) -> torch.Tensor:
         """The bound of each item, ``times`` over, ``(4, times)``."""
-        draws = Draws(self.posterior().repeated(times), count, self.latent)
+        draws = ImportanceSamples(self.posterior().repeated(times), count, self.latent)
         z = draws.sample(torch.Generator().manual_seed(seed))
         return importance_bound(self.nll(z), draws).reshape(4, times)
 
@@ -63,13 +63,13 @@ def test_bound_rises_with_draws_to_the_likelihood():
 
 def test_one_draw_is_the_evidence_lower_bound():
     line = Line()
-    draws = Draws(line.posterior(), 1, line.latent)
+    draws = ImportanceSamples(line.posterior(), 1, line.latent)
     z = draws.sample(torch.Generator().manual_seed(1))
     expected = -line.nll(z) + line.latent.log_prior(z) - line.posterior().log_prob(z)
     torch.testing.assert_close(importance_bound(line.nll(z), draws), expected)
     # With a KL that is taken at the draw it is that ELBO to the bit of arithmetic.
     part = MixtureLatent(MixtureConfig(size=2), (3,))
-    draws = Draws(part(line.x), 1, part)
+    draws = ImportanceSamples(part(line.x), 1, part)
     z = draws.sample()
     elbo = -line.nll(z) - draws.kl().sum(1)
     torch.testing.assert_close(importance_bound(line.nll(z), draws), elbo)
@@ -85,7 +85,7 @@ def gradients(kind: str, count: int, times: int) -> tuple[torch.Tensor, torch.Te
     start = line.posterior(0.1, -2.0).repeated(times)
     mean, logvar = (x.clone().requires_grad_() for x in (start.mean, start.logvar))
     weight = line.weight.clone().requires_grad_()
-    draws = Draws(GaussianPosterior(mean, logvar), count, line.latent)
+    draws = ImportanceSamples(GaussianPosterior(mean, logvar), count, line.latent)
     z = draws.sample(torch.Generator().manual_seed(0))
     importance_bound(line.nll(z, weight), draws, kind).sum().backward()
     return torch.cat([mean.grad, logvar.grad], 1).reshape(4, times, 4), weight.grad
@@ -124,4 +124,4 @@ def test_rows_of_batch_and_context_stand_beside_their_draws():
 
 def test_draws_of_a_point_are_refused():
     with pytest.raises(ValueError, match="are all the same"):
-        Draws(PointPosterior(torch.zeros(2, 2)), 3, None)
+        ImportanceSamples(PointPosterior(torch.zeros(2, 2)), 3, None)

@@ -7,9 +7,9 @@ import torch
 from runs_compared import assert_bit_equal, records, state
 from torch import nn
 
-from aeplug import checkpoint
+from aeplug.api import load_model
 from aeplug.errors import ConfigError
-from aeplug.loading import load_model
+from aeplug.model import checkpoint
 
 #: Settings of the tiny task with each of them.
 FAMILY = {

@@ -11,7 +11,7 @@ from aeplug.errors import ConfigError
 from aeplug.interfaces import DataShape, LatentDensity, PosteriorDensity
 from aeplug.latents.gaussian import GaussianLatent
 from aeplug.latents.mixture_prior import MixtureConfig, MixtureLatent
-from aeplug.task import Task
+from aeplug.model.task import Task
 
 SHAPE = DataShape((4,), (4,))
 

@@ -15,9 +15,9 @@ from aeplug.interfaces import Encoded
 from aeplug.latents.fsq import FSQConfig, FSQLatent
 from aeplug.latents.quantised import perplexity
 from aeplug.latents.vq import VQConfig, VQLatent
-from aeplug.training.distributed import World
+from aeplug.runtime.distributed import Distributed
 
-ALONE = World(0, 1, torch.device("cpu"))
+ALONE = Distributed(0, 1, torch.device("cpu"))
 KEPT, SKIPPED = torch.tensor(0.0), torch.tensor(1.0)
 LEVELS = st.lists(st.integers(2, 9), min_size=1, max_size=4)
 
@@ -193,7 +193,7 @@ class TestVQ:
         other(b)
         noted = {"seen": other.seen, "seen_sums": other.seen_sums}
 
-        class Two(World):
+        class Two(Distributed):
             def sum(self, tensor):
                 for value in noted.values():
                     if value.shape == tensor.shape:

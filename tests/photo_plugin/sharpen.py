@@ -5,7 +5,7 @@ from torch import nn
 
 from aeplug import DatasetSpec, DecoderSpec, EncoderSpec, LatentSpec, LossSpec, TaskSpec, hookimpl
 from aeplug.config import PartConfig, setting
-from aeplug.datasets import TensorSplit
+from aeplug.data.splits import TensorSplit
 from aeplug.interfaces import Batch, DataShape
 from aeplug.latents.gaussian import PointPosterior
 

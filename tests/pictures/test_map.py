@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import torch
 
+from aeplug.api import load_model
+from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError
-from aeplug.evaluation.figures import open_dataset
-from aeplug.loading import load_model
-from aeplug.pictures.map import (
+from aeplug.plots.latent_map import (
     Map,
     colour_label,
     decode_manifold,
     place_items,
     principal_plane,
 )
-from aeplug.pictures.map_page import write_page
-from aeplug.pictures.scatter import class_colours, draw_scatter
+from aeplug.plots.map_page import write_page
+from aeplug.plots.scatter import class_colours, draw_scatter
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from support import assert_one_line_error
 
+from aeplug.api import load_model
+from aeplug.data.opening import open_dataset
 from aeplug.errors import ConfigError, FileError
-from aeplug.evaluation.figures import open_dataset
 from aeplug.interfaces import Document, Sampling
-from aeplug.loading import load_model
-from aeplug.priors.adaptation import adapt
+from aeplug_priors.style.adaptation import adapt
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def trained(make_training, tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def _quicker(monkeypatch):
     """Items of two factors are learnt in fewer steps."""
-    monkeypatch.setattr("aeplug.priors.adaptation.STEPS", 400)
-    monkeypatch.setattr("aeplug.priors.adaptation.STEPS_BLIND", 200)
+    monkeypatch.setattr("aeplug_priors.style.adaptation.STEPS", 400)
+    monkeypatch.setattr("aeplug_priors.style.adaptation.STEPS_BLIND", 200)
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ class TestStyle:
 
     def test_feature_maps_have_no_style(self, plugins, files):
         from aeplug.config import resolve
-        from aeplug.generation import Model
+        from aeplug.inference.generation import Model
         from aeplug.interfaces import DataShape
-        from aeplug.task import Task
+        from aeplug.model.task import Task
 
         config = resolve(plugins.task("denoise-mnist"), plugins)
         task = Task(config, DataShape((1, 28, 28), (1, 28, 28)))

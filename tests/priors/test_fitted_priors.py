@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from aeplug.api import load_model
+from aeplug.data.batching import INFERENCE_BATCH
+from aeplug.data.opening import open_dataset
 from aeplug.errors import CheckpointError, ConfigError, DataError
-from aeplug.evaluation.figures import open_dataset
-from aeplug.generation import BATCH
-from aeplug.loading import load_model
-from aeplug.priors.fitted import FittedPrior, fit_prior, posterior_draws
-from aeplug.priors.fitted_file import INDEX, PRIORS, cache_folder, find, keep
 from aeplug.priors.gaussian_mixture import fit
+from aeplug.priors.mixture import FittedPrior, fit_prior, posterior_draws
+from aeplug.priors.store import INDEX, PRIORS, cache_folder, find, save
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,9 @@ class TestSampling:
     def test_seeded_and_the_first_do_not_depend_on_how_many_follow(self, plain):
         first = plain.sample(8, seed=3, prior="gmm")
         assert torch.equal(first, plain.sample(8, seed=3, prior="gmm"))
-        torch.testing.assert_close(first, plain.sample(BATCH + 9, seed=3, prior="gmm")[:8])
+        torch.testing.assert_close(
+            first, plain.sample(INFERENCE_BATCH + 9, seed=3, prior="gmm")[:8]
+        )
         assert not torch.equal(first, plain.sample(8, seed=4, prior="gmm"))
 
     def test_temperature_draws_nearer_to_the_components(self, plain):
@@ -165,9 +167,9 @@ class TestFitting:
 
     def test_feature_maps_are_refused(self, plugins):
         from aeplug.config import resolve
-        from aeplug.generation import Model
+        from aeplug.inference.generation import Model
         from aeplug.interfaces import DataShape
-        from aeplug.task import Task
+        from aeplug.model.task import Task
 
         config = resolve(plugins.task("denoise-mnist"), plugins)
         task = Task(config, DataShape((1, 28, 28), (1, 28, 28)))
@@ -187,14 +189,14 @@ class TestOnDisk:
 
     def test_one_of_its_kind_replaces_the_other(self, plain, run):
         for components in (1, 2):
-            keep(plain, plain.fit_prior("gmm", components))
-        keep(plain, plain.fit_prior("gaussian"))
+            save(plain, plain.fit_prior("gmm", components))
+        save(plain, plain.fit_prior("gaussian"))
         assert stored(run)["gmm"]["components"] == 2
         assert len(prior_files(run)) == 2
         assert not list((run / "checkpoints" / "best").glob("*.new"))
 
     def test_damage_is_told_with_the_way_out(self, plain, run, plugins):
-        path = keep(plain, plain.fit_prior("gmm"))
+        path = save(plain, plain.fit_prior("gmm"))
         content = path.read_bytes()
         for damage, message in (
             (content[:-9], "damaged or was altered"),
@@ -209,14 +211,14 @@ class TestOnDisk:
 
     def test_of_another_latent_is_told(self, plain, run, plugins):
         other = FittedPrior("gmm", fit(torch.randn(50, 3), 1), {}, {})
-        keep(plain, other)
+        save(plain, other)
         with pytest.raises(CheckpointError, match="is of latents of 3, not 2"):
             load_model(run, device="cpu", plugins=plugins).sample(1, prior="gmm")
 
     def test_a_checkpoint_that_cannot_be_written_leaves_it_to_the_cache(
         self, plain, run, plugins, monkeypatch, capsys
     ):
-        from aeplug import checkpoint
+        from aeplug.model import checkpoint
 
         write = checkpoint.write_durably
 
@@ -240,7 +242,7 @@ class TestOnDisk:
         assert "passed over" in capsys.readouterr().err
 
     def test_nowhere_to_keep_it_is_no_reason_not_to_sample(self, plain, tmp_path, monkeypatch):
-        from aeplug import checkpoint
+        from aeplug.model import checkpoint
 
         def full(path, content):
             raise OSError(28, "No space left on device")
@@ -254,14 +256,14 @@ class TestOnDisk:
         path = run / "checkpoints" / "best" / "config.json"
         header = json.loads(path.read_text("utf-8"))
         path.write_text(json.dumps({**header, "weights_sha256": "0" * 64}), encoding="utf-8")
-        assert keep(plain, prior).parent == cache_folder(plain)
+        assert save(plain, prior).parent == cache_folder(plain)
         assert stored(run) == {} and prior_files(run) == []
 
     def test_shipped_weights_are_not_written_to(self, plain, run, monkeypatch):
         shipped = run / "checkpoints" / "best"
-        monkeypatch.setattr("aeplug.loading.shipped_weights", lambda task: shipped)
+        monkeypatch.setattr("aeplug.model.checkpoint.shipped_weights", lambda task: shipped)
         before = {path: path.read_bytes() for path in shipped.iterdir()}
-        assert keep(plain, plain.fit_prior("gmm")).parent == cache_folder(plain)
+        assert save(plain, plain.fit_prior("gmm")).parent == cache_folder(plain)
         assert {path: path.read_bytes() for path in shipped.iterdir()} == before
         assert json.loads((cache_folder(plain) / INDEX).read_text("utf-8"))[PRIORS]["gmm"]
         assert find(plain, "gmm") is not None

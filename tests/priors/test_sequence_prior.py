@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import CHAINS, TINY, assert_one_line_error
 
+from aeplug.api import load_model
 from aeplug.errors import CheckpointError, ConfigError
-from aeplug.generation import Model
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Document, Sampling
-from aeplug.loading import load_model
-from aeplug.priors.fitted_file import PRIORS, cache_folder, keep
-from aeplug.priors.sequence_fitting import fit_sequence_prior
-from aeplug.priors.sequence_network import LONGEST_MATCH, SequenceNetwork, matches
-from aeplug.priors.sequence_prior import in_sets
-from aeplug.priors.sequences import LONGEST, latent_sequences
+from aeplug.priors.store import PRIORS, cache_folder, save
+from aeplug_priors.sequence.documents import LONGEST, latent_sequences
+from aeplug_priors.sequence.fitting import fit_sequence_prior
+from aeplug_priors.sequence.network import LONGEST_MATCH, SequenceNetwork, matches
+from aeplug_priors.sequence.prior import document_lengths
 
 SMALL = {"width": 16, "layers": 1, "components": 2, "form_width": 16, "form_layers": 1}
 FORM = (0, 1, 0, 1, 2, 3, 2, 3)
@@ -36,17 +36,17 @@ def chain_plugins():
 @pytest.fixture(scope="module")
 def chains_run(chain_plugins, tmp_path_factory) -> Path:
     from aeplug.config import resolve
-    from aeplug.evaluation.figures import open_dataset
-    from aeplug.training.distributed import World
-    from aeplug.training.loop import Training
-    from aeplug.training.runs import Run
+    from aeplug.data.opening import open_dataset
+    from aeplug.model.run_folder import Run
+    from aeplug.runtime.distributed import Distributed
+    from aeplug.training.trainer import Trainer
 
     folder = tmp_path_factory.mktemp("chains") / "run"
     config = resolve(chain_plugins.task("chains"), chain_plugins, {})
     run = Run(folder)
     run.create(config.as_dict(), {})
-    world = World(0, 1, torch.device("cpu"))
-    Training(config, open_dataset(config), chain_plugins, run, world).run()
+    world = Distributed(0, 1, torch.device("cpu"))
+    Trainer(config, open_dataset(config), chain_plugins, run, world).run()
     return folder
 
 
@@ -76,7 +76,7 @@ def model(run, chain_plugins, prior) -> Model:
 @pytest.fixture
 def chains(invoke, monkeypatch):
     """The command line with both plug-ins."""
-    from aeplug import plugins
+    from aeplug.plugins import current as plugins
 
     monkeypatch.setenv(plugins.PLUGINS_DIR_VARIABLE, f"{TINY}:{CHAINS}")
     return invoke
@@ -106,7 +106,7 @@ class TestFitting:
         assert all(torch.equal(first[name], again[name]) for name in first)
 
     def test_sequences_put_back_what_the_items_leave_out(self, model):
-        from aeplug.evaluation.figures import open_dataset
+        from aeplug.data.opening import open_dataset
 
         dataset = open_dataset(model.config)
         sequences = latent_sequences(model, dataset, "val")
@@ -118,7 +118,7 @@ class TestFitting:
         assert bool(equal[:, 0, 2].all()) and bool(equal[:, 5, 7].all())
 
     def test_altered_as_a_whole(self, model):
-        from aeplug.evaluation.figures import open_dataset
+        from aeplug.data.opening import open_dataset
 
         dataset = open_dataset(model.config)
         draws = torch.Generator().manual_seed(0)
@@ -240,7 +240,7 @@ class TestDocuments:
 
     @given(st.integers(1, 5000))
     def test_sets(self, count):
-        lengths = in_sets(count)
+        lengths = document_lengths(count)
         assert sum(lengths) == count
         assert max(lengths) <= LONGEST and max(lengths) - min(lengths) <= 1
         assert len(lengths) == 1 or count > LONGEST
@@ -270,7 +270,7 @@ class TestDocuments:
 
 class TestOnDisk:
     def test_kept_and_found_again(self, model, run, chain_plugins, prior):
-        path = keep(model, prior)
+        path = save(model, prior)
         assert path.parent == run / "checkpoints" / "best"
         again = load_model(run, device="cpu", plugins=chain_plugins)
         assert dict(again.fitted_prior("sequence").facts) == dict(prior.facts)
@@ -279,7 +279,7 @@ class TestOnDisk:
         assert first == second  # half precision moves no choice of these
 
     def test_damage_is_told_with_the_way_out(self, model, run, chain_plugins, prior):
-        path = keep(model, prior)
+        path = save(model, prior)
         content = path.read_bytes()
         for damage, message in ((content[:-9], "damaged or was altered"), (None, "is missing")):
             path.unlink() if damage is None else path.write_bytes(damage)
@@ -292,7 +292,7 @@ class TestOnDisk:
         "change", [{"network": {"width": 8}}, {"network": None}, {"size": 3}, {"conditions": 5}]
     )
     def test_an_entry_of_another_net(self, change, model, run, chain_plugins, prior):
-        keep(model, prior)
+        save(model, prior)
         path = run / "checkpoints" / "best" / "config.json"
         header = json.loads(path.read_text("utf-8"))
         header[PRIORS]["sequence"] |= change
@@ -302,11 +302,11 @@ class TestOnDisk:
             again.fitted_prior("sequence")
 
     def test_of_another_latent_is_told(self, model, run, chain_plugins, prior):
-        from aeplug.priors.sequence_critic import Critic
-        from aeplug.priors.sequence_prior import SequencePrior
+        from aeplug_priors.sequence.critic import Critic
+        from aeplug_priors.sequence.prior import SequencePrior
 
         other = SequencePrior(SequenceNetwork(3, {}, **SMALL), Critic(3, 16), {})
-        keep(model, other)
+        save(model, other)
         again = load_model(run, device="cpu", plugins=chain_plugins)
         with pytest.raises(CheckpointError, match="is of latents of 3, not 2"):
             again.fitted_prior("sequence")
@@ -314,9 +314,9 @@ class TestOnDisk:
     def test_a_kill_while_it_is_written_leaves_what_was_there(
         self, model, run, prior, chain_plugins, monkeypatch
     ):
-        from aeplug import checkpoint
+        from aeplug.model import checkpoint
 
-        keep(model, prior)
+        save(model, prior)
         write = checkpoint.write_durably
 
         def killed(path, content):
@@ -327,7 +327,7 @@ class TestOnDisk:
         monkeypatch.setattr(checkpoint, "write_durably", killed)
         other = fit_sequence_prior(model, seed=9, seen=1_300, critic_seen=300, **SMALL)
         with pytest.raises(KeyboardInterrupt):
-            keep(model, other)
+            save(model, other)
         again = load_model(run, device="cpu", plugins=chain_plugins)
         assert dict(again.fitted_prior("sequence").facts) == dict(prior.facts)
         assert not list((run / "checkpoints" / "best").glob("*.new"))
@@ -336,14 +336,14 @@ class TestOnDisk:
         self, model, run, prior, monkeypatch
     ):
         shipped = run / "checkpoints" / "best"
-        monkeypatch.setattr("aeplug.loading.shipped_weights", lambda task: shipped)
-        assert keep(model, prior).parent == cache_folder(model)
+        monkeypatch.setattr("aeplug.model.checkpoint.shipped_weights", lambda task: shipped)
+        assert save(model, prior).parent == cache_folder(model)
 
 
 class TestCommands:
     @pytest.fixture
     def kept(self, model, run, prior) -> Path:
-        keep(model, prior)
+        save(model, prior)
         return run
 
     def test_sample_by_pieces_and_by_the_codecs_own_length(self, chains, kept, tmp_path):
@@ -363,7 +363,7 @@ class TestCommands:
             assert len(list(out.glob("*.tiny"))) == count
 
     def test_a_sheet_of_long_documents_shows_the_first(self, model, monkeypatch, tmp_path):
-        from aeplug.pictures.gallery import SHEET_PIECES, draw_rows
+        from aeplug.plots.gallery import SHEET_PIECES, draw_rows
 
         drawn = []
         monkeypatch.setattr(
@@ -406,7 +406,7 @@ class TestCommands:
             assert_one_line_error(result.err, message)
 
     def test_fit_prior(self, chains, run, monkeypatch):
-        import aeplug.priors.sequence_fitting as fitting
+        import aeplug_priors.sequence.fitting as fitting
 
         monkeypatch.setattr(fitting, "SEEN", 1_300)
         monkeypatch.setattr(fitting, "PASSES", (1, 2))

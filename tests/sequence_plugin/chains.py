@@ -11,7 +11,7 @@ from tiny import TinyCodec, mixed
 
 from aeplug import CodecSpec, DatasetSpec, OptionSpec, TaskSpec, hookimpl
 from aeplug.config import PartConfig, setting
-from aeplug.datasets import TensorSplit
+from aeplug.data.splits import TensorSplit
 from aeplug.errors import ConfigError, DataError
 from aeplug.interfaces import DataShape, Document
 

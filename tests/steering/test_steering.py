@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from aeplug import AttributeSpec
+from aeplug.api import load_model
+from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError, DataError, FileError
-from aeplug.evaluation.figures import open_dataset
+from aeplug.inference.interpolate import between, interpolate_grid
+from aeplug.inference.vary import noisy_documents
 from aeplug.interfaces import Sampling
-from aeplug.interpolation import between, interpolate_grid
-from aeplug.latent_noise import noisy_documents
-from aeplug.loading import load_model
 from aeplug.steering.attributes import find_attribute, measure
 from aeplug.steering.check import check
 from aeplug.steering.directions import learn, load, save
 from aeplug.steering.examples import parse_classes, rows_of_class
-from aeplug.steering.moves import steer
+from aeplug.steering.search import steer
 
 GREEDY = Sampling(greedy=True)
 

@@ -11,18 +11,18 @@ import torch
 from torch import nn
 
 from aeplug import CodecSpec, DatasetSpec, DecoderSpec, EncoderSpec, LatentSpec, LossSpec, hookimpl
-from aeplug.arrays import ArrayCodec
-from aeplug.config import PartConfig, setting
-from aeplug.datasets import TensorSplit
-from aeplug.errors import DataError
-from aeplug.latents.gaussian import GaussianLatent, GaussianPosterior
-from aeplug.testing.fakes import (
+from aeplug.checks.fakes import (
     FakeDecoder,
     FakeEncoder,
     FakeLoss,
     FakePrepare,
     FakeVectors,
 )
+from aeplug.config import PartConfig, setting
+from aeplug.data.arrays import ArrayCodec
+from aeplug.data.splits import TensorSplit
+from aeplug.errors import DataError
+from aeplug.latents.gaussian import GaussianLatent, GaussianPosterior
 
 
 class RestlessData(FakeVectors):

@@ -8,10 +8,10 @@ from dataclasses import replace
 import broken_parts
 import pytest
 
+from aeplug.checks.fakes import TASKS
+from aeplug.checks.suite import examine_task
 from aeplug.errors import ConfigError, PluginError
 from aeplug.testing import CHECKS, CheckFailed, check_task, isolated_plugins, tiny_batch
-from aeplug.testing.fakes import TASKS
-from aeplug.testing.suite import examine_task
 
 PLUGINS = isolated_plugins(broken_parts)
 
@@ -106,7 +106,7 @@ def test_decoder_of_tokens_that_is_wrong(decoder, check, found):
 
 
 def test_value_that_changes_is_compiled_anew_and_named(monkeypatch):
-    monkeypatch.setattr("aeplug.testing.compiling.STEPS", 2)
+    monkeypatch.setattr("aeplug.checks.compiling.STEPS", 2)
     source = broken_parts.Counting
 
     def forward(self, input, context=None):

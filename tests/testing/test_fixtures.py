@@ -12,7 +12,7 @@ from aeplug import LossSpec, hookimpl
 
 @hookimpl
 def aeplug_losses():
-    yield LossSpec("fixture-loss", "aeplug.testing.fakes:FakeLoss", "again")
+    yield LossSpec("fixture-loss", "aeplug.checks.fakes:FakeLoss", "again")
 """
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from aeplug.checks.plugin import examine_plugin
 from aeplug.errors import PluginError
 from aeplug.plugins import Plugins
 from aeplug.testing import CheckFailed, check_plugin
-from aeplug.testing.plugin import examine_plugin
 
 HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
 LOSS = HEAD + "@hookimpl\ndef aeplug_losses():\n    yield LossSpec('{name}', '{factory}')\n"
@@ -20,7 +20,7 @@ COMMAND = (
     HEAD + "import click\n@hookimpl\ndef aeplug_commands(cli):\n"
     "    @cli.command({name!r})\n    def command():\n        {body}\n"
 )
-FAKE_LOSS = "aeplug.testing.fakes:FakeLoss"
+FAKE_LOSS = "aeplug.checks.fakes:FakeLoss"
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_torch_in_a_hook_is_a_failure_too(plugin_file, built_in):
 
 
 def test_slow_import_is_a_warning_with_its_seconds(plugin_file, built_in, monkeypatch):
-    monkeypatch.setattr("aeplug.testing.loading.SLOW_IMPORT_SECONDS", 0.2)
+    monkeypatch.setattr("aeplug.checks.loading.SLOW_IMPORT_SECONDS", 0.2)
     source = "import time\ntime.sleep(0.3)\n" + LOSS.format(name="late-loss", factory=FAKE_LOSS)
     report = check_plugin(plugin_file("sluggish", source), plugins=built_in, only=["imports"])
     assert report.of("imports").status == "warning"
@@ -141,7 +141,7 @@ class TestParts:
         source = LOSS.format(name="own-loss", factory=FAKE_LOSS) + (
             "@hookimpl\ndef aeplug_tasks():\n"
             "    yield TaskSpec('own', 'a task', dataset='fake-vectors', encoder='fake',\n"
-            "        decoder='fake', loss='own-loss', prepare='aeplug.testing.fakes:FakePrepare')\n"
+            "        decoder='fake', loss='own-loss', prepare='aeplug.checks.fakes:FakePrepare')\n"
         )
         report = check_plugin(plugin_file("whole", source), plugins=built_in, only=["loss"])
         assert [outcome.subject for outcome in report.outcomes] == ["task own"]

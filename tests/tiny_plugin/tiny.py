@@ -31,13 +31,13 @@ from aeplug import (
     TaskSpec,
     hookimpl,
 )
-from aeplug.building import BuildReport, Skipped
 from aeplug.config import PartConfig, setting
-from aeplug.datasets import TensorSplit
+from aeplug.config.schedules import Schedule
+from aeplug.data.build import BuildReport, Skipped
+from aeplug.data.splits import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import Batch, DataShape, Document
 from aeplug.latents.gaussian import DeterministicLatent
-from aeplug.schedules import Schedule
 
 WIDTH = 4
 NEGATIVE = OptionSpec(

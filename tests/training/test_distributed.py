@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from support import tiny_environment
 
 from aeplug.errors import TrainingError
-from aeplug.training.distributed import pick_device
-from aeplug.training.runs import Run
+from aeplug.model.run_folder import Run
+from aeplug.runtime.distributed import pick_device
 
 
 def two_processes(

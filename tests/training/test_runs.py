@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from aeplug.console import Progress, duration, figures
 from aeplug.errors import CheckpointError
-from aeplug.training import runs
-from aeplug.training.runs import Run
+from aeplug.model import run_folder
+from aeplug.model.run_folder import Run
+from aeplug.runtime.console import Progress, duration, figures
 
 
 class TestFolder:
@@ -41,7 +41,7 @@ class TestFolder:
         monkeypatch.setattr(time, "strftime", lambda form: "20260101-000000")
         names = []
         for _ in range(3):
-            folder = runs.new_folder("tiny", tmp_path)
+            folder = run_folder.new_folder("tiny", tmp_path)
             folder.mkdir()
             names.append(folder.name)
         assert names == [f"tiny-20260101-000000{end}" for end in ("", "-2", "-3")]
@@ -70,14 +70,14 @@ class TestFolder:
         ):
             (tmp_path / name).mkdir()
             (tmp_path / name / "config.json").write_text(text)
-        assert runs.latest("tiny", tmp_path).name == "a"
+        assert run_folder.latest("tiny", tmp_path).name == "a"
         with pytest.raises(CheckpointError, match="no run of 'other'"):
-            runs.latest("other", tmp_path)
+            run_folder.latest("other", tmp_path)
 
 
 class TestCurve:
     def draw(self, records, tmp_path):
-        from aeplug.pictures.curve import draw_curve
+        from aeplug.plots.curve import draw_curve
 
         draw_curve(records, tmp_path / "curve.png", "a run")
         return (tmp_path / "curve.png").read_bytes()
@@ -105,7 +105,7 @@ class TestCurve:
 
 class TestConsole:
     def test_piped_progress_is_plain_lines_now_and_then(self, capsys, monkeypatch):
-        monkeypatch.setattr("aeplug.console.LINE_SECONDS", 0.05)
+        monkeypatch.setattr("aeplug.runtime.console.LINE_SECONDS", 0.05)
         with Progress(100, "steps") as progress:
             progress.describe("loss 0.5")
             for step in range(1, 101):
@@ -119,7 +119,7 @@ class TestConsole:
         assert captured.out == ""
 
     def test_other_processes_are_silent(self, capsys, monkeypatch):
-        monkeypatch.setattr("aeplug.console.LINE_SECONDS", 0.0)
+        monkeypatch.setattr("aeplug.runtime.console.LINE_SECONDS", 0.0)
         with Progress(3, "steps", shown=False) as progress:
             progress.update(2)
             progress.say("hello")
@@ -129,7 +129,7 @@ class TestConsole:
         import sys
 
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-        monkeypatch.setattr("aeplug.console.REDRAW_SECONDS", 0.0)
+        monkeypatch.setattr("aeplug.runtime.console.REDRAW_SECONDS", 0.0)
         with Progress(3, "steps") as progress:
             progress.update(2)
             progress.say("a line that [stays]")

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from support import aeplug, tiny_environment
 from torch import nn
 
-from aeplug.datasets import epoch_order
+from aeplug.config.schedules import learning_rate
+from aeplug.data.splits import epoch_order
 from aeplug.errors import TrainingError
-from aeplug.schedules import learning_rate
-from aeplug.training.runs import Run
+from aeplug.model.run_folder import Run
 
 
 def weights(training) -> dict[str, torch.Tensor]:
@@ -206,7 +206,7 @@ def test_bf16_trains_in_half_precision_and_keeps_full_weights(make_training):
 
 
 def test_average_of_weights_is_what_is_saved_and_lags_behind(make_training, tmp_path):
-    from aeplug import checkpoint
+    from aeplug.model import checkpoint
 
     training = make_training({"train.ema": 0.9, "train.epochs": 2}, tmp_path / "run")
     training.run()
@@ -220,7 +220,7 @@ def test_average_of_weights_is_what_is_saved_and_lags_behind(make_training, tmp_
 
 
 def test_best_checkpoint_is_the_one_with_the_lowest_held_out_loss(make_training, tmp_path):
-    from aeplug import checkpoint
+    from aeplug.model import checkpoint
 
     # A large rate with a KL that sets in late: the held-out loss rises again.
     settings = {"train.epochs": 12, "train.lr": 0.3, "train.lr_floor": 1, "loss.beta": 0.0}
@@ -310,7 +310,7 @@ def test_angry_observer_does_not_stop_the_training(
 @pytest.mark.filterwarnings("ignore")  # torch's own, of its compiler
 def test_compiled_training_learns_the_same(make_training, tmp_path):
     """With the eager backend: what is checked is our wiring, in a second; names, knobs, shapes."""
-    from aeplug import checkpoint
+    from aeplug.model import checkpoint
 
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()  # other tests' graphs

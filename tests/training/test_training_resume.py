@@ -15,8 +15,8 @@ from runs_compared import assert_bit_equal, records, state
 from safetensors.torch import load_file
 from support import aeplug, command, tiny_environment
 
-from aeplug import checkpoint
 from aeplug.errors import CheckpointError
+from aeplug.model import checkpoint
 
 #: 80 steps of 4 an epoch; saved every 5, so that checkpoints lie within epochs.
 LENGTH = {"train.epochs": 20, "train.save_every": 5, "train.eval_every": 16}

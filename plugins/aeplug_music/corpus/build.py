@@ -4,7 +4,7 @@ Recordings are transcribed first, each to a MIDI file that stays in the built fo
 
 A built folder holds:
 
-* ``tokens.npy``: uint8 ``(W, T)``, one window a row (see :mod:`aeplug_music.melodies.tokens`),
+* ``tokens.npy``: uint8 ``(W, T)``, one window a row (see :mod:`aeplug_music.score.tokens`),
   tunes in order of their sources, each tune's windows in order of their bars.
 * ``index.json``: ``format``, ``bars``, ``metres``, and ``tunes``: for each its ``source``,
   ``title``, ``split``, ``bpm``, ``key_shift`` (semitones to C major or A minor; ``key_known`` where
@@ -29,18 +29,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aeplug.building import BuildReport, Skipped
-from aeplug.console import say
+from aeplug.data.build import BuildReport, Skipped
 from aeplug.errors import DataError, nearest
+from aeplug.runtime.console import say
 from aeplug_music.corpus.fingerprints import Hashes, first_of_each
-from aeplug_music.corpus.harvest import Harvest, Melody, joined
 from aeplug_music.corpus.ingest import Parse, ingest, window_width
+from aeplug_music.corpus.parsed import Melody, ParsedFiles, joined
 from aeplug_music.corpus.splitting import SPLITS, split_as_alone, split_of
-from aeplug_music.corpus.workers import harvest_all
-from aeplug_music.metres import METRES, checked_metre
+from aeplug_music.corpus.workers import parse_files
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Listing, Source, list_sources
-from aeplug_music.recordings import RECORDED_METRE
+from aeplug_music.score.metres import METRES, checked_metre
+from aeplug_music.score.recordings import RECORDED_METRE
 
 FORMAT = 1
 TOKENS, INDEX, SPOOLS = "tokens.npy", "index.json", "spools"
@@ -74,7 +74,7 @@ class Collection:
 
 
 def collect(
-    harvest: Harvest, exact: Hashes, relative: Hashes, leading: Int | None = None
+    harvest: ParsedFiles, exact: Hashes, relative: Hashes, leading: Int | None = None
 ) -> Collection:
     """Drop duplicates and split; the harvest's order is that of the sources.
 
@@ -127,7 +127,7 @@ def build_melodies(
     split_of: str | None = None,
     parse: Parse = parse_midi,
 ) -> BuildReport:
-    """The builder of the data set ``melodies`` (see :mod:`aeplug.building`).
+    """The builder of the data set ``melodies`` (see :mod:`aeplug.data.build`).
 
     Args:
         sources: files, folders, zips, globs.
@@ -156,7 +156,7 @@ def build_melodies(
     spools = out / SPOOLS
     spools.mkdir()
     arrived = sorted(
-        harvest_all(listed(), spools, max(processes, 1), bars, parse, progress),
+        parse_files(listed(), spools, max(processes, 1), bars, parse, progress),
         key=lambda one: one[0],
     )
     if not names and not recordings and not skipped:
@@ -178,7 +178,7 @@ def build_melodies(
         harvest.tokens = harvest.tokens[:0]
         harvests.append(harvest)
     files = len(names) + len(recordings) - len(transcriptions)
-    whole = joined(harvests) if harvests else Harvest()
+    whole = joined(harvests) if harvests else ParsedFiles()
     skipped += [
         Skipped(names[number], reason, detail) for number, reason, detail in sorted(whole.skipped)
     ]
@@ -210,7 +210,7 @@ def _transcribe(
     metre: str,
 ) -> dict[str, str]:
     # What follows sound takes a moment to import, and most builds have none.
-    from aeplug_audio.corpus import transcribe_all
+    from aeplug_music.transcription.batch import transcribe_all
 
     say(f"transcribing {len(recordings)} recordings, which takes some seconds a minute of each")
     return transcribe_all(
@@ -218,7 +218,7 @@ def _transcribe(
     )
 
 
-def _echoes(harvest: Harvest, collection: Collection, names: Sequence[str]) -> list[Skipped]:
+def _echoes(harvest: ParsedFiles, collection: Collection, names: Sequence[str]) -> list[Skipped]:
     """Files that add nothing, and those that share a window with what is held out."""
     echoes = np.zeros(len(names), bool)
     echoes[harvest.melodies.file] = True
@@ -239,7 +239,7 @@ def _numbers_of(leading: str, sources: Sequence[str], names: Sequence[str]) -> I
     return np.array([number for number, name in enumerate(names) if name in its], np.int64)
 
 
-def _write_tokens(path: Path, harvests: Sequence[Harvest], kept: Int, width: int) -> None:
+def _write_tokens(path: Path, harvests: Sequence[ParsedFiles], kept: Int, width: int) -> None:
     tokens = np.lib.format.open_memmap(path, "w+", np.uint8, (len(kept), width))
     spools: dict[str, npt.NDArray[np.uint8]] = {}
     edges = np.cumsum([0, *(len(harvest.exact) for harvest in harvests)])

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.melodies.tokens import FIRST_ONSET, Tokens
+from aeplug_music.score.grid import runs
+from aeplug_music.score.tokens import FIRST_ONSET, Tokens
 
 Hashes = npt.NDArray[np.uint64]
 Int = npt.NDArray[np.int64]
@@ -73,10 +74,3 @@ def in_order(hashes: Hashes) -> tuple[Int, Hashes]:
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
     return order, ordered
-
-
-def runs(ordered: npt.NDArray[np.generic]) -> Int:
-    """Where values that differ from those before them stand in ``(W,)``; the first does."""
-    new = np.ones(len(ordered), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    return np.flatnonzero(new)

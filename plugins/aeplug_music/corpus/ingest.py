@@ -10,13 +10,16 @@ import numpy.typing as npt
 
 from aeplug.errors import FileError
 from aeplug_music.corpus.fingerprints import fingerprint, first_of_each, mixed, transposed_to_lowest
-from aeplug_music.corpus.harvest import Harvest, Int, Melodies, Melody, joined
-from aeplug_music.corpus.windows import Batch, Streams, Windows, cut, quantise, stretches_of
-from aeplug_music.melodies.keys import estimated_shifts, shift_of_signature
-from aeplug_music.melodies.tokens import HIGHEST, LOWEST
-from aeplug_music.metres import METRES, longest_bar
-from aeplug_music.midi.reading import InvalidMidi, Tune, parse_midi
+from aeplug_music.corpus.parsed import Int, Melodies, Melody, ParsedFiles, joined
+from aeplug_music.corpus.windows import Windows, cut
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.smf import InvalidMidi
 from aeplug_music.midi.sources import Reader, Source
+from aeplug_music.score.grid import Batch, Streams, metre_segments, quantise
+from aeplug_music.score.keys import estimated_shifts, shift_of_signature
+from aeplug_music.score.metres import METRES, longest_bar
+from aeplug_music.score.tokens import HIGHEST, LOWEST
+from aeplug_music.score.tune import Tune
 
 #: Steps of grid after which a batch is worked off: some 30 MB with all that is made from it.
 STEPS_AT_ONCE = 400_000
@@ -43,7 +46,7 @@ def ingest(
     bars: int = 2,
     parse: Parse = parse_midi,
     begun: Callable[[int], None] = lambda number: None,
-) -> Harvest:
+) -> ParsedFiles:
     """Read files and cut their melodies into windows.
 
     Args:
@@ -53,7 +56,7 @@ def ingest(
         begun: told the number of each file before it is read, and -1 before the work on all.
     """
     waiting = _Waiting()
-    harvests: list[Harvest] = []
+    harvests: list[ParsedFiles] = []
     skipped: list[tuple[int, str, str]] = []
     with Reader() as reader:
         for number, source in files:
@@ -89,7 +92,7 @@ def _add(waiting: _Waiting, number: int, tune: Tune) -> float:
     voices = [track for track in tune.tracks if not track.is_drum]
     if not voices:
         raise InvalidMidi("only drums")
-    stretches = stretches_of(tune)
+    stretches = metre_segments(tune)
     key = tune.keys[0][1] if tune.keys else None
     shift = shift_of_signature(key) if key is not None else 0
     bpm = tune.bpm
@@ -99,9 +102,9 @@ def _add(waiting: _Waiting, number: int, tune: Tune) -> float:
     return 4 * len(voices) * tune.end / tune.ticks_per_quarter
 
 
-def _work_off(waiting: _Waiting, bars: int) -> Harvest:
+def _work_off(waiting: _Waiting, bars: int) -> ParsedFiles:
     if not len(waiting.batch):
-        return Harvest(tokens=np.zeros((0, window_width(bars)), np.uint8))
+        return ParsedFiles(tokens=np.zeros((0, window_width(bars)), np.uint8))
     streams = quantise(waiting.batch)
     windows = cut(streams, bars, window_width(bars))
     melodies = Melodies.of(waiting.melodies)
@@ -112,7 +115,7 @@ def _work_off(waiting: _Waiting, bars: int) -> Harvest:
     file = melodies.file[windows.melody].astype(np.uint64)
     kept = first_of_each(exact ^ mixed(file))
     tokens, metre = windows.tokens[kept], windows.metre[kept]
-    return Harvest(
+    return ParsedFiles(
         melodies.part(np.flatnonzero(used)),
         tokens,
         (np.cumsum(used) - 1)[windows.melody[kept]],

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.corpus.fingerprints import Hashes, in_order, mixed, runs
+from aeplug_music.corpus.fingerprints import Hashes, in_order, mixed
+from aeplug_music.score.grid import runs
 
 Int = npt.NDArray[np.int64]
 

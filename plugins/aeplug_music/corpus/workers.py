@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from aeplug.errors import DataError
-from aeplug_music.corpus.harvest import Harvest
 from aeplug_music.corpus.ingest import Parse, ingest
-from aeplug_music.corpus.shares import Queue, Share
+from aeplug_music.corpus.parsed import ParsedFiles
+from aeplug_music.corpus.queue import Queue, WorkBatch
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Listing
 
@@ -78,7 +78,7 @@ class _Worker:
     process: Any
     connection: Connection
     state: Any
-    share: Share | None = None
+    share: WorkBatch | None = None
     given: float = 0.0
 
     def stop(self) -> None:
@@ -102,14 +102,14 @@ def _start(bars: int, parse: Parse, spool: Path) -> _Worker:
     return _Worker(process, ours, state)
 
 
-def harvest_all(
+def parse_files(
     listings: Iterator[Listing],
     spools: Path,
     processes: int,
     bars: int = 2,
     parse: Parse = parse_midi,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[tuple[int, Harvest]]:
+) -> Iterator[tuple[int, ParsedFiles]]:
     """Read all that is listed, several processes at work.
 
     Args:
@@ -161,7 +161,7 @@ def harvest_all(
                         raise DataError(f"worker processes do not start: {reason}")
                     done += queue.put_back(worker.share, number)
                     if number is not None:
-                        empty = Harvest(skipped=[(number, reason, "")])
+                        empty = ParsedFiles(skipped=[(number, reason, "")])
                         yield number, empty
                     worker.stop()
                     workers[place] = worker = _start(bars, parse, spools / str(started))
@@ -179,7 +179,7 @@ def harvest_all(
             worker.stop()
 
 
-def _give(worker: _Worker, share: Share | None) -> None:
+def _give(worker: _Worker, share: WorkBatch | None) -> None:
     worker.share = share
     if share is not None:
         worker.state[0], worker.given = -1.0, time.monotonic()
@@ -188,15 +188,15 @@ def _give(worker: _Worker, share: Share | None) -> None:
             worker.connection.send(share)
 
 
-def _received(worker: _Worker) -> Harvest | None:
+def _received(worker: _Worker) -> ParsedFiles | None:
     try:
-        harvest: Harvest = worker.connection.recv()
+        harvest: ParsedFiles = worker.connection.recv()
     except (EOFError, OSError):
         return None
     return harvest
 
 
-def _lost(worker: _Worker, share: Share, silent: bool) -> tuple[int | None, str] | None:
+def _lost(worker: _Worker, share: WorkBatch, silent: bool) -> tuple[int | None, str] | None:
     """The file at which a process died or hangs, None within no file; None: it is well."""
     number, since = int(worker.state[0]), worker.state[1]
     now = time.monotonic()

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig
-from aeplug.console import say
 from aeplug.errors import FileError
-from aeplug.interfaces import DataShape, Document, Raw
+from aeplug.interfaces import DataShape, Document, RawBatch
+from aeplug.runtime.console import say
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
 from aeplug_music.drums.performance import (
     Passage,
@@ -27,9 +27,9 @@ from aeplug_music.drums.performance import (
 from aeplug_music.drums.sheet import draw_page, small_grid
 from aeplug_music.drums.window_form import ALL, GIVEN_VALUES, RHYTHM, VALUES, bars_of, bits_of
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
-from aeplug_music.metres import STEPS_PER_QUARTER
 from aeplug_music.midi.reading import read_midi
 from aeplug_music.midi.writing import write_files
+from aeplug_music.score.metres import STEPS_PER_QUARTER
 
 #: Of every hit of a model that knows none.
 VELOCITY = 100
@@ -94,7 +94,7 @@ class DrumCodec:
         if found:
             say(f"{path}: {' and '.join(found)} left out")
 
-    def split(self, document: Document) -> Raw:
+    def split(self, document: Document) -> RawBatch:
         """``velocity`` uint8, ``offset`` int8 ``(P, T, 9)`` and ``taps`` int16 ``(P, T, 2)``.
 
         Windows one after another.

@@ -10,20 +10,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from aeplug.building import Skipped
 from aeplug.config import PartConfig, setting
-from aeplug.datasets import TensorSplit, bundled
+from aeplug.data.build import Skipped
+from aeplug.data.bundled import bundled
+from aeplug.data.splits import TensorSplit
 from aeplug.errors import DataError, FileError, nearest
-from aeplug.interfaces import DataShape, Raw
+from aeplug.interfaces import DataShape, RawBatch
 from aeplug_music.corpus.splitting import SPLITS
 from aeplug_music.drums.catalogue import Entry, read_catalogue
 from aeplug_music.drums.kit import BAR, METRE
 from aeplug_music.drums.performance import Performance, performance_of, windows_of
 from aeplug_music.drums.splits import by_catalogue, by_content
 from aeplug_music.drums.window_form import VALUES
-from aeplug_music.melodies.labels import titles
-from aeplug_music.midi.reading import InvalidMidi, parse_midi
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.smf import InvalidMidi
 from aeplug_music.midi.sources import Reader, find_sources
+from aeplug_music.score.labels import titles
 
 BUNDLED = "groove_sample.zip"
 #: Every window, held out or not: for files of the user's own.
@@ -131,7 +133,7 @@ class DrumDataset:
             }
         )
 
-    def labels(self, rows: Raw) -> dict[str, npt.NDArray[np.generic]]:
+    def labels(self, rows: RawBatch) -> dict[str, npt.NDArray[np.generic]]:
         """``style`` and ``drummer`` of a catalogue, else ``folder``; ``hits per bar``, ``bpm``.
 
         ``name`` is the performance's file and the bar at which the window begins.

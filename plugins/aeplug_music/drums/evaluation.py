@@ -25,14 +25,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.evaluation.figures import open_dataset
-from aeplug.generation import Model
-from aeplug.interfaces import Batch, Raw, Sampling, Split
-from aeplug.tensor_model import BATCH
+from aeplug.data.batching import INFERENCE_BATCH
+from aeplug.data.opening import open_dataset
+from aeplug.inference.generation import Model
+from aeplug.interfaces import Batch, RawBatch, Sampling, Split
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.window_form import FORMS, bits_of
-from aeplug_music.losses import LN2
-from aeplug_music.metres import STEPS_PER_QUARTER
+from aeplug_music.nets.losses import LN2
+from aeplug_music.score.metres import STEPS_PER_QUARTER
 
 SEED = 1
 
@@ -103,13 +103,15 @@ def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> d
     }
 
 
-def _batches(split: Split, device: torch.device) -> Iterator[Raw]:
+def _batches(split: Split, device: torch.device) -> Iterator[RawBatch]:
     split = split.to(device)
-    for start in range(0, len(split), BATCH):
-        yield split.take(torch.arange(start, min(start + BATCH, len(split)), device=device))
+    for start in range(0, len(split), INFERENCE_BATCH):
+        yield split.take(
+            torch.arange(start, min(start + INFERENCE_BATCH, len(split)), device=device)
+        )
 
 
-def _ms(raw: Raw) -> Tensor:
+def _ms(raw: RawBatch) -> Tensor:
     """Milliseconds of a step of each window, ``(B, 1, 1)``."""
     return (60_000 / raw["bpm"].double() / STEPS_PER_QUARTER).view(-1, 1, 1)
 

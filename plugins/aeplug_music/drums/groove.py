@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aeplug.config import setting
-from aeplug.interfaces import Context, DataShape, Knobs, Sampling
+from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.drums.hits import HitChain, HitOutput, combination_logits
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.steps import DrumSteps, DrumStepsConfig, Past
 from aeplug_music.drums.window_form import GIVEN_VALUES, VALUES, bits_of
-from aeplug_music.hierarchy import ResidualMLP
-from aeplug_music.token_output import draw_class
-from aeplug_music.window_shape import step_mask
+from aeplug_music.nets.hierarchy import ResidualMLP
+from aeplug_music.nets.token_output import draw_class
+from aeplug_music.nets.window_shape import step_mask
 
 #: Where velocities begin in training: their mean is about half of the range.
 _USUAL_VELOCITY = 0.5
@@ -142,7 +142,7 @@ class GrooveDecoder(nn.Module):
             ResidualMLP(width, 2 * width), nn.LayerNorm(width), nn.Linear(width, 4 * DRUMS)
         )
 
-    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> GrooveOutput:
+    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> GrooveOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> distributions."""
         assert context.target is not None
         past = self._roughened(context.target) if self.training else context.target

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug.interfaces import Context, DataShape, Knobs, Sampling
+from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.drums.kit import COMBINATIONS, DRUMS
 from aeplug_music.drums.steps import DrumSteps, DrumStepsConfig, Past
 from aeplug_music.drums.window_form import bits_of
-from aeplug_music.token_output import draw_class
-from aeplug_music.window_shape import step_mask
+from aeplug_music.nets.token_output import draw_class
+from aeplug_music.nets.window_shape import step_mask
 
 #: Steps whose 512 combinations are weighed at a time.
 _AT_ONCE = 4096
@@ -105,7 +105,7 @@ class DrumDecoder(nn.Module):
         self.steps = DrumSteps(config, shape, latent_shape, DRUMS)
         self.hits = HitChain(config.step_width)
 
-    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> HitOutput:
+    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> HitOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> logits."""
         assert context.target is not None
         views = self.steps.history(bits_of(context.target))

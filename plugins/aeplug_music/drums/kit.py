@@ -23,7 +23,7 @@ uint8 and ``offset`` int8, the latter 0 where there is no hit.
 or, where there are none, of all tracks, whatever the pitches; of equally loud ones the earliest.
 ``taps`` int16 ``(T, 2)``: velocity and offset.
 
-**Bars and metre.** As in :mod:`aeplug_music.melodies.tokens`: metres hold from their time
+**Bars and metre.** As in :mod:`aeplug_music.score.tokens`: metres hold from their time
 signature, an upbeat is the end of a whole bar, the last bar is filled up with rests. Only **4/4**
 is learnt: passages in other metres belong to no window of the data set, which names the files left
 out for it, and stand unchanged in what ``reconstruct`` writes.
@@ -44,7 +44,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.metres import STEPS_PER_BAR
+from aeplug_music.score.metres import STEPS_PER_BAR
 
 #: What can be hit, in the order of the classes; part of saved models.
 CLASSES = (

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
-from aeplug_music.corpus.windows import Stretch, stretches_of
 from aeplug_music.drums.kit import (
     BAR,
     DRUMS,
@@ -24,8 +23,9 @@ from aeplug_music.drums.kit import (
     loudest,
     placed,
 )
-from aeplug_music.metres import STEPS_PER_QUARTER
-from aeplug_music.midi.reading import Track, Tune
+from aeplug_music.score.grid import MetreSegment, metre_segments
+from aeplug_music.score.metres import STEPS_PER_QUARTER
+from aeplug_music.score.tune import Track, Tune
 
 _NAMES = ("drum", "perc", "kit", "beat")
 
@@ -141,7 +141,7 @@ def performance_of(tune: Tune) -> Performance:
         np.concatenate(one) for one in (notes.tick, notes.velocity, notes.pitch)
     )
     drum = class_of(pitch) if drums else np.full(len(pitch), -1)
-    stretches = stretches_of(tune)
+    stretches = metre_segments(tune)
     quarter = tune.ticks_per_quarter
     begins = np.array([one.tick for one in stretches])
     # Half a step before a change of metre is nearest to its first step.
@@ -164,7 +164,7 @@ def performance_of(tune: Tune) -> Performance:
 
 
 def _passage(
-    stretch: Stretch, position: npt.NDArray[np.float64], velocity: Int, drum: Int
+    stretch: MetreSegment, position: npt.NDArray[np.float64], velocity: Int, drum: Int
 ) -> Passage:
     step, offset = placed(position)
     steps = int(step.max()) + 1 if len(step) else 0
@@ -183,7 +183,7 @@ def _passage(
     return made
 
 
-def _of_length(passage: Passage, stretch: Stretch, after: int | None, quarter: int) -> Passage:
+def _of_length(passage: Passage, stretch: MetreSegment, after: int | None, quarter: int) -> Passage:
     """Cut or filled up to the change of metre at tick ``after``, or to the end of the last bar."""
     if after is not None:
         steps = -(-(after - stretch.tick) * STEPS_PER_QUARTER // quarter)

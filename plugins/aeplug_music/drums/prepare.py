@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aeplug.config import PartConfig, setting
 from aeplug.errors import ConfigError, nearest
-from aeplug.interfaces import Batch, DataShape, Raw
+from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_music.drums.augmentation import Chances, augmented
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.window_form import (
@@ -56,7 +56,7 @@ class PrepareDrums:
         self.shape = hits_shape(shape.target[0] // BAR)
         self._chances = config.chances()
 
-    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+    def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """``velocity`` uint8 ``(B, T, 9)`` -> int64 ``(B, T)`` in 0..511."""
         hits = (raw["velocity"] > 0).float()
         if training:
@@ -106,7 +106,7 @@ class PrepareGroove:
         found.form = form
         return found
 
-    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+    def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """Velocities uint8 and offsets int8 ``(B, T, 9)``, and taps if the rows have them."""
         velocity, offset = raw["velocity"].float(), raw["offset"].float()
         hits = (velocity > 0).float()

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator
 
-from aeplug.pictures.figure import write_figure
+from aeplug.runtime.figures import write_figure
 from aeplug_music.drums.kit import (
     BAR,
     CLASSES,
@@ -32,7 +32,7 @@ from aeplug_music.drums.kit import (
     SNARE,
 )
 from aeplug_music.drums.performance import Performance
-from aeplug_music.metres import STEPS_PER_QUARTER
+from aeplug_music.score.metres import STEPS_PER_QUARTER
 
 #: Bars drawn of a performance; a page shows how it goes, not all of it.
 MOST_BARS = 16

@@ -1,7 +1,7 @@
 """Plan and past -> a vector a step: what the drum decoders have in common.
 
 As in :mod:`aeplug_music.melodies.stepwise` there is no recurrent state: a step sees its own slice
-of a plan made of z (through the conductor of :mod:`aeplug_music.hierarchy`), the last steps, and
+of a plan made of z (through a conductor, :mod:`aeplug_music.nets.hierarchy`), the last steps, and
 what was played 1, 2, 4 and 8 bars ago. The past goes in as values of nine drums, not as one of 512
 combinations, so that what was learnt of a drum holds whatever the others do.
 """
@@ -18,9 +18,9 @@ from aeplug.config import setting
 from aeplug.interfaces import DataShape
 from aeplug_music.drums.kit import BAR, DRUMS
 from aeplug_music.drums.window_form import bars_of, combination_of
-from aeplug_music.hierarchy import Conductor, ResidualMLP, TreeConfig
-from aeplug_music.misheard import misheard
-from aeplug_music.repetition import AGREEMENTS, Agreement, agreement, bars_back
+from aeplug_music.nets.hierarchy import Conductor, ResidualMLP, TreeConfig
+from aeplug_music.nets.repetition import AGREEMENTS, Agreement, agreement, bars_back
+from aeplug_music.nets.token_noise import corrupt_history
 
 #: Steps before its own that a step sees.
 STEPS_BACK = 6
@@ -99,7 +99,7 @@ class DrumSteps(nn.Module):
         if self.training and self.misheard:
             # Hit, velocity and offset of a drum are wrong together.
             drums = values.unflatten(2, (-1, DRUMS)).transpose(2, 3)
-            values = misheard(drums, self.misheard).transpose(2, 3).flatten(2)
+            values = corrupt_history(drums, self.misheard).transpose(2, 3).flatten(2)
         marked = functional.pad(values, (0, 1))
         count, steps = values.shape[:2]
         behind = max(self.views)

@@ -7,7 +7,7 @@ import pretty_midi
 
 from aeplug_music.drums.kit import DRUMS, OFFSETS, PITCHES
 from aeplug_music.drums.performance import Performance
-from aeplug_music.metres import STEPS_PER_QUARTER, parts
+from aeplug_music.score.metres import STEPS_PER_QUARTER, parts
 
 #: An offset's unit is one tick.
 TICKS_PER_QUARTER = OFFSETS * STEPS_PER_QUARTER

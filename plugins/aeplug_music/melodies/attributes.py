@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from aeplug.interfaces import Batch, DataShape
-from aeplug_music.melodies.tokens import FIRST_ONSET, PITCH_OFFSET
-from aeplug_music.metres import STEPS_PER_BAR, STEPS_PER_QUARTER
-from aeplug_music.window_shape import lengths_by_metre
+from aeplug_music.nets.window_shape import lengths_by_metre
+from aeplug_music.score.metres import STEPS_PER_BAR, STEPS_PER_QUARTER
+from aeplug_music.score.tokens import FIRST_ONSET, PITCH_OFFSET
 
 #: How bars divide, from the whole bar down to sixteenths: 3/4 into three, those into two twice.
 DIVISIONS = {

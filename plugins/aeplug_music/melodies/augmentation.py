@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aeplug_music.melodies.key import absolute, reference_pitch, relative
-from aeplug_music.melodies.tokens import CLASSES, FIRST_ONSET, PITCH_OFFSET
+from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, PITCH_OFFSET
 
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 _LARGEST_DEGREES = 3

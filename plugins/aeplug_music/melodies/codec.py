@@ -14,9 +14,21 @@ from torch import Tensor
 
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, FileError
-from aeplug.interfaces import DataShape, Document, Raw
-from aeplug_music.melodies.score import Melody, Passage, left_out, melody_of
-from aeplug_music.melodies.tokens import (
+from aeplug.interfaces import DataShape, Document, RawBatch
+from aeplug_music.midi.reading import read_midi
+from aeplug_music.midi.scores import SCORE_SUFFIXES, read_score
+from aeplug_music.midi.writing import to_pretty_midi, write_files
+from aeplug_music.plots.pianoroll import draw_page, small_roll
+from aeplug_music.score.melody import Melody, Passage, describe_omissions, extract_melody
+from aeplug_music.score.metres import (
+    METRES,
+    STEPS_PER_QUARTER,
+    checked_metre,
+    longest_bar,
+    window_lengths,
+)
+from aeplug_music.score.recordings import RECORDED_METRE, RECORDING_SUFFIXES
+from aeplug_music.score.tokens import (
     FIRST_ONSET,
     HOLD,
     NOTE_OFF,
@@ -26,24 +38,13 @@ from aeplug_music.melodies.tokens import (
     sounding_at_end,
     windows_of,
 )
-from aeplug_music.metres import (
-    METRES,
-    STEPS_PER_QUARTER,
-    checked_metre,
-    longest_bar,
-    window_lengths,
-)
-from aeplug_music.midi.reading import Tune, read_midi
-from aeplug_music.midi.scores import SCORE_SUFFIXES, read_score
-from aeplug_music.midi.writing import to_pretty_midi, write_files
-from aeplug_music.pianoroll import draw_page, small_roll
-from aeplug_music.recordings import RECORDED_METRE, RECORDING_SUFFIXES
+from aeplug_music.score.tune import Tune
 
 
 class MelodyCodec:
     """Files of music for models of windows of N bars.
 
-    A document's content is a :class:`aeplug_music.melodies.score.Melody`. Passages in a metre that
+    A document's content is a :class:`aeplug_music.score.melody.Melody`. Passages in a metre that
     the model has not learnt are no pieces; they stand unchanged in what is joined.
     """
 
@@ -78,7 +79,9 @@ class MelodyCodec:
             raise FileError(f"{path} is a folder, expected a file of music")
         try:
             tune = self._tune(path)
-            return Document(melody_of(tune), path.stem, path, left_out=left_out(tune))
+            return Document(
+                extract_melody(tune), path.stem, path, left_out=describe_omissions(tune)
+            )
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
 
@@ -88,12 +91,12 @@ class MelodyCodec:
             return read_score(path)
         if suffix in RECORDING_SUFFIXES:
             # What follows sound takes a moment to import, and most files are none.
-            from aeplug_audio.transcription import read_recording
+            from aeplug_music.transcription.transcription import read_recording
 
             return read_recording(path, self._bpm, self._metre)
         return read_midi(path)
 
-    def split(self, document: Document) -> Raw:
+    def split(self, document: Document) -> RawBatch:
         """``tokens`` uint8 ``(P, T)`` and ``metre`` int64 ``(P,)``: windows one after another.
 
         Raises:
@@ -123,7 +126,7 @@ class MelodyCodec:
             f"{', '.join(self.metres)}"
         )
 
-    def passage(self, document: Document) -> Raw:
+    def passage(self, document: Document) -> RawBatch:
         """As :meth:`split`, but of whole windows alone, the last of each passage ending with it.
 
         Where the bars are odd in number, the first is left out, and not one filled up behind the

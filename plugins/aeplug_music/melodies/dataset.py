@@ -15,17 +15,18 @@ from pydantic import AfterValidator, BeforeValidator
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.datasets import TensorSplit, bundled
+from aeplug.data.bundled import bundled
+from aeplug.data.splits import TensorSplit
 from aeplug.errors import DataError, nearest
-from aeplug.interfaces import DataShape, Raw
+from aeplug.interfaces import DataShape, RawBatch
 from aeplug_music.corpus.build import FORMAT, INDEX, TOKENS, TRANSCRIPTIONS, collect
 from aeplug_music.corpus.ingest import ingest, window_width
 from aeplug_music.corpus.splitting import SPLITS, TRAIN
-from aeplug_music.melodies.labels import collection_of, keys_of, notes_per_bar, titles
-from aeplug_music.melodies.tokens import CLASSES, Tokens
 from aeplug_music.melodies.tunes import tune_windows
-from aeplug_music.metres import METRES, longest_bar
 from aeplug_music.midi.sources import find_sources
+from aeplug_music.score.labels import collection_of, keys_of, notes_per_bar, titles
+from aeplug_music.score.metres import METRES, longest_bar
+from aeplug_music.score.tokens import CLASSES, Tokens
 
 BUNDLED = "folk_tunes.zip"
 #: Every window, held out or not: for files of the user's own.
@@ -76,7 +77,7 @@ class _Rows:
 class MelodyDataset:
     """Windows of bars, one a bar of every tune.
 
-    Rows have the columns ``tokens`` uint8 ``(T,)`` (see :mod:`aeplug_music.melodies.tokens`; T is
+    Rows have the columns ``tokens`` uint8 ``(T,)`` (see :mod:`aeplug_music.score.tokens`; T is
     the steps of the longest window among the metres), ``metre`` int64 (its number in
     ``shape.conditions["metre"]``), ``tune`` int64 and ``bar`` int64 (where the window begins).
 
@@ -138,7 +139,7 @@ class MelodyDataset:
             }
         )
 
-    def sequences(self, name: str, generator: torch.Generator | None) -> tuple[Raw, Tensor]:
+    def sequences(self, name: str, generator: torch.Generator | None) -> tuple[RawBatch, Tensor]:
         """See :class:`aeplug.interfaces.SequencedDataset`: each file's melody, in whole windows.
 
         Of a file of several melodies it is the one that the codec takes; with a generator each is
@@ -153,7 +154,7 @@ class MelodyDataset:
         sources = [str(self._path / made[name]) if name in made else name for name in names]
         return tune_windows(sources, self.shape, generator)
 
-    def labels(self, rows: Raw) -> dict[str, npt.NDArray[np.generic]]:
+    def labels(self, rows: RawBatch) -> dict[str, npt.NDArray[np.generic]]:
         """``collection`` (the folder of the tune's file), ``key``, ``notes per bar``, ``metre``.
 
         The key is that of the signature, estimated from the window alone. ``name`` is the tune's

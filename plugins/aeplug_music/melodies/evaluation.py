@@ -22,14 +22,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aeplug.evaluation.figures import open_dataset
-from aeplug.generation import Model
+from aeplug.data.opening import open_dataset
+from aeplug.inference.generation import Model
 from aeplug.interfaces import Sampling, Split
-from aeplug_music.losses import LN2
 from aeplug_music.melodies.sample_structure import PIECE, compare_structure
 from aeplug_music.melodies.samples import compare_samples, like
-from aeplug_music.melodies.tokens import FIRST_ONSET
-from aeplug_music.window_shape import bars_of, step_mask
+from aeplug_music.nets.losses import LN2
+from aeplug_music.nets.window_shape import bars_of, step_mask
+from aeplug_music.score.tokens import FIRST_ONSET
 
 SEED = 1
 

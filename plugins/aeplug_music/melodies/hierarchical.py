@@ -1,7 +1,7 @@
 """The hierarchical melody VAE: bars -> phrases -> window, and back through a conductor.
 
 The encoder reads each bar alone and gathers bars up a tree; the decoder's conductor gives every
-bar an embedding (see :mod:`aeplug_music.hierarchy`), of which the bar's slices of the plan are cut
+bar an embedding (:mod:`aeplug_music.nets.hierarchy`), of which the bar's slices of the plan are cut
 by weights that all bars share.
 """
 
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from aeplug.config import setting
 from aeplug.interfaces import Context, DataShape
-from aeplug_music.hierarchy import Conductor, Gatherer, ResidualMLP, TreeConfig
-from aeplug_music.melodies.key import REFERENCES, reference_pitch, relative
 from aeplug_music.melodies.stepwise import StepConfig, StepwiseDecoder
-from aeplug_music.melodies.tokens import CLASSES, HOLD
-from aeplug_music.metres import longest_bar
-from aeplug_music.window_shape import bars_of, lengths_by_metre
+from aeplug_music.nets.hierarchy import Conductor, Gatherer, ResidualMLP, TreeConfig
+from aeplug_music.nets.reference_pitch import REFERENCES, reference_pitch, relative
+from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
+from aeplug_music.score.metres import longest_bar
+from aeplug_music.score.tokens import CLASSES, HOLD
 
 
 class HierarchicalEncoderConfig(TreeConfig):

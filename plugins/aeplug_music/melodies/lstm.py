@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Context, DataShape, Knobs, Sampling
-from aeplug.schedules import Schedule
-from aeplug_music.melodies.tokens import CLASSES, HOLD
-from aeplug_music.token_output import TokenOutput, draw_token
-from aeplug_music.window_shape import bars_of, lengths_by_metre
+from aeplug.config.schedules import Schedule
+from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
+from aeplug_music.nets.token_output import TokenOutput, draw_token
+from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
+from aeplug_music.score.tokens import CLASSES, HOLD
 
 
 class BiLSTMConfig(PartConfig):
@@ -87,7 +87,7 @@ class LSTMDecoder(nn.Module):
         self.lstm = nn.LSTM(CLASSES + size, config.hidden, config.layers, batch_first=True)
         self.logits = nn.Linear(config.hidden, CLASSES)
 
-    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> TokenOutput:
+    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> TokenOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> logits."""
         assert context.target is not None
         z = z.flatten(1)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape
-from aeplug_music.hierarchy import ResidualMLP
-from aeplug_music.melodies.key import REFERENCES, reference_pitch, relative
 from aeplug_music.melodies.stepwise import StepConfig, StepwiseDecoder
-from aeplug_music.melodies.tokens import CLASSES
-from aeplug_music.window_shape import bars_of
+from aeplug_music.nets.hierarchy import ResidualMLP
+from aeplug_music.nets.reference_pitch import REFERENCES, reference_pitch, relative
+from aeplug_music.nets.window_shape import bars_of
+from aeplug_music.score.tokens import CLASSES
 
 
 class WindowEncoderConfig(PartConfig):

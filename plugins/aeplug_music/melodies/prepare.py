@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Batch, DataShape, Raw
+from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_music.melodies.augmentation import Chances, augmented
-from aeplug_music.window_shape import bars_of, lengths_by_metre
+from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
 
 
 class PrepareConfig(PartConfig):
@@ -37,7 +37,7 @@ class PrepareMelodies:
         self._lengths = lengths_by_metre(shape)
         self._bars = bars_of(shape)
 
-    def __call__(self, raw: Raw, generator: torch.Generator, training: bool) -> Batch:
+    def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """``tokens`` uint8 ``(B, T)``, ``metre`` integer ``(B,)`` -> int64 tokens."""
         tokens, metre = raw["tokens"].long(), raw["metre"].long()
         if self._lengths.device != metre.device:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from aeplug.interfaces import DataShape
-from aeplug_music.melodies.key import absolute, reference_pitch, relative
 from aeplug_music.melodies.structure import MEASURES, distance, self_similarities
-from aeplug_music.window_shape import bars_of, lengths_by_metre
+from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
 
 #: Bars of a piece of the floor.
 PIECE = 2

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from aeplug.interfaces import DataShape
-from aeplug_music.melodies.tokens import FIRST_ONSET, HOLD
-from aeplug_music.window_shape import lengths_by_metre
+from aeplug_music.nets.window_shape import lengths_by_metre
+from aeplug_music.score.tokens import FIRST_ONSET, HOLD
 
 Array = npt.NDArray[Any]
 

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Context, DataShape, Knobs, Sampling
-from aeplug_music.hierarchy import ResidualMLP
-from aeplug_music.melodies.key import absolute, reference_pitch, relative
-from aeplug_music.melodies.tokens import CLASSES, FIRST_ONSET, HOLD
-from aeplug_music.misheard import misheard
-from aeplug_music.repetition import AGREEMENTS, Agreement, agreement, bars_back
-from aeplug_music.token_output import TokenOutput, draw_class, draw_token
-from aeplug_music.window_shape import bars_of, lengths_by_metre
+from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
+from aeplug_music.nets.hierarchy import ResidualMLP
+from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.nets.repetition import AGREEMENTS, Agreement, agreement, bars_back
+from aeplug_music.nets.token_noise import corrupt_history
+from aeplug_music.nets.token_output import TokenOutput, draw_class, draw_token
+from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
+from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, HOLD
 
 #: Stands for steps before the window's first.
 START = CLASSES
@@ -100,7 +100,7 @@ class StepwiseDecoder(nn.Module):
         """Where each of ``steps`` ``(S,)`` stands in each metre ``(B,)``: int64 ``(B, S)``."""
         raise NotImplementedError
 
-    def forward(self, z: Tensor, context: Context, knobs: Knobs) -> TokenOutput:
+    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> TokenOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> logits."""
         assert context.target is not None
         metre = context.cond["metre"]
@@ -108,7 +108,7 @@ class StepwiseDecoder(nn.Module):
         tokens = relative(context.target, reference_pitch(context.target))
         heard = tokens
         if self.training and self.misheard:
-            heard = misheard(tokens, self.misheard)
+            heard = corrupt_history(tokens, self.misheard)
         before = functional.pad(heard[:, :-1], (1, 0), value=START)
         bar = self.bar[metre]
         views, agreements = history(before, bar, self.back), None

@@ -10,7 +10,7 @@ likeness, from strict to loose:
 * ``rhythm``: notes begin on the same steps, whatever their pitches.
 * ``sounding``: no yes or no, but the share of steps on which the same pitch sounds.
 
-A bar stands on its own, as windows do (:mod:`aeplug_music.melodies.tokens`): a note held over its
+A bar stands on its own, as windows do (:mod:`aeplug_music.score.tokens`): a note held over its
 left edge begins in it. Pairs of two silent bars are left out. Two profiles are compared by the mean
 absolute difference over the lags that both have.
 """
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.melodies.tokens import FIRST_ONSET, Tokens, sounding, windows_of
+from aeplug_music.score.tokens import FIRST_ONSET, Tokens, sounding, windows_of
 
 Profile = npt.NDArray[np.float64]
 #: Tunes as rows ``(N, T)`` of tokens, or one array ``(S,)`` each.

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig
+from aeplug.data.batching import concat_raw
 from aeplug.errors import DataError, FileError
-from aeplug.interfaces import DataShape, Document, Raw
-from aeplug.jobs.pieces import gathered
+from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_music.melodies.augmentation import transposed
 from aeplug_music.melodies.codec import MelodyCodec
-from aeplug_music.melodies.score import melody_of
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, Source, find_sources
+from aeplug_music.score.melody import extract_melody
 
 #: Semitones by which a tune is moved, from here to below the other.
 LOWEST_MOVE, BEYOND_MOVE = -6, 6
@@ -25,7 +25,7 @@ _AGAIN = "whole tunes are read from their files again"
 
 def tune_windows(
     sources: Sequence[str], shape: DataShape, generator: torch.Generator | None = None
-) -> tuple[Raw, Tensor]:
+) -> tuple[RawBatch, Tensor]:
     """The melody of each file in consecutive windows.
 
     Args:
@@ -41,11 +41,11 @@ def tune_windows(
         DataError: a file is no longer there, or not what it was.
     """
     codec = MelodyCodec(PartConfig(), shape)
-    found: list[Raw] = []
+    found: list[RawBatch] = []
     with Reader() as reader:
         for source in _found(sources):
             try:
-                melody = melody_of(parse_midi(reader.read(source)))
+                melody = extract_melody(parse_midi(reader.read(source)))
             except (FileError, OSError) as error:
                 raise DataError(f"{_AGAIN}, but {source} cannot be: {error}") from error
             try:
@@ -56,7 +56,7 @@ def tune_windows(
         empty = torch.zeros(0, dtype=torch.int64)
         return {"tokens": empty.new_zeros(0, shape.input[0]).byte(), "metre": empty}, empty
     counts = torch.tensor([len(one["metre"]) for one in found])
-    raw = gathered(found)
+    raw = concat_raw(found)
     if generator is not None:
         moves = torch.randint(LOWEST_MOVE, BEYOND_MOVE, (len(counts),), generator=generator)
         moved = transposed(raw["tokens"].long(), moves.repeat_interleave(counts))

@@ -1,4 +1,4 @@
-"""Notation (ABC, MusicXML) -> :class:`~aeplug_music.midi.reading.Tune`, by music21, an extra."""
+"""Notation (ABC, MusicXML) -> :class:`~aeplug_music.score.tune.Tune`, by music21, an extra."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from aeplug.errors import FileError
-from aeplug_music.midi.reading import MAX_QUARTERS, Track, Tune
+from aeplug_music.midi.reading import MAX_QUARTERS
 from aeplug_music.midi.smf import MAX_BYTES
+from aeplug_music.score.tune import Track, Tune
 
 SCORE_SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl")
 INSTALL = 'pip install "aeplug[scores]"'

@@ -13,9 +13,9 @@ import pretty_midi
 from aeplug.errors import FileError
 from aeplug_audio.notes import Note
 from aeplug_audio.rendering import write_notes
-from aeplug_music.melodies.score import Melody
-from aeplug_music.melodies.tokens import notes_of
-from aeplug_music.metres import STEPS_PER_QUARTER, parts
+from aeplug_music.score.melody import Melody
+from aeplug_music.score.metres import STEPS_PER_QUARTER, parts
+from aeplug_music.score.tokens import notes_of
 
 TICKS_PER_QUARTER = 480
 

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
-from aeplug.interfaces import Batch, DataShape, Knobs, Posterior
-from aeplug.schedules import Schedule
+from aeplug.config.schedules import Schedule
+from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 from aeplug_extra_parts.dictionary import Logits
 
 
@@ -32,7 +32,7 @@ class FocalLoss(nn.Module):
         self.gamma, self.tokens = config.gamma, shape.classes > 0
 
     def forward(
-        self, output: Logits, batch: Batch, posterior: Posterior, knobs: Knobs
+        self, output: Logits, batch: Batch, posterior: Posterior, knobs: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         nats = self._nats(output, batch)

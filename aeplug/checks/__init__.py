@@ -1,0 +1,1 @@
+"""Conformance of tasks and plug-ins, behind :mod:`aeplug.testing`."""

@@ -1,0 +1,1 @@
+"""Splits, batches, labels, and data that ships."""

@@ -1,0 +1,110 @@
+"""Documents as chunks of pieces: cut, run through a model together with others', joined again.
+
+A chunk is what a codec gives at a time: all pieces of a small document, or some, of one shape, of
+a document too large to be held as pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from aeplug.interfaces import Batch, Codec, Document, RawBatch, StreamingCodec
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass
+class Result:
+    """What a model made of a chunk of P pieces.
+
+    Attributes:
+        data: ``(P, *target)``, on the CPU.
+        cond: the pieces' conditions, name -> int64 ``(P,)``.
+    """
+
+    data: Tensor
+    cond: Mapping[str, Tensor]
+
+
+def chunks(codec: Codec, document: Document) -> Iterator[RawBatch]:
+    """A document's pieces in order, a chunk at a time."""
+    if isinstance(codec, StreamingCodec):
+        yield from codec.chunks(document)
+    else:
+        yield codec.split(document)
+
+
+def assemble(codec: Codec, results: Iterable[Result], like: Document) -> Document:
+    """The document of its chunks' results; a result is taken as it comes, and not kept."""
+    if isinstance(codec, StreamingCodec):
+        return codec.assemble((result.data for result in results), like)
+    (result,) = results
+    return codec.join(result.data, result.cond, like)
+
+
+def slice_batch(batch: Batch, chosen: slice) -> Batch:
+    """Some items of a batch."""
+    return Batch(
+        batch.input[chosen],
+        batch.target[chosen],
+        {name: value[chosen] for name, value in batch.cond.items()},
+        batch.lengths[chosen] if batch.lengths is not None else None,
+    )
+
+
+def concat_batches(batches: Sequence[Batch]) -> Batch:
+    """The items of all batches, which have the same conditions."""
+    if len(batches) == 1:
+        return batches[0]
+    lengths = [batch.lengths for batch in batches if batch.lengths is not None]
+    return Batch(
+        torch.cat([batch.input for batch in batches]),
+        torch.cat([batch.target for batch in batches]),
+        {name: torch.cat([batch.cond[name] for batch in batches]) for name in batches[0].cond},
+        torch.cat(lengths) if lengths else None,
+    )
+
+
+def batch_key(raw: RawBatch) -> tuple[object, ...]:
+    """What two chunks must have in common to go through the model as one batch."""
+    return tuple((name, raw[name].dtype, *raw[name].shape[1:]) for name in sorted(raw))
+
+
+def concat_raw(raws: Sequence[RawBatch]) -> RawBatch:
+    """Chunks of one form as one."""
+    if len(raws) == 1:
+        return raws[0]
+    return {name: torch.cat([raw[name] for raw in raws]) for name in raws[0]}
+
+
+def split_results(
+    data: Tensor, cond: Mapping[str, Tensor], raws: Sequence[RawBatch]
+) -> list[Result]:
+    """What a model made of gathered chunks, as the result of each."""
+    results, start = [], 0
+    for raw in raws:
+        part = slice(start, start + count_pieces(raw))
+        results.append(Result(data[part], {name: value[part] for name, value in cond.items()}))
+        start = part.stop
+    return results
+
+
+def count_pieces(raw: RawBatch) -> int:
+    """Pieces of a chunk."""
+    return len(next(iter(raw.values())))
+
+
+def num_bytes(raw: RawBatch) -> int:
+    """Bytes of a chunk."""
+    return sum(column.nbytes for column in raw.values())
+
+
+#: Pieces run through the model at once. Fixed, since draws of a batch share one generator:
+#: the same seed then gives the same result whatever the number of items.
+INFERENCE_BATCH = 256

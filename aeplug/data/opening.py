@@ -1,0 +1,70 @@
+"""Open a task's data set, choose a split, build what prepares its rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aeplug.config import TaskConfig
+from aeplug.errors import ConfigError, nearest
+from aeplug.interfaces import (
+    Dataset,
+    DataShape,
+    Prepare,
+    Split,
+)
+from aeplug.plugins.specs import TaskSpec
+
+if TYPE_CHECKING:
+    pass
+
+
+#: ``all`` is every item, for files of the user's own.
+SPLITS = ("train", "val", "test", "all")
+
+
+def open_dataset(config: TaskConfig) -> Dataset:
+    """The data set a task is configured with.
+
+    Raises:
+        DataError: its files are missing or damaged.
+    """
+    section = config.sections["data"]
+    dataset: Dataset = section.factory(section.config)
+    return dataset
+
+
+def folder_settings(task: TaskSpec, path: str) -> dict[str, Any]:
+    """The settings that ``--data PATH`` stands for.
+
+    Raises:
+        ConfigError: the task reads no data of the user's.
+    """
+    if task.folder_dataset is None:
+        raise ConfigError(f"task '{task.name}' does not take --data")
+    return {"data": task.folder_dataset, "data.path": str(Path(path).expanduser().resolve())}
+
+
+def choose_split(dataset: Dataset, name: str) -> Split:
+    """A split by name.
+
+    Raises:
+        ConfigError: no split has this name.
+    """
+    if name not in SPLITS:
+        raise ConfigError(f"no split is called '{name}'. {nearest(name, SPLITS)}")
+    return dataset.split(name)
+
+
+def build_prepare(config: TaskConfig, shape: DataShape) -> Prepare:
+    """The task's step from rows of this shape to a batch.
+
+    Raises:
+        ConfigError: it cannot work on items of this shape.
+    """
+    section = config.sections["prepare"]
+    try:
+        prepare: Prepare = section.factory(section.config, shape)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"task '{config.task.name}' cannot be built: {error}") from error
+    return prepare

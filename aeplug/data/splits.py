@@ -1,0 +1,88 @@
+"""Data that fits in memory: integer tensors on the device, addressed by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from aeplug.data.batching import INFERENCE_BATCH
+from aeplug.errors import DataError
+from aeplug.interfaces import RawBatch, Split
+
+
+class TensorSplit:
+    """A split held as columns of one length.
+
+    Held on the device and indexed there, a batch costs one gather and no Python per item.
+
+    Args:
+        columns: name -> ``(N, ...)``; keep integers as integers, ``prepare`` normalises.
+    """
+
+    def __init__(self, columns: Mapping[str, Tensor]) -> None:
+        lengths = {len(column) for column in columns.values()}
+        if len(lengths) != 1:
+            raise DataError(f"columns differ in length: {sorted(lengths)}")
+        self.columns = dict(columns)
+        self._length = lengths.pop()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def take(self, index: Tensor) -> dict[str, Tensor]:
+        """Rows by number, int64 ``(B,)`` on the split's device."""
+        return {name: column[index] for name, column in self.columns.items()}
+
+    def to(self, device: torch.device) -> TensorSplit:
+        """The same columns on ``device``."""
+        return TensorSplit({name: column.to(device) for name, column in self.columns.items()})
+
+
+class FirstItems:
+    """The first ``count`` rows of another split."""
+
+    def __init__(self, split: Split, count: int) -> None:
+        self._split, self._count = split, min(count, len(split))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def take(self, index: Tensor) -> RawBatch:
+        """Rows by number, as the other split gives them."""
+        return self._split.take(index)
+
+    def to(self, device: torch.device) -> FirstItems:
+        """The same rows on ``device``."""
+        return FirstItems(self._split.to(device), self._count)
+
+
+def first_items(split: Split, count: int) -> Split:
+    """The first ``count`` items; a split whose items are not its rows says itself what they are.
+
+    Such a split (photographs, of which rows are crops) has a method ``first(count)``.
+    """
+    first = getattr(split, "first", None)
+    chosen: Split = first(count) if first else FirstItems(split, count)
+    return chosen
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
+    """The order of an epoch, int64 ``(count,)``: a function of seed and epoch alone.
+
+    So a resumed run walks on where it stopped, and every process of a distributed one agrees.
+    """
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
+    return torch.randperm(count, generator=generator)
+
+
+def iter_rows(
+    split: Split, device: torch.device, chosen: Tensor | None = None
+) -> Iterator[tuple[Tensor, RawBatch]]:
+    """A split's rows on the device, ``BATCH`` at a time, with their numbers."""
+    split = split.to(device)
+    numbers = torch.arange(len(split)) if chosen is None else chosen
+    for start in range(0, len(numbers), INFERENCE_BATCH):
+        index = numbers[start : start + INFERENCE_BATCH].to(device)
+        yield index, split.take(index)

@@ -1,0 +1,46 @@
+"""Figures of a model on data it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aeplug.data.batching import INFERENCE_BATCH
+from aeplug.errors import ConfigError
+from aeplug.evaluation.collapse import latent_use
+from aeplug.evaluation.heldout import mean_losses
+from aeplug.inference.generation import Model
+from aeplug.interfaces import Split
+from aeplug.plugins.specs import load_attribute
+from aeplug.runtime.console import say
+from aeplug.runtime.distributed import Distributed
+
+
+def evaluate(
+    model: Model, split: Split, options: Mapping[str, Any], *, with_baselines: bool = False
+) -> dict[str, Any]:
+    """The loss and its terms, the task's own figures, and baselines where asked for.
+
+    Returns:
+        Figures by name in snake_case with the unit at the end; ``items`` is how many items they
+        are taken over; comparisons lie under ``baselines``. Where posteriors have a density,
+        ``active_units`` of ``latent_units``, and a warning on stderr if they have collapsed.
+    """
+    world = Distributed(0, 1, model.device)
+    step = int(model.header.get("total_steps", 1))
+    losses = mean_losses(
+        model.task, model.prepare, split.to(model.device), len(split), INFERENCE_BATCH, world, step
+    )
+    report: dict[str, Any] = {"items": len(split), **losses}
+    use = latent_use(model.task, model.batches(split))
+    if use is not None:
+        report.update(active_units=use.active_units, latent_units=use.latent_units)
+        if use.warning:
+            say(f"aeplug: warning: {use.warning}")
+    if model.spec.evaluate:
+        report.update(load_attribute(model.spec.evaluate)(model, split, options))
+    if with_baselines:
+        if not model.spec.baselines:
+            raise ConfigError(f"task '{model.spec.name}' has no baselines to compare with")
+        report["baselines"] = load_attribute(model.spec.baselines)(model, split, options)
+    return report

@@ -1,0 +1,179 @@
+"""Latents of many items, as they come: of a data set's split, or of files.
+
+Nothing here holds more than a batch, so that a million items take no more memory than a thousand.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aeplug.data.batching import INFERENCE_BATCH, batch_key, concat_raw, count_pieces, slice_batch
+from aeplug.data.labels import MEAN, NAME, PIECE, EmbeddingRows, label_rows, name_conditions
+from aeplug.data.splits import iter_rows
+from aeplug.errors import AeplugError, ConfigError, FileError
+from aeplug.inference.generation import Model
+from aeplug.interfaces import Batch, Dataset, RawBatch, Split
+from aeplug.model.model import TensorModel
+from aeplug.runtime.files import describe_error, require_regular
+
+#: Files read ahead of the model.
+AHEAD = 2 * INFERENCE_BATCH
+
+
+def require_vector(model: TensorModel) -> int:
+    """The number of latent dimensions.
+
+    Raises:
+        ConfigError: the latent is no vector, so there is nothing to embed into.
+    """
+    shape = tuple(model.task.latent.latent_shape)
+    if len(shape) != 1:
+        raise ConfigError(
+            f"'{model.spec.name}' has no embedding: its latent "
+            f"'{model.config.sections['latent'].name}' is feature maps of shape {shape}, "
+            f"not one vector an item"
+        )
+    return shape[0]
+
+
+@torch.no_grad()
+def embed_batch(model: Model, batch: Batch) -> EmbeddingRows:
+    """What the posterior of a prepared batch says, and the conditions' names."""
+    posterior, _ = model.posterior(batch)
+    found = {name: _array(value) for name, value in posterior.statistics().items()}
+    found.setdefault(MEAN, _array(posterior.mode()))
+    return {**found, **name_conditions(model.shape, batch.cond)}
+
+
+def embed_split(
+    model: Model, dataset: Dataset, split: Split, name: str, chosen: Tensor | None = None
+) -> Iterator[EmbeddingRows]:
+    """Rows of a split in order, a batch at a time.
+
+    Args:
+        model: whose encoder.
+        dataset: what the split is of; says the labels.
+        split: which rows.
+        name: of the split: rows without names of their own are called ``test-17``.
+        chosen: numbers of the rows, int64; None: all.
+
+    Raises:
+        ConfigError: the model's latent is no vector.
+    """
+    require_vector(model)
+    for index, raw in iter_rows(split, model.device, chosen):
+        known = label_rows(dataset, raw, [f"{name}-{row}" for row in index.tolist()])
+        yield {**known, **embed_batch(model, model.prepared(raw))}
+
+
+def embed_files(
+    model: Model, paths: Iterable[str], failed: Callable[[str, str], None]
+) -> Iterator[EmbeddingRows]:
+    """Files in order, read ahead by threads; each piece of a file is a row.
+
+    Columns as in :data:`Block`, with ``name`` the path and ``piece`` its number in the file.
+
+    Args:
+        model: whose encoder and codec.
+        paths: which files.
+        failed: called with path and reason for each that cannot be embedded.
+
+    Raises:
+        ConfigError: the model's latent is no vector.
+    """
+    require_vector(model)
+    group: list[tuple[str, RawBatch]] = []
+    for path, raw in _read_ahead(model, paths, failed):
+        together = [*group, (path, raw)]
+        pieces = sum(count_pieces(one) for _, one in together)
+        if group and (pieces > INFERENCE_BATCH or batch_key(raw) != batch_key(group[0][1])):
+            yield from _embedded(model, group, failed)
+            group = []
+        group.append((path, raw))
+    if group:
+        yield from _embedded(model, group, failed)
+
+
+def _read_ahead(
+    model: Model, paths: Iterable[str], failed: Callable[[str, str], None]
+) -> Iterator[tuple[str, RawBatch]]:
+    def read(path: str) -> RawBatch:
+        require_regular(Path(path))
+        return model.codec.split(model.read(Path(path)))
+
+    waiting: deque[tuple[str, Future[RawBatch]]] = deque()
+    left = iter(paths)
+    more = True
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 16)) as pool:
+        try:
+            while more or waiting:
+                while more and len(waiting) < AHEAD:
+                    path = next(left, None)
+                    more = path is not None
+                    if path is not None:
+                        waiting.append((path, pool.submit(read, path)))
+                if waiting:
+                    path, future = waiting.popleft()
+                    try:
+                        raw = future.result()
+                    except Exception as error:  # whatever a codec raises is this file's reason
+                        failed(path, describe_error(error))
+                        continue
+                    yield path, raw
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _embedded(
+    model: Model, group: Sequence[tuple[str, RawBatch]], failed: Callable[[str, str], None]
+) -> list[EmbeddingRows]:
+    raws = [raw for _, raw in group]
+    here = {name: column.to(model.device) for name, column in concat_raw(raws).items()}
+    try:
+        batch = model.given(here)
+        count = len(batch.input)
+        blocks = [
+            embed_batch(model, slice_batch(batch, slice(start, start + INFERENCE_BATCH)))
+            for start in range(0, count, INFERENCE_BATCH)
+        ]
+    except (AeplugError, RuntimeError, ValueError, IndexError) as error:
+        if len(group) == 1:
+            failed(group[0][0], describe_error(error))
+            return []
+        # One of them is to blame.
+        return [block for one in group for block in _embedded(model, [one], failed)]
+    names = np.repeat([path for path, _ in group], [count_pieces(raw) for raw in raws])
+    numbers = np.concatenate([np.arange(count_pieces(raw)) for raw in raws])
+    start = 0
+    for block in blocks:
+        part = slice(start, start + len(block[MEAN]))
+        block[NAME], block[PIECE] = names[part], numbers[part]
+        start = part.stop
+    return blocks
+
+
+def concat_embeddings(blocks: Iterable[EmbeddingRows]) -> EmbeddingRows:
+    """All rows in memory, for what needs them at once.
+
+    Raises:
+        FileError: there are none.
+    """
+    found = list(blocks)
+    if not found:
+        raise FileError("there is no item to embed")
+    return {name: np.concatenate([block[name] for block in found]) for name in found[0]}
+
+
+def _array(value: Tensor) -> npt.NDArray[np.generic]:
+    kept = value.float() if value.is_floating_point() else value
+    array: npt.NDArray[np.generic] = kept.cpu().numpy()
+    return array

@@ -1,0 +1,150 @@
+"""What runs per batch: plain objects and the protocols of the parts.
+
+The objects grow by fields, never by keyword arguments, so that a plug-in written today accepts
+tomorrow's. Shapes are written as ``(B, C, H, W)``: B is the number of items in the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    pass
+
+#: What a data set or a codec hands to ``prepare``: named columns, first dimension B.
+RawBatch = dict[str, Tensor]
+
+#: Values of schedules at the present step, as 0-d float32 tensors on the device; tensors, since
+#: a compiled module would be compiled anew for every new Python float.
+ScheduleValues = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What one item looks like; every part is built from it.
+
+    Attributes:
+        input: shape of one input item without the batch, ``(C, H, W)`` or ``(T,)``.
+        target: shape of one target item.
+        classes: size of the vocabulary where items are tokens; 0 for real values.
+        conditions: condition's name -> names of its classes, in the order of their numbers.
+    """
+
+    input: tuple[int, ...]
+    target: tuple[int, ...]
+    classes: int = 0
+    conditions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass
+class Context:
+    """What a part may look at beside the tensor it is given.
+
+    Attributes:
+        cond: condition's name -> int64 ``(B,)``.
+        lengths: valid steps of each item, int64 ``(B,)``; None where items have one size.
+        size: shape of one target item.
+        input: the model's input; None when sampling.
+        target: the target, for teacher forcing; None except in training and evaluation.
+        skips: feature maps the encoder hands to the decoder, coarsest last.
+    """
+
+    cond: Mapping[str, Tensor] = field(default_factory=dict)
+    lengths: Tensor | None = None
+    size: tuple[int, ...] = ()
+    input: Tensor | None = None
+    target: Tensor | None = None
+    skips: Sequence[Tensor] = ()
+
+    def repeated(self, count: int) -> Context:
+        """The context of a batch whose every item stands ``count`` times in a row."""
+        return replace(
+            self,
+            cond=_repeated(self.cond, count),
+            lengths=_each(self.lengths, count),
+            input=_each(self.input, count),
+            target=_each(self.target, count),
+            skips=[skip.repeat_interleave(count, 0) for skip in self.skips],
+        )
+
+
+@dataclass
+class Batch:
+    """Items to learn from.
+
+    Attributes:
+        input: ``(B, ...)``, what the encoder sees.
+        target: ``(B, ...)``, what is to be reconstructed; an autoencoder's is its input.
+        cond: condition's name -> int64 ``(B,)``.
+        lengths: valid steps of each item, int64 ``(B,)``, or None.
+    """
+
+    input: Tensor
+    target: Tensor
+    cond: Mapping[str, Tensor] = field(default_factory=dict)
+    lengths: Tensor | None = None
+
+    def context(self, *, with_target: bool) -> Context:
+        """The context for encoder and decoder; ``with_target`` for teacher forcing."""
+        return Context(
+            cond=self.cond,
+            lengths=self.lengths,
+            size=tuple(self.target.shape[1:]),
+            input=self.input,
+            target=self.target if with_target else None,
+        )
+
+    def repeated(self, count: int) -> Batch:
+        """Every item ``count`` times in a row: ``(B x count, ...)``."""
+        return replace(
+            self,
+            input=self.input.repeat_interleave(count, 0),
+            target=self.target.repeat_interleave(count, 0),
+            cond=_repeated(self.cond, count),
+            lengths=_each(self.lengths, count),
+        )
+
+
+def _repeated(cond: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+    return {name: value.repeat_interleave(count, 0) for name, value in cond.items()}
+
+
+def _each(column: Tensor | None, count: int) -> Tensor | None:
+    return None if column is None else column.repeat_interleave(count, 0)
+
+
+@dataclass
+class Sampling:
+    """How to draw from a decoder's output distribution.
+
+    Attributes:
+        temperature: divides logits of discrete outputs; above 0. 1 is the model's own.
+        top_k: keep the k likeliest classes; 0 keeps all.
+        top_p: keep the likeliest classes that together have this probability; 1 keeps all.
+        greedy: take the likeliest class.
+        generator: source of randomness on the device; None: torch's own.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    greedy: bool = False
+    generator: torch.Generator | None = None
+
+
+@dataclass
+class Features:
+    """An encoder's result where it has more than one tensor to give.
+
+    Attributes:
+        values: ``(B, *features_shape)``, for the latent part.
+        skips: see :class:`Context`.
+    """
+
+    values: Tensor
+    skips: Sequence[Tensor] = ()

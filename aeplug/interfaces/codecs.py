@@ -1,0 +1,148 @@
+"""Protocols of codecs: files, documents and the pieces that a model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    pass
+from aeplug.interfaces.batch import RawBatch
+
+
+@dataclass
+class Document:
+    """A file's content as its modality understands it.
+
+    Attributes:
+        content: the codec's own object (an array of pixels, a tune).
+        name: for output files and captions; no suffix.
+        source: the file it was read from, if any.
+        suffix: of the file to write, for codecs that write several formats; empty: the codec's.
+        size: bytes that the content takes in memory, where it may be large; a job holds fewer
+            of the large ones at once.
+        left_out: what of the file is not in the content, one clause; empty: nothing worth a word.
+    """
+
+    content: Any
+    name: str
+    source: Path | None = None
+    suffix: str = ""
+    size: int = 0
+    left_out: str = ""
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """``factory(config, shape)``: files <-> documents <-> the pieces a model takes.
+
+    A piece is one item of the model (an image, a window of bars, a tile). All but ``sheet`` may be
+    called from several threads at once. One that can take files for different things also has
+    ``asked(options) -> Codec``: itself, for files that are what its options say, by name with
+    hyphens (``{"bpm": 96.0}``). One whose files cannot hold an item (sound, of which a spectrogram
+    has no phases) says in ``file_loss`` how much of the values' range is lost in the mean; else
+    checks expect 0.02 at most.
+    """
+
+    def read(self, path: Path) -> Document:
+        """Read a whole file; raises :class:`aeplug.errors.FileError` with the reason."""
+        ...
+
+    def split(self, document: Document) -> RawBatch:
+        """Cut into pieces: columns with P rows, as a data set's ``take`` gives."""
+        ...
+
+    def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
+        """Pieces ``(P, *shape.target)`` that a model made -> one document.
+
+        ``like`` is the document the pieces were cut from; None when they were sampled.
+        """
+        ...
+
+    def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
+        """Write one document to ``stem`` plus suffix; returns the files written.
+
+        They lie beside each other and are named ``stem`` plus a suffix each.
+        """
+        ...
+
+    def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
+        """Draw labelled rows of documents side by side into one PNG."""
+        ...
+
+
+@runtime_checkable
+class StreamingCodec(Codec, Protocol):
+    """A codec of documents too large to lie in memory as all their pieces at once.
+
+    Where a codec has these two, ``reconstruct`` uses them in place of ``split`` and ``join``.
+    """
+
+    def chunks(self, document: Document) -> Iterator[RawBatch]:
+        """The pieces in order, some at a time, those of one chunk of one shape."""
+        ...
+
+    def assemble(self, results: Iterator[Tensor], like: Document) -> Document:
+        """What the model made of each chunk, in order -> one document.
+
+        A chunk is asked for once the result before it has been taken: at any time one is held.
+        """
+        ...
+
+
+@runtime_checkable
+class FormatCodec(Codec, Protocol):
+    """A codec that writes several formats, a document's in ``Document.suffix``."""
+
+    def suffix_for(self, source: Path) -> str:
+        """Suffix of the file that becomes of ``source``: its own where the codec writes it."""
+        ...
+
+
+@runtime_checkable
+class SequencedCodec(Codec, Protocol):
+    """A codec of documents that can go on, for ``aeplug continue``."""
+
+    def passage(self, document: Document) -> RawBatch:
+        """The pieces that what follows the document is to fit: whole ones, up to its end.
+
+        Raises:
+            FileError: it holds none.
+        """
+        ...
+
+    def followed(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
+        """The document as read, and behind it pieces ``(P, *shape.target)`` with conditions."""
+        ...
+
+    def pieces_of(self, options: Mapping[str, Any]) -> int:
+        """How many pieces the codec's own options ask for; 0: they do not say.
+
+        Raises:
+            ConfigError: what they ask for is not a number of whole pieces.
+        """
+        ...
+
+
+@runtime_checkable
+class PicturedCodec(Codec, Protocol):
+    """A codec whose documents can be shown small."""
+
+    def thumbnail(self, document: Document) -> NDArray[np.uint8]:
+        """A picture ``(h, w, 3)`` of the document, of one size for all of a model's items."""
+        ...
+
+
+@runtime_checkable
+class PlayableCodec(Codec, Protocol):
+    """A codec whose documents can be heard."""
+
+    def playable(self, document: Document) -> Sequence[tuple[float, float, int]]:
+        """Notes in order: begin and duration in seconds, and MIDI pitch."""
+        ...

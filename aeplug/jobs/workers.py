@@ -1,0 +1,88 @@
+"""Batches computed side by side, each in a thread of its own, and threads for what stands beside.
+
+On a processor's cores two batches at once are quicker than one shared out among the cores: cores
+that share a batch wait for one another at every layer, and all wait where one of them is taken
+away. A batch that is alone gets all cores all the same, and so does one on a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+
+import torch
+
+#: Batches at once, at most: each takes memory for its features.
+LANES = 4
+
+
+class WorkerPool:
+    """A context in which tasks are computed, as many at once as the device is good for.
+
+    Args:
+        device: where they compute.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        threads = torch.get_num_threads() if device.type == "cpu" else 1
+        self.count = min(threads, LANES)
+        self._pool = ThreadPoolExecutor(
+            self.count, "lane", torch.set_num_threads, (threads // self.count,)
+        )
+        self._busy: set[Future[None]] = set()
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.finish()
+
+    @property
+    def busy(self) -> int:
+        """Tasks being computed beside this thread."""
+        self._collect({task for task in self._busy if task.done()})
+        return len(self._busy)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next task would have to wait."""
+        return self.busy >= self.count
+
+    def compute(self, task: Callable[[], None], *, alone: bool) -> None:
+        """Compute in a lane, when one is free; here, where there is one lane or no other task.
+
+        Args:
+            task: what to do.
+            alone: no other task is there to share the device with.
+        """
+        if self.count == 1 or (alone and not self.busy):
+            task()
+            return
+        while self.full:
+            self.wait()
+        self._busy.add(self._pool.submit(task))
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until a task is done, or so long."""
+        wait(self._busy, seconds, FIRST_COMPLETED)
+
+    def finish(self) -> None:
+        """Wait for all tasks; no others can follow."""
+        self._pool.shutdown()
+        self._collect(self._busy)
+
+    def _collect(self, done: set[Future[None]]) -> None:
+        self._busy = self._busy - done
+        for task in done:
+            task.result()  # raises what it raised
+
+
+def io_thread_pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that decode and encode, each with one of torch's: tensors of files are small."""
+    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))

@@ -1,0 +1,87 @@
+"""Several draws of each item's latent, and the bound that weighs them by their likelihood."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from aeplug.interfaces import LatentDensity, LatentPart, Posterior, PosteriorDensity
+
+
+class ImportanceSamples:
+    """Stands in a posterior's place where a loss asks for draws.
+
+    Args:
+        posterior: of B items.
+        count: draws of each.
+        latent: the part it came from, for the prior's density.
+    """
+
+    def __init__(self, posterior: Posterior, count: int, latent: LatentPart) -> None:
+        self.count, self.latent = count, latent
+        self.each: Posterior = posterior
+        if count > 1:
+            if not isinstance(posterior, PosteriorDensity):
+                raise ValueError("several draws of a latent that has no density are all the same")
+            self.each = posterior.repeated(count)
+        #: What was drawn, ``(B x count, *latent_shape)``, an item's draws in a row.
+        self.z: Tensor = self.each.mode()
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A draw for each row, ``(B x count, *latent_shape)``; kept as ``z``."""
+        self.z = self.each.sample(generator)
+        return self.z
+
+    def mode(self) -> Tensor:
+        """See :class:`aeplug.interfaces.Posterior`, as for the rest; a row for each draw."""
+        return self.each.mode()
+
+    def kl(self) -> Tensor:
+        """In nats, a row for each draw."""
+        return self.each.kl()
+
+    def statistics(self) -> dict[str, Tensor]:
+        """A row for each draw."""
+        return self.each.statistics()
+
+    def log_ratio(self, *, through_z_alone: bool = False) -> Tensor:
+        """Logarithm of prior over posterior density at ``z``, nats, ``(B x count,)``.
+
+        ``through_z_alone`` cuts the gradient to the posterior's parameters, but for that by z.
+        """
+        assert isinstance(self.latent, LatentDensity)
+        posterior: Any = self.each
+        if through_z_alone:
+            posterior = posterior.detached()
+        ratio: Tensor = self.latent.log_prior(self.z) - posterior.log_prob(self.z)
+        return ratio
+
+
+def importance_bound(
+    nll: Tensor,
+    draws: ImportanceSamples,
+    gradient: Literal["standard", "doubly-reparameterised"] = "standard",
+) -> Tensor:
+    """The lower bound of log p(x) by ``K = draws.count`` importance weights, nats, ``(B,)``.
+
+    ``log(mean_k p(x|z_k) p(z_k) / q(z_k|x))`` (Burda et al., ICLR 2016); with K = 1 the ELBO.
+
+    Args:
+        nll: of the target given each draw, nats, ``(B x K,)``.
+        draws: where the outputs came from.
+        gradient: ``doubly-reparameterised`` is that of Tucker et al. (ICLR 2019): of the same
+            mean, and for the encoder not noisier as K grows.
+    """
+    doubly = gradient == "doubly-reparameterised"
+    ratio = draws.log_ratio(through_z_alone=doubly)
+    weights = (ratio - nll).unflatten(0, (-1, draws.count))
+    bound = weights.logsumexp(1) - math.log(draws.count)
+    if not (doubly and draws.z.requires_grad):
+        return bound
+    shares = weights.detach().softmax(1)
+    # The encoder is reached by z alone, and there the weights count twice.
+    draws.z.register_hook(lambda slope: slope * shares.flatten().to(slope).unsqueeze(1))
+    return bound

@@ -1,0 +1,1 @@
+"""A task as one module, a trained model, its checkpoint and its run folder."""

@@ -1,0 +1,43 @@
+"""The curve of an error over the latent's size, beside PCA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from aeplug.runtime.figures import write_figure
+
+
+def draw_error_curve(report: Mapping[str, Any], path: Path, title: str) -> None:
+    """The squared error over the number of dimensions, PCA's and the model's, into a PNG.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    panel = figure.subplots()
+    dims: Sequence[int] = report["curve"]["dims"]
+    panel.plot(dims, report["curve"]["pca_squared_error"], "o-", color="#6b7280", label="PCA")
+    if "model_dims" in report:
+        size, error = report["model_dims"], report["model_squared_error"]
+        panel.plot([size], [error], "D", color="#c2410c", markersize=8, label="the model")
+        beside = f"{error:.3g} with {size}"
+        panel.annotate(beside, (size, error), (8, -4), textcoords="offset points", fontsize=9)
+    panel.set_xscale("symlog", linthresh=4, linscale=0.5)
+    panel.set_yscale("log")
+    ticks = [one for one in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256) if one <= max(dims)]
+    panel.set_xticks(ticks, [str(one) for one in ticks])
+    panel.minorticks_off()
+    panel.set_xlabel("dimensions")
+    low, high = report["value_range"]
+    panel.set_ylabel(f"squared error an item\n({report['values']} values in {low:g}..{high:g})")
+    panel.grid(alpha=0.25)
+    panel.legend(frameon=False)
+    figure.suptitle(title, fontsize=11, parse_math=False)
+    write_figure(figure, path)

@@ -1,0 +1,88 @@
+"""Pictures of what a model makes, drawn by its codec: the same orchestration for any modality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from aeplug.data.opening import open_dataset
+from aeplug.inference.generation import Model
+from aeplug.interfaces import Document, Sampling
+from aeplug.priors.mixture import OWN
+
+#: Items on a sheet, and columns of a row.
+RECONSTRUCTIONS, SAMPLES, COLUMNS = 20, 60, 10
+#: Pieces on a sheet of whole documents, of which at least one is shown: more take minutes to draw.
+SHEET_PIECES = 256
+
+
+def draw_reconstructions(model: Model, path: Path) -> Path:
+    """Held-out originals over their reconstructions, labelled; returns ``path``."""
+    split = open_dataset(model.config).split("val").to(model.device)
+    count = min(RECONSTRUCTIONS, len(split))
+    # Spread over the split: neighbours are often alike (the same tune, the same writer).
+    index = torch.linspace(0, len(split) - 1, count, device=model.device).round().long()
+    raw = split.take(index)
+    batch = model.prepared(raw)
+    versions = {
+        "original": model.documents(batch.target, batch.cond),
+        "reconstruction": model.documents(model.reconstruct_batch(batch), batch.cond),
+    }
+    if batch.input is not batch.target:  # to be restored: corrupted or reduced
+        versions = {
+            "input": model.documents(batch.input, batch.cond),
+            "result": versions["reconstruction"],
+            "truth": versions["original"],
+        }
+    labels = raw.get("label")
+    for line, documents in enumerate(versions.values()):
+        for row, document in enumerate(documents):
+            document.name = str(int(labels[row])) if labels is not None and line == 0 else ""
+    rows = [
+        (label, documents[start : start + COLUMNS])
+        for start in range(0, count, COLUMNS)
+        for label, documents in versions.items()
+    ]
+    model.codec.sheet(rows, path, f"{model.spec.name}: held-out items and reconstructions")
+    return path
+
+
+def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
+    """Draws from the latent part's own prior on one sheet; returns ``path``.
+
+    Where there are conditions, each class of the first has a row; others are at their first class.
+    """
+    title = f"{model.spec.name}: samples, seed {seed}"
+    for condition, classes in model.shape.conditions.items():
+        across = max(1, min(COLUMNS, SAMPLES // len(classes)))
+        shown = classes[: SAMPLES // across]
+        chosen = torch.arange(len(shown)).repeat_interleave(across)
+        documents = model.sample_documents(
+            len(chosen), seed, Sampling(), {condition: chosen}, prior=OWN
+        )
+        for document in documents:
+            document.name = ""
+        rows = [
+            (name, documents[row * across : (row + 1) * across]) for row, name in enumerate(shown)
+        ]
+        model.codec.sheet(rows, path, title)
+        return path
+    documents = model.sample_documents(SAMPLES, seed, Sampling(), prior=OWN)
+    for document in documents:
+        document.name = ""
+    draw_rows(model, documents, path, title)
+    return path
+
+
+def draw_rows(
+    model: Model, documents: list[Document], path: Path, title: str, pieces: int = 1
+) -> None:
+    """Documents of so many ``pieces`` in reading order on one sheet; of long ones the first."""
+    shown = max(1, SHEET_PIECES // pieces)
+    if pieces > 1 and len(documents) > shown:
+        title = f"{title} (the first {shown} of {len(documents)})"
+        documents = documents[:shown]
+    columns = max(1, min(COLUMNS, round(len(documents) ** 0.5 + 0.5)))
+    rows = [("", documents[start : start + columns]) for start in range(0, len(documents), columns)]
+    model.codec.sheet(rows, path, title)

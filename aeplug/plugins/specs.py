@@ -1,0 +1,263 @@
+"""What the hooks return: frozen descriptions that cost nothing to make.
+
+A spec names its factory as a ``"module:attribute"`` string, so that listing every task and part
+imports neither torch nor a codec's libraries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
+
+#: What a model can be asked to do with files. ``sample`` also needs a latent part with a prior,
+#: ``continue`` a codec of documents that can go on.
+VERBS = ("reconstruct", "sample", "interpolate", "vary", "continue")
+
+
+def load_attribute(path: str) -> Any:
+    """Import ``"module:attribute"`` and return the attribute.
+
+    Raises:
+        ImportError: there is no such module, or it does not import.
+        AttributeError: the module has no such attribute.
+        ValueError: the text is not of the form ``module:attribute``.
+    """
+    module, colon, attribute = path.partition(":")
+    if not (module and colon and attribute):
+        raise ValueError(f"'{path}' is not of the form 'module:attribute'")
+    found: Any = importlib.import_module(module)
+    for name in attribute.split("."):
+        found = getattr(found, name)
+    return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part a task can name.
+
+    Attributes:
+        name: what ``--set encoder=NAME`` says; lower case with hyphens.
+        factory: ``"module:attribute"`` of a class with a nested ``Config`` (see
+            :class:`aeplug.config.PartConfig`); how it is called stands in
+            :mod:`aeplug.interfaces`.
+        summary: one line for lists.
+    """
+
+    name: str
+    factory: str
+    summary: str = ""
+
+    kind: ClassVar[str] = "part"
+
+    def load(self) -> Any:
+        """The factory itself; imports its module."""
+        # What a plug-in prints must not end up in the JSON of the program around it.
+        with contextlib.redirect_stdout(sys.stderr):
+            return load_attribute(self.factory)
+
+
+@dataclass(frozen=True)
+class EncoderSpec(_Part):
+    """An encoder: input -> features."""
+
+    kind: ClassVar[str] = "encoder"
+
+
+@dataclass(frozen=True)
+class LatentSpec(_Part):
+    """A bottleneck: features -> posterior over the latent."""
+
+    kind: ClassVar[str] = "latent"
+
+
+@dataclass(frozen=True)
+class DecoderSpec(_Part):
+    """A decoder: latent -> parameters of the output distribution, and data generated from it."""
+
+    kind: ClassVar[str] = "decoder"
+
+
+@dataclass(frozen=True)
+class LossSpec(_Part):
+    """A loss: output, batch and posterior -> a scalar and the terms it is made of."""
+
+    kind: ClassVar[str] = "loss"
+
+
+@dataclass(frozen=True)
+class OptionSpec:
+    """A setting of one command that a codec or task brings, shown as ``--name`` on the CLI.
+
+    Attributes:
+        name: with hyphens, as typed after ``--``.
+        type: how the value is parsed; ``bool`` makes a flag.
+        default: the value where the user gives none.
+        help: one line; units belong in it.
+        verbs: the commands that take it.
+        minimum: smallest value admitted, for numbers.
+        maximum: largest value admitted, for numbers.
+        choices: the values admitted, for text; empty: any.
+    """
+
+    name: str
+    type: Literal["str", "int", "float", "bool"]
+    default: Any
+    help: str
+    verbs: tuple[str, ...] = VERBS
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.type not in ("str", "int", "float", "bool"):
+            raise ValueError(f"option '{self.name}' has type {self.type!r}")
+
+
+@dataclass(frozen=True)
+class CodecSpec(_Part):
+    """Files <-> tensors (see :class:`aeplug.interfaces.Codec`).
+
+    Attributes:
+        suffixes: file endings it reads, lower case with the dot; the first is the one it writes.
+        options: settings for writing, given on the command line.
+    """
+
+    suffixes: tuple[str, ...] = ()
+    options: tuple[OptionSpec, ...] = ()
+
+    kind: ClassVar[str] = "codec"
+
+
+@dataclass(frozen=True)
+class DatasetSpec(_Part):
+    """A data set with ``train``, ``val`` and ``test`` splits.
+
+    Attributes:
+        builder: ``"module:function"`` behind ``aeplug data build``, where files are turned into
+            arrays once, ahead of training; None where the data set reads its files itself.
+        options: settings of the builder, given on the command line of ``data build``.
+        needs_folder: it has no data of its own, and waits for ``--data``.
+        sourceless: its builder makes data up where no SOURCES are named.
+    """
+
+    builder: str | None = None
+    options: tuple[OptionSpec, ...] = ()
+    needs_folder: bool = False
+    sourceless: bool = False
+
+    kind: ClassVar[str] = "dataset"
+
+
+@dataclass(frozen=True)
+class DemoSpec:
+    """What ``aeplug demo`` does with a task.
+
+    Attributes:
+        settings: settings for a short training from scratch; None: use the shipped weights.
+        inputs: files for ``reconstruct``, ``interpolate`` and ``vary``, as paths inside the
+            bundled data (``folk_tunes.zip!airdsAirs/book1_0052.mid`` for a member of a zip);
+            none: the held-out split is reconstructed.
+        order: demos run in ascending order.
+    """
+
+    settings: Mapping[str, Any] | None = None
+    inputs: tuple[str, ...] = ()
+    order: int = 100
+
+
+@dataclass(frozen=True)
+class AttributeSpec:
+    """A quantity that can be measured of a task's items, for ``aeplug attribute``.
+
+    Attributes:
+        name: what users type; lower case with hyphens.
+        measure: ``"module:function"``: a :class:`aeplug.interfaces.Batch` with items as its
+            ``target`` ``(B, *shape.target)`` and their ``cond``, and the
+            :class:`aeplug.interfaces.DataShape` -> float ``(B,)``, NaN where an item has no such
+            thing. Items of one batch must not influence one another.
+        unit: of what is measured.
+        summary: one line for lists.
+    """
+
+    name: str
+    measure: str
+    unit: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A composition, by name, of parts: what ``aeplug train NAME`` trains.
+
+    Attributes:
+        name: what users type.
+        summary: one line for ``aeplug tasks``.
+        dataset, encoder, latent, decoder, loss, codec: names of parts, of any plug-in.
+        prepare: ``"module:Class"``: raw rows of the data set -> :class:`aeplug.interfaces.Batch`;
+            augmentation and corruption live there. By default the column ``array`` as it is.
+        settings: defaults that differ from the parts' own, by dotted key
+            (``{"latent.size": 2, "train.epochs": 5}``).
+        folder_dataset: the data set that ``--data DIR`` stands for; None: not offered.
+        evaluate: ``"module:function"`` for figures beyond the loss (``aeplug evaluate``).
+        baselines: ``"module:function"`` for ``aeplug evaluate --baselines``.
+        options: settings of commands that belong to the task rather than to its codec: of
+            ``evaluate``, or of what ``prepare`` takes a user's files for (see ``asked`` of
+            :class:`aeplug.interfaces.Prepare`).
+        verbs: what the task can be asked to do.
+        weights: ``"package:folder"`` of the checkpoint that ships with it, if one does.
+        temperature: what ``sample`` draws at unless it is told; 1 is the model's own.
+        prior: what ``sample`` and ``vary`` draw from unless they are told (``gaussian``, fitted to
+            the embeddings where none is stored); empty: the latent part's own.
+        spread: factor of the latents' distance from the middle of the prior, where ``sample`` is
+            not told; None: the root of the temperature, which then tempers the whole model.
+        demo: how ``aeplug demo`` shows it, if it does.
+        attributes: what can be measured of items, and steered.
+    """
+
+    name: str
+    summary: str
+    dataset: str
+    encoder: str
+    decoder: str
+    loss: str
+    latent: str = "deterministic"
+    codec: str = "array"
+    prepare: str = "aeplug.data.arrays:PrepareArrays"
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    folder_dataset: str | None = None
+    evaluate: str | None = None
+    baselines: str | None = None
+    options: tuple[OptionSpec, ...] = ()
+    verbs: tuple[str, ...] = VERBS
+    weights: str | None = None
+    temperature: float = 1.0
+    prior: str = ""
+    spread: float | None = None
+    demo: DemoSpec | None = None
+    attributes: tuple[AttributeSpec, ...] = ()
+
+    kind: ClassVar[str] = "task"
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """Something rare that happened to a run; passed to ``aeplug_run_event``.
+
+    Attributes:
+        kind: ``started``, ``logged``, ``evaluated``, ``saved`` or ``finished``.
+        run: the run directory.
+        task: the task's name.
+        step: optimizer steps done, from 0.
+        metrics: the figures at hand (floats), by name; empty where there are none.
+    """
+
+    kind: Literal["started", "logged", "evaluated", "saved", "finished"]
+    run: str
+    task: str
+    step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The machine: console, devices and processes, signals, files; no knowledge of models."""

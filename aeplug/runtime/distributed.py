@@ -1,0 +1,101 @@
+"""Several processes through torch's own DDP, as started by ``torchrun``; one process otherwise."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from aeplug.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Distributed:
+    """This process among those of the run.
+
+    Attributes:
+        rank: 0 writes, all compute.
+        size: number of processes.
+        device: this process's device.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes files and prints."""
+        return self.rank == 0
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, on each of them (in place)."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        if self.size == 1:
+            return flag
+        return bool(self.sum(torch.tensor(float(flag), device=self.device)).item())
+
+    def barrier(self) -> None:
+        """Wait for all processes."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto`` is the first of cuda, mps, cpu that is there.
+
+    Raises:
+        TrainingError: the device asked for is unknown or not available.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            name = "cuda"
+        else:
+            name = "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise TrainingError(
+            f"no device is called '{name}'; expected auto, cpu, cuda, cuda:1, mps"
+        ) from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise TrainingError(f"device '{name}' is not available: {count} CUDA devices found")
+    elif device.type == "mps" and not torch.backends.mps.is_available():
+        raise TrainingError("device 'mps' is not available here")
+    elif device.type not in ("cpu", "mps"):
+        raise TrainingError(f"device '{name}' is not supported; expected auto, cpu, cuda or mps")
+    return device
+
+
+@contextmanager
+def init_distributed(device_name: str = "auto") -> Iterator[Distributed]:
+    """Join the processes that ``torchrun`` started (WORLD_SIZE is set), or stand alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    device = pick_device(device_name)
+    if size == 1:
+        yield Distributed(0, 1, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Distributed(dist.get_rank(), size, device)
+    finally:
+        # DDP refers to itself. Left to the interpreter's end it would keep gloo's threads alive
+        # until they abort the process ("terminate called without an active exception").
+        gc.collect()
+        dist.destroy_process_group()

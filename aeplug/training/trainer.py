@@ -1,0 +1,383 @@
+"""The one training loop, for every modality.
+
+Plain torch, in the open: take rows, prepare, forward, backward, clip, step. Nothing in a step
+reads a value back from the device; losses are summed there and read every ``log_every`` steps.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from aeplug.config import TaskConfig
+from aeplug.config.schedules import learning_rate
+from aeplug.data.opening import build_prepare
+from aeplug.data.splits import epoch_order
+from aeplug.errors import CheckpointError, TrainingError
+from aeplug.evaluation.collapse import PosteriorCollapseMonitor
+from aeplug.evaluation.heldout import mean_losses
+from aeplug.interfaces import Dataset, DataShape, Prepare, Split
+from aeplug.model import checkpoint
+from aeplug.model.checkpoint import Checkpoint
+from aeplug.model.header import describe, round_figure
+from aeplug.model.run_folder import BEST, LAST, Run
+from aeplug.model.task import Task, objective
+from aeplug.plugins import Plugins
+from aeplug.plugins.specs import RunEvent
+from aeplug.runtime.console import Progress, duration, figures
+from aeplug.runtime.distributed import Distributed
+from aeplug.runtime.signals import Interrupted, stop_requests
+from aeplug.training.ema import ema_copy, update_ema
+from aeplug.training.optimizers import build_optimizer_groups
+
+
+@dataclass
+class TrainingState:
+    """What training has reached; part of every checkpoint to be resumed.
+
+    Attributes:
+        step: optimizer steps done.
+        best: lowest held-out loss so far.
+        skipped: steps left out since their gradient was not finite.
+        seconds: time spent, over all sittings.
+    """
+
+    step: int = 0
+    best: float = math.inf
+    skipped: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Trainer:
+    """A task, its data and its optimizer; :meth:`run` trains.
+
+    Args:
+        config: resolved settings.
+        dataset: with splits ``train`` and ``val``.
+        plugins: told of the run's events.
+        run: folder to write to; None writes nothing (benchmarks, tests).
+        world: this process among those of the run.
+    """
+
+    config: TaskConfig
+    dataset: Dataset
+    plugins: Plugins
+    run_folder: Run | None
+    world: Distributed
+    reached: TrainingState = field(default_factory=TrainingState)
+
+    def __post_init__(self) -> None:
+        settings, device = self.config.train, self.world.device
+        torch.manual_seed(settings.seed)
+        if device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+        elif device.type == "cpu":
+            # Moments of the optimizer decay into denormals, which are many times slower.
+            torch.set_flush_denormal(True)
+        self.prepare: Prepare = build_prepare(self.config, self.dataset.shape)
+        # What `prepare` makes of the data is what the parts are built for.
+        self.shape: DataShape = getattr(self.prepare, "shape", self.dataset.shape)
+        self.task = Task(self.config, self.shape).to(device)
+        self.averaged: Task | None = ema_copy(self.task) if settings.ema else None
+        if settings.compile:
+            self.task.compile_parts()
+        self.model: torch.nn.Module = self.task
+        if self.world.size > 1:
+            self.model = DistributedDataParallel(
+                self.task, device_ids=[device] if device.type == "cuda" else None
+            )
+        self.parameters = [p for p in self.task.parameters() if p.requires_grad]
+        self.sides = build_optimizer_groups(self.task, settings)
+        self.train_split: Split = self.dataset.split("train").to(device)
+        self.val_split: Split = self.dataset.split("val").to(device)
+        self._held_out = math.inf
+        self._plan()
+        bf16 = self.config.train.precision == "bf16"
+        self.collapse = PosteriorCollapseMonitor(
+            self.prepare, self.val_split, self.batch_size, bf16
+        )
+
+    def _plan(self) -> None:
+        settings, size = self.config.train, self.world.size
+        count = len(self.train_split)
+        if count == 0:
+            raise TrainingError("the training split is empty")
+        # A split smaller than a batch is one batch; else the rest of an epoch that does not fill
+        # a batch is left out, so that every step has one shape.
+        self.batch_size = min(settings.batch_size, count) // size * size
+        if self.batch_size == 0 or (count >= settings.batch_size and settings.batch_size % size):
+            raise TrainingError(
+                f"batch_size={settings.batch_size} cannot be shared evenly by {size} processes"
+            )
+        self.steps_per_epoch = count // self.batch_size
+        self.total = settings.steps or max(1, round(settings.epochs * self.steps_per_epoch))
+        warmup = settings.warmup
+        self.warmup = round(warmup * self.total) if warmup <= 1 else round(warmup)
+        self.eval_every = settings.eval_every or self.steps_per_epoch
+        self.save_every = settings.save_every or self.eval_every
+        self._barren = 0  # steps skipped in a row, up to the last line of metrics
+
+    # The loop
+
+    def run(self) -> TrainingState:
+        """Train from where ``reached`` stands to the end.
+
+        Raises:
+            Interrupted: Ctrl-C or SIGTERM; everything reached is saved.
+            TrainingError: no step gives a finite gradient.
+            CheckpointError: a checkpoint cannot be written.
+        """
+        settings, world, reached = self.config.train, self.world, self.reached
+        device = world.device
+        knobs = self.task.knobs(device)
+        generator = torch.Generator(device)
+        autocast = settings.precision == "bf16"
+        totals: dict[str, Tensor] = {}
+        skipped = torch.zeros((), device=device)
+        summed = 0
+        began, before = time.perf_counter(), reached.seconds
+        self._announce("started", {})
+        self.task.train()
+        with (
+            Progress(self.total, "steps", reached.step, world.writes) as progress,
+            stop_requests() as requests,
+        ):
+            for index in self._batches():
+                step = reached.step
+                self._seed(generator, step)
+                self.task.turn(knobs, step, self.total)
+                for side in self.sides:
+                    side.turn(
+                        learning_rate(step, self.total, side.lr, self.warmup, settings.lr_floor)
+                    )
+                batch = self.prepare(self.train_split.take(index), generator, training=True)
+                with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                    losses = self.model(batch, knobs)
+                objective(losses).backward()
+                skipped += self._step()
+                if self.averaged is not None:
+                    update_ema(self.averaged, self.task, settings.ema, step)
+                for name, value in losses.items():
+                    value = value.detach()
+                    totals[name] = totals[name] + value if name in totals else value
+                summed += 1
+                reached.step = step = step + 1
+                progress.update(step)
+
+                last = step == self.total
+                # Reading the flag of other processes costs an all-reduce: not at every step.
+                look = world.size == 1 or step % 10 == 0
+                stop = look and world.any(bool(requests))
+                save = last or stop or step % self.save_every == 0
+                # Before each checkpoint too: sums not yet read would be lost to a resumed run.
+                if save or step % settings.log_every == 0:
+                    reached.seconds = before + time.perf_counter() - began
+                    self._log(progress, totals, skipped, summed)
+                    totals, summed = {}, 0
+                    skipped.zero_()
+                if last or (step % self.eval_every == 0):
+                    reached.seconds = before + time.perf_counter() - began
+                    self._evaluate_and_keep_best(progress)
+                if save:
+                    reached.seconds = before + time.perf_counter() - began
+                    self._save(LAST)
+                if stop and not last:
+                    raise Interrupted(requests[0] if requests else signal.SIGTERM, step)
+        if not math.isfinite(self._held_out):
+            raise TrainingError(
+                f"the held-out loss ended at {self._held_out}; lower train.lr "
+                f"({reached.skipped} steps were skipped)"
+            )
+        self._announce("finished", {"seconds": reached.seconds})
+        return reached
+
+    def _batches(self) -> Iterator[Tensor]:
+        """Row numbers of each step to come, this process's share of each, on the device."""
+        step = self.reached.step
+        share = slice(self.world.rank, None, self.world.size)
+        while step < self.total:
+            epoch, offset = divmod(step, self.steps_per_epoch)
+            order = epoch_order(len(self.train_split), self.config.train.seed, epoch)
+            order = order.to(self.world.device)
+            for position in range(offset, self.steps_per_epoch):
+                start = position * self.batch_size
+                yield order[start : start + self.batch_size][share]
+                step += 1
+                if step == self.total:
+                    return
+
+    def _seed(self, generator: torch.Generator, step: int) -> None:
+        """Make the step's randomness a function of seed, step and process alone.
+
+        So a resumed run draws what the uninterrupted one would, with no state to save.
+        """
+        number = (self.config.train.seed * 1_000_003 + step) * 1_009 + self.world.rank
+        torch.manual_seed(number % 2**63)
+        generator.manual_seed((number + 2**40) % 2**63)
+
+    def _step(self) -> Tensor:
+        """Update every side; 1.0 if any of them skipped it, else 0.0, on the device."""
+        skipped = [side.step(self.config.train.clip) for side in self.sides]
+        self.task.stepped(skipped[0], self.world)
+        return torch.stack(skipped).amax()
+
+    # Rare events
+
+    def _log(
+        self,
+        progress: Progress,
+        totals: Mapping[str, Tensor],
+        skipped: Tensor,
+        summed: int,
+    ) -> None:
+        names = list(totals)
+        values = torch.stack([*(totals[name].float() for name in names), skipped])
+        # Every process skips the same steps: only losses are summed.
+        numbers = self.world.sum(values / self.world.size).tolist()
+        bad = round(numbers.pop())
+        self.reached.skipped += bad
+        self._barren = self._barren + bad if bad == summed else 0
+        if self._barren >= min(self.config.train.log_every, 10, self.total):
+            raise TrainingError(
+                f"no gradient was finite in the last {self._barren} steps (up to step "
+                f"{self.reached.step}); lower train.lr, or look for invalid values in the data"
+            )
+        metrics = dict(zip(names, (number / summed for number in numbers), strict=True))
+        progress.describe(figures(metrics) + self._skipped_text())
+        if self.world.writes and self.run_folder:
+            lr = self.sides[0].optimizers[0].param_groups[0]["lr"]
+            self.run_folder.log(self._record("train", {**metrics, "lr": lr}))
+        self._announce("logged", metrics)
+
+    def _evaluate_and_keep_best(self, progress: Progress) -> None:
+        metrics = self.evaluate(self.val_split, self.config.train.eval_items)
+        self._held_out = metrics["loss"]
+        reached = self.reached
+        epoch = reached.step / self.steps_per_epoch
+        progress.say(
+            f"step {reached.step}  epoch {epoch:.3g}  held out: {figures(metrics)}"
+            f"{self._skipped_text()}  {duration(reached.seconds)}"
+        )
+        if self.world.writes:
+            last = reached.step == self.total
+            self.collapse.look(self.averaged or self.task, progress.say, last=last)
+        if self.world.writes and self.run_folder:
+            self.run_folder.log(self._record("val", metrics))
+        self._announce("evaluated", metrics)
+        if metrics["loss"] < reached.best:
+            reached.best = metrics["loss"]
+            self._save(BEST, metrics)
+
+    def _skipped_text(self) -> str:
+        skipped = self.reached.skipped
+        return f"  ({skipped} steps skipped: gradient not finite)" if skipped else ""
+
+    def _record(self, split: str, metrics: Mapping[str, float]) -> dict[str, Any]:
+        reached = self.reached
+        return {
+            "step": reached.step,
+            "epoch": round(reached.step / self.steps_per_epoch, 4),
+            "split": split,
+            **{name: round_figure(value) for name, value in metrics.items()},
+            "skipped": reached.skipped,
+            "seconds": round(reached.seconds, 3),
+        }
+
+    @torch.no_grad()
+    def evaluate(self, split: Split, items: int) -> dict[str, float]:
+        """Mean losses over the first ``items`` of a split, with the schedules' final values."""
+        task = self.averaged if self.averaged is not None else self.task
+        return mean_losses(
+            task,
+            self.prepare,
+            split,
+            items,
+            self.batch_size,
+            self.world,
+            self.total,
+            autocast=self.config.train.precision == "bf16",
+        )
+
+    # Checkpoints
+
+    def header(self, metrics: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """What a checkpoint says of itself."""
+        return {
+            **describe(self.config, self.plugins, self.shape),
+            "step": self.reached.step,
+            "total_steps": self.total,
+            "metrics": {name: round_figure(value) for name, value in (metrics or {}).items()},
+        }
+
+    def _save(
+        self, which: Literal["last", "best"], metrics: Mapping[str, float] | None = None
+    ) -> None:
+        if self.world.writes and self.run_folder:
+            trainer = None
+            if which == LAST:
+                trainer = {
+                    "optimizers": {
+                        side.name: [o.state_dict() for o in side.optimizers] for side in self.sides
+                    },
+                    "reached": vars(self.reached).copy(),
+                    "raw": self.task.state_dict() if self.averaged is not None else None,
+                }
+            checkpoint.save(
+                self.run_folder.checkpoint(which),
+                self.header(metrics),
+                self.averaged if self.averaged is not None else self.task,
+                trainer,
+            )
+        self._announce("saved", {})
+        self.world.barrier()
+
+    def resume(self, source: Checkpoint) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, cannot be resumed, or is of another model.
+        """
+        state = source.trainer()
+        try:
+            source.load_into(self.averaged if self.averaged is not None else self.task)
+            if self.averaged is not None:
+                self.task.load_state_dict(state["raw"])
+            for side in self.sides:
+                states = state["optimizers"][side.name]
+                for optimizer, kept in zip(side.optimizers, states, strict=True):
+                    optimizer.load_state_dict(kept)
+            self.reached = TrainingState(**state["reached"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{source.folder} cannot be resumed: {error}") from error
+        if self.reached.step >= self.total:
+            raise CheckpointError(
+                f"{source.folder} is finished ({self.reached.step} of {self.total} steps); "
+                f"give a larger --epochs or --steps to go on"
+            )
+        if self.world.writes and self.run_folder:
+            self.run_folder.rewind(self.reached.step)
+
+    def _announce(
+        self,
+        kind: Literal["started", "logged", "evaluated", "saved", "finished"],
+        metrics: Mapping[str, float],
+    ) -> None:
+        if self.world.writes and self.run_folder:
+            self.plugins.announce(
+                RunEvent(
+                    kind,
+                    str(self.run_folder.folder),
+                    self.config.task.name,
+                    self.reached.step,
+                    dict(metrics),
+                )
+            )

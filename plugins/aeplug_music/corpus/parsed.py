@@ -1,0 +1,133 @@
+"""What comes of reading files, in columns: it crosses processes, and objects are slow to send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_music.corpus.fingerprints import Hashes
+from aeplug_music.score.tokens import Tokens
+
+Int = npt.NDArray[np.int64]
+
+
+class Melody(NamedTuple):
+    """One voice of a file.
+
+    Attributes:
+        file: number of its source.
+        title: of its track.
+        bpm: quarters a minute at the start.
+        key_shift: semitones, -5..6, to C major or A minor.
+        key_known: from a key signature; False: estimated.
+    """
+
+    file: int
+    title: str
+    bpm: float
+    key_shift: int
+    key_known: bool
+
+
+@dataclass
+class Melodies:
+    """M voices; each attribute is a column of :class:`Melody`, ``(M,)``."""
+
+    file: Int
+    title: list[str]
+    bpm: npt.NDArray[np.float64]
+    key_shift: Int
+    key_known: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, melodies: Iterable[Melody]) -> Melodies:
+        """From objects."""
+        file, title, bpm, key_shift, key_known = tuple(zip(*melodies, strict=True)) or ((),) * 5
+        return cls(
+            np.array(file, np.int64),
+            list(title),
+            np.array(bpm, np.float64),
+            np.array(key_shift, np.int64),
+            np.array(key_known, np.bool_),
+        )
+
+    @classmethod
+    def joined(cls, several: Sequence[Melodies]) -> Melodies:
+        """Several as one, in their order; at least one."""
+        return cls(
+            np.concatenate([one.file for one in several]),
+            [title for one in several for title in one.title],
+            np.concatenate([one.bpm for one in several]),
+            np.concatenate([one.key_shift for one in several]),
+            np.concatenate([one.key_known for one in several]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.title)
+
+    def part(self, numbers: Int) -> Melodies:
+        """Those of these numbers."""
+        return Melodies(
+            self.file[numbers],
+            [self.title[number] for number in numbers.tolist()],
+            self.bpm[numbers],
+            self.key_shift[numbers],
+            self.key_known[numbers],
+        )
+
+    def objects(self) -> list[Melody]:
+        """One for each."""
+        rest = (self.bpm.tolist(), self.key_shift.tolist(), self.key_known.tolist())
+        return [Melody(*one) for one in zip(self.file.tolist(), self.title, *rest, strict=True)]
+
+
+@dataclass
+class ParsedFiles:
+    """What came of some files, less the windows that equal an earlier one of their file.
+
+    Attributes:
+        melodies: those with windows; of some all may equal another melody's.
+        tokens: their windows, uint8 ``(W, T)``; none where they are in a spool.
+        melody: number in ``melodies``, ascending, ``(W,)``.
+        bar, metre: see :class:`aeplug_music.corpus.windows.Windows`, ``(W,)``.
+        exact: :func:`aeplug_music.corpus.fingerprints.fingerprint` of each window, ``(W,)``.
+        relative: that of the window up to transposition, ``(W,)``.
+        skipped: (number of the source, reason, detail).
+        silent: windows left out for silence.
+        repeated: windows left out as equal to an earlier one of their file.
+        spool: the file the windows were written to, and the row there of the first.
+    """
+
+    melodies: Melodies = field(default_factory=lambda: Melodies.of([]))
+    tokens: Tokens = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    melody: Int = field(default_factory=lambda: np.zeros(0, np.int64))
+    bar: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    metre: npt.NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+    exact: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    relative: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    skipped: list[tuple[int, str, str]] = field(default_factory=list)
+    silent: int = 0
+    repeated: int = 0
+    spool: tuple[str, int] = ("", 0)
+
+
+def joined(harvests: list[ParsedFiles]) -> ParsedFiles:
+    """Several as one, in their order; at least one."""
+    counts = np.cumsum([0, *(len(one.melodies) for one in harvests)])
+    tokens = [one.tokens for one in harvests if len(one.tokens)] or [harvests[0].tokens]
+    return ParsedFiles(
+        melodies=Melodies.joined([one.melodies for one in harvests]),
+        tokens=np.concatenate(tokens),
+        melody=np.concatenate([one.melody + n for one, n in zip(harvests, counts, strict=False)]),
+        bar=np.concatenate([one.bar for one in harvests]),
+        metre=np.concatenate([one.metre for one in harvests]),
+        exact=np.concatenate([one.exact for one in harvests]),
+        relative=np.concatenate([one.relative for one in harvests]),
+        skipped=[skip for one in harvests for skip in one.skipped],
+        silent=sum(one.silent for one in harvests),
+        repeated=sum(one.repeated for one in harvests),
+    )

@@ -1,0 +1,1 @@
+"""Modules that melodies and drums share."""

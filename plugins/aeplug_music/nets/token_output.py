@@ -1,0 +1,85 @@
+"""What a melody decoder puts out, and how tokens are drawn from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from aeplug.interfaces import Sampling
+from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.nets.window_shape import step_mask
+from aeplug_music.score.tokens import FIRST_ONSET
+
+
+@dataclass
+class TokenOutput:
+    """Distribution of a window given its latent, with teacher forcing.
+
+    Attributes:
+        logits: ``(B, T, classes)`` of each step given the steps before.
+        reference: logits ``(B, 128)`` of the reference pitch where ``logits`` are of tokens
+            relative to it; None where they are of tokens as they are.
+    """
+
+    logits: Tensor
+    reference: Tensor | None = None
+
+    def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
+        """Negative log-likelihood of windows in nats, ``(B,)``, over the steps that count."""
+        total = torch.zeros(len(target), device=target.device)
+        if self.reference is not None:
+            pitch = reference_pitch(target)
+            target = relative(target, pitch)
+            total = functional.cross_entropy(self.reference.float(), pitch, reduction="none")
+        losses = functional.cross_entropy(
+            self.logits.float().flatten(0, 1), target.flatten(), reduction="none"
+        ).reshape(target.shape)
+        return total + (losses * step_mask(lengths, target.shape[1])).sum(1)
+
+    def likeliest(self) -> Tensor:
+        """The likeliest token at each step given the true ones before: int64 ``(B, T)``."""
+        tokens = self.logits.argmax(-1)
+        if self.reference is None:
+            return tokens
+        return absolute(tokens, self.reference.argmax(-1))
+
+
+def draw_token(logits: Tensor, sampling: Sampling) -> Tensor:
+    """One token from each row of ``(B, classes)``: int64 ``(B,)``.
+
+    Whether the note is held, ends or another begins is drawn at a temperature half way to 1: low
+    ones favour what is commonest, a hold, and a tune would drag. Pitches take it as it is.
+    """
+    if sampling.greedy:
+        return logits.argmax(-1)
+    logs = logits.float().log_softmax(-1)
+    rests, onsets = logs[..., :FIRST_ONSET], logs[..., FIRST_ONSET:]
+    onset = onsets.logsumexp(-1, keepdim=True)
+    kinds = (torch.cat([rests, onset], -1) / ((1 + sampling.temperature) / 2)).log_softmax(-1)
+    pitches = ((onsets - onset) / sampling.temperature).log_softmax(-1)
+    tempered = torch.cat([kinds[..., :FIRST_ONSET], kinds[..., FIRST_ONSET:] + pitches], -1)
+    return _drawn(tempered, sampling)
+
+
+def draw_class(logits: Tensor, sampling: Sampling) -> Tensor:
+    """One class from each row of ``(B, classes)``: int64 ``(B,)``."""
+    if sampling.greedy:
+        return logits.argmax(-1)
+    return _drawn(logits.float() / sampling.temperature, sampling)
+
+
+def _drawn(logits: Tensor, sampling: Sampling) -> Tensor:
+    if 0 < sampling.top_k < logits.shape[-1]:
+        least = logits.topk(sampling.top_k, dim=-1).values[..., -1:]
+        logits = logits.masked_fill(logits < least, float("-inf"))
+    if sampling.top_p < 1:
+        ordered, order = logits.sort(dim=-1, descending=True)
+        probabilities = ordered.softmax(-1)
+        # A class stays as long as those before it have not yet reached top_p: one always does.
+        beyond = probabilities.cumsum(-1) - probabilities >= sampling.top_p
+        ordered = ordered.masked_fill(beyond, float("-inf"))
+        logits = torch.empty_like(logits).scatter_(-1, order, ordered)
+    return torch.multinomial(logits.softmax(-1), 1, generator=sampling.generator).squeeze(-1)

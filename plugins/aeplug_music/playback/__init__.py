@@ -1,0 +1,1 @@
+"""Play MIDI and recordings."""

@@ -1,0 +1,129 @@
+"""``aeplug play``: files of music and of sound through what the system plays sound with."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from aeplug.errors import FileError
+from aeplug_audio.notes import Note
+from aeplug_audio.rendering import write_notes
+from aeplug_audio.task_specs import SUFFIXES
+from aeplug_music.midi.reading import read_midi, seconds_at
+from aeplug_music.score.tune import Tune
+
+MUSIC = (".mid", ".midi")
+#: Programs that play a .wav, in the order in which they are looked for, with their arguments.
+PLAYERS = (
+    ("afplay",),  # macOS
+    ("pw-play",),  # Linux: PipeWire, PulseAudio, ALSA
+    ("paplay",),
+    ("aplay", "-q"),
+    ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
+    ("play", "-q"),  # SoX
+)
+_BLOCK = 1 << 16
+
+Player = Callable[[Path], None]
+
+
+def find_player() -> Player:
+    """What plays a .wav and returns at its end.
+
+    Raises:
+        FileError: the system has nothing that does.
+    """
+    if sys.platform == "win32":
+        return _play_on_windows
+    for name, *arguments in PLAYERS:
+        program = shutil.which(name)
+        if program:
+            return partial(_run, (program, *arguments))
+    names = ", ".join(name for name, *_ in PLAYERS)
+    raise FileError(
+        f"nothing was found that plays sound: expected one of {names} on the PATH. Without one, "
+        f"--wav of a command writes files to be played elsewhere"
+    )
+
+
+def _run(command: Sequence[str], path: Path) -> None:
+    done = subprocess.run([*command, str(path)], stderr=subprocess.PIPE, check=False)
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        said = f": {lines[-1]}" if lines else ""
+        raise FileError(f"{Path(command[0]).name} cannot play; is there a sound device?{said}")
+
+
+def _play_on_windows(path: Path) -> None:
+    if sys.platform == "win32":
+        import winsound
+
+        try:
+            winsound.PlaySound(str(path), winsound.SND_FILENAME)
+        except RuntimeError as error:
+            raise FileError(f"Windows cannot play; is there a sound device? ({error})") from error
+
+
+def playable_wave(path: Path, folder: Path, soundfont: str | None = None) -> Path:
+    """A .wav of a file: itself, or one made in ``folder``.
+
+    Args:
+        path: a MIDI file, or a recording (.wav, .flac, .ogg, .mp3).
+        folder: for what is made.
+        soundfont: for MIDI files; None: the one that comes along.
+
+    Raises:
+        FileError: it is no such file, or cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*MUSIC, *SUFFIXES):
+        expected = ", ".join((*MUSIC, *SUFFIXES))
+        raise FileError(f"{path} cannot be played: expected {expected}")
+    if not path.is_file():
+        raise FileError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
+    made = folder / f"{path.stem}.wav"
+    if suffix in MUSIC:
+        try:
+            notes = notes_of(read_midi(path))
+        except FileError as error:
+            raise FileError(f"{path}: {error}") from error
+        write_notes(notes, made, soundfont)
+        return made
+    if suffix == ".wav":
+        return path
+    _decode(path, made)
+    return made
+
+
+def _decode(path: Path, made: Path) -> None:
+    import soundfile
+
+    try:
+        with (
+            path.open("rb") as opened,
+            soundfile.SoundFile(opened) as given,
+            soundfile.SoundFile(made, "w", given.samplerate, given.channels, "PCM_16") as wave,
+        ):
+            for block in given.blocks(_BLOCK, dtype="float32", always_2d=True):
+                wave.write(block)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise FileError(f"{path} is no readable recording ({error})") from error
+
+
+def notes_of(tune: Tune) -> list[Note]:
+    """What is to be heard of a MIDI file, through all changes of tempo."""
+    end = max(tune.end, 1)
+    ticks = sorted({0, end, *(tick for tick, _ in tune.tempos if tick < end)})
+    seconds = [seconds_at(tune.tempos, tune.ticks_per_quarter, tick) for tick in ticks]
+    found: list[Note] = []
+    for track in tune.tracks:
+        begin, stop = (np.interp(one, ticks, seconds).tolist() for one in (track.onset, track.end))
+        columns = zip(begin, stop, track.pitch.tolist(), track.velocity.tolist(), strict=True)
+        found += [Note(*column, track.program, track.is_drum) for column in columns]
+    return found

@@ -1,0 +1,1 @@
+"""Piano rolls and pages of a tune."""

@@ -1,0 +1,274 @@
+"""A page of piano rolls: labelled rows of tunes, with bar lines and note names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
+
+from aeplug.runtime.figures import write_figure
+from aeplug_music.plots.systems import System, systems_of
+from aeplug_music.score.melody import Melody
+from aeplug_music.score.tokens import notes_of
+
+#: Bars drawn of a tune; a page shows how it goes, not all of it.
+MOST_BARS = 128
+#: Bars of a line; tunes of more than two lines are drawn as on paper.
+BARS_OF_A_LINE = 16
+DOTS_PER_INCH = 110
+_INCHES_PER_BAR, _NARROWEST, _WIDEST = 0.5, 1.9, 16.0
+_INCHES_PER_SEMITONE, _LOWEST, _HIGHEST = 0.062, 1.0, 3.2
+_TALLEST_PAGE = 250.0
+#: Bars up to which tunes stand beside one another.
+_BARS_SIDE_BY_SIDE = 8
+_NOTE, _BLACK_KEY, _RETURN = "#2f6db5", "#eef0f3", "#f6e7c8"
+_BAR_LINE, _METRE_LINE, _QUARTER = "#8d949e", "#c0392b", "#e3e6ea"
+#: A small roll: semitones, pixels a semitone and a step.
+_SMALL_SEMITONES, _SMALL_ROW, _SMALL_STEP = 24, 3, 3
+_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_BLACK = (1, 3, 6, 8, 10)
+
+
+def note_name(pitch: int) -> str:
+    """MIDI number -> name with octave; 60 is C4."""
+    return f"{_NAMES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def small_roll(melody: Melody, steps: int) -> npt.NDArray[np.uint8]:
+    """The melody's first ``steps`` as a picture ``(h, w, 3)``, of one size whatever it holds.
+
+    Two octaves around its middle; a note beyond them stands at their edge.
+    """
+    height, width = _SMALL_SEMITONES * _SMALL_ROW, steps * _SMALL_STEP
+    tokens = melody.tokens[:steps] if melody.passages else np.zeros(0, np.uint8)
+    onsets, ends, pitches = notes_of(tokens)
+    middle = (int(pitches.min()) + int(pitches.max())) // 2 if len(pitches) else 66
+    low = middle - _SMALL_SEMITONES // 2
+    picture = np.full((height, width, 3), 255, np.uint8)
+    for row in range(_SMALL_SEMITONES):
+        if (low + row) % 12 in _BLACK:
+            _row(picture, row)[:] = _rgb(_BLACK_KEY)
+    for step in _bar_steps(melody, len(tokens)):
+        picture[:, step * _SMALL_STEP] = _rgb(_QUARTER)
+    picture[:, len(tokens) * _SMALL_STEP :] = _rgb(_QUARTER)
+    rows = np.clip(pitches - low, 0, _SMALL_SEMITONES - 1)
+    for onset, end, row in zip(onsets.tolist(), ends.tolist(), rows.tolist(), strict=True):
+        # The first pixel stays free, so that repeated notes are told apart.
+        _row(picture, row)[:, onset * _SMALL_STEP + 1 : end * _SMALL_STEP] = _rgb(_NOTE)
+    return picture
+
+
+def _row(picture: npt.NDArray[np.uint8], row: int) -> npt.NDArray[np.uint8]:
+    bottom = len(picture) - row * _SMALL_ROW
+    return picture[bottom - _SMALL_ROW : bottom]
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return (int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16))
+
+
+def _bar_steps(melody: Melody, end: int) -> list[int]:
+    steps, start = [], 0
+    for passage in melody.passages:
+        length = len(passage.tokens)
+        steps += [s for s in range(start, start + length, passage.bar or length or 1) if s < end]
+        start += length
+    return steps
+
+
+def draw_page(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Melody]]]], path: Path, title: str
+) -> None:
+    """Draw rows of ``(label, [(caption, melody), ...])`` side by side into a PNG.
+
+    All share one pitch axis. Tunes of more than 8 bars stand below one another; those of more than
+    32 in lines of 16, in which a bar that was there before is tinted and says which it is. One of
+    more than ``MOST_BARS`` is cut, and says so.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    melodies = [melody for _, cells in rows for _, melody in cells]
+    low, high = _pitch_range(melodies)
+    bars = max((min(_bars(melody), MOST_BARS) for melody in melodies), default=1)
+    one_scale = bars > _BARS_SIDE_BY_SIDE
+    found: dict[int, System] = {}
+    if one_scale:
+        # Long tunes stand below one another, on one scale of time, as on paper.
+        rows = [(label, [cell]) for label, cells in rows for cell in cells]
+    if bars > 2 * BARS_OF_A_LINE:
+        rows, found = _in_lines(rows)
+        melodies = [melody for _, cells in rows for _, melody in cells]
+        bars = BARS_OF_A_LINE
+    columns = max((len(cells) for _, cells in rows), default=1) or 1
+    width = float(np.clip(_INCHES_PER_BAR * bars, _NARROWEST, _WIDEST))
+    height = float(np.clip(_INCHES_PER_SEMITONE * (high - low), _LOWEST, _HIGHEST))
+    figure = Figure(
+        figsize=(columns * width + 1.2, min(len(rows) * (height + 0.4) + 0.7, _TALLEST_PAGE)),
+        dpi=DOTS_PER_INCH,
+        layout="constrained",
+    )
+    panels = figure.subplots(max(len(rows), 1), columns, squeeze=False, sharey=True)
+    span = max((_shown(melody) for melody in melodies), default=1)
+    for panel_row, (label, cells) in zip(panels, rows, strict=False):
+        for column, panel in enumerate(panel_row):
+            if column >= len(cells):
+                panel.set_axis_off()
+                continue
+            caption, melody = cells[column]
+            _draw(panel, melody, low, high, span if one_scale else _shown(melody))
+            if id(melody) in found:
+                _mark_returns(panel, found[id(melody)])
+            cut = f" (first {MOST_BARS} of {_bars(melody)} bars)" * (_bars(melody) > MOST_BARS)
+            text = _fitting(caption, width) + cut
+            panel.set_title(text, fontsize=8, loc="left", pad=3, parse_math=False)
+            panel.tick_params(labelleft=column == 0)
+        if label:
+            panel_row[0].set_ylabel(label, fontsize=9)
+    # Text as it is: a $ in a file's name is no formula.
+    figure.suptitle(title, fontsize=12, parse_math=False)
+    write_figure(figure, path, dpi="figure")
+
+
+def _in_lines(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Melody]]]],
+) -> tuple[list[tuple[str, Sequence[tuple[str, Melody]]]], dict[int, System]]:
+    """Rows of one tune each as rows of a line each, and the lines by their melody's id."""
+    lines: list[tuple[str, Sequence[tuple[str, Melody]]]] = []
+    found: dict[int, System] = {}
+    for label, cells in rows:
+        for caption, melody in cells:
+            cut = f" (first {MOST_BARS} of {_bars(melody)} bars)" * (_bars(melody) > MOST_BARS)
+            for number, system in enumerate(systems_of(melody, BARS_OF_A_LINE)):
+                if system.first >= MOST_BARS:
+                    break
+                found[id(system.melody)] = system
+                text = f"{caption}{cut}" if number == 0 else ""
+                lines.append((label if number == 0 else "", [(text, system.melody)]))
+    return lines, found
+
+
+def _mark_returns(panel: Any, system: System) -> None:
+    """Tint the bars that were there before, and number all as the tune does."""
+    steps = _bar_steps(system.melody, system.melody.steps)
+    ends = [*steps[1:], system.melody.steps]
+    for number, (start, end) in enumerate(zip(steps, ends, strict=True)):
+        bar, earlier = system.first + number, system.earlier[number]
+        if 0 <= earlier < bar:
+            panel.axvspan(start, end, color=_RETURN, linewidth=0, zorder=0.5)
+            panel.text(
+                *((start + end) / 2, 0.03, f"= {earlier + 1}"),
+                transform=panel.get_xaxis_transform(),
+                fontsize=6,
+                color=_METRE_LINE,
+                ha="center",
+                zorder=4,
+            )
+    panel.xaxis.set_major_locator(FixedLocator(steps))
+    panel.set_xticklabels(
+        [str(system.first + n + 1) if n % 4 == 0 else "" for n in range(len(steps))], fontsize=7
+    )
+
+
+def _draw(panel: Any, melody: Melody, low: int, high: int, span: int) -> None:
+    for pitch in range(low, high + 1):
+        if pitch % 12 in _BLACK:
+            panel.axhspan(pitch - 0.5, pitch + 0.5, color=_BLACK_KEY, linewidth=0, zorder=0)
+    end = _shown(melody)
+    bar_lines = _grid(panel, melody, end)
+    onsets, ends, pitches = notes_of(melody.tokens) if melody.passages else ([], [], [])
+    shown = np.asarray(onsets) < end
+    onsets, pitches = np.asarray(onsets)[shown], np.asarray(pitches)[shown]
+    ends = np.minimum(np.asarray(ends)[shown], end)
+    # A light edge, so that repeated notes are told apart.
+    panel.barh(
+        pitches,
+        ends - onsets,
+        0.9,
+        onsets,
+        color=_NOTE,
+        edgecolor="white",
+        linewidth=0.8,
+        zorder=3,
+    )
+    panel.set_xlim(0, max(span, 1))
+    panel.set_ylim(low - 0.5, high + 0.5)
+    panel.xaxis.set_major_locator(FixedLocator(bar_lines))
+    every = max(1, round(len(bar_lines) / 8))
+    panel.set_xticklabels(
+        [str(n + 1) if n % every == 0 else "" for n in range(len(bar_lines))], fontsize=7
+    )
+    named = (0, 7) if high - low > 24 else (0, 4, 7, 9)
+    names = [pitch for pitch in range(low, high + 1) if pitch % 12 in named]
+    panel.yaxis.set_major_locator(FixedLocator(names))
+    panel.set_yticklabels([note_name(pitch) for pitch in names], fontsize=7)
+    panel.tick_params(length=2, pad=2)
+    for spine in panel.spines.values():
+        spine.set_color(_BAR_LINE)
+
+
+def _grid(panel: Any, melody: Melody, end: int) -> list[int]:
+    """Draw bar and quarter lines up to step ``end``; returns the bars' first steps."""
+    bar_lines: list[int] = []
+    start = 0
+    for number, passage in enumerate(melody.passages):
+        steps = min(len(passage.tokens), end - start)
+        for step in range(start, start + steps, 4):
+            panel.axvline(step, color=_QUARTER, linewidth=0.5, zorder=1)
+        colour = _METRE_LINE if number else _BAR_LINE
+        for step in range(start, start + steps, passage.bar or max(steps, 1)):
+            first = step == start
+            panel.axvline(step, color=colour if first else _BAR_LINE, linewidth=1.0, zorder=2)
+            bar_lines.append(step)
+        if steps > 0:
+            panel.text(
+                start + 0.3,
+                0.97,
+                passage.metre,
+                transform=panel.get_xaxis_transform(),
+                fontsize=7,
+                color=colour,
+                va="top",
+                zorder=4,
+            )
+        start += len(passage.tokens)
+    return bar_lines
+
+
+def _shown(melody: Melody) -> int:
+    """Steps of the bars that are drawn."""
+    steps, bars = 0, 0
+    for passage in melody.passages:
+        length = len(passage.tokens)
+        bar = passage.bar or length or 1
+        taken = min(length, (MOST_BARS - bars) * bar)
+        steps, bars = steps + taken, bars + -(-taken // bar)
+    return steps
+
+
+def _bars(melody: Melody) -> int:
+    return sum(
+        -(-len(passage.tokens) // (passage.bar or len(passage.tokens) or 1))
+        for passage in melody.passages
+    )
+
+
+def _pitch_range(melodies: Sequence[Melody]) -> tuple[int, int]:
+    pitches = [notes_of(melody.tokens)[2] for melody in melodies if melody.passages]
+    every = np.concatenate(pitches) if pitches else np.zeros(0)
+    if not len(every):
+        return 58, 74
+    low, high = int(every.min()) - 2, int(every.max()) + 2
+    # At least an octave, so that a page of one note is no page of stripes.
+    missing = max(0, 12 - (high - low))
+    return low - missing // 2, high + (missing + 1) // 2
+
+
+def _fitting(caption: str, width: float) -> str:
+    most = max(8, int(width * 15))
+    return caption if len(caption) <= most else caption[: most - 1] + "…"

@@ -1,0 +1,73 @@
+"""A long tune as systems: the lines of a page, of so many bars each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from aeplug_music.score.melody import Melody, Passage
+from aeplug_music.score.tokens import FIRST_ONSET, HOLD, sounding_at_end, windows_of
+
+
+@dataclass(frozen=True)
+class System:
+    """One line.
+
+    Attributes:
+        melody: its bars; a note that sounds over its left edge begins in it.
+        first: number of its first bar in the tune, from 0.
+        earlier: for each bar the number of the first of the tune that is equal to it, its own
+            where none before is, -1 where it is silent.
+    """
+
+    melody: Melody
+    first: int
+    earlier: tuple[int, ...]
+
+
+def systems_of(melody: Melody, bars: int) -> list[System]:
+    """The tune's bars, ``bars`` a line; a passage without bars of its own counts as one."""
+    lines: list[System] = []
+    seen: dict[tuple[str, bytes], int] = {}
+    run: list[Passage] = []
+    earlier: list[int] = []
+    number = 0
+    for bar in _bars(melody):
+        content = (bar.metre, windows_of(bar.tokens, max(len(bar.tokens), 1))[0].tobytes())
+        silent = not (bar.tokens >= FIRST_ONSET).any()
+        earlier.append(-1 if silent else seen.setdefault(content, number))
+        run.append(bar)
+        number += 1
+        if len(run) == bars:
+            lines.append(System(_joined(run, melody.bpm), number - bars, tuple(earlier)))
+            run, earlier = [], []
+    if run:
+        lines.append(System(_joined(run, melody.bpm), number - len(run), tuple(earlier)))
+    return lines
+
+
+def _bars(melody: Melody) -> Iterator[Passage]:
+    """Each bar on its own: a note held into it begins in it."""
+    before = HOLD
+    for passage in melody.passages:
+        steps = passage.bar or len(passage.tokens) or 1
+        for start in range(0, len(passage.tokens), steps):
+            tokens = passage.tokens[start : start + steps]
+            alone = tokens.copy()
+            if alone[0] == HOLD and before >= FIRST_ONSET:
+                alone[0] = before
+            yield Passage(passage.metre, alone)
+            before = sounding_at_end(tokens, before)
+
+
+def _joined(bars: list[Passage], bpm: float) -> Melody:
+    passages: list[Passage] = []
+    for bar in bars:
+        if passages and passages[-1].metre == bar.metre:
+            together = np.concatenate([passages[-1].tokens, bar.tokens])
+            passages[-1] = Passage(bar.metre, together)
+        else:
+            passages.append(bar)
+    return Melody(tuple(passages), bpm)

@@ -1,0 +1,1 @@
+"""The musical representation: metres, tokens, tunes, melodies, the grid; imports no torch."""

@@ -1,0 +1,281 @@
+"""Notes -> steps for many tunes at once: metre segments and the musical grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_music.score.metres import (
+    DEFAULT_METRE,
+    METRES,
+    STEPS_PER_BAR,
+    STEPS_PER_QUARTER,
+    parts,
+)
+from aeplug_music.score.tokens import (
+    HIGHEST,
+    LOWEST,
+    MOST_NOTES_PER_ONSET,
+    NOTE_OFF,
+    PITCH_OFFSET,
+    Tokens,
+)
+from aeplug_music.score.tune import NOTE, Track, Tune
+
+Int = npt.NDArray[np.int64]
+
+
+_NUMBERS = {parts(metre): (number, STEPS_PER_BAR[metre]) for number, metre in enumerate(METRES)}
+
+
+#: Number of a metre outside the table.
+NO_METRE = -1
+
+
+#: Above all ticks, so that (melody, tick) is one sortable number.
+_MELODY = 2**32
+
+
+#: Bits below a pitch in a note's rank; every place in a batch has fewer.
+_PITCH_BITS = 48
+
+
+class MetreSegment(NamedTuple):
+    """Bars in one metre.
+
+    Attributes:
+        tick: where it begins; below 0 for an upbeat's bar.
+        metre: number in ``METRES``, or ``NO_METRE``.
+        bar: steps a bar; 0 with ``NO_METRE``.
+        first_bar: bars of the tune before it.
+        signature: (numerator, denominator).
+    """
+
+    tick: int
+    metre: int
+    bar: int
+    first_bar: int
+    signature: tuple[int, int]
+
+
+def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
+    """The tune's stretches of one metre, in order; at least one."""
+    changes = tune.time_signatures
+    quarter = tune.ticks_per_quarter
+    if not changes:
+        return _throughout(DEFAULT_METRE)
+    if len(changes) == 1 and changes[0][0] == 0:
+        return _throughout(changes[0][1:])
+    if changes[0][0] > 0:
+        changes = [(0, *DEFAULT_METRE), *changes]
+    found = [_stretch(0, changes[0][1:], 0)]
+    end = tune.end
+    for tick, numerator, denominator in changes[1:]:
+        if tick >= end:
+            break
+        signature, last = (numerator, denominator), found[-1]
+        # Compared times the denominator, where bars are whole numbers of ticks.
+        done = (tick - last.tick) * last.signature[1]
+        bar = 4 * quarter * last.signature[0]
+        if signature == last.signature and done % bar == 0:
+            continue
+        full = 4 * quarter * numerator
+        is_short = done <= bar and tick * denominator < full
+        if len(found) == 1 and last.tick == 0 and is_short:
+            found = [_stretch(tick - full // denominator, signature, 0)]
+            continue
+        found.append(_stretch(tick, signature, last.first_bar - (-done // bar)))
+    return found
+
+
+def _stretch(tick: int, signature: tuple[int, int], first_bar: int) -> MetreSegment:
+    metre, bar = _NUMBERS.get(signature, (NO_METRE, 0))
+    return MetreSegment(tick, metre, bar, first_bar, signature)
+
+
+@lru_cache(256)
+def _throughout(signature: tuple[int, int]) -> tuple[MetreSegment]:
+    # Most tunes keep one metre, and it is one of few.
+    return (_stretch(0, signature, 0),)
+
+
+@dataclass
+class Batch:
+    """Melodies of several tunes, in ticks, to be worked on together.
+
+    Attributes:
+        notes: of each melody, see :class:`aeplug_music.score.tune.Track`.
+        quarters: its ticks a quarter.
+        stretches: its stretches.
+    """
+
+    notes: list[bytes] = field(default_factory=list)
+    quarters: list[int] = field(default_factory=list)
+    stretches: list[Sequence[MetreSegment]] = field(default_factory=list)
+
+    def add(self, track: Track, stretches: Sequence[MetreSegment], ticks_per_quarter: int) -> None:
+        """Add a track with at least one note; its number is ``len(self)`` before the call."""
+        self.notes.append(track.notes)
+        self.quarters.append(ticks_per_quarter)
+        self.stretches.append(stretches)
+
+    def __len__(self) -> int:
+        return len(self.notes)
+
+
+@dataclass
+class Streams:
+    """Melodies on one grid of steps.
+
+    Attributes:
+        tokens: uint8 ``(S,)``, every melody's steps after those of the one before.
+        onsets: places of onsets in ``tokens``, ``(n,)``.
+        ends: places behind the notes' last steps, ``(n,)``.
+        owner: number of the melody each note is of, ``(n,)``.
+        melody: whose stretch each is, ``(K,)``.
+        start, steps: the stretches' places and steps, ``(K,)``.
+        metre, bar, first_bar: see :class:`Stretch`, ``(K,)``.
+        notes: notes of each melody that sound, ``(M,)``.
+        voices: notes that begin together, on average, of each melody, ``(M,)``.
+    """
+
+    tokens: Tokens
+    onsets: Int
+    ends: Int
+    owner: Int
+    melody: Int
+    start: Int
+    steps: Int
+    metre: Int
+    bar: Int
+    first_bar: Int
+    notes: Int
+    voices: npt.NDArray[np.float64]
+
+    @property
+    def is_melody(self) -> npt.NDArray[np.bool_]:
+        """Which have notes, and few at once; bool ``(M,)``."""
+        return (self.notes > 0) & (self.voices <= MOST_NOTES_PER_ONSET)
+
+
+def quantise(batch: Batch) -> Streams:
+    """Lay every melody of the batch on the grid, as one voice."""
+    melodies = len(batch)
+    notes = np.frombuffer(b"".join(batch.notes), NOTE)
+    pitch, onset = notes["pitch"].copy(), notes["onset"].astype(np.int64)
+    end = onset + notes["length"]
+    sizes = np.array([len(one) for one in batch.notes]) // NOTE.itemsize
+    owner = np.repeat(np.arange(melodies), sizes)
+    heard = (pitch >= LOWEST) & (pitch <= HIGHEST) & (end > onset)
+    if not heard.all():
+        pitch, onset, end, owner = pitch[heard], onset[heard], end[heard], owner[heard]
+    rows = [stretch[:4] for several in batch.stretches for stretch in several]
+    tick, metre, bar, first_bar = np.array(rows, np.int64).T
+    count = np.array([len(several) for several in batch.stretches])
+    melody = np.repeat(np.arange(melodies), count)
+    last = np.cumsum(count) - 1
+    quarter = np.array(batch.quarters, np.int64)
+    has_changes = len(rows) > melodies
+    if has_changes:
+        keys = melody * _MELODY + tick
+        onset_in = np.searchsorted(keys, owner * _MELODY + onset, "right") - 1
+        end_in = np.searchsorted(keys, owner * _MELODY + end, "right") - 1
+    else:
+        onset_in = end_in = owner
+    # Most often all have one division and begin at 0, which spares half of the work.
+    one_division = (quarter == quarter[0]).all()
+    note_quarter = quarter[0] if one_division else quarter[owner]
+    from_zero = not tick.any()
+    onset_step = _step(onset, 0 if from_zero else tick[onset_in], note_quarter)
+    end_step = _step(end, 0 if from_zero else tick[end_in], note_quarter)
+    # Every stretch ends where the next begins, the last with the bar of the last note.
+    steps = np.zeros(len(tick), np.int64)
+    steps[:-1] = _step(tick[1:], tick[:-1], quarter[melody[:-1]])
+    whole = np.maximum(bar[last], 1)
+    reach = np.maximum(onset_step + 1, end_step)
+    if has_changes:
+        final = last[owner]
+        reach = np.where(onset_in == final, reach, np.where(end_in == final, end_step, 0))
+    steps[last] = _whole_bars(reach, _edges(owner, melodies), whole)
+    # One step more for each melody takes the note-off of one that ends with its last step.
+    room = steps.copy()
+    room[last] += 1
+    start = np.cumsum(room) - room
+    base = start[onset_in]
+    onsets = base + onset_step
+    ends = np.maximum((start[end_in] if has_changes else base) + end_step, onsets + 1)
+    if (onsets[1:] < onsets[:-1]).any():
+        # Tracks come ordered by onset; any that does not is put in order here.
+        order = np.argsort(onsets, kind="stable")
+        onsets, ends, pitch, owner = onsets[order], ends[order], pitch[order], owner[order]
+        onset, end = onset[order], end[order]
+    chords = _in_chords(onsets, onset, end, owner, melodies)
+    onsets, ends, pitch, owner = _one_voice(onsets, ends, pitch, owner)
+    edges = _edges(owner, melodies)
+    kept = np.diff(edges)
+    np.minimum(ends, np.repeat((start + steps)[last], kept), out=ends)
+    # Notes that gave way to others do not make a tune longer.
+    steps[last] = _whole_bars(ends - np.repeat(start[last], kept), edges, whole)
+    tokens = np.zeros(int(room.sum()), np.uint8)
+    tokens[ends] = NOTE_OFF
+    tokens[onsets] = pitch - PITCH_OFFSET
+    voices = 1 + chords / np.maximum(kept, 1)
+    return Streams(
+        tokens, onsets, ends, owner, melody, start, steps, metre, bar, first_bar, kept, voices
+    )
+
+
+def _step(tick: Int, since: Int | int, quarter: Int | np.int64) -> Int:
+    # Nearest step, halves up, in whole numbers.
+    eighths = 2 * STEPS_PER_QUARTER * (tick - since)
+    found: Int = (eighths + quarter) // (2 * quarter)
+    return found
+
+
+def _edges(owner: Int, melodies: int) -> Int:
+    """The number of each melody's first note, and the one behind the last; ``(M + 1,)``."""
+    return np.searchsorted(owner, np.arange(melodies + 1))
+
+
+def _whole_bars(reach: Int, edges: Int, bar: Int) -> Int:
+    """Steps ``(M,)`` in which every note's ``reach``, ``(n,)``, lies, in whole bars."""
+    found = np.zeros(len(bar), np.int64)
+    sounds = edges[1:] > edges[:-1]
+    if sounds.any():
+        found[sounds] = np.maximum(np.maximum.reduceat(reach, edges[:-1][sounds]), 0)
+    return -(-found // bar) * bar
+
+
+def _in_chords(onsets: Int, onset: Int, end: Int, owner: Int, melodies: int) -> Int:
+    """Notes of each melody that begin on the step of the note before and sound with it."""
+    # Overlap tells a chord from quick notes, of which a step may hold several.
+    together = (onsets[1:] == onsets[:-1]) & (onset[1:] < end[:-1])
+    return np.bincount(owner[1:][together], minlength=melodies)
+
+
+def _one_voice(
+    onsets: Int, ends: Int, pitch: npt.NDArray[np.int8], owner: Int
+) -> tuple[Int, Int, npt.NDArray[np.int8], Int]:
+    """The highest note at each step, of one pitch the longest, cut by the next; ordered before."""
+    first = runs(onsets)
+    if len(first) < len(onsets):
+        # Pitch above end in one number, so that the greatest is the one that sounds.
+        rank = pitch.astype(np.int64) << _PITCH_BITS | ends
+        best = np.maximum.reduceat(rank, first)
+        onsets, owner = onsets[first], owner[first]
+        ends, pitch = best & (2**_PITCH_BITS - 1), (best >> _PITCH_BITS).astype(np.int8)
+    # The next melody's first onset lies beyond, and cuts nothing that its own end does not.
+    np.minimum(ends[:-1], onsets[1:], out=ends[:-1])
+    return onsets, ends, pitch, owner
+
+
+def runs(ordered: npt.NDArray[np.generic]) -> Int:
+    """Where values that differ from those before them stand in ``(W,)``; the first does."""
+    new = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return np.flatnonzero(new)

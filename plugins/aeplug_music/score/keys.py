@@ -1,0 +1,56 @@
+"""The transposition that brings a melody to C major or A minor."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_music.score.grid import Streams
+from aeplug_music.score.tokens import CLASSES, PITCH_OFFSET
+
+#: How well the twelve pitch classes, from the tonic up, fit major and minor: the probe-tone
+#: ratings of Krumhansl and Kessler (1982).
+_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+#: Semitones from a minor key's tonic up to that of its relative major.
+_RELATIVE = 3
+#: Of every onset token.
+_PITCH_CLASS = (np.arange(CLASSES) + PITCH_OFFSET) % 12
+
+Semitones = TypeVar("Semitones", int, npt.NDArray[np.int64])
+
+
+def _profiles() -> npt.NDArray[np.float64]:
+    rows = [np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)]
+    centred = np.array(rows) - np.mean(rows, axis=1, keepdims=True)
+    found: npt.NDArray[np.float64] = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    return found
+
+
+_PROFILES = _profiles()
+
+
+def shift_of_signature(sharps: int) -> int:
+    """Semitones, -5..6, from a key signature (-7..7 sharps) to the one without any."""
+    return _nearest(-7 * sharps)
+
+
+def estimated_shifts(streams: Streams) -> npt.NDArray[np.int64]:
+    """Semitones, -5..6, to C major or A minor, of each melody, ``(M,)``; 0 without notes.
+
+    The key is that whose profile correlates best with how long each pitch class sounds.
+    """
+    count = len(streams.notes)
+    pitch_class = _PITCH_CLASS[streams.tokens[streams.onsets]]
+    weights = np.bincount(
+        streams.owner * 12 + pitch_class, streams.ends - streams.onsets, minlength=count * 12
+    ).reshape(count, 12)
+    best = np.argmax((weights - weights.mean(axis=1, keepdims=True)) @ _PROFILES.T, axis=1)
+    tonic = np.where(best < 12, best, best - 12 + _RELATIVE)
+    return _nearest(-np.where(weights.any(axis=1), tonic, 0))
+
+
+def _nearest(semitones: Semitones) -> Semitones:
+    return (semitones + 5) % 12 - 5

@@ -1,0 +1,67 @@
+"""What is known of windows of melody: where each is from, its key, how many notes it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_music.score.grid import Streams
+from aeplug_music.score.keys import estimated_shifts
+from aeplug_music.score.tokens import FIRST_ONSET, Tokens
+
+#: Major keys by their tonic, each with the minor key of the same signature.
+KEYS = (
+    *("C/Am", "Db/Bbm", "D/Bm", "Eb/Cm", "E/C#m", "F/Dm"),
+    *("F#/D#m", "G/Em", "Ab/Fm", "A/F#m", "Bb/Gm", "B/G#m"),
+)
+
+
+def keys_of(windows: Tokens) -> npt.NDArray[np.str_]:
+    """The key signature that each window ``(W, T)`` fits best, a name of ``KEYS``, ``(W,)``."""
+    shifts = estimated_shifts(_streams(windows))
+    return np.array(KEYS)[-shifts % 12]
+
+
+def notes_per_bar(windows: Tokens, bars: int) -> npt.NDArray[np.float64]:
+    """Notes that begin in each window ``(W, T)`` of so many bars, a bar, ``(W,)``."""
+    found: npt.NDArray[np.float64] = (windows >= FIRST_ONSET).sum(1) / bars
+    return found
+
+
+def collection_of(source: str) -> str:
+    """The folder that a tune's file lies in, on disk or in its zip, or the zip itself."""
+    outer, bang, inner = source.rpartition("!")
+    return PurePath(inner).parent.name or (PurePath(outer).stem if bang else "")
+
+
+def titles(sources: Sequence[str], bars: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
+    """What to call windows: file and first bar, counted from 1."""
+    pairs = zip(sources, bars.tolist(), strict=True)
+    return np.array([f"{PurePath(source).stem}, bar {bar + 1}" for source, bar in pairs], dtype=str)
+
+
+def _streams(windows: Tokens) -> Streams:
+    count, width = windows.shape
+    flat = windows.reshape(-1)
+    events = np.flatnonzero(flat)
+    owner = events // width
+    # A note ends where the next event or the window's end stands.
+    ends = np.minimum(np.append(events[1:], len(flat)), (owner + 1) * width)
+    onset = flat[events] >= FIRST_ONSET
+    alone: dict[str, Any] = dict.fromkeys(("metre", "bar", "first_bar"), np.zeros(count, np.int64))
+    return Streams(
+        tokens=flat,
+        onsets=events[onset],
+        ends=ends[onset],
+        owner=owner[onset],
+        melody=np.arange(count),
+        start=np.arange(count) * width,
+        steps=np.full(count, width),
+        notes=np.bincount(owner[onset], minlength=count),
+        voices=np.ones(count),
+        **alone,
+    )

@@ -1,0 +1,108 @@
+"""A tune as one voice on a grid: what the MIDI codec's documents hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from aeplug.errors import FileError
+from aeplug_music.score.grid import Batch, Streams, metre_segments, quantise
+from aeplug_music.score.metres import STEPS_PER_BAR
+from aeplug_music.score.tokens import MOST_NOTES_PER_ONSET, Tokens
+from aeplug_music.score.tune import Track, Tune
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Consecutive bars in one metre.
+
+    Attributes:
+        metre: ``"6/8"``; any time signature, also one outside the table.
+        tokens: uint8 ``(S,)``; the last bar may be cut short by the next passage.
+    """
+
+    metre: str
+    tokens: Tokens
+
+    @property
+    def bar(self) -> int:
+        """Steps a bar; 0 in a metre outside the table."""
+        return STEPS_PER_BAR.get(self.metre, 0)
+
+
+@dataclass(frozen=True)
+class Melody:
+    """One voice from beginning to end.
+
+    Attributes:
+        passages: in order.
+        bpm: quarters a minute.
+    """
+
+    passages: tuple[Passage, ...]
+    bpm: float = 120.0
+
+    @property
+    def steps(self) -> int:
+        """Length in steps."""
+        return sum(len(passage.tokens) for passage in self.passages)
+
+    @property
+    def tokens(self) -> Tokens:
+        """All passages' tokens, uint8 ``(steps,)``."""
+        return np.concatenate([passage.tokens for passage in self.passages])
+
+
+def extract_melody(tune: Tune) -> Melody:
+    """The tune's melody; which of its tracks that is says :mod:`aeplug_music.score.tokens`.
+
+    Raises:
+        FileError: only drums, or no note within the range.
+    """
+    voices = [track for track in tune.tracks if not track.is_drum]
+    if not voices:
+        raise FileError("only drums, no melody")
+    streams = [_streams(tune, track) for track in voices]
+    heard = [number for number, one in enumerate(streams) if one.notes[0] > 0]
+    if not heard:
+        raise FileError("no notes within the range of a piano (MIDI 21 to 108)")
+    single = [n for n in heard if streams[n].voices[0] <= MOST_NOTES_PER_ONSET]
+    candidates = single or heard
+    busiest = max(int(streams[n].notes[0]) for n in candidates)
+    leading = [n for n in candidates if 2 * int(streams[n].notes[0]) >= busiest]
+    best = max(leading, key=lambda n: float(_mean_pitch(streams[n])))
+    return Melody(_passages(tune, streams[best]), tune.bpm)
+
+
+def describe_omissions(tune: Tune) -> str:
+    """The tracks beside the melody, in words; empty: there are none."""
+    drums = sum(track.is_drum for track in tune.tracks)
+    others = len(tune.tracks) - drums - 1
+    said = []
+    if others > 0:
+        said.append(f"{others} other track{'s' if others > 1 else ''}")
+    if drums:
+        said.append("the drums")
+    return " and ".join(said)
+
+
+def _streams(tune: Tune, track: Track) -> Streams:
+    batch = Batch()
+    batch.add(track, metre_segments(tune), tune.ticks_per_quarter)
+    return quantise(batch)
+
+
+def _mean_pitch(streams: Streams) -> np.floating:
+    mean: np.floating = streams.tokens[streams.onsets].astype(np.float64).mean()
+    return mean
+
+
+def _passages(tune: Tune, streams: Streams) -> tuple[Passage, ...]:
+    found: list[Passage] = []
+    for number, stretch in enumerate(metre_segments(tune)):
+        start, steps = int(streams.start[number]), int(streams.steps[number])
+        if steps > 0:
+            name = "{}/{}".format(*stretch.signature)
+            found.append(Passage(name, streams.tokens[start : start + steps]))
+    return tuple(found)

@@ -1,0 +1,104 @@
+"""Many recordings -> MIDI files, several processes at work."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from aeplug.data.build import Skipped
+from aeplug.errors import FileError
+from aeplug_music.midi.writing import to_pretty_midi, write_midi
+from aeplug_music.score.melody import extract_melody
+from aeplug_music.transcription.transcription import transcribe
+
+VELOCITY = 80
+REASON, CRASHED = "no melody to be heard in the recording", "crashed the reader"
+#: Recordings that are given to a process at most before others are asked again: a process that
+#: dies takes with it what all have been given.
+_A_PROCESS = 8
+#: Characters of a recording's name that are kept.
+_STEM = 60
+
+
+def transcribe_all(
+    recordings: Sequence[str],
+    folder: Path,
+    processes: int,
+    progress: Callable[[int, int], None],
+    skipped: list[Skipped],
+    bpm: float | None,
+    metre: str,
+) -> dict[str, str]:
+    """Transcribe each into a file of its own.
+
+    Args:
+        recordings: their paths.
+        folder: for what is made of them; there.
+        processes: at work.
+        progress: told recordings done and recordings in all.
+        skipped: gets those that cannot be transcribed.
+        bpm: quarters a minute; None: estimated of each.
+        metre: time signature of all.
+
+    Returns:
+        Recording -> the file made of it, in the order of the recordings.
+    """
+    targets = {
+        path: str(folder / f"{number:06}-{Path(path).stem[:_STEM]}.mid")
+        for number, path in enumerate(recordings)
+    }
+    reasons: dict[str, str] = {}
+    results = _results(list(targets), targets, processes, bpm, metre)
+    for done, (path, why) in enumerate(results, 1):
+        progress(done, len(targets))
+        if why:
+            reasons[path] = why
+    skipped += [
+        Skipped(path, CRASHED if why == CRASHED else REASON, "" if why == CRASHED else why)
+        for path, why in sorted(reasons.items())
+    ]
+    return {path: target for path, target in targets.items() if path not in reasons}
+
+
+def _results(
+    recordings: list[str], targets: dict[str, str], processes: int, bpm: float | None, metre: str
+) -> Iterator[tuple[str, str]]:
+    """Each recording, and why it could not be transcribed; empty where it was."""
+    # A fresh interpreter: forking one in which torch runs threads may hang.
+    context = multiprocessing.get_context("spawn")
+    at_once = processes * _A_PROCESS
+    while recordings:
+        pool = ProcessPoolExecutor(min(processes, len(recordings)), context)
+        try:
+            with pool:
+                while recordings:
+                    given: dict[Future[str], str] = {
+                        pool.submit(_transcribe, path, targets[path], bpm, metre): path
+                        for path in recordings[:at_once]
+                    }
+                    for future in as_completed(given):
+                        why = future.result()
+                        recordings.remove(given[future])
+                        yield given[future], why
+        except BrokenProcessPool:
+            if at_once == 1:
+                yield recordings.pop(0), CRASHED
+                continue
+            # One of those that were given: one by one, it is found.
+            processes, at_once = 1, 1
+
+
+def _transcribe(path: str, target: str, bpm: float | None, metre: str) -> str:
+    try:
+        tune = transcribe(Path(path), bpm, metre).tune(Path(path).stem)
+        melody = extract_melody(tune)
+        write_midi(to_pretty_midi(melody, tune.name, melody.bpm, 0, VELOCITY), Path(target))
+    except FileError as error:
+        return str(error)
+    except Exception as error:
+        # One file never stops the rest, whatever is wrong with it.
+        return f"{type(error).__name__}: {error}"
+    return ""

@@ -1,0 +1,65 @@
+"""Recordings -> files of music, for a job: a .mid each, and a picture of what was heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aeplug.errors import FileError
+from aeplug.interfaces import Document
+from aeplug.runtime.console import say
+from aeplug_music.midi.writing import to_pretty_midi, write_midi
+from aeplug_music.score.melody import extract_melody
+from aeplug_music.score.recordings import RECORDED_METRE, RECORDING_SUFFIXES
+from aeplug_music.transcription.transcription import Transcription, transcribe
+
+#: Bytes a frame of a recording takes, about.
+_FRAME_BYTES = 256
+VELOCITY = 80
+
+
+class Transcriber:
+    """A converter (:class:`aeplug.jobs.conversion.Converter`).
+
+    Args:
+        bpm: quarters a minute; None: estimated, of each recording by itself.
+        metre: time signature of all.
+    """
+
+    def __init__(self, bpm: float | None = None, metre: str = RECORDED_METRE) -> None:
+        self.bpm, self.metre = bpm, metre
+
+    def read(self, path: Path) -> Document:
+        """What is heard in a recording, a :class:`~.transcription.Transcription`.
+
+        Raises:
+            FileError: it is no recording, or there is no melody in it.
+        """
+        if path.suffix.lower() not in RECORDING_SUFFIXES:
+            raise FileError(f"{path}: expected a recording, {', '.join(RECORDING_SUFFIXES)}")
+        try:
+            found = transcribe(path, self.bpm, self.metre)
+        except FileError as error:
+            raise FileError(f"{path}: {error}") from error
+        say(f"{path}: {found.summary()}")
+        return Document(found, path.stem, path, size=_FRAME_BYTES * len(found.analysis))
+
+    def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
+        """Write ``stem.mid``, and ``stem.png`` with the option ``picture``.
+
+        Raises:
+            FileError: a file cannot be written.
+        """
+        found: Transcription = document.content
+        melody = extract_melody(found.tune(document.name))
+        midi = to_pretty_midi(melody, document.name, melody.bpm, 0, VELOCITY)
+        written = [stem.with_name(stem.name + ".mid")]
+        write_midi(midi, written[0])
+        if options.get("picture"):
+            # Fonts and figures take a moment to import.
+            from aeplug_music.transcription.page import draw_transcription
+
+            written.append(stem.with_name(stem.name + ".png"))
+            draw_transcription(found, document.name, written[1])
+        return written

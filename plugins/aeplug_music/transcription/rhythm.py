@@ -1,0 +1,180 @@
+"""Notes in seconds -> notes on the grid of four steps a quarter: tempo, steps, bar lines.
+
+The tempo is the one under which the onsets are likeliest: most of them on quarters, fewer on
+eighths, few on the sixteenths between, each off by some hundredths of a second; of tempi that
+differ by a factor of two, between which onsets alone cannot tell, the one nearer to a walk's. The
+grid then follows the player from onset to onset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_audio.voice import Note
+from aeplug_music.score.metres import STEPS_PER_QUARTER
+
+#: Quarters a minute that are tried, and that one leans to.
+SLOWEST, FASTEST, USUAL = 45.0, 240.0, 115.0
+#: Tempi that are tried, and places of the beat.
+TEMPI, PHASES = 400, 48
+#: How likely an onset is on a quarter, between two, and on the sixteenths beside.
+_CLASSES = np.array([0.6, 0.05, 0.3, 0.05])
+#: Seconds by which onsets are off, standard deviation, and the share that is anywhere.
+_JITTER, _STRAY = 0.025, 0.05
+#: How much a note adds against a tempo an octave from the usual, nats.
+_LEANING = 0.6
+#: Seconds of onsets that are fitted together, and how many such stretches are, evenly spread.
+_STRETCH, _STRETCHES = 10.0, 40
+#: How far grid and step follow what an onset is off; a tempo that is given is kept.
+_FOLLOW, _FOLLOW_STEP = 0.3, 0.05
+#: How much a note must say, in the mean, for the first one to be an upbeat between beats, nats.
+_UPBEAT = 0.15
+#: Part of a step that may lie between a note and the next, and is no rest.
+_LEGATO = 0.7
+
+Floats64 = npt.NDArray[np.float64]
+
+
+class Grid(NamedTuple):
+    """Where the beats lie.
+
+    Attributes:
+        bpm: quarters a minute, the mean over the recording.
+        estimated: whether that was found here, and not given.
+        first_beat: second of the first bar line at or before the first note, below 0 where the
+            recording begins within that bar.
+    """
+
+    bpm: float
+    estimated: bool
+    first_beat: float
+
+
+class Quantised(NamedTuple):
+    """Notes on the grid, counted in steps from the first bar line.
+
+    Attributes:
+        onset, end: steps, int64 ``(n,)``; ascending, no two onsets alike.
+        pitch: MIDI numbers, int64 ``(n,)``.
+        grid: where that lies in time.
+    """
+
+    onset: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    pitch: npt.NDArray[np.int64]
+    grid: Grid
+
+
+def quantise(
+    notes: Sequence[Note], metre: tuple[int, int] = (4, 4), bpm: float | None = None
+) -> Quantised:
+    """Put notes on the grid.
+
+    Args:
+        notes: at least one, ordered by onset.
+        metre: numerator and denominator of the time signature.
+        bpm: quarters a minute; None: estimated.
+    """
+    onsets = np.array([note.onset for note in notes])
+    ends = np.array([note.end for note in notes])
+    tempo = bpm or estimate_bpm(onsets)
+    step = 60 / tempo / STEPS_PER_QUARTER
+    beat = _beat(onsets[onsets <= onsets[0] + _STRETCH], 60 / tempo)
+    places, times, steps = _followed(onsets, beat, step, adapts=bpm is None)
+    # The last note of those on one step is the one that goes on.
+    kept = np.append(np.diff(places) > 0, True)
+    places, times, steps = places[kept], times[kept], steps[kept]
+    ends, pitches = ends[kept], np.array([note.pitch for note in notes])[kept]
+    until = places + np.maximum(np.round((ends - times) / steps).astype(np.int64), 1)
+    until[:-1] = np.minimum(until[:-1], places[1:])
+    legato = onsets[kept][1:] - ends[:-1] < _LEGATO * steps[:-1]
+    until[:-1] = np.where(legato, places[1:], until[:-1])
+    start = _bar_line(int(places[0]), metre)
+    if bpm is None:
+        tempo = float(60 / STEPS_PER_QUARTER / _mean_step(places, times, step))
+    first = float(times[0] - (places[0] - start) * steps[0])
+    return Quantised(places - start, until - start, pitches, Grid(tempo, bpm is None, first))
+
+
+def estimate_bpm(onsets: Floats64) -> float:
+    """The likeliest tempo of onsets in seconds, ascending, ``(n,)``; the usual one of a single."""
+    tempi = np.geomspace(SLOWEST, FASTEST, TEMPI)
+    stretches = _stretches(onsets)
+    if not stretches:
+        return USUAL
+    likely = np.zeros(TEMPI)
+    for stretch in stretches:
+        likely += [_phases(stretch, 60 / bpm).max() for bpm in tempi]
+        likely -= _LEANING * len(stretch) * np.square(np.log2(tempi / USUAL))
+    return float(tempi[likely.argmax()])
+
+
+def _stretches(onsets: Floats64) -> list[Floats64]:
+    """Onsets of some seconds each, at least three, the whole at most a few hundred."""
+    edges = np.arange(onsets[0], onsets[-1] + _STRETCH, _STRETCH)
+    found = [part for part in np.split(onsets, np.searchsorted(onsets, edges)) if len(part) > 2]
+    if not found and len(onsets) > 1:
+        found = [onsets]
+    return found[:: -(-len(found) // _STRETCHES)] if found else []
+
+
+def _phases(onsets: Floats64, beat: float) -> Floats64:
+    """Log-likelihood of onsets under a beat of so many seconds, for each of its places."""
+    place = (onsets / beat - np.arange(PHASES)[:, None] / PHASES) % 1 * 4
+    # Density over a beat: longer beats would be likelier by their length alone.
+    number = np.round(place).astype(int)
+    off = (place - number) * beat / 4
+    peak = beat / (_JITTER * np.sqrt(2 * np.pi))
+    density = _CLASSES[number % 4] * peak * np.exp(-0.5 * np.square(off / _JITTER))
+    found: Floats64 = np.log((1 - _STRAY) * density + _STRAY).sum(1)
+    return found
+
+
+def _beat(onsets: Floats64, beat: float) -> float:
+    """The second of a beat next to the first onset: at it, unless the others say otherwise."""
+    likely = _phases(onsets, beat)
+    phases = np.arange(PHASES) / PHASES
+    off = np.abs((onsets[0] / beat - phases + 0.5) % 1 - 0.5)
+    likely[off > 1 / 8] -= _UPBEAT * len(onsets)
+    phase = phases[likely.argmax()]
+    return float((round(onsets[0] / beat - phase) + phase) * beat)
+
+
+def _followed(
+    onsets: Floats64, beat: float, step: float, adapts: bool
+) -> tuple[npt.NDArray[np.int64], Floats64, Floats64]:
+    """The step of each onset from the beat, and the grid's own time and step there, ``(n,)``."""
+    places = np.zeros(len(onsets), np.int64)
+    times, steps = np.zeros(len(onsets)), np.zeros(len(onsets))
+    place, time, usual = 0, beat, step
+    for number, onset in enumerate(onsets.tolist()):
+        moved = round((onset - time) / step)
+        off = onset - (time + moved * step)
+        place, time = place + moved, time + moved * step + _FOLLOW * off
+        if adapts and moved > 0:
+            step = float(np.clip(step + _FOLLOW_STEP * off / moved, usual / 1.25, usual * 1.25))
+        places[number], times[number], steps[number] = place, time, step
+    return places, times, steps
+
+
+def _mean_step(places: npt.NDArray[np.int64], times: Floats64, step: float) -> float:
+    """Seconds a step over the whole recording."""
+    if len(places) < 2 or places[-1] == places[0]:
+        return step
+    return float(np.polyfit(places, times, 1)[0])
+
+
+def _bar_line(first: int, metre: tuple[int, int]) -> int:
+    """The step of the bar line at or before the first onset, which is at step ``first``.
+
+    A melody is taken to begin on a bar line, or between two beats as an upbeat to one: where bars
+    begin, lengths of notes do not tell (tried on 400 tunes of four bars and more).
+    """
+    numerator, denominator = metre
+    bar, unit = max(16 * numerator // denominator, 1), max(16 // denominator, 1)
+    beyond = first % unit
+    return first if beyond == 0 else first - beyond + unit - bar

@@ -1,0 +1,1 @@
+"""A prior of whole documents, piece after piece."""

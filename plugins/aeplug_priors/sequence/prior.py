@@ -1,0 +1,218 @@
+"""A prior over whole documents: latents of consecutive pieces, of which some return.
+
+An autoencoder's own prior knows single pieces; laid end to end they make no document. This one,
+fitted after training to sequences of posteriors (as Mittal et al., ISMIR 2021, fit a diffusion
+model to MusicVAE's latents), says piece by piece whether an earlier one returns or a new one comes,
+and draws that. What was drawn is decoded and encoded again, so that it goes on from what is there,
+not from what was meant; a piece that returns is the earlier one, note for note.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aeplug.interfaces import Sampling
+from aeplug.model.model import TensorModel
+from aeplug.priors.mixture import SEQUENCE
+from aeplug_priors.sequence.critic import Critic
+from aeplug_priors.sequence.documents import LONGEST
+from aeplug_priors.sequence.network import SequenceNetwork
+from aeplug_priors.style.prior import StylePrior
+
+#: Candidates that are decoded for each new piece.
+CANDIDATES = 64
+#: How far they lie from the middle of their component: from this share of what the temperature
+#: says, where they are coherent and dull, to all of it, where they are neither.
+NEAREST = 0.5
+_NETWORK, _CRITIC = "network.", "critic."
+
+
+def spreads(temperature: float, count: int) -> Tensor:
+    """Distances of ``count`` candidates from the middle of their component, float32 ``(count, 1)``.
+
+    The greatest, sqrt(temperature), is that of a Gaussian to the power of 1 / temperature.
+    """
+    share = torch.linspace(NEAREST, 1.0, count) if count > 1 else torch.ones(1)
+    return (math.sqrt(temperature) * share).unsqueeze(1)
+
+
+def document_lengths(count: int) -> list[int]:
+    """Lengths of the documents, all but equal, in which so many pieces are made."""
+    documents = -(-count // LONGEST)
+    return [count * (one + 1) // documents - count * one // documents for one in range(documents)]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece of a document that is being made.
+
+    Attributes:
+        data: ``(*shape.target)``.
+        returns: number of the earlier piece that it is, -1 of a new one.
+    """
+
+    data: Tensor
+    returns: int
+
+
+@dataclass(frozen=True)
+class SequencePrior:
+    """How documents go on.
+
+    Attributes:
+        network: what may come next.
+        critic: chooses among candidates.
+        facts: what it was fitted to and how well, JSON-ready.
+    """
+
+    network: SequenceNetwork
+    critic: Critic
+    facts: Mapping[str, Any]
+
+    kind = SEQUENCE
+
+    @property
+    def size(self) -> int:
+        """D."""
+        return len(self.network.middle)
+
+    @property
+    def conditions(self) -> Mapping[str, int]:
+        """Condition's name -> number of classes."""
+        return self.network.conditions
+
+    def columns(self) -> dict[str, Tensor]:
+        """Its weights by name, half precision."""
+        return {
+            **{_NETWORK + name: one.half() for name, one in self.network.state_dict().items()},
+            **{_CRITIC + name: one.half() for name, one in self.critic.state_dict().items()},
+        }
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What else it is made of, JSON-ready."""
+        return {
+            "size": self.size,
+            "conditions": dict(self.conditions),
+            "network": self.network.settings,
+            **self.facts,
+        }
+
+    @classmethod
+    def restored(cls, entry: Mapping[str, Any], columns: Mapping[str, Tensor]) -> SequencePrior:
+        """From what :attr:`entry` and :meth:`columns` gave.
+
+        Raises:
+            KeyError, TypeError, RuntimeError: the two do not fit each other.
+        """
+        size, conditions, settings = entry["size"], dict(entry["conditions"]), entry["network"]
+        network = SequenceNetwork(size, conditions, **settings)
+        critic = Critic(size, settings["width"])
+        for prefix, module in ((_NETWORK, network), (_CRITIC, critic)):
+            state = {
+                name.removeprefix(prefix): column.float()
+                for name, column in columns.items()
+                if name.startswith(prefix)
+            }
+            module.load_state_dict(state)
+            module.to(next(iter(columns.values())).device).eval().requires_grad_(False)
+        outside = ("size", "conditions", "network")
+        facts = {name: value for name, value in entry.items() if name not in outside}
+        return cls(network, critic, facts)
+
+    @torch.no_grad()
+    def pieces(
+        self,
+        model: TensorModel,
+        count: int,
+        cond: Mapping[str, Tensor],
+        sampling: Sampling,
+        before: Tensor | None = None,
+        before_cond: Mapping[str, Tensor] | None = None,
+        before_data: Sequence[Tensor] = (),
+        candidates: int = CANDIDATES,
+        style: StylePrior | None = None,
+    ) -> Iterator[Piece]:
+        """``count`` pieces of one document, in order.
+
+        More than :data:`~.documents.LONGEST` are several documents of about one length,
+        one after another, as tunes are played in sets: in a single one, which would be longer than
+        any that was learnt from, repeats of repeats soon leave no room for what is new.
+
+        Args:
+            model: decodes and encodes.
+            count: pieces to come; the document is planned to end with the last.
+            cond: classes of what comes, int64 ``(1,)`` each.
+            sampling: how to decode; its generator is of all draws.
+            before: means of the pieces that are there already, ``(P, D)``.
+            before_cond: their classes, int64 ``(P,)``.
+            before_data: the pieces themselves, as the decoder would give them.
+            candidates: decoded for each new piece; 1: the first is taken.
+            style: new pieces are drawn from it; which of them fits, is still the critic's to say.
+        """
+        done = len(before_data)
+        for number, length in enumerate(document_lengths(count)):
+            first = done if number else 0
+            begun = (before, before_cond, before_data) if not number else (None, None, ())
+            for piece in self._document(model, length, cond, sampling, *begun, candidates, style):
+                done += 1
+                yield piece if piece.returns < 0 else replace(piece, returns=piece.returns + first)
+
+    def _document(
+        self,
+        model: TensorModel,
+        count: int,
+        cond: Mapping[str, Tensor],
+        sampling: Sampling,
+        before: Tensor | None,
+        before_cond: Mapping[str, Tensor] | None,
+        before_data: Sequence[Tensor],
+        candidates: int,
+        style: StylePrior | None,
+    ) -> Iterator[Piece]:
+        network, generator = self.network, sampling.generator
+        size = len(network.middle)
+        spread = spreads(sampling.temperature, candidates).to(network.middle.device)
+        given = network.middle.new_zeros(0, size) if before is None else before
+        whole = torch.tensor([len(given) + count], device=given.device)
+        classes = {
+            name: torch.cat([*([before_cond[name]] if before_cond else []), one.expand(count)])
+            for name, one in cond.items()
+            if name in network.conditions
+        }
+        data = list(before_data)
+        for place in range(len(given), len(given) + count):
+            first = max(0, place + 1 - LONGEST)
+            # The last is not there yet: nothing looks at what stands for it.
+            mean = torch.cat([given[first:], given.new_zeros(1, size)])[None]
+            here = {name: one[None, first : place + 1] for name, one in classes.items()}
+            read = network.read(mean, network.same(mean), here, whole, first)
+            chances = network.choices(read)[0, -1].exp()
+            chosen = int(torch.multinomial(chances, 1, generator=generator))
+            if chosen < place - first:
+                chosen += first
+                given = torch.cat([given, given[chosen : chosen + 1]])
+                data.append(data[chosen])
+                yield Piece(data[chosen], chosen)
+                continue
+            repeated = {name: one.expand(candidates) for name, one in cond.items()}
+            if style is not None:
+                z = style.prior(candidates, float(spread[-1]), generator, repeated)
+            else:
+                z = network.density(read).draw(candidates, spread, generator, places=1)[0, 0]
+            decoded = model.decode(z, repeated, sampling)
+            means = model.encode(decoded, repeated)["mean"].float()
+            number = 0
+            if candidates > 1:
+                scaled, tried = network.scaled(mean), network.scaled(means)[None, None]
+                odds = self.critic(read, scaled, tried)[0, 0] / sampling.temperature
+                number = int(torch.multinomial(odds.softmax(0), 1, generator=generator))
+            given = torch.cat([given, means[number : number + 1]])
+            data.append(decoded[number])
+            yield Piece(decoded[number], -1)

@@ -1,0 +1,1 @@
+"""A prior of a style, from a few documents."""

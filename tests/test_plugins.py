@@ -162,8 +162,8 @@ def test_broken_plug_in_is_one_line_and_the_rest_works(load, capsys, name):
     assert by_name(plugins, "sound").status == "ok"
     assert plugins.find("loss", "good-loss").name == "good-loss"
     assert plugins.task("mnist").name == "mnist"
-    # What was there, and what the built-in plug-in of sound adds.
-    assert set(cli.commands) == {"train", "play", "transcribe"}
+    # What was there, and what built-in plug-ins add.
+    assert set(cli.commands) == {"train", "play", "transcribe", "adapt", "continue"}
 
 
 def test_nothing_of_a_broken_plug_in_is_left_over(load):

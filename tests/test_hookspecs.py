@@ -12,9 +12,9 @@ import click
 import pytest
 from support import ROOT, TINY, environment
 
-from aeplug.plugins import Plugins
+from aeplug.plugins import Plugins, hookspecs
 from aeplug.plugins.specs import RunEvent
-from aeplug.plugins.validation import COLLECTED, HOOKS, hookspecs
+from aeplug.plugins.validation import COLLECTED, HOOKS
 
 HOOK_FUNCTIONS = {
     name: value

@@ -22,9 +22,10 @@ from aeplug import HOOK_VERSION, __version__, hookimpl
 from aeplug.api import load_model
 from aeplug.errors import CheckpointError
 from aeplug.model import checkpoint
-from aeplug.plugins import HOOKS, Plugins, hookspecs
+from aeplug.plugins import Plugins, hookspecs
 from aeplug.plugins.compatibility import differences
 from aeplug.plugins.specs import RunEvent
+from aeplug.plugins.validation import HOOKS
 
 HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
 LOSS = HEAD + "@hookimpl\ndef aeplug_losses():\n    return [LossSpec('good-loss', 'math:pi')]\n"

@@ -59,7 +59,7 @@ def test_data_is_in_it(names):
     data = {path.relative_to(ROOT / "data").as_posix() for path in (ROOT / "data").rglob("*.gz")}
     assert len(data) == 4
     for name in data | {"folk_tunes.zip", "groove_sample.zip", "README.md"}:
-        assert f"aeplug/data/{name}" in names
+        assert f"aeplug/bundled/{name}" in names
 
 
 def test_weights_are_in_it_if_there_are_any(names):

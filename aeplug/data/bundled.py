@@ -18,8 +18,8 @@ def bundled(name: str) -> Path:
     Raises:
         DataError: it is in none of them; the message says which were looked at.
     """
-    package = Path(__file__).resolve().parent
-    places = [package.parent / "data", package / "data"]
+    package = Path(__file__).resolve().parents[1]
+    places = [package.parent / "data", package / "bundled"]
     if os.environ.get(DATA_VARIABLE):
         places.insert(0, Path(os.environ[DATA_VARIABLE]).expanduser())
     for place in places:

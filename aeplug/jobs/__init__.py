@@ -1,1 +1,23 @@
-"""Many files through a model, side by side, to be stopped and resumed."""
+"""Many files through a model or a converter: resumable, and no bad file stops the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aeplug._exports import lazy_exports
+
+if TYPE_CHECKING:
+    from aeplug.jobs.conversion import Conversion
+    from aeplug.jobs.inputs import Inputs
+    from aeplug.jobs.job import Job
+
+__all__ = ["Conversion", "Inputs", "Job"]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "conversion": ("Conversion",),
+        "inputs": ("Inputs",),
+        "job": ("Job",),
+    },
+)

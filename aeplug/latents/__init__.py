@@ -1,1 +1,24 @@
-"""Bottlenecks: what lies between encoder and decoder, and what is learnt with it."""
+"""Bottlenecks: posteriors, priors of their own, quantised codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aeplug._exports import lazy_exports
+
+if TYPE_CHECKING:
+    from aeplug.latents.importance import ImportanceSamples, importance_bound
+    from aeplug.latents.quantised import CodesPosterior
+
+__all__ = ["CodesPosterior", "ImportanceSamples", "importance_bound"]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "importance": (
+            "ImportanceSamples",
+            "importance_bound",
+        ),
+        "quantised": ("CodesPosterior",),
+    },
+)

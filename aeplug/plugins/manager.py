@@ -26,9 +26,8 @@ from aeplug.plugins.discovery import installed, single_files
 from aeplug.plugins.specs import RunEvent, TaskSpec
 from aeplug.plugins.stdout import _Diverted
 from aeplug.plugins.trace import Trace
-from aeplug.plugins.validation import COLLECTED as COLLECTED
-from aeplug.plugins.validation import HOOKS as HOOKS
 from aeplug.plugins.validation import (
+    COLLECTED,
     hook_version,
     implemented_hooks,
     isolate_errors,

@@ -6,9 +6,6 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from aeplug.plugins.validation import COLLECTED as COLLECTED
-from aeplug.plugins.validation import HOOKS as HOOKS
-
 if TYPE_CHECKING:
     pass
 

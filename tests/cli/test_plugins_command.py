@@ -14,7 +14,7 @@ from support import (
     warnings_about,
 )
 
-from aeplug.plugins import HOOKS
+from aeplug.plugins.validation import HOOKS
 
 HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
 GOOD = HEAD + "@hookimpl\ndef aeplug_losses():\n    return [LossSpec('good-loss', 'math:pi')]\n"

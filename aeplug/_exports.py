@@ -1,0 +1,28 @@
+"""Lazy packages: a name's module is imported when the name is first used.
+
+A package's ``__init__`` runs before any of its modules. Where some of them bring torch and others
+must not (start-up, worker processes), the package exports its names this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_exports(package: str, modules: Mapping[str, Iterable[str]]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a package (PEP 562).
+
+    Args:
+        package: its ``__name__``.
+        modules: module within it -> names that the package exports from there.
+    """
+    homes = {name: module for module, names in modules.items() for name in names}
+
+    def load(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        return getattr(import_module(f"{package}.{homes[name]}"), name)
+
+    return load

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from aeplug import (
     CodecSpec,
@@ -19,6 +20,9 @@ from aeplug_music.drums import task_specs as drum_specs
 from aeplug_music.melodies.attribute_specs import ATTRIBUTES
 from aeplug_music.score.recordings import RECORDING_SUFFIXES, recording_options
 from aeplug_music.shared_specs import LONG_TREE, SOUNDFONT, TEMPO, TRAINING, WAV
+
+if TYPE_CHECKING:
+    import click
 
 #: What `aeplug evaluate` asks of a melody task.
 _EVALUATION = (
@@ -216,3 +220,13 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
         attributes=ATTRIBUTES,
     )
     yield from drum_specs.TASKS
+
+
+@hookimpl
+def aeplug_commands(cli: click.Group) -> None:
+    """Transcription of recordings, and playback."""
+    from aeplug_music.playback.command import play
+    from aeplug_music.transcription.command import transcribe
+
+    cli.add_command(play)
+    cli.add_command(transcribe)

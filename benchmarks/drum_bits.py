@@ -7,7 +7,7 @@ with teacher forcing from a draw, so that KL and it add up to the bound on a win
 
     python benchmarks/drum_bits.py --data GROOVE [--betas 0.1 0.3 1 2 4] [--steps 500]
 
-GROOVE is the folder of the Groove MIDI Dataset; without it, the bundled sample.
+GROOVE is the folder of the Groove MIDI Dataset; without it, the bundled patterns.
 """
 
 from __future__ import annotations

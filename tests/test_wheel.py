@@ -58,7 +58,9 @@ def test_types_licence_and_entry_points_are_in_it(names, wheel):
 def test_data_is_in_it(names):
     data = {path.relative_to(ROOT / "data").as_posix() for path in (ROOT / "data").rglob("*.gz")}
     assert len(data) == 4
-    for name in data | {"folk_tunes.zip", "groove_sample.zip", "README.md"}:
+    patterns = {f"patterns/{path.name}" for path in (ROOT / "data/patterns").glob("*.drums")}
+    assert len(patterns) == 49
+    for name in data | patterns | {"patterns/README.md", "folk_tunes.zip", "README.md"}:
         assert f"aeplug/bundled/{name}" in names
 
 

@@ -25,7 +25,7 @@ from aeplug_music.drums.performance import Performance, passage_of
 from aeplug_music.drums.window_form import groove_shape
 
 TASKS = ("drums-2bar", "drums-16bar", "groove")
-FUNK = "groove_sample.zip!drummer7/session1/12_funk_102_beat_4-4.mid"
+FUNK = "patterns/funk-corner.drums"
 CODEC = DrumCodec(PartConfig(), groove_shape(2))
 
 pytestmark = pytest.mark.skipif(
@@ -43,7 +43,7 @@ class Result(NamedTuple):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
-    """A stiff rock pattern of three bars, taps on a piano, and a funk performance."""
+    """A stiff rock pattern of three bars, taps on a piano, and a funk pattern written as text."""
     folder = tmp_path_factory.mktemp("files")
     velocity, offset = np.zeros((3 * BAR, DRUMS), np.uint8), np.zeros((3 * BAR, DRUMS), np.int8)
     velocity[::2, CLOSED_HAT] = 100
@@ -209,7 +209,7 @@ def test_samples_variations_and_embeddings(task, files, tmp_path, done):
 
 def test_what_goes_in_comes_out(files, tmp_path, done):
     done("reconstruct", "drums-2bar", files["funk"], "--out", tmp_path)
-    before, after = read(files["funk"]), read(tmp_path / files["funk"].name)
+    before, after = read(files["funk"]), read(tmp_path / "funk-corner.mid")
     steps = min(before.steps, after.steps)
     right = ((before.velocity[:steps] > 0) == (after.velocity[:steps] > 0)).all(1)
     assert right.mean() > 0.95
@@ -259,7 +259,7 @@ def test_figures_on_the_bundled_held_out_performances(done, task, figures):
 
 
 def test_of_files_of_ones_own_all_count_or_the_split_that_is_named(done, tmp_path):
-    data = bundled("groove_sample.zip")
+    data = bundled("patterns")
     arguments = ("embed", "drums-2bar", "--data", data, "--out")
     done(*arguments, tmp_path / "all.npz")
     done(*arguments, tmp_path / "test.npz", "--split", "test")

@@ -16,18 +16,18 @@ from aeplug.config import PartConfig
 from aeplug.errors import FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug.runtime.console import say
+from aeplug_music.drums.collection import parse_performance
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
 from aeplug_music.drums.performance import (
     Passage,
     Performance,
     passage_of,
-    performance_of,
     windows_of,
 )
 from aeplug_music.drums.sheet import draw_page, small_grid
 from aeplug_music.drums.window_form import ALL, GIVEN_VALUES, RHYTHM, VALUES, bars_of, bits_of
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
-from aeplug_music.midi.reading import read_midi
+from aeplug_music.midi.reading import read_bytes
 from aeplug_music.midi.writing import write_files
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
@@ -38,7 +38,7 @@ _HEARD = 0.1
 
 
 class DrumCodec:
-    """MIDI files for models of windows of N bars of drums.
+    """MIDI files and written patterns for models of windows of N bars of drums.
 
     A document's content is a :class:`aeplug_music.drums.performance.Performance`. Passages that
     are not in 4/4 are no pieces; they stand unchanged in what is joined.
@@ -62,17 +62,17 @@ class DrumCodec:
         return found
 
     def read(self, path: Path) -> Document:
-        """The drums of a MIDI file, and the rhythm of all its notes where it has none.
+        """The drums of a MIDI file or pattern, and the rhythm of all notes where there are none.
 
         Where other percussion and other tracks are left out, one line says so on stderr.
 
         Raises:
-            FileError: it is no MIDI file, or holds no note.
+            FileError: it is neither, or holds no note.
         """
         if path.is_dir():
-            raise FileError(f"{path} is a folder, expected a MIDI file")
+            raise FileError(f"{path} is a folder, expected a MIDI file or a pattern")
         try:
-            performance = performance_of(read_midi(path))
+            performance, _ = parse_performance(read_bytes(path), path.suffix)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
         self._tell_left_out(path, performance)

@@ -12,8 +12,8 @@ the bits of a draw, so the same from a draw: ``accuracy_from_draws`` (free-runni
 the mean absolute error of velocity in MIDI units and of timing in milliseconds at the true hits,
 which are given to the decoder, greedily from the mean; the same from a draw of z; ``hit_f1`` of
 what is made without them. ``constant`` predicts the mean of each class over the training split of
-the model's data set (of the bundled sample, for weights that ship); ``constant_in_hindsight`` that
-over the very hits that are measured, which none can know.
+the model's data set (of the bundled patterns, for weights that ship); ``constant_in_hindsight``
+that over the very hits that are measured, which none can know.
 """
 
 from __future__ import annotations

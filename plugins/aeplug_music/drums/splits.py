@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aeplug_music.corpus.splitting import TEST, TRAIN, VAL, split_of
+from aeplug_music.corpus.splitting import SPLITS, TEST, TRAIN, VAL, split_of
 from aeplug_music.drums.catalogue import Entry
 from aeplug_music.drums.kit import BAR, Int, combinations
 from aeplug_music.drums.performance import Performance
@@ -62,6 +62,11 @@ def _sessions(counts: Mapping[tuple[str, str], int]) -> set[tuple[str, str]]:
             chosen.add(session)
             held += counts[session]
     return chosen
+
+
+def by_header(stated: Sequence[str]) -> Int:
+    """Numbers of the splits that headers name, ``(n,)``; where the name is empty, of ``train``."""
+    return np.array([SPLITS.index(split) if split else TRAIN for split in stated], np.int64)
 
 
 def by_content(performances: Sequence[Performance]) -> Int:

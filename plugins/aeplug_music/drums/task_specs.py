@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from aeplug import CodecSpec, DatasetSpec, OptionSpec, TaskSpec
+from aeplug import CodecSpec, DatasetSpec, DemoSpec, OptionSpec, TaskSpec
 from aeplug_music.drums.attribute_specs import GROOVE_ATTRIBUTES, HIT_ATTRIBUTES
 from aeplug_music.shared_specs import LONG_TREE, SOUNDFONT, TEMPO, TRAINING, WAV
 
 CODEC = CodecSpec(
     "drums",
     "aeplug_music.drums.codec:DrumCodec",
-    "drums from MIDI, with velocity and timing",
-    suffixes=(".mid", ".midi"),
+    "drums from MIDI or patterns written as text, with velocity and timing",
+    suffixes=(".mid", ".midi", ".drums"),
     options=(TEMPO, WAV, SOUNDFONT),
 )
 DATASET = DatasetSpec(
     "drums",
     "aeplug_music.drums.dataset:DrumDataset",
-    "windows of bars of 25 performances of Groove MIDI, bundled, or of MIDI files of your own",
+    "windows of bars of drum patterns, bundled, or of MIDI files and patterns of your own",
 )
 
 _SETTINGS: dict[str, Any] = {**TRAINING, "latent.size": 128}
@@ -41,6 +41,9 @@ TASKS = (
         temperature=0.5,
         prior="gmm",
         attributes=HIT_ATTRIBUTES,
+        demo=DemoSpec(
+            inputs=("patterns/funk-corner.drums", "patterns/latin-bossa.drums"), order=30
+        ),
     ),
     TaskSpec(
         name="drums-16bar",

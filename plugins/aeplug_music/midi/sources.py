@@ -89,37 +89,47 @@ def joined_listings(listings: Sequence[Listing]) -> Listing:
     )
 
 
-def find_sources(named: Sequence[str]) -> tuple[list[Source], list[Skipped]]:
+def find_sources(
+    named: Sequence[str], suffixes: tuple[str, ...] = SUFFIXES
+) -> tuple[list[Source], list[Skipped]]:
     """All that :func:`list_sources` lists, and what cannot be listed."""
     skipped: list[Skipped] = []
-    return [one for listing in list_sources(named, skipped) for one in listing], skipped
+    listings = list_sources(named, skipped, suffixes=suffixes)
+    return [source for listing in listings for source in listing], skipped
 
 
 def list_sources(
-    named: Sequence[str], skipped: list[Skipped], recordings: list[str] | None = None
+    named: Sequence[str],
+    skipped: list[Skipped],
+    recordings: list[str] | None = None,
+    suffixes: tuple[str, ...] = SUFFIXES,
 ) -> Iterator[Listing]:
     """All files meant, each once, folders and zips one after another in order of their names.
 
-    A folder stands for every MIDI file and zip below it, a zip for every MIDI file in it, but not
-    for zips in it; a file that is named itself is read whatever its ending.
+    A folder stands for every file with such a suffix and every zip below it, a zip for every such
+    file in it, but not for zips in it; a file that is named itself is read whatever its ending.
 
     Args:
         named: files, folders, zips, globs.
         skipped: gets the zips and folders that cannot be listed, and zips in zips.
         recordings: gets those that are named or lie in folders, as they are met; None: they are
             left out of folders.
+        suffixes: of the files that are taken from folders and zips, lower case; MIDI's by default.
 
     Raises:
         DataError: a name that nothing answers to; before anything is listed.
     """
     matches = [str(path) for text in named for path in _matches(text)]
-    endings = (*SUFFIXES, ZIP, *(RECORDING_SUFFIXES if recordings is not None else ()))
+    endings = (*suffixes, ZIP, *(RECORDING_SUFFIXES if recordings is not None else ()))
     paths = (path for match in matches for path in _files(match, skipped, endings))
-    return _listings(paths, skipped, recordings)
+    return _listings(paths, skipped, recordings, suffixes)
 
 
 def _listings(
-    paths: Iterable[str], skipped: list[Skipped], recordings: list[str] | None
+    paths: Iterable[str],
+    skipped: list[Skipped],
+    recordings: list[str] | None,
+    suffixes: tuple[str, ...],
 ) -> Iterator[Listing]:
     seen: set[str] = set()
     loose: list[str] = []
@@ -141,7 +151,7 @@ def _listings(
             yield _on_disk(loose)
             loose = []
         try:
-            names, packed, zips = members(path, SUFFIXES)
+            names, packed, zips = members(path, suffixes)
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             skipped.append(Skipped(path, "damaged zip", str(error)))
         else:

@@ -1,0 +1,152 @@
+"""The performances of a folder, zip or file, MIDI and patterns alike, and the windows of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug.data.build import Skipped
+from aeplug.errors import DataError, FileError
+from aeplug_music.drums.kit import BAR, METRE
+from aeplug_music.drums.pattern import SUFFIX, InvalidPattern, parse_pattern
+from aeplug_music.drums.pattern_header import Header
+from aeplug_music.drums.pattern_timing import tune_of
+from aeplug_music.drums.performance import Performance, performance_of, windows_of
+from aeplug_music.midi.reading import parse_midi
+from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi
+from aeplug_music.midi.sources import SUFFIXES, Reader, find_sources
+
+#: Files that hold drums: MIDI, and patterns written as text.
+DRUM_SUFFIXES = (*SUFFIXES, SUFFIX)
+
+
+@dataclass
+class Windows:
+    """Windows of bars, a row each.
+
+    Attributes:
+        velocity, offset: uint8 and int8 ``(n, T, 9)``, see :mod:`aeplug_music.drums.kit`.
+        performance: whose each is, int64 ``(n,)``.
+        bar: the performance's bar at which it begins, int64 ``(n,)``.
+    """
+
+    velocity: npt.NDArray[np.uint8]
+    offset: npt.NDArray[np.int8]
+    performance: npt.NDArray[np.int64]
+    bar: npt.NDArray[np.int64]
+
+
+@dataclass
+class Collection:
+    """Performances with at least one window, and files without.
+
+    Attributes:
+        performances, names, windows: of each performance.
+        headers: of each that is a written pattern; None of MIDI.
+        skipped: files left out, with their reasons.
+    """
+
+    performances: list[Performance] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    windows: list[Windows] = field(default_factory=list)
+    headers: list[Header | None] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def parse_performance(content: bytes, suffix: str) -> tuple[Performance, Header | None]:
+    """The drums in a file, and its header if it is a written pattern.
+
+    Args:
+        content: the file's bytes.
+        suffix: its ending, which tells a pattern; everything else is MIDI.
+
+    Raises:
+        FileError: it is damaged, or holds no note.
+    """
+    if suffix.lower() != SUFFIX:
+        return performance_of(parse_midi(content)), None
+    if len(content) > MAX_BYTES:
+        raise InvalidPattern(f"over {MAX_BYTES} bytes")
+    try:
+        pattern = parse_pattern(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise InvalidPattern("not text in UTF-8") from None
+    return performance_of(tune_of(pattern)), pattern.header
+
+
+def read_collection(path: Path, bars: int) -> Collection:
+    """Read all files and cut them into windows of ``bars`` bars.
+
+    Raises:
+        DataError: nothing is there, or no file gives a window.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    sources, skipped = find_sources([str(path)], DRUM_SUFFIXES)
+    found = Collection(skipped=list(skipped))
+    with Reader() as reader:
+        for source in sources:
+            suffix = PurePath(source.member or source.path).suffix
+            try:
+                performance, header = parse_performance(reader.read(source), suffix)
+                windows = _windows(performance, bars, len(found.names))
+            except InvalidMidi as error:
+                found.skipped.append(Skipped(str(source), error.reason, error.detail))
+                continue
+            except InvalidPattern as error:
+                found.skipped.append(Skipped(str(source), "no drum pattern", str(error)))
+                continue
+            except FileError as error:
+                found.skipped.append(Skipped(str(source), str(error)))
+                continue
+            found.performances.append(performance)
+            found.names.append(str(source))
+            found.windows.append(windows)
+            found.headers.append(header)
+    if not found.names:
+        raise DataError(
+            f"{path}: none of {len(sources)} MIDI files and patterns gives {bars} bars of "
+            f"drums{_commonest(found.skipped)}"
+        )
+    return found
+
+
+def _commonest(skipped: list[Skipped]) -> str:
+    """The reason for which most files were left out, in full where all say the same."""
+    if not skipped:
+        return ""
+    (reason, _), *_ = Counter(skip.reason for skip in skipped).most_common(1)
+    details = {skip.detail for skip in skipped if skip.reason == reason and skip.detail}
+    return f": {reason}" + (f", {details.pop()}" if len(details) == 1 else "")
+
+
+def _windows(performance: Performance, bars: int, number: int) -> Windows:
+    """The windows of a performance; raises FileError with the reason where there are none."""
+    velocities, offsets, begins = [], [], []
+    metres, silent, start = [], 0, 0
+    for passage in performance.passages:
+        first, start = start, start + -(-passage.steps // BAR)
+        if passage.metre != METRE:
+            metres.append(passage.metre)
+            continue
+        velocity, offset, _ = windows_of(passage, bars, slide=1)
+        heard = (velocity > 0).any(-1).reshape(-1, bars, BAR).any(-1).all(-1)
+        silent += int((~heard).sum())
+        velocities.append(velocity[heard])
+        offsets.append(offset[heard])
+        begins.append(first + np.flatnonzero(heard))
+    if not sum(map(len, begins)):
+        if not (performance.velocity > 0).any():
+            raise FileError("no hit of the nine drums")
+        if not begins:
+            raise FileError(f"metre not learnt: {', '.join(dict.fromkeys(metres))}")
+        raise FileError(
+            "a bar of silence in every window" if silent else f"shorter than {bars} bars of {METRE}"
+        )
+    bar = np.concatenate(begins)
+    owner = np.full(len(bar), number, np.int64)
+    return Windows(np.concatenate(velocities), np.concatenate(offsets), owner, bar)

@@ -14,8 +14,8 @@ import numpy as np
 from aeplug_music.drums.kit import DRUMS, PITCHES
 from aeplug_music.drums.pattern import Pattern
 from aeplug_music.drums.pattern_header import PAIRS
-from aeplug_music.midi.reading import Track, Tune
 from aeplug_music.score.metres import parts
+from aeplug_music.score.tune import Track, Tune
 
 #: Of the tunes: three of the ticks at which drums are kept, so that triplets are whole numbers.
 TICKS_PER_QUARTER = 3072

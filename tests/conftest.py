@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,6 @@ def _subnormal_numbers() -> Iterator[None]:
         sys.modules["torch"].set_flush_denormal(False)
 
 
-@dataclass
-class Result:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture(scope="session")
 def plugins() -> Any:
     """Built-in plug-ins and the tiny one."""
@@ -68,46 +59,27 @@ def plugins() -> Any:
 
 
 @pytest.fixture
-def tiny_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def tiny_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """This process as if started with the tiny plug-in, and left as it was found."""
-    from aeplug.cli.program import cli
-    from aeplug.plugins import current as module
+    from aeplug.plugins import current
 
     for name in [name for name in os.environ if name.startswith(("AEPLUG_", "TINY_"))]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv(module.PLUGINS_DIR_VARIABLE, str(TINY))
-    monkeypatch.setattr(module, "_active", None)
+    monkeypatch.setenv(current.PLUGINS_DIR_VARIABLE, str(TINY))
+    monkeypatch.setattr(current, "_active", None)
     monkeypatch.setattr("sys.argv", ["aeplug"])
-    commands = dict(cli.commands)
-    yield
-    cli.commands.clear()
-    cli.commands.update(commands)
 
 
 @pytest.fixture
 def invoke(
-    tiny_process: None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Result]:
-    """``invoke("train", "tiny")``: the command line in this process, 100 columns wide."""
+    tiny_process: None, monkeypatch: pytest.MonkeyPatch, aeplug_cli: Callable[..., Any]
+) -> Callable[..., Any]:
+    """``invoke("train", "tiny")``: ``aeplug_cli`` with the tiny plug-in, 100 columns wide.
+
+    It is for the test to look at the exit code.
+    """
     monkeypatch.setenv("COLUMNS", "100")
-    from aeplug.cli import main
-    from aeplug.cli.program import cli
-
-    def call(*arguments: object) -> Result:
-        capfd.readouterr()
-        commands = dict(cli.commands)
-        try:
-            main([str(argument) for argument in arguments])
-            code: Any = 0
-        except SystemExit as error:
-            code = error.code if error.code is not None else 0
-        finally:
-            cli.commands.clear()
-            cli.commands.update(commands)
-        captured = capfd.readouterr()
-        return Result(code, captured.out, captured.err)
-
-    return call
+    return partial(aeplug_cli, fails=None)
 
 
 @pytest.fixture(scope="session")

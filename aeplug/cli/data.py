@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import BuildCommand, check_options
 from aeplug.cli.output import print_figures, print_json, print_table
+from aeplug.cli.plugin_options import BuildCommand, check_options
 from aeplug.errors import ConfigError, nearest
 from aeplug.plugins import active
 from aeplug.runtime.console import Progress, say

@@ -73,8 +73,10 @@ def _show(task: TaskSpec, out: Path, quick: bool, device: str) -> None:
 
 def _use(task: TaskSpec, model: str, folder: Path, device: str) -> None:
     """The verbs of the task on the demo's inputs, as a user would type them."""
-    from aeplug.cli.generate import interpolate, sample, vary
+    from aeplug.cli.interpolate import interpolate
     from aeplug.cli.reconstruct import reconstruct
+    from aeplug.cli.sample import sample
+    from aeplug.cli.vary import vary
     from aeplug.data.bundled import extract_bundled
 
     assert task.demo is not None

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import VerbCommand, checkpoint_option, device_option, resolve_options
+from aeplug.cli.options import checkpoint_option, device_option
 from aeplug.cli.output import print_figures, print_json
+from aeplug.cli.plugin_options import VerbCommand, resolve_options
 from aeplug.plugins import active
 
 #: Draws an item for the log-likelihood, unless they are given.

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from aeplug.errors import AeplugError
+from aeplug.runtime.console import say
+
+if TYPE_CHECKING:
+    from aeplug.config.schema import Setting
+    from aeplug.jobs.job import Job
+
+#: Reasons shown as they come up.
+REASONS_SHOWN = 5
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -41,6 +52,79 @@ def print_figures(report: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping):
             click.echo(f"\n{name}")
             _print_nested(value)
+
+
+def print_settings(settings: Sequence[Setting], section: str, indent: str = "  ") -> None:
+    """A line ``KEY=VALUE  type, range, unit`` for each, as ``--set`` takes it, and its help.
+
+    Args:
+        settings: of one part.
+        section: what stands before the dot of the key.
+        indent: in front of every line.
+    """
+    if not settings:
+        click.echo(f"{indent}no settings")
+    for setting in settings:
+        key = f"{indent}{section}.{setting.name}={as_typed(setting.default)}"
+        kind = ", ".join(filter(None, (setting.type, setting.range, setting.unit)))
+        if setting.main:
+            kind += f"; short: {section}={as_typed(setting.default)}"
+        room = terminal_width()
+        if len(key) + 2 + len(kind) <= room:
+            click.echo(click.style(key, bold=True) + f"  {kind}")
+        else:
+            click.echo(click.style(key, bold=True))
+            _print_wrapped(kind, indent + "    ", room)
+        if setting.help:
+            _print_wrapped(setting.help, indent + "    ", room)
+
+
+def as_typed(value: Any) -> str:
+    """A value as it is written behind ``--set KEY=``: text as it is, all else as JSON."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def report_job(job: Job, stopped: int) -> int:
+    """Say what a job did.
+
+    Args:
+        job: that was run.
+        stopped: what its ``run`` gave.
+
+    Returns:
+        The exit code, where all went well or it was stopped.
+
+    Raises:
+        AeplugError: files could not be done; where their reasons stand.
+    """
+    from aeplug.jobs.failures import FAILED
+
+    tally, out = job.tally, job.out
+    were = "was" if tally.before == 1 else "were"
+    before = f", {tally.before} {were} done before" if tally.before else ""
+    say(f"wrote {tally.done} of {_counted(tally.total, 'file')} to {out}{before}")
+    if stopped:
+        say("stopped; the same command goes on")
+        return 128 + stopped
+    wrong = []
+    if tally.failed:
+        wrong.append(f"{tally.failed} of {_counted(tally.total, 'file')} could not be done")
+    if tally.unlisted:
+        wrong.append(f"{_counted(tally.unlisted, 'folder')} could not be listed")
+    if wrong:
+        raise AeplugError(f"{', '.join(wrong)}, reasons in {out / FAILED}")
+    return 0
+
+
+def failure_logger(bad: list[str]) -> Callable[[str, str], None]:
+    """Says why a file is left out, of the first few, and notes all in ``bad``."""
+
+    def failed(path: str, reason: str) -> None:
+        bad.append(path)
+        if len(bad) <= REASONS_SHOWN:
+            say(f"left out: {reason if path in reason else f'{path}: {reason}'}")
+
+    return failed
 
 
 def terminal_width() -> int:
@@ -93,8 +177,6 @@ def _number(value: Any) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(text, width) or [""]
 
 
@@ -106,3 +188,15 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _print_wrapped(text: str, indent: str, room: int) -> None:
+    click.echo(
+        textwrap.fill(
+            text, max(room, len(indent) + 20), initial_indent=indent, subsequent_indent=indent
+        )
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from aeplug.cli.output import print_json, print_table
-from aeplug.cli.settings import print_settings
+from aeplug.cli.output import print_json, print_settings, print_table
 from aeplug.errors import PluginError, nearest
 from aeplug.plugins import active
 from aeplug.plugins.validation import COLLECTED

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from aeplug.cli.output import print_json
-from aeplug.cli.plugin_kit import check, new
 from aeplug.cli.plugin_report import brought, print_plugin, print_plugin_line
+from aeplug.cli.plugins_check import check
+from aeplug.cli.plugins_new import new
 from aeplug.plugins import active
 
 

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aeplug.cli.options import (
-    VerbCommand,
     change_option,
     common_options,
     conditions_of,
     drawing_options,
     manifest_option,
     open_model,
-    resolve_options,
     sampling_of,
 )
-from aeplug.cli.outcome import report_job
+from aeplug.cli.output import report_job
+from aeplug.cli.plugin_options import VerbCommand, resolve_options
 from aeplug.errors import ConfigError
 from aeplug.plugins import active
 from aeplug.runtime.console import say

@@ -11,24 +11,24 @@ import click
 #: Name -> ``"module:attribute"``, in no order: help lists them alphabetically.
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "attribute": "aeplug.cli.steer:attribute",
-        "compare-pca": "aeplug.cli.latent:compare_pca",
+        "attribute": "aeplug.cli.attribute:attribute",
+        "compare-pca": "aeplug.cli.compare_pca:compare_pca",
         "data": "aeplug.cli.data:data",
         "demo": "aeplug.cli.demo:demo",
-        "doctor": "aeplug.cli.inspect:doctor",
-        "embed": "aeplug.cli.latent:embed",
+        "doctor": "aeplug.cli.doctor:doctor",
+        "embed": "aeplug.cli.embed:embed",
         "evaluate": "aeplug.cli.evaluate:evaluate",
         "export": "aeplug.cli.export:export",
-        "fit-prior": "aeplug.cli.prior:fit_prior",
-        "interpolate": "aeplug.cli.generate:interpolate",
-        "map": "aeplug.cli.latent:map_",
+        "fit-prior": "aeplug.cli.fit_prior:fit_prior",
+        "interpolate": "aeplug.cli.interpolate:interpolate",
+        "map": "aeplug.cli.map:map_",
         "parts": "aeplug.cli.parts:parts",
         "plugins": "aeplug.cli.plugins:plugins",
         "reconstruct": "aeplug.cli.reconstruct:reconstruct",
-        "sample": "aeplug.cli.generate:sample",
-        "tasks": "aeplug.cli.inspect:tasks",
+        "sample": "aeplug.cli.sample:sample",
+        "tasks": "aeplug.cli.tasks:tasks",
         "train": "aeplug.cli.train:train",
-        "vary": "aeplug.cli.generate:vary",
+        "vary": "aeplug.cli.vary:vary",
     }
 )
 

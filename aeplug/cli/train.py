@@ -94,7 +94,7 @@ def train(
 
 def print_task(task: str, layers: list[dict[str, Any]]) -> None:
     """All settings of a task, with its own defaults and what was set beside."""
-    from aeplug.cli.settings import print_settings
+    from aeplug.cli.output import print_settings
     from aeplug.config import resolve
     from aeplug.config.schema import settings_of_task
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     """What a command did.
 
     Attributes:
@@ -70,11 +70,11 @@ def aeplug_batch() -> Callable[..., Batch]:
 
 
 @pytest.fixture
-def aeplug_cli(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
+def aeplug_cli(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., CommandResult]]:
     """``aeplug_cli("train", "waves", "--steps", 5, plugins=...)``: a command in this process.
 
     With ``plugins`` those are all there are; else the installed ones. A command that fails fails
-    the test, unless ``fails=True``.
+    the test, unless ``fails=True``; with ``fails=None`` either is right.
     """
     import click
 
@@ -83,7 +83,9 @@ def aeplug_cli(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done
 
     before = module._active
 
-    def call(*arguments: object, plugins: Plugins | None = None, fails: bool = False) -> Done:
+    def call(
+        *arguments: object, plugins: Plugins | None = None, fails: bool | None = False
+    ) -> CommandResult:
         capfd.readouterr()
         commands = dict(program.cli.commands)
         extra: dict[str, Any] = {}
@@ -92,19 +94,19 @@ def aeplug_cli(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done
             extra["parent"] = click.Context(click.Command("aeplug"))
             # The program then takes them as loaded already.
             extra["parent"].meta["aeplug.plugins"] = True
+        code: Any = 0
         try:
             program.main([str(argument) for argument in arguments], **extra)
-            code: Any = 0
         except SystemExit as ended:
             code = ended.code or 0
         finally:
             program.cli.commands.clear()
             program.cli.commands.update(commands)
         text = capfd.readouterr()
-        done = Done(code, text.out, text.err)
-        if bool(code) != fails:
+        result = CommandResult(code, text.out, text.err)
+        if fails is not None and bool(code) != fails:
             pytest.fail(f"aeplug {' '.join(map(str, arguments))}: exit code {code}\n{text.err}")
-        return done
+        return result
 
     yield call
     module._active = before

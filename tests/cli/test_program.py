@@ -209,7 +209,7 @@ class TestErrors:
         assert "Traceback" in done.stderr and "no task is called 'nothing'" in done.stderr
 
     def test_unforeseen_error_is_one_line_too_and_says_it_is_a_bug(self, invoke, monkeypatch):
-        monkeypatch.setattr("aeplug.cli.inspect.print_table", lambda *rest: 1 / 0)
+        monkeypatch.setattr("aeplug.cli.tasks.print_table", lambda *rest: 1 / 0)
         result = invoke("tasks")
         assert result.code == 1
         assert result.err.splitlines()[-1] == (

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from aeplug.cli.options import FiniteRange, manifest_option
-from aeplug.cli.outcome import report_job
+from aeplug.cli import FiniteRange, manifest_option, report_job
 from aeplug.errors import ConfigError
 from aeplug.runtime.console import say
 from aeplug_music.score.metres import METRES

@@ -7,9 +7,7 @@ from typing import Any
 
 import click
 
-from aeplug.cli.generate import require_free, write_documents
 from aeplug.cli.options import (
-    VerbCommand,
     change_option,
     common_options,
     conditions_of,
@@ -17,9 +15,10 @@ from aeplug.cli.options import (
     length_of,
     open_model,
     overwrite_option,
-    resolve_options,
     sampling_of,
 )
+from aeplug.cli.plugin_options import VerbCommand, resolve_options
+from aeplug.inference.results import require_free, write_documents
 from aeplug.runtime.console import say
 
 #: Pieces that are added unless the user says how many.

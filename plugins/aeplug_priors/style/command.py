@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from aeplug.cli.latent import failure_logger, inputs_of
-from aeplug.cli.options import checkpoint_option, device_option, manifest_option
-from aeplug.cli.output import print_figures, print_json
+from aeplug.cli.options import checkpoint_option, device_option, inputs_of, manifest_option
+from aeplug.cli.output import failure_logger, print_figures, print_json
 from aeplug.errors import FileError
 from aeplug.runtime.console import say
 

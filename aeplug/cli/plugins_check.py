@@ -1,4 +1,4 @@
-"""``aeplug plugins new`` and ``aeplug plugins check``, for those who write plug-ins."""
+"""``aeplug plugins check``: everything that a plug-in brings, checked."""
 
 from __future__ import annotations
 
@@ -9,67 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aeplug.cli.output import print_json
-from aeplug.cli.scaffold.kinds import KINDS
 from aeplug.plugins import active
 
 if TYPE_CHECKING:
     from aeplug.checks.outcome import Outcome, Report
 
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": None}
-
-
-@click.command()
-@click.argument("name")
-@click.option(
-    "--kind",
-    type=click.Choice(list(KINDS)),
-    default="image",
-    show_default=True,
-    help="What it brings: a task on pictures, a task on sequences of tokens, parts for tasks "
-    "that there are, or an observer of runs.",
-)
-@click.option("--single-file", is_flag=True, help="One .py for --plugins-dir, and nothing else.")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False),
-    default=".",
-    help="Folder to write into.  [default: this one]",
-)
-def new(name: str, kind: str, single_file: bool, out: str) -> None:
-    """Write a small plug-in that works: its task (or part) is called NAME.
-
-    \b
-    aeplug plugins new my-discs
-    aeplug plugins new my-chords --kind sequence
-    aeplug plugins new huber --kind parts --single-file --out my-plugins
-
-    What was written is listed on stdout; nothing that is there is overwritten.
-    """
-    from aeplug.cli.scaffold.writing import write_plugin
-
-    written = write_plugin(
-        name,
-        kind,
-        Path(out).expanduser(),
-        single_file=single_file,
-        taken=_taken(kind),
-    )
-    for path in written.files:
-        click.echo(str(path))
-    click.echo("\nNow:", err=True)
-    for line in written.next_steps:
-        click.echo(f"  {line}", err=True)
-
-
-def _taken(kind: str) -> dict[str, str]:
-    """Names that belong to something else, beside which the new plug-in's would be a second."""
-    articles = {"task": "a task"}
-    if kind != "observer":
-        articles |= {"decoder": "a decoder", "loss": "a loss"}
-    if kind in ("image", "sequence"):
-        articles |= {"dataset": "a data set", "encoder": "an encoder"}
-    taken = {spec.name: text for one, text in articles.items() for spec in active().specs(one)}
-    return {plugin.name: "a plug-in" for plugin in active().plugins} | taken
 
 
 @click.command()

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aeplug.cli.generate import write_documents
 from aeplug.cli.options import (
-    VerbCommand,
     checkpoint_option,
     data_option,
     device_option,
     numbers_of,
     overwrite_option,
-    resolve_options,
 )
 from aeplug.cli.output import print_json, print_table
+from aeplug.cli.plugin_options import VerbCommand, resolve_options
 from aeplug.errors import ConfigError, FileError, nearest
+from aeplug.inference.results import write_documents
 from aeplug.plugins import active
 from aeplug.runtime.console import say
 

@@ -13,40 +13,57 @@ from aeplug.interfaces.batch import (
     Sampling,
     ScheduleValues,
 )
+from aeplug.interfaces.capabilities import CAPABILITIES, flags, own_members, supports
 from aeplug.interfaces.codecs import (
+    ChainingCodec,
     Codec,
     Document,
     FormatCodec,
+    LossyCodec,
     PicturedCodec,
     PlayableCodec,
     SequencedCodec,
     StreamingCodec,
 )
-from aeplug.interfaces.datasets import Dataset, LabelledDataset, SequencedDataset, Split
-from aeplug.interfaces.parts import (
-    Adversarial,
-    AfterStep,
+from aeplug.interfaces.datasets import (
+    Dataset,
+    ItemSplit,
+    LabelledDataset,
+    ReshapableDataset,
+    SequencedDataset,
+    Split,
+)
+from aeplug.interfaces.latents import (
     AuxiliaryLosses,
-    Bindable,
-    Decoder,
-    DistributionLoss,
     Encoded,
-    Encoder,
+    InputGradientLatent,
     LatentDensity,
     LatentPart,
-    Loss,
     Posterior,
     PosteriorDensity,
+)
+from aeplug.interfaces.losses import DistributionLoss, Loss, MultiDrawLoss
+from aeplug.interfaces.modules import Adversarial, AfterStep, Bindable
+from aeplug.interfaces.networks import AnySizeEncoder, ConditionBlindEncoder, Decoder, Encoder
+from aeplug.interfaces.prepare import (
+    FilePrepare,
     Prepare,
+    ShapedPrepare,
+    TargetFacts,
+    WithOptions,
 )
 
 __all__ = [
+    "CAPABILITIES",
     "Adversarial",
     "AfterStep",
+    "AnySizeEncoder",
     "AuxiliaryLosses",
     "Batch",
     "Bindable",
+    "ChainingCodec",
     "Codec",
+    "ConditionBlindEncoder",
     "Context",
     "DataShape",
     "Dataset",
@@ -56,21 +73,33 @@ __all__ = [
     "Encoded",
     "Encoder",
     "Features",
+    "FilePrepare",
     "FormatCodec",
+    "InputGradientLatent",
+    "ItemSplit",
     "LabelledDataset",
     "LatentDensity",
     "LatentPart",
     "Loss",
+    "LossyCodec",
+    "MultiDrawLoss",
     "PicturedCodec",
     "PlayableCodec",
     "Posterior",
     "PosteriorDensity",
     "Prepare",
     "RawBatch",
+    "ReshapableDataset",
     "Sampling",
     "ScheduleValues",
     "SequencedCodec",
     "SequencedDataset",
+    "ShapedPrepare",
     "Split",
     "StreamingCodec",
+    "TargetFacts",
+    "WithOptions",
+    "flags",
+    "own_members",
+    "supports",
 ]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    pass
 from aeplug.interfaces.batch import RawBatch
 
 
@@ -43,11 +41,7 @@ class Codec(Protocol):
     """``factory(config, shape)``: files <-> documents <-> the pieces a model takes.
 
     A piece is one item of the model (an image, a window of bars, a tile). All but ``sheet`` may be
-    called from several threads at once. One that can take files for different things also has
-    ``asked(options) -> Codec``: itself, for files that are what its options say, by name with
-    hyphens (``{"bpm": 96.0}``). One whose files cannot hold an item (sound, of which a spectrogram
-    has no phases) says in ``file_loss`` how much of the values' range is lost in the mean; else
-    checks expect 0.02 at most.
+    called from several threads at once.
     """
 
     def read(self, path: Path) -> Document:
@@ -82,6 +76,17 @@ class StreamingCodec(Codec, Protocol):
     """A codec of documents too large to lie in memory as all their pieces at once.
 
     Where a codec has these two, ``reconstruct`` uses them in place of ``split`` and ``join``.
+
+    Example::
+
+        class RowsCodec(ArrayCodec):
+            def chunks(self, document):
+                for start in range(0, len(document.content), 256):
+                    yield {"array": torch.from_numpy(document.content[start : start + 256])}
+
+            def assemble(self, results, like):
+                rows = np.concatenate([pieces.numpy() for pieces in results])
+                return Document(rows, like.name)
     """
 
     def chunks(self, document: Document) -> Iterator[RawBatch]:
@@ -98,7 +103,14 @@ class StreamingCodec(Codec, Protocol):
 
 @runtime_checkable
 class FormatCodec(Codec, Protocol):
-    """A codec that writes several formats, a document's in ``Document.suffix``."""
+    """A codec that writes several formats, a document's in ``Document.suffix``.
+
+    Example::
+
+        class TextOrBinaryCodec(ArrayCodec):
+            def suffix_for(self, source):
+                return source.suffix if source.suffix in (".csv", ".npy") else ".npy"
+    """
 
     def suffix_for(self, source: Path) -> str:
         """Suffix of the file that becomes of ``source``: its own where the codec writes it."""
@@ -107,7 +119,21 @@ class FormatCodec(Codec, Protocol):
 
 @runtime_checkable
 class SequencedCodec(Codec, Protocol):
-    """A codec of documents that can go on, for ``aeplug continue``."""
+    """A codec of documents that can go on, for ``aeplug continue``.
+
+    Example::
+
+        class SeriesCodec(ArrayCodec):
+            def passage(self, document):
+                return self.split(document)
+
+            def followed(self, document, pieces, cond):
+                rows = np.concatenate([document.content, pieces.cpu().numpy()])
+                return Document(rows, document.name)
+
+            def pieces_of(self, options):
+                return int(options.get("rows") or 0)
+    """
 
     def passage(self, document: Document) -> RawBatch:
         """The pieces that what follows the document is to fit: whole ones, up to its end.
@@ -131,8 +157,50 @@ class SequencedCodec(Codec, Protocol):
 
 
 @runtime_checkable
+class ChainingCodec(Codec, Protocol):
+    """A codec that can play documents one after the other, for ``aeplug interpolate``.
+
+    Example::
+
+        class ClipCodec(ArrayCodec):
+            def chain(self, documents, name):
+                return Document(np.concatenate([d.content for d in documents]), name)
+    """
+
+    def chain(self, documents: Sequence[Document], name: str) -> Document:
+        """One document, called ``name``, that plays the others in order."""
+        ...
+
+
+@runtime_checkable
+class LossyCodec(Codec, Protocol):
+    """A codec whose files cannot hold an item: sound, of which a spectrogram has no phases.
+
+    Without it checks expect that at most 0.02 of the values' range is lost.
+
+    Attributes:
+        file_loss: share of the values' range that is lost on average, 0..1.
+
+    Example::
+
+        class RoundedCodec(ArrayCodec):
+            file_loss = 0.05
+    """
+
+    file_loss: float
+
+
+@runtime_checkable
 class PicturedCodec(Codec, Protocol):
-    """A codec whose documents can be shown small."""
+    """A codec whose documents can be shown small.
+
+    Example::
+
+        class GreyCodec(ArrayCodec):
+            def thumbnail(self, document):
+                grey = (255 * document.content[0]).clip(0, 255).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=-1)
+    """
 
     def thumbnail(self, document: Document) -> NDArray[np.uint8]:
         """A picture ``(h, w, 3)`` of the document, of one size for all of a model's items."""
@@ -141,7 +209,14 @@ class PicturedCodec(Codec, Protocol):
 
 @runtime_checkable
 class PlayableCodec(Codec, Protocol):
-    """A codec whose documents can be heard."""
+    """A codec whose documents can be heard.
+
+    Example::
+
+        class StepsCodec(ArrayCodec):
+            def playable(self, document):
+                return [(0.25 * n, 0.25, int(p)) for n, p in enumerate(document.content[0])]
+    """
 
     def playable(self, document: Document) -> Sequence[tuple[float, float, int]]:
         """Notes in order: begin and duration in seconds, and MIDI pitch."""

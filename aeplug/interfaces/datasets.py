@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    pass
 from aeplug.interfaces.batch import DataShape, RawBatch
 
 
@@ -24,6 +22,22 @@ class Split(Protocol):
 
     def to(self, device: torch.device) -> Split:
         """The split whose rows come out on ``device``."""
+        ...
+
+
+@runtime_checkable
+class ItemSplit(Split, Protocol):
+    """A split whose rows are not its items: photographs, of which rows are crops.
+
+    Example::
+
+        class CropSplit(TensorSplit):  # four rows an item
+            def first_items(self, count):
+                return CropSplit({n: rows[: 4 * count] for n, rows in self.columns.items()})
+    """
+
+    def first_items(self, count: int) -> Split:
+        """The split of the first ``count`` items, or of all where there are fewer."""
         ...
 
 
@@ -46,6 +60,12 @@ class LabelledDataset(Dataset, Protocol):
     """A data set that says what its rows are, for maps, probes and files of embeddings.
 
     Without it a data set's labels are its columns of one integer a row.
+
+    Example::
+
+        class Weather:
+            def labels(self, rows):
+                return {"season": rows["season"].numpy(), "mean": rows["array"].mean(1).numpy()}
     """
 
     def labels(self, rows: RawBatch) -> Mapping[str, Any]:
@@ -60,10 +80,43 @@ class LabelledDataset(Dataset, Protocol):
 
 
 @runtime_checkable
+class ReshapableDataset(Protocol):
+    """A data set's factory that can bring files of any size to the shape of a model.
+
+    ``aeplug evaluate MODEL --data DIR`` asks the class for it.
+
+    Example::
+
+        class Pictures:
+            def __init__(self, config, shape=None):
+                self.config, self.shape = config, shape
+
+            @classmethod
+            def with_shape(cls, config, shape):
+                return cls(config, shape)
+    """
+
+    def with_shape(self, config: Any, shape: DataShape) -> Dataset:
+        """The data set whose items have this shape; a class method of the factory.
+
+        Raises:
+            DataError: its items cannot have it, or its files are missing or damaged.
+        """
+        ...
+
+
+@runtime_checkable
 class SequencedDataset(Dataset, Protocol):
     """A data set whose items are pieces of documents that are longer: bars of tunes.
 
-    From it a model of whole documents can be fitted (:mod:`aeplug_priors.sequence.prior`).
+    From it a prior of whole documents can be fitted: ``aeplug fit-prior --kind sequence``.
+
+    Example::
+
+        class Series:
+            def sequences(self, name, generator):
+                rows = {"array": torch.rand(6, 12)}  # two documents, of 4 and of 2 pieces
+                return rows, torch.tensor([4, 2])
     """
 
     def sequences(self, name: str, generator: torch.Generator | None) -> tuple[RawBatch, Tensor]:

@@ -1,0 +1,184 @@
+"""Protocols of latent parts and posteriors, and what either may be able to do beyond."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from aeplug.interfaces.batch import ScheduleValues
+
+
+class Posterior(Protocol):
+    """The distribution of the latent given an input."""
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One draw with gradient, ``(B, *latent_shape)``."""
+        ...
+
+    def mode(self) -> Tensor:
+        """The likeliest latent (a Gaussian's mean), ``(B, *latent_shape)``."""
+        ...
+
+    def kl(self) -> Tensor:
+        """KL divergence to the prior in nats, ``(B, *latent_shape)``, one value a dimension."""
+        ...
+
+    def statistics(self) -> dict[str, Tensor]:
+        """What ``encode`` returns by name, each ``(B, ...)``: ``mean``, ``logvar`` ..."""
+        ...
+
+
+class LatentPart(Protocol):
+    """``factory(config, features_shape)``."""
+
+    latent_shape: tuple[int, ...]
+    has_prior: bool
+
+    def __call__(self, features: Tensor) -> Posterior:
+        """``(B, *features_shape)`` -> posterior over ``(B, *latent_shape)``."""
+        ...
+
+    def prior(self, count: int, spread: float, generator: torch.Generator | None) -> Tensor:
+        """``count`` draws from the prior, ``(count, *latent_shape)``; only with ``has_prior``.
+
+        ``spread`` scales the distance from the prior's middle; 1 is the prior itself.
+        """
+        ...
+
+
+@runtime_checkable
+class PosteriorDensity(Posterior, Protocol):
+    """A posterior with a density, for importance weights.
+
+    Example::
+
+        class UnitPosterior:
+            def __init__(self, mean):  # (B, D)
+                self.mean = mean
+
+            def sample(self, generator=None):
+                return self.mean + torch.empty_like(self.mean).normal_(generator=generator)
+
+            def mode(self):
+                return self.mean
+
+            def kl(self):
+                return self.mean.square() / 2
+
+            def statistics(self):
+                return {"mean": self.mean}
+
+            def log_prob(self, z):  # (B, D) -> (B,)
+                return torch.distributions.Normal(self.mean, 1.0).log_prob(z).sum(1)
+
+            def repeated(self, count):
+                return UnitPosterior(self.mean.repeat_interleave(count, 0))
+    """
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Logarithm of the density at ``(B, *latent_shape)``, nats, ``(B,)``."""
+        ...
+
+    def repeated(self, count: int) -> PosteriorDensity:
+        """The posterior of each item ``count`` times in a row, ``(B x count, ...)``."""
+        ...
+
+
+@runtime_checkable
+class LatentDensity(LatentPart, Protocol):
+    """A latent part whose prior has a density, for likelihoods.
+
+    Example::
+
+        class UnitLatent(nn.Module):
+            has_prior = True
+
+            def __init__(self, config, features_shape):
+                super().__init__()
+                self.latent_shape = (2,)
+                self.mean = nn.LazyLinear(2)
+
+            def prior(self, count, spread, generator):  # -> (count, 2)
+                return spread * torch.randn(count, 2, generator=generator)
+
+            def log_prior(self, z):  # (B, 2) -> (B,)
+                return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+    """
+
+    def log_prior(self, z: Tensor) -> Tensor:
+        """Logarithm of the prior's density at ``(B, *latent_shape)``, nats, ``(B,)``."""
+        ...
+
+
+@dataclass
+class Encoded:
+    """A batch's latents in one step, for the terms that a latent part adds to the loss.
+
+    Attributes:
+        posterior: of each item.
+        z: what was decoded, ``(B, *latent_shape)``, with gradient; where the loss asks for several
+            draws an item, ``(B x draws, *latent_shape)``.
+        input: what the encoder saw, ``(B, ...)``; with gradient for an
+            :class:`InputGradientLatent`.
+        knobs: see :data:`ScheduleValues`.
+        training: whether in training, else in evaluation.
+        generator: source of randomness on the device; None: torch's own.
+    """
+
+    posterior: Posterior
+    z: Tensor
+    input: Tensor
+    knobs: ScheduleValues
+    training: bool
+    generator: torch.Generator | None = None
+
+
+@runtime_checkable
+class AuxiliaryLosses(Protocol):
+    """A latent part with losses of its own: commitment, sparsity, a critic.
+
+    Example::
+
+        class SparseLatent(nn.Module):
+            def auxiliary_losses(self, encoded):
+                size = encoded.z.abs().mean()
+                return {"penalty": 0.1 * size, "size": size.detach()}
+    """
+
+    def terms(self, encoded: Encoded) -> dict[str, Tensor]:
+        """Figures of the batch, 0-d, by name.
+
+        ``penalty`` is added to the loss. ``adversary`` is what the part's adversary minimises (see
+        :class:`Adversarial`). The others are shown.
+        """
+        ...
+
+
+@runtime_checkable
+class InputGradientLatent(AuxiliaryLosses, Protocol):
+    """A latent part whose losses differentiate z by the input, as a contractive penalty does.
+
+    It finds a graph from ``Encoded.input`` to ``z``, in evaluation too. The parts cannot be
+    compiled then, since they are differentiated twice.
+
+    Attributes:
+        input_gradient: True; False takes the claim back, where it depends on settings.
+
+    Example::
+
+        class ContractiveLatent(nn.Module):
+            def __init__(self, config, features_shape):
+                super().__init__()
+                self.input_gradient = config.contractive > 0
+
+            def auxiliary_losses(self, encoded):
+                (slope,) = torch.autograd.grad(
+                    encoded.z.sum(), encoded.input, create_graph=encoded.training
+                )
+                return {"penalty": slope.square().flatten(1).sum(1).mean()}
+    """
+
+    input_gradient: bool

@@ -54,15 +54,15 @@ def measured(beta: float, steps: int, batch: int, mean_share: float, data: str) 
         "train.log_every": 50,
     }
     config = resolve(plugins.task("drums-2bar"), plugins, settings)
-    dataset, world = open_dataset(config), Distributed(0, 1, cpu)
+    dataset, distributed = open_dataset(config), Distributed(0, 1, cpu)
     began = time.perf_counter()
-    training = Trainer(config, dataset, plugins, None, world)
+    training = Trainer(config, dataset, plugins, None, distributed)
     training.run()
     took = time.perf_counter() - began
-    model = Model(config, training.averaged or training.task, cpu)
+    model = Model(config, training.ema_model or training.task, cpu)
     split = dataset.split("test")
     losses = mean_losses(
-        model.task, model.prepare, split, len(split), INFERENCE_BATCH, world, steps
+        model.task, model.prepare, split, len(split), INFERENCE_BATCH, distributed, steps
     )
     nll = losses["nll_nats"] / LN2
     return {"seconds": took, "nll_bits": nll, **evaluate_hits(model, split, {})}

@@ -88,7 +88,7 @@ def trained(config: TaskConfig, items: int) -> dict[str, Any]:
     training = Trainer(config, dataset, active(), None, Distributed(0, 1, torch.device("cpu")))
     training.run()
     took = time.perf_counter() - began
-    model = Model(config, training.averaged or training.task, torch.device("cpu"))
+    model = Model(config, training.ema_model or training.task, torch.device("cpu"))
     from aeplug_music.melodies.evaluation import evaluate
 
     figures = evaluate(model, first_items(dataset.split("test"), items), {})

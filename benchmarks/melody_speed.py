@@ -41,7 +41,7 @@ def step_by_step(
 ) -> Callable[[Tensor, Context, ScheduleValues], TokenOutput]:
     """The decoder's teacher-forced pass with a Python loop over steps."""
 
-    def forward(z: Tensor, context: Context, knobs: ScheduleValues) -> TokenOutput:
+    def forward(z: Tensor, context: Context, schedule_values: ScheduleValues) -> TokenOutput:
         assert context.target is not None
         metre = context.cond["metre"]
         plan, reference = decoder.plan(z, metre)
@@ -68,9 +68,9 @@ def step_by_step(
 
 
 def windows_a_second(training: Trainer, steps: int, first: int) -> float:
-    settings, device = training.config.train, training.world.device
-    knobs = training.task.knobs(device)
-    training.task.turn(knobs, 0, training.total)
+    settings, device = training.config.train, training.distributed.device
+    schedule_values = training.task.new_schedule_values(device)
+    training.task.update_schedules(schedule_values, 0, training.total)
     training.task.train()
     generator = torch.Generator(device).manual_seed(first)
     began = time.perf_counter()
@@ -79,7 +79,7 @@ def windows_a_second(training: Trainer, steps: int, first: int) -> float:
         rows = torch.arange(start, start + settings.batch_size, device=device)
         batch = training.prepare(training.train_split.take(rows), generator, training=True)
         with torch.autocast(device.type, torch.bfloat16):
-            losses = training.task(batch, knobs)
+            losses = training.task(batch, schedule_values)
         objective(losses).backward()
         training._step()
     if device.type == "cuda":
@@ -96,8 +96,8 @@ def main() -> None:
     options = parser.parse_args()
     plugins = active()
     config = resolve(plugins.task(options.task), plugins, {})
-    dataset, world = open_dataset(config), Distributed(0, 1, pick_device(options.device))
-    whole, loop = (Trainer(config, dataset, plugins, None, world) for _ in range(2))
+    dataset, distributed = open_dataset(config), Distributed(0, 1, pick_device(options.device))
+    whole, loop = (Trainer(config, dataset, plugins, None, distributed) for _ in range(2))
     loop.task.decoder.forward = step_by_step(loop.task.decoder)
     ratios = []
     for number in range(options.rounds + 1):

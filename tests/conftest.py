@@ -104,8 +104,8 @@ def make_training(plugins: Any) -> Callable[..., Any]:
             run = Run(folder)
             if not run.exists:
                 run.create(config.as_dict(), {})
-        world = Distributed(0, 1, torch.device("cpu"))
-        return Trainer(config, open_dataset(config), plugins, run, world)
+        distributed = Distributed(0, 1, torch.device("cpu"))
+        return Trainer(config, open_dataset(config), plugins, run, distributed)
 
     return make
 

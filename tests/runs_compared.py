@@ -14,7 +14,7 @@ def state(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
     """Everything of a run's last checkpoint but the seconds."""
     last = folder / "checkpoints" / "last"
     trainer = torch.load(last / "trainer.pt", weights_only=True)
-    trainer["reached"].pop("seconds")
+    trainer["state"].pop("seconds")
     return load_file(last / "model.safetensors"), trainer
 
 

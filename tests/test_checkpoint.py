@@ -56,7 +56,7 @@ def test_folder_is_readable_without_aeplug(trained):
         names = set(weights.keys())
     assert "encoder.hidden.weight" in names
     state = torch.load(last / "trainer.pt", weights_only=True)
-    assert state["reached"]["step"] == header["step"] == header["total_steps"]
+    assert state["state"]["step"] == header["step"] == header["total_steps"]
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own, of its compiler

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.checks.learning import knobs_at, objective
+from aeplug.checks.learning import objective, schedule_values_at
 from aeplug.checks.outcome import CheckMismatch, Skipped, describe_failure, expect
 from aeplug.checks.subject import Subject
 from aeplug.config import NAMED_ROLES
@@ -43,12 +43,12 @@ def check_compiling(subject: Subject) -> str:
             getattr(compiled, role).compile(fullgraph=True, dynamic=False, backend=backend)
         graphs = []
         for step in range(STEPS):
-            knobs = knobs_at(plain, step, STEPS - 1)
+            schedule_values = schedule_values_at(plain, step, STEPS - 1)
             torch.manual_seed(subject.seed)
-            expected = plain(batch, knobs)
+            expected = plain(batch, schedule_values)
             torch.manual_seed(subject.seed)
             try:
-                losses = compiled(batch, knobs)
+                losses = compiled(batch, schedule_values)
                 objective(losses).backward()
             except Exception as error:
                 raise CheckMismatch(
@@ -61,7 +61,7 @@ def check_compiling(subject: Subject) -> str:
             graphs[-1] == graphs[0],
             "one graph of a part for every step",
             f"{graphs[-1] - graphs[0]} more graphs in {STEPS - 1} steps; a value that changes is "
-            "a tensor (knobs are), not a Python number",
+            "a tensor (schedule values are), not a Python number",
         )
     return f"{graphs[0]} graphs, {sum(captured):,} operations"
 

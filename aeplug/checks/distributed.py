@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from aeplug.checks.isolation import sources_of
-from aeplug.checks.learning import knobs_at, objective
+from aeplug.checks.learning import objective, schedule_values_at
 from aeplug.checks.outcome import CheckMismatch, Skipped
 from aeplug.checks.subject import Subject
 from aeplug.data.batching import slice_batch
@@ -143,11 +143,11 @@ def gradients(model: nn.Module, batch: Batch, rank: int) -> dict[str, Tensor]:
     that a parameter had no part in the first.
     """
     task = next(module for module in model.modules() if isinstance(module, Task))
-    knobs = knobs_at(task, 1, 1)
+    schedule_values = schedule_values_at(task, 1, 1)
     for _ in range(2):
         model.zero_grad()
         torch.manual_seed(rank)
-        objective(model(batch, knobs)).backward()
+        objective(model(batch, schedule_values)).backward()
     return {n: p.grad.clone() for n, p in task.named_parameters() if p.grad is not None}
 
 

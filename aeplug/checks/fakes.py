@@ -111,7 +111,7 @@ class FakeDecoder(nn.Module):
         self.sizes = (*shape.target, shape.classes) if shape.classes else shape.target
         self.layer = nn.Linear(math.prod(latent_shape), math.prod(self.sizes))
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> Tensor:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> Tensor:
         """``(B, *latent_shape)`` -> output."""
         output: Tensor = self.layer(z.flatten(1)).reshape(-1, *self.sizes)
         return output
@@ -146,11 +146,11 @@ class FakeLoss(nn.Module):
         self.classes = shape.classes
 
     def forward(
-        self, output: Tensor, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self, output: Tensor, batch: Batch, posterior: Posterior, schedule_values: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d: ``loss``, ``nll_nats``, ``kl_nats``."""
         nll, kl = self.nll(output, batch).mean(), posterior.kl().flatten(1).sum(1).mean()
-        return {"loss": nll + knobs["beta"] * kl, "nll_nats": nll, "kl_nats": kl}
+        return {"loss": nll + schedule_values["beta"] * kl, "nll_nats": nll, "kl_nats": kl}
 
     def nll(self, output: Tensor, batch: Batch) -> Tensor:
         """Nats an item, ``(B,)``; of values up to a constant."""

@@ -36,9 +36,9 @@ def check_loss(subject: Subject) -> str:
     """The loss and its terms are finite scalars, and the likelihood has a value for each item."""
     task, batch = subject.task(), subject.batch(training=True)
     for step in (0, 1):  # schedules at their begin and at their end
-        knobs = knobs_at(task, step, 1)
+        schedule_values = schedule_values_at(task, step, 1)
         with expect_no_error("encoder, latent, decoder and loss of a training step"):
-            losses = task(batch, knobs)
+            losses = task(batch, schedule_values)
         expect(
             isinstance(losses, Mapping) and "loss" in losses,
             "the loss to give a dict with 'loss'",
@@ -50,7 +50,7 @@ def check_loss(subject: Subject) -> str:
     task.eval()
     generator = torch.Generator().manual_seed(subject.seed)
     with expect_no_error("the loss in evaluation, and its nll(output, batch)"):
-        _, output, _ = task.measure(batch, knobs, generator)
+        _, output, _ = task.measure(batch, schedule_values, generator)
         many = batch.repeated(getattr(task.loss, "draws", 0) or 1)
         nll = task.loss.nll(output, many)
     count = len(many.target)
@@ -58,20 +58,20 @@ def check_loss(subject: Subject) -> str:
     found = str(tuple(nll.shape)) if isinstance(nll, Tensor) else type(nll).__name__
     expect(good, f"nll(output, batch) with a value for each item, ({count},)", found)
     expect(torch.isfinite(nll).all(), "finite nats from nll(output, batch)", "others")
-    _check_means(task, batch, knobs)
+    _check_means(task, batch, schedule_values)
     return "  ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
 
 
 @torch.no_grad()
-def _check_means(task: Task, batch: Batch, knobs: ScheduleValues) -> None:
+def _check_means(task: Task, batch: Batch, schedule_values: ScheduleValues) -> None:
     """Of every item twice the losses are as before: processes with unlike shares depend on it."""
     if getattr(task.loss, "draws", 0):
         return  # it needs the draws that only a step of training makes
 
     def at_mode(batch: Batch) -> Mapping[str, Tensor]:
         posterior, context = task.encode(batch.input, batch.context(with_target=True))
-        output = task.decoder(posterior.mode(), context, knobs)
-        terms: Mapping[str, Tensor] = task.loss(output, batch, posterior, knobs)
+        output = task.decoder(posterior.mode(), context, schedule_values)
+        terms: Mapping[str, Tensor] = task.loss(output, batch, posterior, schedule_values)
         return terms
 
     with expect_no_error("the loss of a batch twice as large"):
@@ -101,14 +101,14 @@ def check_gradients(subject: Subject) -> str:
     if not wanted:
         expect(False, "parameters to train", "none")
     with expect_no_error("forward and backward of a training step"):
-        _check_sides(task, task(batch, knobs_at(task, 0, 1)))
+        _check_sides(task, task(batch, schedule_values_at(task, 0, 1)))
     reached: set[str] = set()
     used: set[str] = set()
     optimizer = _optimizer(task, subject.config.train.lr)
     for step in range(GRADIENT_STEPS):
-        knobs = knobs_at(task, step, GRADIENT_STEPS - 1)
+        schedule_values = schedule_values_at(task, step, GRADIENT_STEPS - 1)
         with expect_no_error("forward and backward of a training step"):
-            objective(task(batch, knobs)).backward()
+            objective(task(batch, schedule_values)).backward()
         for name, parameter in wanted.items():
             if parameter.grad is None:
                 continue
@@ -177,39 +177,41 @@ def check_learning(subject: Subject) -> str:
 def _overfitted(subject: Subject, lr: float) -> tuple[float, float, int]:
     """The loss before and after, and the number of steps."""
     task, batch = subject.task(), subject.batch(training=True)
-    knobs = knobs_at(task, 1, 1)
-    begin = now = _loss(task, batch, knobs, subject.seed)
+    schedule_values = schedule_values_at(task, 1, 1)
+    begin = now = _loss(task, batch, schedule_values, subject.seed)
     began = time.process_time()
-    for steps in _steps_of(task, batch, knobs, lr):
+    for steps in _steps_of(task, batch, schedule_values, lr):
         last = steps == LEARNING_STEPS or time.process_time() - began > LEARNING_SECONDS
         if last or steps in (5, 10) or steps % 20 == 0:
-            now = _loss(task, batch, knobs, subject.seed)
+            now = _loss(task, batch, schedule_values, subject.seed)
             if last or begin - now > CLEAR_FALL * abs(begin) or not math.isfinite(now):
                 break
     return begin, now, steps
 
 
-def knobs_at(task: Task, step: int, total: int) -> dict[str, Tensor]:
+def schedule_values_at(task: Task, step: int, total: int) -> dict[str, Tensor]:
     """The schedules' values at a step."""
-    knobs = task.knobs(CPU)
-    task.turn(knobs, step, total)
-    return knobs
+    schedule_values = task.new_schedule_values(CPU)
+    task.update_schedules(schedule_values, step, total)
+    return schedule_values
 
 
 def train_a_little(task: Task, subject: Subject, steps: int = 3) -> None:
     """A few steps on the tiny batch; so that weights and buffers are no longer the first ones."""
     lr = subject.config.train.lr
-    for step in _steps_of(task, subject.batch(training=True), knobs_at(task, 1, 1), lr):
+    for step in _steps_of(task, subject.batch(training=True), schedule_values_at(task, 1, 1), lr):
         if step == steps:
             return
 
 
-def _steps_of(task: Task, batch: Batch, knobs: ScheduleValues, lr: float) -> Iterator[int]:
+def _steps_of(
+    task: Task, batch: Batch, schedule_values: ScheduleValues, lr: float
+) -> Iterator[int]:
     """Endless steps on one batch, numbered from 1."""
     optimizer = _optimizer(task, lr)
     task.train()
     for step in itertools.count(1):
-        objective(task(batch, knobs)).backward()
+        objective(task(batch, schedule_values)).backward()
         torch.nn.utils.clip_grad_norm_(task.parameters(), 10.0)
         _update(task, optimizer)
         yield step
@@ -227,11 +229,11 @@ def _update(task: Task, optimizer: torch.optim.Optimizer) -> None:
 
 
 @torch.no_grad()
-def _loss(task: Task, batch: Batch, knobs: ScheduleValues, seed: int) -> float:
+def _loss(task: Task, batch: Batch, schedule_values: ScheduleValues, seed: int) -> float:
     """The batch's loss in evaluation, with the same draws at every call."""
     was_training = task.training
     task.eval()
-    value = float(task(batch, knobs, torch.Generator().manual_seed(seed))["loss"])
+    value = float(task(batch, schedule_values, torch.Generator().manual_seed(seed))["loss"])
     task.train(was_training)
     return value
 

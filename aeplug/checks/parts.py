@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from aeplug.checks.fakes import TASKS
-from aeplug.checks.learning import knobs_at
+from aeplug.checks.learning import schedule_values_at
 from aeplug.checks.outcome import CheckMismatch, describe_failure
 from aeplug.checks.subject import Subject, quietly
 from aeplug.errors import AeplugError
@@ -87,7 +87,7 @@ def hosted(
 def _try(subject: Subject) -> None:
     with quietly(), torch.no_grad():
         task = subject.task()
-        task(subject.batch(training=True), knobs_at(task, 0, 1))
+        task(subject.batch(training=True), schedule_values_at(task, 0, 1))
         subject.model(task).reconstruct_batch(subject.batch())
 
 

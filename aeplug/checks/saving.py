@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.checks.learning import knobs_at, train_a_little
+from aeplug.checks.learning import schedule_values_at, train_a_little
 from aeplug.checks.outcome import CheckMismatch, expect, expect_no_error
 from aeplug.checks.subject import Subject
 from aeplug.config import flatten, resolve
@@ -75,7 +75,7 @@ def outputs(task: Task, subject: Subject) -> dict[str, Tensor]:
         posterior, context = task.encode(batch.input, batch.context(with_target=False))
         z = posterior.mode()
         data = task.decoder.generate(z, context, Sampling(greedy=True, generator=generator))
-        losses = task(batch, knobs_at(task, 1, 1), generator)
+        losses = task(batch, schedule_values_at(task, 1, 1), generator)
     return {"latents": z, "reconstructions": data, **{f"'{k}'": v for k, v in losses.items()}}
 
 

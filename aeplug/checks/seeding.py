@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from aeplug.checks.learning import knobs_at, train_a_little
+from aeplug.checks.learning import schedule_values_at, train_a_little
 from aeplug.checks.outcome import expect, expect_no_error
 from aeplug.checks.subject import Subject
 from aeplug.data.opening import open_dataset
@@ -44,7 +44,7 @@ def check_seeds(subject: Subject) -> str:
     expect(
         not torch.equal(*latents),
         "other draws from the prior for another seed",
-        "the same ones; prior(count, spread, generator) draws from its generator",
+        "the same ones; prior(count, scale, generator) draws from its generator",
     )
     return "batches, losses, reconstructions and samples"
 
@@ -83,7 +83,7 @@ _TENSORS = ("input", "target")
 def _check_evaluation(task: Task, batch: Batch, subject: Subject) -> None:
     def evaluated() -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(subject.seed)
-        losses = task(batch, knobs_at(task, 1, 1), generator)
+        losses = task(batch, schedule_values_at(task, 1, 1), generator)
         posterior, context = task.encode(batch.input, batch.context(with_target=False))
         sampling = Sampling(generator=generator)
         data = task.decoder.generate(posterior.mode(), context, sampling)

@@ -107,7 +107,7 @@ def _check_model(task: Task, batch: Batch, subject: Subject, items: int) -> None
     posterior, context = task.encode(batch.input, batch.context(with_target=False))
     _check_generated(task, posterior.mode(), context, subject, "of a reconstruction")
     if subject.model(task).has_prior:
-        with expect_no_error("the latent's prior(count, spread, generator)"):
+        with expect_no_error("the latent's prior(count, scale, generator)"):
             drawn = task.latent.prior(items, 1.0, generator)
         _check_tensor(drawn, latent, "draws from the prior")
         # In sampling there is neither an input nor a target to look at.

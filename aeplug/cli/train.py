@@ -154,7 +154,7 @@ def train_run(
             config = resolve(spec, plugins, *layers, length)
             run = run_folder.Run(folder or run_folder.new_folder(task))
         training = Trainer(config, open_dataset(config), plugins, run, here)
-        if here.writes:
+        if here.is_main:
             parameters = sum(p.numel() for p in training.parameters)
             say(
                 f"{task}: {len(training.train_split):,} items, {parameters:,} parameters, "
@@ -163,10 +163,10 @@ def train_run(
         if source is not None:
             with fitting(source, plugins):
                 training.resume(source)
-            if here.writes:
+            if here.is_main:
                 run.update(config.as_dict())
-                say(f"going on at step {training.reached.step}")
-        elif here.writes:
+                say(f"going on at step {training.state.step}")
+        elif here.is_main:
             run.create(
                 config.as_dict(),
                 run_folder.environment(str(here.device), required_plugins(config, plugins)),
@@ -174,7 +174,7 @@ def train_run(
         try:
             training.run()
         except Interrupted as stop:
-            if here.writes:
+            if here.is_main:
                 say(
                     f"stopped and saved at step {stop.step} of {training.total}; go on with:\n"
                     f"  aeplug train {task} --run {run.folder} --resume"
@@ -182,7 +182,7 @@ def train_run(
             sys.exit(128 + stop.signal_number)
         finally:
             training.model = training.task  # lets go of DDP while its processes are still there
-        if not here.writes:
+        if not here.is_main:
             return None
     draw_pictures(run)
     return run.folder

@@ -90,7 +90,7 @@ def latent_use(task: Task, batches: Iterable[Batch]) -> LatentUse | None:
 
 @dataclass
 class PosteriorCollapseMonitor:
-    """Looks at each evaluation of a training, and speaks up once.
+    """Checks each evaluation of a training for a collapsed posterior; warns once.
 
     Once it has found the same twice in a row, or at the end: at first means may hardly vary yet.
 
@@ -105,12 +105,12 @@ class PosteriorCollapseMonitor:
     split: Split
     batch_size: int
     autocast: bool = False
-    told: bool = field(default=False, init=False)
-    found: bool = field(default=False, init=False)
+    _warned: bool = field(default=False, init=False)
+    _collapsed_before: bool = field(default=False, init=False)
 
-    def look(self, task: Task, say: Callable[[str], None], *, last: bool) -> None:
+    def check(self, task: Task, say: Callable[[str], None], *, last: bool) -> None:
         """Say so if the posterior has collapsed and it was not said before."""
-        if self.told:
+        if self._warned:
             return
         was_training = task.training
         task.eval()
@@ -119,10 +119,10 @@ class PosteriorCollapseMonitor:
             use = latent_use(task, self._batches())
         task.train(was_training)
         warning = use.warning if use is not None else ""
-        if warning and (self.found or last):
+        if warning and (self._collapsed_before or last):
             say(f"warning: {warning}")
-            self.told = True
-        self.found = bool(warning)
+            self._warned = True
+        self._collapsed_before = bool(warning)
 
     def _batches(self) -> Iterator[Batch]:
         device = None

@@ -21,7 +21,7 @@ def mean_losses(
     split: Split,
     items: int,
     batch_size: int,
-    world: Distributed,
+    distributed: Distributed,
     step: int,
     *,
     autocast: bool = False,
@@ -31,28 +31,28 @@ def mean_losses(
     The latent is drawn, with a fixed seed; schedules stand at their value of ``step`` of ``step``.
     The task's mode and torch's random state are as before afterwards.
     """
-    device = world.device
+    device = distributed.device
     count = min(items, len(split))
     if count == 0:
         raise TrainingError("the held-out split is empty")
-    knobs = task.knobs(device)
-    task.turn(knobs, step, step)
-    generator = torch.Generator(device).manual_seed(EVALUATION_SEED + world.rank)
+    schedule_values = task.new_schedule_values(device)
+    task.update_schedules(schedule_values, step, step)
+    generator = torch.Generator(device).manual_seed(EVALUATION_SEED + distributed.rank)
     totals: dict[str, Tensor] = {}
     was_training = task.training
     task.eval()
     for start in range(0, count, batch_size):
         index = torch.arange(start, min(start + batch_size, count), device=device)
-        index = index[world.rank :: world.size]
+        index = index[distributed.rank :: distributed.size]
         if len(index) == 0:
             continue
         batch = prepare(split.take(index), generator, training=False)
         with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            losses = task(batch, knobs, generator)
+            losses = task(batch, schedule_values, generator)
         for name, value in losses.items():
             weighted = value.float() * len(index)
             totals[name] = totals[name] + weighted if name in totals else weighted
     task.train(was_training)
     names = sorted(totals, key=lambda name: name != "loss")
-    values = world.sum(torch.stack([totals[name] for name in names])) / count
+    values = distributed.sum(torch.stack([totals[name] for name in names])) / count
     return dict(zip(names, values.tolist(), strict=True))

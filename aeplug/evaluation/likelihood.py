@@ -127,9 +127,9 @@ def bounds(
 ) -> Bounds:
     """Of a prepared batch, summed up some draws at a time, never holding all weights."""
     task = model.task
-    knobs = task.knobs(model.device)
+    schedule_values = task.new_schedule_values(model.device)
     step = int(model.header.get("total_steps", 1))
-    task.turn(knobs, step, step)
+    task.update_schedules(schedule_values, step, step)
     posterior, context = task.encode(batch.input, batch.context(with_target=True))
     assert isinstance(posterior, PosteriorDensity)
     count = len(batch.input)
@@ -141,7 +141,7 @@ def bounds(
         here = min(at_once, draws - start)
         each, around, items = posterior.repeated(here), context.repeated(here), batch.repeated(here)
         z = each.sample(generator)
-        nll = task.loss.nll(task.decoder(z, around, knobs), items)
+        nll = task.loss.nll(task.decoder(z, around, schedule_values), items)
         weights = log_prior(z, items.cond) - each.log_prob(z) - nll
         weights = weights.to(wide).unflatten(0, (count, here))
         total = torch.logaddexp(total, weights.logsumexp(1))

@@ -26,10 +26,16 @@ def evaluate(
         are taken over; comparisons lie under ``baselines``. Where posteriors have a density,
         ``active_units`` of ``latent_units``, and a warning on stderr if they have collapsed.
     """
-    world = Distributed(0, 1, model.device)
+    distributed = Distributed(0, 1, model.device)
     step = int(model.header.get("total_steps", 1))
     losses = mean_losses(
-        model.task, model.prepare, split.to(model.device), len(split), INFERENCE_BATCH, world, step
+        model.task,
+        model.prepare,
+        split.to(model.device),
+        len(split),
+        INFERENCE_BATCH,
+        distributed,
+        step,
     )
     report: dict[str, Any] = {"items": len(split), **losses}
     use = latent_use(model.task, model.batches(split))

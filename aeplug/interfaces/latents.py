@@ -41,10 +41,10 @@ class LatentPart(Protocol):
         """``(B, *features_shape)`` -> posterior over ``(B, *latent_shape)``."""
         ...
 
-    def prior(self, count: int, spread: float, generator: torch.Generator | None) -> Tensor:
+    def prior(self, count: int, scale: float, generator: torch.Generator | None) -> Tensor:
         """``count`` draws from the prior, ``(count, *latent_shape)``; only with ``has_prior``.
 
-        ``spread`` scales the distance from the prior's middle; 1 is the prior itself.
+        ``scale`` multiplies the distance from the prior's middle; 1 is the prior itself.
         """
         ...
 
@@ -101,8 +101,8 @@ class LatentDensity(LatentPart, Protocol):
                 self.latent_shape = (2,)
                 self.mean = nn.LazyLinear(2)
 
-            def prior(self, count, spread, generator):  # -> (count, 2)
-                return spread * torch.randn(count, 2, generator=generator)
+            def prior(self, count, scale, generator):  # -> (count, 2)
+                return scale * torch.randn(count, 2, generator=generator)
 
             def log_prior(self, z):  # (B, 2) -> (B,)
                 return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
@@ -123,7 +123,7 @@ class Encoded:
             draws an item, ``(B x draws, *latent_shape)``.
         input: what the encoder saw, ``(B, ...)``; with gradient for an
             :class:`InputGradientLatent`.
-        knobs: see :data:`ScheduleValues`.
+        schedule_values: see :data:`ScheduleValues`.
         training: whether in training, else in evaluation.
         generator: source of randomness on the device; None: torch's own.
     """
@@ -131,7 +131,7 @@ class Encoded:
     posterior: Posterior
     z: Tensor
     input: Tensor
-    knobs: ScheduleValues
+    schedule_values: ScheduleValues
     training: bool
     generator: torch.Generator | None = None
 

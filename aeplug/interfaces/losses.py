@@ -14,7 +14,7 @@ class Loss(Protocol):
     """``factory(config, shape)``."""
 
     def __call__(
-        self, output: Any, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self, output: Any, batch: Batch, posterior: Posterior, schedule_values: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d: ``loss`` (minimised) and the terms it is made of."""
         ...
@@ -41,7 +41,7 @@ class MultiDrawLoss(Loss, Protocol):
         class BestOfFour(nn.Module):
             draws = 4
 
-            def forward(self, output, batch, posterior, knobs):
+            def forward(self, output, batch, posterior, schedule_values):
                 errors = self.nll(output, batch).reshape(-1, self.draws)  # (B, 4)
                 return {"loss": errors.min(1).values.mean()}
 

@@ -22,7 +22,7 @@ class Encoder(Protocol):
 class Decoder(Protocol):
     """``factory(config, shape, latent_shape)``."""
 
-    def __call__(self, z: Tensor, context: Context, knobs: ScheduleValues) -> Any:
+    def __call__(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> Any:
         """Latents -> parameters of the output distribution; teacher forcing lives here."""
         ...
 

@@ -58,10 +58,10 @@ class AdversarialLatent(nn.Module):
         """``(B, *features_shape)`` -> code ``(B, size)``."""
         return PointPosterior(self.code(features.flatten(1)).float())
 
-    def prior(self, count: int, spread: float, generator: torch.Generator | None) -> Tensor:
-        """``count`` draws from N(0, spread^2), ``(count, size)``."""
+    def prior(self, count: int, scale: float, generator: torch.Generator | None) -> Tensor:
+        """``count`` draws from N(0, scale^2), ``(count, size)``."""
         noise = torch.empty(count, *self.latent_shape, device=self.code.weight.device)
-        return noise.normal_(generator=generator) * spread
+        return noise.normal_(generator=generator) * scale
 
     def terms(self, encoded: Encoded) -> dict[str, Tensor]:
         """Each side's, without gradient to the other's weights."""
@@ -74,5 +74,5 @@ class AdversarialLatent(nn.Module):
         told = torch.cat([of_codes < 0, of_draws > 0]).float().mean()
         terms = {"adversary": 0.5 * of_both.mean(), "fooling": fooling, "told": told}
         if encoded.training:
-            terms["penalty"] = encoded.knobs["fooling"] * fooling
+            terms["penalty"] = encoded.schedule_values["fooling"] * fooling
         return terms

@@ -200,11 +200,11 @@ class GaussianLatent(nn.Module):
         at_mean = int(len(mean) * self.mean_share) if self.training else 0
         return GaussianPosterior(mean, clamped_logvar(logvar), at_mean)
 
-    def prior(self, count: int, spread: float, generator: torch.Generator | None) -> Tensor:
-        """``count`` draws from N(0, spread^2), ``(count, size)``."""
+    def prior(self, count: int, scale: float, generator: torch.Generator | None) -> Tensor:
+        """``count`` draws from N(0, scale^2), ``(count, size)``."""
         weight = self.moments.weight
         noise = torch.empty(count, *self.latent_shape, device=weight.device)
-        return noise.normal_(generator=generator) * spread
+        return noise.normal_(generator=generator) * scale
 
     def log_prior(self, z: Tensor) -> Tensor:
         """Logarithm of N(0, 1)'s density at ``(B, size)``, nats, ``(B,)``."""

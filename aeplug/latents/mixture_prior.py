@@ -65,12 +65,12 @@ class LearntPriorLatent(GaussianLatent):
         found = super().forward(features)
         return DrawnKLPosterior(found.mean, found.logvar, found.at_mean, self)
 
-    def prior(self, count: int, spread: float, generator: torch.Generator | None) -> Tensor:
-        """``count`` draws, ``(count, size)``; ``spread`` scales distances from component means."""
+    def prior(self, count: int, scale: float, generator: torch.Generator | None) -> Tensor:
+        """``count`` draws, ``(count, size)``; ``scale`` scales distances from component means."""
         log_weights, means, logvars = (one.detach() for one in self.components())
         chosen = torch.multinomial(log_weights.exp(), count, True, generator=generator)
         noise = torch.empty(count, *self.latent_shape, device=means.device)
-        noise = noise.normal_(generator=generator) * spread
+        noise = noise.normal_(generator=generator) * scale
         return means[chosen] + noise * torch.exp(0.5 * logvars[chosen])
 
     def log_prior(self, z: Tensor) -> Tensor:

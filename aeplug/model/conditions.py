@@ -95,7 +95,7 @@ def infer_conditions(task: Task, batch: Batch) -> Batch:
         raise ConfigError(f"the condition {', '.join(left)} must be told: the encoder looks at it")
     posterior, context = task.encode(batch.input, batch.context(with_target=True))
     z, count, device = posterior.mode(), len(batch.input), batch.input.device
-    knobs = task.knobs(device)
+    schedule_values = task.new_schedule_values(device)
     all_classes = list(itertools.product(*(range(len(classes)) for classes in left.values())))
     costs = []
     for classes in all_classes:
@@ -104,7 +104,7 @@ def infer_conditions(task: Task, batch: Batch) -> Batch:
             for name, one in zip(left, classes, strict=True)
         }
         cond = {**batch.cond, **tried}
-        output = task.decoder(z, replace(context, cond=cond), knobs)
+        output = task.decoder(z, replace(context, cond=cond), schedule_values)
         costs.append(task.loss.nll(output, replace(batch, cond=cond)))
     best = torch.stack(costs).argmin(0)
     chosen = torch.tensor(all_classes, device=device)[best]

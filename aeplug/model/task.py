@@ -91,14 +91,16 @@ class Task(nn.Module):
             if isinstance(part, AfterStep):
                 part.stepped(skipped, world)
 
-    def knobs(self, device: torch.device) -> dict[str, Tensor]:
+    def new_schedule_values(self, device: torch.device) -> dict[str, Tensor]:
         """A 0-d float32 tensor for every schedule among the parts' settings, by field name."""
         return {name: torch.zeros((), device=device) for name in self.schedules}
 
-    def turn(self, knobs: Mapping[str, Tensor], step: int, total: int) -> None:
-        """Set the knobs to their schedules' values at ``step``."""
+    def update_schedules(
+        self, schedule_values: Mapping[str, Tensor], step: int, total: int
+    ) -> None:
+        """Set the values to their schedules' values at ``step``."""
         for name, schedule in self.schedules.items():
-            knobs[name].fill_(schedule(step, total))
+            schedule_values[name].fill_(schedule(step, total))
 
     def encode(self, input: Tensor, context: Context) -> tuple[Posterior, Context]:
         """Posterior of the latent, and the context the decoder gets (with skips)."""
@@ -109,13 +111,19 @@ class Task(nn.Module):
         return self.latent(features), context
 
     def forward(
-        self, batch: Batch, knobs: ScheduleValues, generator: torch.Generator | None = None
+        self,
+        batch: Batch,
+        schedule_values: ScheduleValues,
+        generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """One step's losses, 0-d: ``loss`` and its terms."""
-        return self.measure(batch, knobs, generator)[0]
+        return self.measure(batch, schedule_values, generator)[0]
 
     def measure(
-        self, batch: Batch, knobs: ScheduleValues, generator: torch.Generator | None = None
+        self,
+        batch: Batch,
+        schedule_values: ScheduleValues,
+        generator: torch.Generator | None = None,
     ) -> tuple[dict[str, Tensor], Any, Posterior]:
         """Losses, decoder output and posterior of a batch, with teacher forcing.
 
@@ -133,11 +141,11 @@ class Task(nn.Module):
                 posterior = ImportanceSamples(posterior, draws, self.latent)
                 batch, context = batch.repeated(draws), context.repeated(draws)
             z = posterior.sample(generator)
-        output = self.decoder(z, context, knobs)
-        terms = dict(self.loss(output, batch, posterior, knobs))
+        output = self.decoder(z, context, schedule_values)
+        terms = dict(self.loss(output, batch, posterior, schedule_values))
         if isinstance(self.latent, AuxiliaryLosses):
             found = posterior.each if isinstance(posterior, ImportanceSamples) else posterior
-            encoded = Encoded(found, z, input, knobs, self.training, generator)
+            encoded = Encoded(found, z, input, schedule_values, self.training, generator)
             more = dict(self.latent.terms(encoded))
             if PENALTY in more:
                 terms["loss"] = terms["loss"] + more[PENALTY]

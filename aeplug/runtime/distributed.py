@@ -30,8 +30,8 @@ class Distributed:
     device: torch.device
 
     @property
-    def writes(self) -> bool:
-        """Whether this process writes files and prints."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, which alone writes files and prints."""
         return self.rank == 0
 
     def sum(self, tensor: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ def update_ema(average: nn.Module, model: nn.Module, decay: float, step: int) ->
     """Move the average a step towards the model; what is no weight is taken over as it is.
 
     Args:
-        average: from :func:`averaged_copy`.
+        average: from :func:`ema_copy`.
         model: in training.
         decay: a step.
         step: from 0; early on the average follows faster, else it would remember the random start.

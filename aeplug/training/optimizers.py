@@ -37,7 +37,7 @@ class OptimizerGroup:
     optimizers: list[torch.optim.Optimizer]
     lr: float
 
-    def turn(self, lr: float) -> None:
+    def set_lr(self, lr: float) -> None:
         """Set the learning rate."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -63,7 +63,7 @@ class OptimizerGroup:
 
 
 def build_optimizers(task: Task, settings: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Those of all sides."""
+    """Those of all groups."""
     return [
         optimizer
         for side in build_optimizer_groups(task, settings)
@@ -76,12 +76,12 @@ def build_optimizer_groups(task: Task, settings: TrainConfig) -> list[OptimizerG
     against = [p for adversary in task.adversaries() for p in adversary.parameters()]
     apart = {id(p) for p in against}
     own = [p for p in task.parameters() if p.requires_grad and id(p) not in apart]
-    sides = [OptimizerGroup(MAIN, own, _main_optimizers(task, own, settings), settings.lr)]
+    groups = [OptimizerGroup(MAIN, own, _main_optimizers(task, own, settings), settings.lr)]
     if against:
         betas = (ADVERSARY_BETA1, settings.beta2)
         adamw = _adamw(against, settings.adversary_lr, betas, settings)
-        sides.append(OptimizerGroup(ADVERSARY, against, [adamw], settings.adversary_lr))
-    return sides
+        groups.append(OptimizerGroup(ADVERSARY, against, [adamw], settings.adversary_lr))
+    return groups
 
 
 def _main_optimizers(

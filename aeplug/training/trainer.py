@@ -65,18 +65,18 @@ class Trainer:
         dataset: with splits ``train`` and ``val``.
         plugins: told of the run's events.
         run: folder to write to; None writes nothing (benchmarks, tests).
-        world: this process among those of the run.
+        distributed: this process among those of the run.
     """
 
     config: TaskConfig
     dataset: Dataset
     plugins: Plugins
     run_folder: Run | None
-    world: Distributed
-    reached: TrainingState = field(default_factory=TrainingState)
+    distributed: Distributed
+    state: TrainingState = field(default_factory=TrainingState)
 
     def __post_init__(self) -> None:
-        settings, device = self.config.train, self.world.device
+        settings, device = self.config.train, self.distributed.device
         torch.manual_seed(settings.seed)
         if device.type == "cuda":
             torch.set_float32_matmul_precision("high")
@@ -87,27 +87,27 @@ class Trainer:
         # What `prepare` makes of the data is what the parts are built for.
         self.shape: DataShape = getattr(self.prepare, "shape", self.dataset.shape)
         self.task = Task(self.config, self.shape).to(device)
-        self.averaged: Task | None = ema_copy(self.task) if settings.ema else None
+        self.ema_model: Task | None = ema_copy(self.task) if settings.ema else None
         if settings.compile:
             self.task.compile_parts()
         self.model: torch.nn.Module = self.task
-        if self.world.size > 1:
+        if self.distributed.size > 1:
             self.model = DistributedDataParallel(
                 self.task, device_ids=[device] if device.type == "cuda" else None
             )
         self.parameters = [p for p in self.task.parameters() if p.requires_grad]
-        self.sides = build_optimizer_groups(self.task, settings)
+        self.optimizer_groups = build_optimizer_groups(self.task, settings)
         self.train_split: Split = self.dataset.split("train").to(device)
         self.val_split: Split = self.dataset.split("val").to(device)
         self._held_out = math.inf
         self._plan()
         bf16 = self.config.train.precision == "bf16"
-        self.collapse = PosteriorCollapseMonitor(
+        self.collapse_monitor = PosteriorCollapseMonitor(
             self.prepare, self.val_split, self.batch_size, bf16
         )
 
     def _plan(self) -> None:
-        settings, size = self.config.train, self.world.size
+        settings, size = self.config.train, self.distributed.size
         count = len(self.train_split)
         if count == 0:
             raise TrainingError("the training split is empty")
@@ -124,90 +124,90 @@ class Trainer:
         self.warmup = round(warmup * self.total) if warmup <= 1 else round(warmup)
         self.eval_every = settings.eval_every or self.steps_per_epoch
         self.save_every = settings.save_every or self.eval_every
-        self._barren = 0  # steps skipped in a row, up to the last line of metrics
+        self._nonfinite_streak = 0  # steps skipped in a row, up to the last line of metrics
 
     # The loop
 
     def run(self) -> TrainingState:
-        """Train from where ``reached`` stands to the end.
+        """Train from ``state`` to the end.
 
         Raises:
-            Interrupted: Ctrl-C or SIGTERM; everything reached is saved.
+            Interrupted: Ctrl-C or SIGTERM; what was done is saved.
             TrainingError: no step gives a finite gradient.
             CheckpointError: a checkpoint cannot be written.
         """
-        settings, world, reached = self.config.train, self.world, self.reached
-        device = world.device
-        knobs = self.task.knobs(device)
+        settings, distributed, state = self.config.train, self.distributed, self.state
+        device = distributed.device
+        schedule_values = self.task.new_schedule_values(device)
         generator = torch.Generator(device)
         autocast = settings.precision == "bf16"
         totals: dict[str, Tensor] = {}
         skipped = torch.zeros((), device=device)
         summed = 0
-        began, before = time.perf_counter(), reached.seconds
+        began, before = time.perf_counter(), state.seconds
         self._announce("started", {})
         self.task.train()
         with (
-            Progress(self.total, "steps", reached.step, world.writes) as progress,
+            Progress(self.total, "steps", state.step, distributed.is_main) as progress,
             stop_requests() as requests,
         ):
             for index in self._batches():
-                step = reached.step
+                step = state.step
                 self._seed(generator, step)
-                self.task.turn(knobs, step, self.total)
-                for side in self.sides:
-                    side.turn(
-                        learning_rate(step, self.total, side.lr, self.warmup, settings.lr_floor)
+                self.task.update_schedules(schedule_values, step, self.total)
+                for group in self.optimizer_groups:
+                    group.set_lr(
+                        learning_rate(step, self.total, group.lr, self.warmup, settings.lr_floor)
                     )
                 batch = self.prepare(self.train_split.take(index), generator, training=True)
                 with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-                    losses = self.model(batch, knobs)
+                    losses = self.model(batch, schedule_values)
                 objective(losses).backward()
                 skipped += self._step()
-                if self.averaged is not None:
-                    update_ema(self.averaged, self.task, settings.ema, step)
+                if self.ema_model is not None:
+                    update_ema(self.ema_model, self.task, settings.ema, step)
                 for name, value in losses.items():
                     value = value.detach()
                     totals[name] = totals[name] + value if name in totals else value
                 summed += 1
-                reached.step = step = step + 1
+                state.step = step = step + 1
                 progress.update(step)
 
                 last = step == self.total
                 # Reading the flag of other processes costs an all-reduce: not at every step.
-                look = world.size == 1 or step % 10 == 0
-                stop = look and world.any(bool(requests))
+                ask_others = distributed.size == 1 or step % 10 == 0
+                stop = ask_others and distributed.any(bool(requests))
                 save = last or stop or step % self.save_every == 0
                 # Before each checkpoint too: sums not yet read would be lost to a resumed run.
                 if save or step % settings.log_every == 0:
-                    reached.seconds = before + time.perf_counter() - began
+                    state.seconds = before + time.perf_counter() - began
                     self._log(progress, totals, skipped, summed)
                     totals, summed = {}, 0
                     skipped.zero_()
                 if last or (step % self.eval_every == 0):
-                    reached.seconds = before + time.perf_counter() - began
+                    state.seconds = before + time.perf_counter() - began
                     self._evaluate_and_keep_best(progress)
                 if save:
-                    reached.seconds = before + time.perf_counter() - began
+                    state.seconds = before + time.perf_counter() - began
                     self._save(LAST)
                 if stop and not last:
                     raise Interrupted(requests[0] if requests else signal.SIGTERM, step)
         if not math.isfinite(self._held_out):
             raise TrainingError(
                 f"the held-out loss ended at {self._held_out}; lower train.lr "
-                f"({reached.skipped} steps were skipped)"
+                f"({state.skipped} steps were skipped)"
             )
-        self._announce("finished", {"seconds": reached.seconds})
-        return reached
+        self._announce("finished", {"seconds": state.seconds})
+        return state
 
     def _batches(self) -> Iterator[Tensor]:
         """Row numbers of each step to come, this process's share of each, on the device."""
-        step = self.reached.step
-        share = slice(self.world.rank, None, self.world.size)
+        step = self.state.step
+        share = slice(self.distributed.rank, None, self.distributed.size)
         while step < self.total:
             epoch, offset = divmod(step, self.steps_per_epoch)
             order = epoch_order(len(self.train_split), self.config.train.seed, epoch)
-            order = order.to(self.world.device)
+            order = order.to(self.distributed.device)
             for position in range(offset, self.steps_per_epoch):
                 start = position * self.batch_size
                 yield order[start : start + self.batch_size][share]
@@ -220,14 +220,14 @@ class Trainer:
 
         So a resumed run draws what the uninterrupted one would, with no state to save.
         """
-        number = (self.config.train.seed * 1_000_003 + step) * 1_009 + self.world.rank
+        number = (self.config.train.seed * 1_000_003 + step) * 1_009 + self.distributed.rank
         torch.manual_seed(number % 2**63)
         generator.manual_seed((number + 2**40) % 2**63)
 
     def _step(self) -> Tensor:
         """Update every side; 1.0 if any of them skipped it, else 0.0, on the device."""
-        skipped = [side.step(self.config.train.clip) for side in self.sides]
-        self.task.stepped(skipped[0], self.world)
+        skipped = [group.step(self.config.train.clip) for group in self.optimizer_groups]
+        self.task.stepped(skipped[0], self.distributed)
         return torch.stack(skipped).amax()
 
     # Rare events
@@ -242,67 +242,67 @@ class Trainer:
         names = list(totals)
         values = torch.stack([*(totals[name].float() for name in names), skipped])
         # Every process skips the same steps: only losses are summed.
-        numbers = self.world.sum(values / self.world.size).tolist()
+        numbers = self.distributed.sum(values / self.distributed.size).tolist()
         bad = round(numbers.pop())
-        self.reached.skipped += bad
-        self._barren = self._barren + bad if bad == summed else 0
-        if self._barren >= min(self.config.train.log_every, 10, self.total):
+        self.state.skipped += bad
+        self._nonfinite_streak = self._nonfinite_streak + bad if bad == summed else 0
+        if self._nonfinite_streak >= min(self.config.train.log_every, 10, self.total):
             raise TrainingError(
-                f"no gradient was finite in the last {self._barren} steps (up to step "
-                f"{self.reached.step}); lower train.lr, or look for invalid values in the data"
+                f"no gradient was finite in the last {self._nonfinite_streak} steps (up to step "
+                f"{self.state.step}); lower train.lr, or look for invalid values in the data"
             )
         metrics = dict(zip(names, (number / summed for number in numbers), strict=True))
         progress.describe(figures(metrics) + self._skipped_text())
-        if self.world.writes and self.run_folder:
-            lr = self.sides[0].optimizers[0].param_groups[0]["lr"]
+        if self.distributed.is_main and self.run_folder:
+            lr = self.optimizer_groups[0].optimizers[0].param_groups[0]["lr"]
             self.run_folder.log(self._record("train", {**metrics, "lr": lr}))
         self._announce("logged", metrics)
 
     def _evaluate_and_keep_best(self, progress: Progress) -> None:
         metrics = self.evaluate(self.val_split, self.config.train.eval_items)
         self._held_out = metrics["loss"]
-        reached = self.reached
-        epoch = reached.step / self.steps_per_epoch
+        state = self.state
+        epoch = state.step / self.steps_per_epoch
         progress.say(
-            f"step {reached.step}  epoch {epoch:.3g}  held out: {figures(metrics)}"
-            f"{self._skipped_text()}  {duration(reached.seconds)}"
+            f"step {state.step}  epoch {epoch:.3g}  held out: {figures(metrics)}"
+            f"{self._skipped_text()}  {duration(state.seconds)}"
         )
-        if self.world.writes:
-            last = reached.step == self.total
-            self.collapse.look(self.averaged or self.task, progress.say, last=last)
-        if self.world.writes and self.run_folder:
+        if self.distributed.is_main:
+            last = state.step == self.total
+            self.collapse_monitor.check(self.ema_model or self.task, progress.say, last=last)
+        if self.distributed.is_main and self.run_folder:
             self.run_folder.log(self._record("val", metrics))
         self._announce("evaluated", metrics)
-        if metrics["loss"] < reached.best:
-            reached.best = metrics["loss"]
+        if metrics["loss"] < state.best:
+            state.best = metrics["loss"]
             self._save(BEST, metrics)
 
     def _skipped_text(self) -> str:
-        skipped = self.reached.skipped
+        skipped = self.state.skipped
         return f"  ({skipped} steps skipped: gradient not finite)" if skipped else ""
 
     def _record(self, split: str, metrics: Mapping[str, float]) -> dict[str, Any]:
-        reached = self.reached
+        state = self.state
         return {
-            "step": reached.step,
-            "epoch": round(reached.step / self.steps_per_epoch, 4),
+            "step": state.step,
+            "epoch": round(state.step / self.steps_per_epoch, 4),
             "split": split,
             **{name: round_figure(value) for name, value in metrics.items()},
-            "skipped": reached.skipped,
-            "seconds": round(reached.seconds, 3),
+            "skipped": state.skipped,
+            "seconds": round(state.seconds, 3),
         }
 
     @torch.no_grad()
     def evaluate(self, split: Split, items: int) -> dict[str, float]:
         """Mean losses over the first ``items`` of a split, with the schedules' final values."""
-        task = self.averaged if self.averaged is not None else self.task
+        task = self.ema_model if self.ema_model is not None else self.task
         return mean_losses(
             task,
             self.prepare,
             split,
             items,
             self.batch_size,
-            self.world,
+            self.distributed,
             self.total,
             autocast=self.config.train.precision == "bf16",
         )
@@ -313,7 +313,7 @@ class Trainer:
         """What a checkpoint says of itself."""
         return {
             **describe(self.config, self.plugins, self.shape),
-            "step": self.reached.step,
+            "step": self.state.step,
             "total_steps": self.total,
             "metrics": {name: round_figure(value) for name, value in (metrics or {}).items()},
         }
@@ -321,24 +321,25 @@ class Trainer:
     def _save(
         self, which: Literal["last", "best"], metrics: Mapping[str, float] | None = None
     ) -> None:
-        if self.world.writes and self.run_folder:
+        if self.distributed.is_main and self.run_folder:
             trainer = None
             if which == LAST:
                 trainer = {
                     "optimizers": {
-                        side.name: [o.state_dict() for o in side.optimizers] for side in self.sides
+                        group.name: [o.state_dict() for o in group.optimizers]
+                        for group in self.optimizer_groups
                     },
-                    "reached": vars(self.reached).copy(),
-                    "raw": self.task.state_dict() if self.averaged is not None else None,
+                    "state": vars(self.state).copy(),
+                    "raw": self.task.state_dict() if self.ema_model is not None else None,
                 }
             checkpoint.save(
                 self.run_folder.checkpoint(which),
                 self.header(metrics),
-                self.averaged if self.averaged is not None else self.task,
+                self.ema_model if self.ema_model is not None else self.task,
                 trainer,
             )
         self._announce("saved", {})
-        self.world.barrier()
+        self.distributed.barrier()
 
     def resume(self, source: Checkpoint) -> None:
         """Go on from a checkpoint.
@@ -346,38 +347,38 @@ class Trainer:
         Raises:
             CheckpointError: it is damaged, cannot be resumed, or is of another model.
         """
-        state = source.trainer()
+        saved = source.trainer()
         try:
-            source.load_into(self.averaged if self.averaged is not None else self.task)
-            if self.averaged is not None:
-                self.task.load_state_dict(state["raw"])
-            for side in self.sides:
-                states = state["optimizers"][side.name]
-                for optimizer, kept in zip(side.optimizers, states, strict=True):
-                    optimizer.load_state_dict(kept)
-            self.reached = TrainingState(**state["reached"])
+            source.load_into(self.ema_model if self.ema_model is not None else self.task)
+            if self.ema_model is not None:
+                self.task.load_state_dict(saved["raw"])
+            for group in self.optimizer_groups:
+                states = saved["optimizers"][group.name]
+                for optimizer, optimizer_state in zip(group.optimizers, states, strict=True):
+                    optimizer.load_state_dict(optimizer_state)
+            self.state = TrainingState(**saved["state"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{source.folder} cannot be resumed: {error}") from error
-        if self.reached.step >= self.total:
+        if self.state.step >= self.total:
             raise CheckpointError(
-                f"{source.folder} is finished ({self.reached.step} of {self.total} steps); "
+                f"{source.folder} is finished ({self.state.step} of {self.total} steps); "
                 f"give a larger --epochs or --steps to go on"
             )
-        if self.world.writes and self.run_folder:
-            self.run_folder.rewind(self.reached.step)
+        if self.distributed.is_main and self.run_folder:
+            self.run_folder.rewind(self.state.step)
 
     def _announce(
         self,
         kind: Literal["started", "logged", "evaluated", "saved", "finished"],
         metrics: Mapping[str, float],
     ) -> None:
-        if self.world.writes and self.run_folder:
+        if self.distributed.is_main and self.run_folder:
             self.plugins.announce(
                 RunEvent(
                     kind,
                     str(self.run_folder.folder),
                     self.config.task.name,
-                    self.reached.step,
+                    self.state.step,
                     dict(metrics),
                 )
             )

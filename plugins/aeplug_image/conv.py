@@ -187,7 +187,7 @@ class ConvDecoder(nn.Module):
         layers += [nn.Conv2d(widths[0], channels, 3, padding=1)]
         self.maps = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> PixelOutput:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> PixelOutput:
         """``(B, *latent_shape)`` -> logits of ``(B, C, H, W)``."""
         x = z.flatten(1)
         layers = self.project if isinstance(self.project, nn.Sequential) else (self.project,)

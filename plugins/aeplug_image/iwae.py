@@ -44,7 +44,11 @@ class IWAELoss(nn.Module):
             raise ValueError("'iwae' weighs draws by densities, which the latent has none of")
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self,
+        output: PixelOutput,
+        batch: Batch,
+        posterior: Posterior,
+        schedule_values: ScheduleValues,
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d; a row of output and batch is a draw."""
         assert isinstance(posterior, ImportanceSamples)

@@ -65,18 +65,22 @@ class MSELoss(torch.nn.Module):
 
     def __init__(self, config: MSEConfig, shape: DataShape) -> None:
         super().__init__()
-        # Decided once: a knob's value may not steer the flow of a compiled module.
+        # Decided once: a schedule's value may not steer the flow of a compiled module.
         self.mixed = config.bce != Schedule.parse(0.0)
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self,
+        output: PixelOutput,
+        batch: Batch,
+        posterior: Posterior,
+        schedule_values: ScheduleValues,
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         mse = functional.mse_loss(output.means.float(), batch.target)
         if not self.mixed:
             return {"loss": mse, "mse": mse}
         bce = bernoulli_nll(output, batch.target).mean() / batch.target[0].numel()
-        return {"loss": torch.lerp(mse, bce, knobs["bce"]), "mse": mse}
+        return {"loss": torch.lerp(mse, bce, schedule_values["bce"]), "mse": mse}
 
     def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
         """As a Gaussian of unit variance; nats, ``(B,)``."""
@@ -90,7 +94,11 @@ class BCELoss(torch.nn.Module):
         super().__init__()
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self,
+        output: PixelOutput,
+        batch: Batch,
+        posterior: Posterior,
+        schedule_values: ScheduleValues,
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         bce = bernoulli_nll(output, batch.target).mean() / batch.target[0].numel()
@@ -167,7 +175,11 @@ class ELBOLoss(torch.nn.Module):
         self.config = config
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self,
+        output: PixelOutput,
+        batch: Batch,
+        posterior: Posterior,
+        schedule_values: ScheduleValues,
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         nll = self.nll(output, batch).mean()
@@ -175,7 +187,7 @@ class ELBOLoss(torch.nn.Module):
         costly = by_dimension
         if self.config.free_nats:
             costly = by_dimension.clamp(min=self.config.free_nats)
-        loss = nll + knobs["beta"] * costly.sum()
+        loss = nll + schedule_values["beta"] * costly.sum()
         return {"loss": loss, "nll_nats": nll, "kl_nats": by_dimension.sum()}
 
     def nll(self, output: PixelOutput, batch: Batch) -> Tensor:

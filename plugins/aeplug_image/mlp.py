@@ -59,7 +59,7 @@ class MLPDecoder(nn.Module):
             ConditionEmbedding(shape.conditions, config.hidden[-1]) if shape.conditions else None
         )
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> PixelOutput:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> PixelOutput:
         """``(B, *latent_shape)`` -> logits of ``(B, *shape.target)``."""
         x = z.flatten(1)
         for number, layer in enumerate(self.layers):

@@ -24,7 +24,11 @@ class _Restoration(torch.nn.Module):
         super().__init__()
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self,
+        output: PixelOutput,
+        batch: Batch,
+        posterior: Posterior,
+        schedule_values: ScheduleValues,
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         means = output.means.float()
@@ -91,17 +95,21 @@ class PSNRLoss(_Restoration):
 
     def __init__(self, config: PSNRConfig, shape: DataShape) -> None:
         super().__init__(config, shape)
-        # Decided once: a knob's value may not steer the flow of a compiled module.
+        # Decided once: a schedule's value may not steer the flow of a compiled module.
         self.mixed = config.bce != Schedule.parse(0.0)
 
     def forward(
-        self, output: PixelOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self,
+        output: PixelOutput,
+        batch: Batch,
+        posterior: Posterior,
+        schedule_values: ScheduleValues,
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
-        terms = super().forward(output, batch, posterior, knobs)
+        terms = super().forward(output, batch, posterior, schedule_values)
         if self.mixed:
             bce = bernoulli_nll(output, batch.target).mean() / batch.target[0].numel()
-            terms["loss"] = torch.lerp(terms["loss"], bce, knobs["bce"])
+            terms["loss"] = torch.lerp(terms["loss"], bce, schedule_values["bce"])
         return terms
 
     def distance(self, images: Tensor, targets: Tensor) -> Tensor:

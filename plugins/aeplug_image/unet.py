@@ -150,7 +150,7 @@ class UNetDecoder(nn.Module):
             assert self.tail.bias is not None
             nn.init.zeros_(self.tail.bias)
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> PixelOutput:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> PixelOutput:
         """``(B, F, h, w)``, ``context.skips`` and ``context.input`` -> ``(B, C, H, W)``."""
         image = context.input
         if image is None:

@@ -37,9 +37,9 @@ def batch() -> Batch:
 
 
 def measured(task: Task, batch: Batch, seed: int = 1) -> dict[str, torch.Tensor]:
-    knobs = task.knobs(torch.device("cpu"))
-    task.turn(knobs, 1, 1)
-    return task(batch, knobs, torch.Generator().manual_seed(seed))
+    schedule_values = task.new_schedule_values(torch.device("cpu"))
+    task.update_schedules(schedule_values, 1, 1)
+    return task(batch, schedule_values, torch.Generator().manual_seed(seed))
 
 
 class TestIWAE:
@@ -55,8 +55,10 @@ class TestIWAE:
 
     def test_it_is_the_mean_of_weights(self, batch: Batch) -> None:
         task = task_with(latent__size=3, loss="iwae", loss__draws=4).eval()
-        knobs = task.knobs(torch.device("cpu"))
-        terms, output, posterior = task.measure(batch, knobs, torch.Generator().manual_seed(1))
+        schedule_values = task.new_schedule_values(torch.device("cpu"))
+        terms, output, posterior = task.measure(
+            batch, schedule_values, torch.Generator().manual_seed(1)
+        )
         assert isinstance(posterior, ImportanceSamples) and posterior.z.shape == (24, 3)
         assert output.values.shape == (24, 1, 8, 8)
         each = task.encode(batch.input, batch.context(with_target=True))[0]
@@ -64,7 +66,7 @@ class TestIWAE:
         total = torch.zeros(6)
         for number in range(4):
             context = batch.context(with_target=True)  # its own class, too
-            nll = task.loss.nll(task.decoder(z[:, number], context, knobs), batch)
+            nll = task.loss.nll(task.decoder(z[:, number], context, schedule_values), batch)
             log_weight = task.latent.log_prior(z[:, number]) - each.log_prob(z[:, number]) - nll
             total = total + log_weight.exp()
         torch.testing.assert_close(terms["loss"], -(total / 4).log().mean())
@@ -110,10 +112,10 @@ def test_free_nats_cost_nothing_and_are_shown() -> None:
     images = torch.rand(2, 1, 2, 2)
     output, batch = PixelOutput(torch.zeros(2, 1, 2, 2), True), Batch(images, images)
     by_dimension = 0.5 * mean.square().mean(0)
-    knobs = {"beta": torch.tensor(2.0)}
+    schedule_values = {"beta": torch.tensor(2.0)}
     for free in (0.0, 0.6):
         loss = ELBOLoss(ELBOConfig(beta=Schedule.parse(2.0), free_nats=free), SHAPE)
-        terms = loss(output, batch, posterior, knobs)
+        terms = loss(output, batch, posterior, schedule_values)
         assert terms["kl_nats"].item() == pytest.approx(by_dimension.sum().item())
         expected = 4 * math.log(2) + 2 * sum(max(one, free) for one in by_dimension.tolist())
         assert terms["loss"].item() == pytest.approx(expected, rel=1e-5)

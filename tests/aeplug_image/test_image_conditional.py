@@ -167,11 +167,11 @@ class TestModel:
 
     def test_training_loss_is_that_of_the_told_class(self, model: Model) -> None:
         images = torch.rand(4, 1, 28, 28)
-        knobs = {"beta": torch.tensor(1.0)}
+        schedule_values = {"beta": torch.tensor(1.0)}
         losses = [
             model.task(
                 Batch(images, images, {"digit": torch.full((4,), digit)}),
-                knobs,
+                schedule_values,
                 torch.Generator().manual_seed(0),
             )["loss"].item()
             for digit in (3, 8)

@@ -101,9 +101,9 @@ def test_gradients_reach_every_parameter(part: str, loss: str, latent: str, chan
         for parameter in task.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     images = torch.rand(3, channels, 17, 12)
-    knobs = task.knobs(torch.device("cpu"))
-    task.turn(knobs, 0, 1)
-    learns_everywhere(task, task(Batch(images, images), knobs)["loss"])
+    schedule_values = task.new_schedule_values(torch.device("cpu"))
+    task.update_schedules(schedule_values, 0, 1)
+    learns_everywhere(task, task(Batch(images, images), schedule_values)["loss"])
 
 
 def test_encoder_alone_is_a_plain_module() -> None:

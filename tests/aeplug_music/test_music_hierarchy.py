@@ -174,10 +174,10 @@ def test_sixteen_bars_can_be_learnt_and_come_back() -> None:
     prepare = PrepareMelodies(PrepareMelodies.Config(), shape)
     batch = prepare({"tokens": tokens, "metre": metre}, torch.Generator(), training=False)
     optimizer = torch.optim.Adam(task.parameters(), 5e-3)
-    knobs = task.knobs(torch.device("cpu"))
-    task.turn(knobs, 1, 1)
+    schedule_values = task.new_schedule_values(torch.device("cpu"))
+    task.update_schedules(schedule_values, 1, 1)
     for _ in range(80):
-        loss = task(batch, knobs)["loss"]
+        loss = task(batch, schedule_values)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

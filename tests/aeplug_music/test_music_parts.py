@@ -165,10 +165,10 @@ def test_a_window_can_be_learnt_and_comes_back(which: str) -> None:
     task = Task(config, SHAPE)
     batch = batch_of(4)
     optimizer = torch.optim.Adam(task.parameters(), 5e-3)
-    knobs = task.knobs(torch.device("cpu"))
-    task.turn(knobs, 1, 1)
+    schedule_values = task.new_schedule_values(torch.device("cpu"))
+    task.update_schedules(schedule_values, 1, 1)
     for _ in range(200 if which == "plan" else 400):
-        loss = task(batch, knobs)["loss"]
+        loss = task(batch, schedule_values)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -12,7 +12,7 @@ from aeplug import LossSpec, TaskSpec, hookimpl
 from aeplug.checks.fakes import FakeLoss
 
 class Summed(FakeLoss):
-    def forward(self, output, batch, posterior, knobs):
+    def forward(self, output, batch, posterior, schedule_values):
         return {"loss": self.nll(output, batch).sum() + 0 * posterior.kl().sum()}
 
 @hookimpl

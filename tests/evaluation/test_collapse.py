@@ -58,9 +58,9 @@ def test_plain_codes_have_none(trained_plain, plugins):
 def test_training_says_it_once_and_goes_on(make_training, capsys):
     training = make_training({"loss.beta": 1000.0, "train.epochs": 6, "train.lr": 0.05})
     training.run()
-    told = [line for line in capsys.readouterr().err.splitlines() if "collapsed" in line]
-    assert len(told) == 1
-    assert told[0].startswith("warning: the posterior has collapsed: of 2")
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "collapsed" in line]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: the posterior has collapsed: of 2")
 
 
 def test_looking_changes_nothing(model):
@@ -74,13 +74,13 @@ def test_looking_changes_nothing(model):
     model.task.train()
     before = torch.get_rng_state()
     said: list[str] = []
-    watch = PosteriorCollapseMonitor(model.prepare, Split(), 4)
-    watch.look(model.task, said.append, last=False)
+    monitor = PosteriorCollapseMonitor(model.prepare, Split(), 4)
+    monitor.check(model.task, said.append, last=False)
     assert said == []  # it may be early yet
     for _ in range(2):
-        watch.look(model.task, said.append, last=False)
+        monitor.check(model.task, said.append, last=False)
     assert len(said) == 1  # items all alike: their means cannot vary
-    PosteriorCollapseMonitor(model.prepare, Split(), 4).look(model.task, said.append, last=True)
+    PosteriorCollapseMonitor(model.prepare, Split(), 4).check(model.task, said.append, last=True)
     assert len(said) == 2
     assert model.task.training
     assert torch.equal(torch.get_rng_state(), before)

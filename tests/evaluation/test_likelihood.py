@@ -38,8 +38,8 @@ class LinearGaussian(nn.Module):
     def log_prior(self, z: torch.Tensor) -> torch.Tensor:
         return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
 
-    def prior(self, count, spread, generator):
-        return torch.randn(count, 2, generator=generator) * spread
+    def prior(self, count, scale, generator):
+        return torch.randn(count, 2, generator=generator) * scale
 
     def divergence(self) -> float:
         """KL from q to the true posterior."""
@@ -49,7 +49,7 @@ class LinearGaussian(nn.Module):
 
 
 class LinearDecoder(nn.Module):
-    def forward(self, z, context, knobs):
+    def forward(self, z, context, schedule_values):
         assert len(context.input) == len(context.target) == len(z)
         return z @ MIX.T
 

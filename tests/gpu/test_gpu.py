@@ -28,8 +28,8 @@ def test_a_short_training_learns(task: str, precision: str, tmp_path: Path) -> N
     config = resolve(plugins.task(task), plugins, settings)
     run = Run(tmp_path / "run")
     run.create(config.as_dict(), {})
-    world = Distributed(0, 1, torch.device("cuda"))
-    Trainer(config, open_dataset(config), plugins, run, world).run()
+    distributed = Distributed(0, 1, torch.device("cuda"))
+    Trainer(config, open_dataset(config), plugins, run, distributed).run()
     losses = [record["loss"] for record in run.metrics() if record["split"] == "val"]
     assert losses[-1] < losses[0]
 
@@ -41,13 +41,13 @@ def test_a_step_waits_for_no_value_from_the_device() -> None:
     training = Trainer(
         config, open_dataset(config), plugins, None, Distributed(0, 1, torch.device("cuda"))
     )
-    knobs = training.task.knobs(torch.device("cuda"))
+    schedule_values = training.task.new_schedule_values(torch.device("cuda"))
     generator = torch.Generator("cuda")
     batches = training._batches()
 
     def step() -> None:
         batch = training.prepare(training.train_split.take(next(batches)), generator, True)
-        training.model(batch, knobs)["loss"].backward()
+        training.model(batch, schedule_values)["loss"].backward()
         training._step()
 
     step()  # the first one initialises lazily

@@ -27,9 +27,9 @@ def batch() -> Batch:
 
 
 def measured(task: Task, batch: Batch) -> dict[str, torch.Tensor]:
-    knobs = task.knobs(torch.device("cpu"))
-    task.turn(knobs, 0, 1)
-    return task(batch, knobs, torch.Generator().manual_seed(1))
+    schedule_values = task.new_schedule_values(torch.device("cpu"))
+    task.update_schedules(schedule_values, 0, 1)
+    return task(batch, schedule_values, torch.Generator().manual_seed(1))
 
 
 def named(task: Task) -> tuple[dict, dict]:
@@ -100,7 +100,7 @@ def test_sides_share_no_weight_and_leave_none(task, make_training):
 def test_rates_follow_one_course_from_their_own_peaks(make_training):
     training = make_training({**SETTINGS, "train.adversary_lr": 0.5, "train.steps": 3})
     training.run()
-    rates = [side.optimizers[0].param_groups[0]["lr"] for side in training.sides]
+    rates = [side.optimizers[0].param_groups[0]["lr"] for side in training.optimizer_groups]
     assert rates[1] / rates[0] == pytest.approx(0.5 / 0.01)
 
 
@@ -123,8 +123,8 @@ def test_sides_are_clipped_and_skipped_apart():
 def test_average_of_weights_holds_the_critic_too(make_training):
     training = make_training({**SETTINGS, "train.ema": 0.9, "train.epochs": 2})
     training.run()
-    assert set(training.averaged.state_dict()) == set(training.task.state_dict())
-    assert not any(p.requires_grad for p in training.averaged.parameters())
+    assert set(training.ema_model.state_dict()) == set(training.task.state_dict())
+    assert not any(p.requires_grad for p in training.ema_model.parameters())
 
 
 def test_codes_become_like_the_prior(task, make_training):
@@ -133,11 +133,11 @@ def test_codes_become_like_the_prior(task, make_training):
     batch = Batch(items, items)
     train = make_training({"train.lr": 0.01, "train.adversary_lr": 0.01}).config.train
     sides, generator = build_optimizer_groups(task, train), torch.Generator().manual_seed(0)
-    knobs = task.knobs(torch.device("cpu"))
-    task.turn(knobs, 0, 1)
+    schedule_values = task.new_schedule_values(torch.device("cpu"))
+    task.update_schedules(schedule_values, 0, 1)
     spreads = []
     for _ in range(500):
-        objective(task(batch, knobs, generator)).backward()
+        objective(task(batch, schedule_values, generator)).backward()
         for side in sides:
             side.step(clip=1.0)
         z = task.encode(batch.input, batch.context(with_target=True))[0].mode()

@@ -55,13 +55,13 @@ def test_penalties_go_into_the_loss_of_training_and_evaluation(plugins):
     items = torch.rand(6, 4)
     batch = Batch(items, items)
     plain = tiny_task(plugins)
-    knobs = plain.knobs(torch.device("cpu"))
-    base = plain(batch, knobs)["loss"].item()
+    schedule_values = plain.new_schedule_values(torch.device("cpu"))
+    base = plain(batch, schedule_values)["loss"].item()
     task = tiny_task(plugins, sparse=0.5, contractive=0.25)
     for training in (True, False):
         task.train(training)
         with torch.set_grad_enabled(training):
-            terms = task(batch, knobs)
+            terms = task(batch, schedule_values)
         expected = base + 0.5 * terms["sparsity"].item() + 0.25 * terms["contraction"].item()
         assert terms["loss"].item() == pytest.approx(expected, rel=1e-5)
         assert terms["contraction"] > 0

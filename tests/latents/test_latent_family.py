@@ -57,13 +57,13 @@ def test_resumed_is_bit_equal(tmp_path, make_training, settings, ema):
 
     def save(which, *rest):
         original(which, *rest)
-        if which == "last" and first.reached.step == 5:
+        if which == "last" and first.state.step == 5:
             raise Killed
 
     first._save = save
     with pytest.raises(Killed):
         first.run()
-    assert first.reached.skipped == 1
+    assert first.state.skipped == 1
     second = make_training(settings, tmp_path / "parts")
     second.resume(checkpoint.read(tmp_path / "parts" / "checkpoints" / "last"))
     second.run()

@@ -104,7 +104,7 @@ class Head(nn.Module):
         super().__init__()
         self.layer = nn.Conv2d(latent_shape[0], 3, 3, 1, 1)
 
-    def forward(self, z, context, knobs):
+    def forward(self, z, context, schedule_values):
         return self.layer(z)
 
     def generate(self, z, context, sampling):
@@ -115,7 +115,7 @@ class Square(nn.Module):
     def __init__(self, config, shape):
         super().__init__()
 
-    def forward(self, output, batch, posterior, knobs):
+    def forward(self, output, batch, posterior, schedule_values):
         return {"loss": (output - batch.target).square().mean()}
 
     def nll(self, output, batch):

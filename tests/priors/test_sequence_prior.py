@@ -45,8 +45,8 @@ def chains_run(chain_plugins, tmp_path_factory) -> Path:
     config = resolve(chain_plugins.task("chains"), chain_plugins, {})
     run = Run(folder)
     run.create(config.as_dict(), {})
-    world = Distributed(0, 1, torch.device("cpu"))
-    Trainer(config, open_dataset(config), chain_plugins, run, world).run()
+    distributed = Distributed(0, 1, torch.device("cpu"))
+    Trainer(config, open_dataset(config), chain_plugins, run, distributed).run()
     return folder
 
 

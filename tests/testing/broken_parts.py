@@ -171,8 +171,8 @@ class FloatTokens(FakeDecoder):
 class Saturated(FakeDecoder):
     """So flat that it cannot learn, though there is a gradient."""
 
-    def forward(self, z, context, knobs):
-        return 50 + 1e-3 * torch.tanh(super().forward(z, context, knobs))
+    def forward(self, z, context, schedule_values):
+        return 50 + 1e-3 * torch.tanh(super().forward(z, context, schedule_values))
 
 
 class LooseDraws(FakeDecoder):
@@ -186,28 +186,31 @@ class LooseDraws(FakeDecoder):
 class Vector(FakeLoss):
     """A loss for each item."""
 
-    def forward(self, output, batch, posterior, knobs):
+    def forward(self, output, batch, posterior, schedule_values):
         return {"loss": self.nll(output, batch)}
 
 
 class Infinite(FakeLoss):
     """The logarithm of zero."""
 
-    def forward(self, output, batch, posterior, knobs):
-        return {"loss": super().forward(output, batch, posterior, knobs)["loss"] * 0 - torch.inf}
+    def forward(self, output, batch, posterior, schedule_values):
+        return {
+            "loss": super().forward(output, batch, posterior, schedule_values)["loss"] * 0
+            - torch.inf
+        }
 
 
 class Unnamed(FakeLoss):
     """No 'loss' among its terms."""
 
-    def forward(self, output, batch, posterior, knobs):
-        return {"mse": super().forward(output, batch, posterior, knobs)["loss"]}
+    def forward(self, output, batch, posterior, schedule_values):
+        return {"mse": super().forward(output, batch, posterior, schedule_values)["loss"]}
 
 
 class Summed(FakeLoss):
     """A sum over the batch."""
 
-    def forward(self, output, batch, posterior, knobs):
+    def forward(self, output, batch, posterior, schedule_values):
         return {"loss": self.nll(output, batch).sum() + 0 * posterior.kl().sum()}
 
 
@@ -217,7 +220,7 @@ class MeanNats(FakeLoss):
     def nll(self, output, batch):
         return super().nll(output, batch).mean()
 
-    def forward(self, output, batch, posterior, knobs):
+    def forward(self, output, batch, posterior, schedule_values):
         return {"loss": self.nll(output, batch)}
 
 
@@ -239,8 +242,8 @@ class LooseLatent(GaussianLatent):
 class FrozenPrior(GaussianLatent):
     """The same draws whatever the seed."""
 
-    def prior(self, count, spread, generator):
-        return super().prior(count, spread, torch.Generator().manual_seed(0))
+    def prior(self, count, scale, generator):
+        return super().prior(count, scale, torch.Generator().manual_seed(0))
 
 
 class LeakyCritic(GaussianLatent):

@@ -171,7 +171,7 @@ class TinyDecoder(nn.Module):
         self.keeps = config.keeps
         self.out = nn.Linear(math.prod(latent_shape), math.prod(shape.target))
 
-    def forward(self, z, context, knobs):
+    def forward(self, z, context, schedule_values):
         return self.out(z)
 
     def generate(self, z, context, sampling):
@@ -197,14 +197,14 @@ class TinyLoss(nn.Module):
         super().__init__()
         self.config = config
 
-    def forward(self, output, batch, posterior, knobs):
+    def forward(self, output, batch, posterior, schedule_values):
         recon = (torch.sigmoid(output.float()) - batch.target).square().mean()
         kl = posterior.kl().sum(1).mean()
-        loss = recon + knobs["beta"] * kl
+        loss = recon + schedule_values["beta"] * kl
         if self.training:
-            bad = knobs["clock"].round() == self.config.nan_at
+            bad = schedule_values["clock"].round() == self.config.nan_at
             if self.config.nan_from >= 0:
-                bad = bad | (knobs["clock"].round() >= self.config.nan_from)
+                bad = bad | (schedule_values["clock"].round() >= self.config.nan_from)
             loss = loss * torch.where(bad, torch.nan, 1.0)
         return {"loss": loss, "recon": recon, "kl": kl}
 

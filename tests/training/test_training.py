@@ -39,7 +39,7 @@ def test_it_learns(make_training):
     training.run()
     found = training.evaluate(training.val_split, 100)
     assert found["recon"] < 0.5 * before["recon"]
-    assert training.reached.step == training.total == 30 * 4
+    assert training.state.step == training.total == 30 * 4
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -134,14 +134,14 @@ class TestBadSteps:
         bad._step = step
         bad.run()
         assert same(before, weights(bad))
-        assert bad.reached.skipped == 1
+        assert bad.state.skipped == 1
         good.run()
         assert not same(before, weights(good))
 
     def test_training_goes_on_and_says_how_many(self, make_training, tmp_path, capsys):
         training = make_training({"loss.nan_at": 2, "train.epochs": 3}, tmp_path / "run")
         training.run()
-        assert training.reached.skipped == 1
+        assert training.state.skipped == 1
         assert "1 steps skipped: gradient not finite" in capsys.readouterr().err
         assert all(torch.isfinite(value).all() for value in weights(training).values())
         text = (tmp_path / "run" / "metrics.jsonl").read_text()
@@ -161,7 +161,7 @@ class TestBadSteps:
         def save(which, *rest):
             original(which, *rest)
             if which == "last":
-                saved.append(dict(vars(training.reached)))
+                saved.append(dict(vars(training.state)))
 
         training._save = save
         training.run()
@@ -188,7 +188,7 @@ class TestBadSteps:
         settings = {"loss.nan_at": 8, "train.steps": 9, "train.log_every": 100}
         training = make_training(settings)
         training.run()
-        assert training.reached.skipped == 1
+        assert training.state.skipped == 1
 
 
 def test_bf16_trains_in_half_precision_and_keeps_full_weights(make_training):
@@ -211,7 +211,7 @@ def test_average_of_weights_is_what_is_saved_and_lags_behind(make_training, tmp_
     training = make_training({"train.ema": 0.9, "train.epochs": 2}, tmp_path / "run")
     training.run()
     raw = weights(training)
-    averaged = training.averaged.state_dict()
+    averaged = training.ema_model.state_dict()
     assert not same(raw, averaged)
     fresh = make_training({"train.ema": 0.9})
     checkpoint.read(tmp_path / "run" / "checkpoints" / "last").load_into(fresh.task)
@@ -230,7 +230,7 @@ def test_best_checkpoint_is_the_one_with_the_lowest_held_out_loss(make_training,
 
     def look(progress):
         original(progress)
-        kept[training.reached.step] = weights(training)
+        kept[training.state.step] = weights(training)
 
     training._evaluate_and_keep_best = look
     training.run()
@@ -303,13 +303,13 @@ def test_angry_observer_does_not_stop_the_training(
     monkeypatch.setenv("TINY_ANGRY", angry)
     training = make_training({"train.epochs": 2}, tmp_path / "run")
     training.run()
-    assert training.reached.step == training.total
+    assert training.state.step == training.total
     assert len(re.findall("failed on 'started'", capsys.readouterr().err)) == 1
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own, of its compiler
 def test_compiled_training_learns_the_same(make_training, tmp_path):
-    """With the eager backend: what is checked is our wiring, in a second; names, knobs, shapes."""
+    """With the eager backend: what is checked is our wiring, names, schedules, shapes."""
     from aeplug.model import checkpoint
 
     torch._dynamo.reset()

@@ -94,7 +94,7 @@ def test_resumed_at_every_kind_of_step_is_bit_equal(tmp_path, make_training, ema
 
     def save(which, *rest):
         original(which, *rest)
-        if which == "last" and first.reached.step == stop:
+        if which == "last" and first.state.step == stop:
             raise Killed
 
     first._save = save
@@ -102,7 +102,7 @@ def test_resumed_at_every_kind_of_step_is_bit_equal(tmp_path, make_training, ema
         first.run()
     second = make_training(settings, tmp_path / "parts")
     second.resume(checkpoint.read(tmp_path / "parts" / "checkpoints" / "last"))
-    assert second.reached.step == stop
+    assert second.state.step == stop
     second.run()
     assert_bit_equal(state(tmp_path / "parts"), state(tmp_path / "whole"))
     assert records(tmp_path / "parts") == records(tmp_path / "whole")
@@ -219,7 +219,7 @@ def test_damaged_trainer_state_is_one_line(tmp_path, make_training, damage):
     elif damage == "cut":
         path.write_bytes(path.read_bytes()[:500])
     elif damage == "other":
-        torch.save({"optimizers": {}, "reached": {}, "raw": None}, path)
+        torch.save({"optimizers": {}, "state": {}, "raw": None}, path)
     else:
         path.unlink()
     training = make_training({"train.epochs": 2}, tmp_path / "run")

@@ -58,7 +58,11 @@ def evaluate_hits(model: Model, split: Split, options: Mapping[str, Any]) -> dic
 def _hit_counts(model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
     """What the figures are made of, to be summed."""
     posterior, context = model.posterior(batch)
-    decoder, knobs, target = model.task.decoder, model.task.knobs(model.device), batch.target
+    decoder, schedule_values, target = (
+        model.task.decoder,
+        model.task.new_schedule_values(model.device),
+        batch.target,
+    )
     mean, drawn = posterior.mode(), posterior.sample(generator)
     at_one = Sampling(generator=generator)
     greedy = decoder.generate(mean, context, Sampling(greedy=True))
@@ -66,11 +70,12 @@ def _hit_counts(model: Model, batch: Batch, generator: torch.Generator) -> dict[
     forced = replace(context, target=target)
     true, own = bits_of(target), bits_of(greedy)
     return {
-        "accuracy_teacher_forced": decoder(mean, forced, knobs).likeliest() == target,
+        "accuracy_teacher_forced": decoder(mean, forced, schedule_values).likeliest() == target,
         "accuracy_free_running": decoder.generate(mean, context, at_one) == target,
         "accuracy_greedy": right,
         "accuracy_from_draws": decoder.generate(drawn, context, at_one) == target,
-        "accuracy_teacher_forced_from_draws": decoder(drawn, forced, knobs).likeliest() == target,
+        "accuracy_teacher_forced_from_draws": decoder(drawn, forced, schedule_values).likeliest()
+        == target,
         "exact": right.all(1),
         "hits_right": true * own,
         "hits": true + own,

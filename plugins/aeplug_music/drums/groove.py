@@ -142,7 +142,7 @@ class GrooveDecoder(nn.Module):
             ResidualMLP(width, 2 * width), nn.LayerNorm(width), nn.Linear(width, 4 * DRUMS)
         )
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> GrooveOutput:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> GrooveOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> distributions."""
         assert context.target is not None
         past = self._roughened(context.target) if self.training else context.target

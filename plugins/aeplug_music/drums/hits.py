@@ -105,7 +105,7 @@ class DrumDecoder(nn.Module):
         self.steps = DrumSteps(config, shape, latent_shape, DRUMS)
         self.hits = HitChain(config.step_width)
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> HitOutput:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> HitOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> logits."""
         assert context.target is not None
         views = self.steps.history(bits_of(context.target))

@@ -64,7 +64,7 @@ def _counts(model: Model, batch: Any, generator: torch.Generator) -> dict[str, T
     greedy = decoder.generate(z, context, Sampling(greedy=True))
     drawn = decoder.generate(posterior.sample(generator), context, Sampling(generator=generator))
     context.target = batch.target
-    forced = decoder(z, context, model.task.knobs(model.device)).likeliest()
+    forced = decoder(z, context, model.task.new_schedule_values(model.device)).likeliest()
     target = batch.target
     mask = step_mask(batch.lengths, target.shape[1])
 

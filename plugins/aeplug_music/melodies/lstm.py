@@ -87,12 +87,12 @@ class LSTMDecoder(nn.Module):
         self.lstm = nn.LSTM(CLASSES + size, config.hidden, config.layers, batch_first=True)
         self.logits = nn.Linear(config.hidden, CLASSES)
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> TokenOutput:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> TokenOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> logits."""
         assert context.target is not None
         z = z.flatten(1)
         if self.training and self.scheduled:
-            return TokenOutput(self._scheduled(z, context.target, knobs["own_prob"]))
+            return TokenOutput(self._scheduled(z, context.target, schedule_values["own_prob"]))
         before = functional.one_hot(context.target, CLASSES).to(z.dtype)
         # Nothing sounds before the window: a row of zeros, as in MusicVAE.
         before = functional.pad(before[:, :-1], (0, 0, 1, 0))

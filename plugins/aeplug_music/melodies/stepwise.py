@@ -100,7 +100,7 @@ class StepwiseDecoder(nn.Module):
         """Where each of ``steps`` ``(S,)`` stands in each metre ``(B,)``: int64 ``(B, S)``."""
         raise NotImplementedError
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> TokenOutput:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> TokenOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> logits."""
         assert context.target is not None
         metre = context.cond["metre"]

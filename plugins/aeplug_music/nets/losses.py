@@ -57,7 +57,11 @@ class SequenceELBO(torch.nn.Module):
         self._distribution = str(getattr(task.decoder, "distribution", self._distribution))
 
     def forward(
-        self, output: SequenceOutput, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self,
+        output: SequenceOutput,
+        batch: Batch,
+        posterior: Posterior,
+        schedule_values: ScheduleValues,
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         nll = self.nll(output, batch).mean()
@@ -67,7 +71,7 @@ class SequenceELBO(torch.nn.Module):
             costly = (by_dimension - self.free).clamp(min=0).sum(1)
         else:
             costly = (kl - self.free).clamp(min=0)
-        loss = nll + knobs["beta"] * costly.mean()
+        loss = nll + schedule_values["beta"] * costly.mean()
         return {"loss": loss, "nll_nats": nll, "kl_bits": kl.mean() / LN2}
 
     def nll(self, output: SequenceOutput, batch: Batch) -> Tensor:

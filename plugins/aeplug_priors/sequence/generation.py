@@ -52,8 +52,8 @@ def generate_documents(
         for number in range(count):
             here = {name: value[number : number + 1] for name, value in classes.items()}
             made = []
-            knobs = _own(model, sampling, seed, number)
-            for piece in prior.pieces(model, pieces, here, knobs, style=_style(model)):
+            schedule_values = _own(model, sampling, seed, number)
+            for piece in prior.pieces(model, pieces, here, schedule_values, style=_style(model)):
                 made.append(piece.data)
                 progress.update(number * pieces + len(made))
             each = {name: value.expand(pieces) for name, value in here.items()}

@@ -51,7 +51,7 @@ class Dictionary(nn.Module):
         self.coefficients = nn.Linear(math.prod(latent_shape), config.atoms)
         self.atoms = nn.Linear(config.atoms, math.prod(self.places))
 
-    def forward(self, z: Tensor, context: Context, knobs: ScheduleValues) -> Logits:
+    def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> Logits:
         """``(B, *latent_shape)`` -> logits; no step sees another, so nothing is forced."""
         coefficients = functional.softplus(self.coefficients(z.flatten(1)))
         return Logits(self.atoms(coefficients).float().reshape(-1, *self.places))

@@ -32,7 +32,7 @@ class FocalLoss(nn.Module):
         self.gamma, self.tokens = config.gamma, shape.classes > 0
 
     def forward(
-        self, output: Logits, batch: Batch, posterior: Posterior, knobs: ScheduleValues
+        self, output: Logits, batch: Batch, posterior: Posterior, schedule_values: ScheduleValues
     ) -> dict[str, Tensor]:
         """Means over the batch, 0-d."""
         nats = self._nats(output, batch)
@@ -40,7 +40,7 @@ class FocalLoss(nn.Module):
         weight = (1 - torch.exp(-nats)).clamp(min=1e-6) ** self.gamma
         focal = (weight * nats).flatten(1).sum(1).mean()
         kl = posterior.kl().flatten(1).sum(1).mean()
-        return {"loss": focal + knobs["beta"] * kl, "focal_nats": focal, "kl_nats": kl}
+        return {"loss": focal + schedule_values["beta"] * kl, "focal_nats": focal, "kl_nats": kl}
 
     def nll(self, output: Logits, batch: Batch) -> Tensor:
         """Cross-entropy without the weight, nats, ``(B,)``."""

@@ -30,9 +30,8 @@ from aeplug.plugins import active
 from aeplug.runtime.distributed import Distributed, pick_device
 from aeplug.training.trainer import Trainer
 from aeplug_music.melodies.stepwise import START, StepwiseDecoder, history, lags_of
+from aeplug_music.nets.history import agreement, corrupt_history
 from aeplug_music.nets.reference_pitch import reference_pitch, relative
-from aeplug_music.nets.repetition import agreement
-from aeplug_music.nets.token_noise import corrupt_history
 from aeplug_music.nets.token_output import TokenOutput
 
 

@@ -30,16 +30,16 @@ import numpy as np
 import soundfile
 
 from aeplug.data.bundled import bundled
-from aeplug_audio.notes import Note as Played
-from aeplug_audio.rendering import blocks, voices_of
-from aeplug_audio.soundfont import default_soundfont
-from aeplug_audio.voice import Note
+from aeplug_audio.analysis.voice import Note
+from aeplug_audio.synthesis.rendering import blocks, voices_of
+from aeplug_audio.synthesis.soundfont import default_soundfont
+from aeplug_audio.synthesis.voices import Note as Played
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, find_sources
 from aeplug_music.score.melody import extract_melody
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 from aeplug_music.score.tokens import notes_of
-from aeplug_music.transcription.transcription import transcribe
+from aeplug_music.transcription.transcribe import transcribe
 
 RATE, SECONDS, LEAD, VELOCITY = 44_100, 16.0, 0.25, 90
 #: General MIDI programs; None: sines.

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aeplug import CodecSpec, DatasetSpec, TaskSpec, hookimpl
-from aeplug_audio import task_specs
+from aeplug_audio.sounds import specs
 
 
 @hookimpl
 def aeplug_codecs() -> Iterable[CodecSpec]:
     """Files of sound."""
-    yield task_specs.CODEC
+    yield specs.CODEC
 
 
 @hookimpl
 def aeplug_datasets() -> Iterable[DatasetSpec]:
     """Notes."""
-    yield task_specs.DATASET
+    yield specs.DATASET
 
 
 @hookimpl
 def aeplug_tasks() -> Iterable[TaskSpec]:
     """Sounds."""
-    yield from task_specs.TASKS
+    yield from specs.TASKS

@@ -40,7 +40,7 @@ from aeplug_music.corpus.workers import parse_files
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Listing, Source, list_sources
 from aeplug_music.score.metres import METRES, checked_metre
-from aeplug_music.score.recordings import RECORDED_METRE
+from aeplug_music.score.options import RECORDED_METRE
 
 FORMAT = 1
 TOKENS, INDEX, SPOOLS = "tokens.npy", "index.json", "spools"

@@ -23,7 +23,7 @@ from aeplug_music.drums.kit import (
     RIDE,
     SNARE,
 )
-from aeplug_music.drums.window_form import bars_of, bits_of
+from aeplug_music.drums.window_shape import bars_of, bits_of
 
 
 def hits_per_bar(batch: Batch, shape: DataShape) -> Tensor:

@@ -25,7 +25,7 @@ from aeplug_music.drums.performance import (
     windows_of,
 )
 from aeplug_music.drums.sheet import draw_page, small_grid
-from aeplug_music.drums.window_form import ALL, GIVEN_VALUES, RHYTHM, VALUES, bars_of, bits_of
+from aeplug_music.drums.window_shape import ALL, GIVEN_VALUES, RHYTHM, VALUES, bars_of, bits_of
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
 from aeplug_music.midi.reading import read_bytes
 from aeplug_music.midi.writing import write_files

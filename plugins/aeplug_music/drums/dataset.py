@@ -19,7 +19,7 @@ from aeplug_music.drums.catalogue import read_catalogue
 from aeplug_music.drums.collection import Windows, read_collection
 from aeplug_music.drums.kit import BAR
 from aeplug_music.drums.splits import by_catalogue, by_content, by_header
-from aeplug_music.drums.window_form import VALUES
+from aeplug_music.drums.window_shape import VALUES
 from aeplug_music.score.labels import titles
 
 BUNDLED = "patterns"

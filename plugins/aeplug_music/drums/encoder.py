@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from aeplug.config import setting
 from aeplug.interfaces import Context, DataShape
 from aeplug_music.drums.kit import BAR, DRUMS
-from aeplug_music.drums.window_form import GIVEN_VALUES, bars_of, bits_of
+from aeplug_music.drums.window_shape import GIVEN_VALUES, bars_of, bits_of
 from aeplug_music.nets.hierarchy import Gatherer, ResidualMLP, TreeConfig
 
 

@@ -30,7 +30,7 @@ from aeplug.data.opening import open_dataset
 from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, RawBatch, Sampling, Split
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
-from aeplug_music.drums.window_form import FORMS, bits_of
+from aeplug_music.drums.window_shape import FORMS, bits_of
 from aeplug_music.nets.losses import LN2
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 

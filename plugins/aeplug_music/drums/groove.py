@@ -18,7 +18,7 @@ from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.drums.hits import HitChain, HitOutput, combination_logits
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.steps import DrumSteps, DrumStepsConfig, Past
-from aeplug_music.drums.window_form import GIVEN_VALUES, VALUES, bits_of
+from aeplug_music.drums.window_shape import GIVEN_VALUES, VALUES, bits_of
 from aeplug_music.nets.hierarchy import ResidualMLP
 from aeplug_music.nets.token_output import draw_class
 from aeplug_music.nets.window_shape import step_mask

@@ -16,7 +16,7 @@ from torch.nn import functional
 from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.drums.kit import COMBINATIONS, DRUMS
 from aeplug_music.drums.steps import DrumSteps, DrumStepsConfig, Past
-from aeplug_music.drums.window_form import bits_of
+from aeplug_music.drums.window_shape import bits_of
 from aeplug_music.nets.token_output import draw_class
 from aeplug_music.nets.window_shape import step_mask
 

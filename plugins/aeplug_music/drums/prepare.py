@@ -14,7 +14,7 @@ from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_music.drums.augmentation import Chances, augmented
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, OFFSETS
-from aeplug_music.drums.window_form import (
+from aeplug_music.drums.window_shape import (
     ALL,
     FORMS,
     VALUES,

@@ -17,10 +17,9 @@ from torch.nn import functional
 from aeplug.config import setting
 from aeplug.interfaces import DataShape
 from aeplug_music.drums.kit import BAR, DRUMS
-from aeplug_music.drums.window_form import bars_of, combination_of
+from aeplug_music.drums.window_shape import bars_of, combination_of
 from aeplug_music.nets.hierarchy import Conductor, ResidualMLP, TreeConfig
-from aeplug_music.nets.repetition import AGREEMENTS, Agreement, agreement, bars_back
-from aeplug_music.nets.token_noise import corrupt_history
+from aeplug_music.nets.history import AGREEMENTS, Agreement, agreement, bars_back, corrupt_history
 
 #: Steps before its own that a step sees.
 STEPS_BACK = 6

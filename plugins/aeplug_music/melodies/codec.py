@@ -15,8 +15,9 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
+from aeplug_audio.files import RECORDING_SUFFIXES
+from aeplug_music.midi.notation import SCORE_SUFFIXES, read_score
 from aeplug_music.midi.reading import read_midi
-from aeplug_music.midi.scores import SCORE_SUFFIXES, read_score
 from aeplug_music.midi.writing import to_pretty_midi, write_files
 from aeplug_music.plots.pianoroll import draw_page, small_roll
 from aeplug_music.score.melody import Melody, Passage, describe_omissions, extract_melody
@@ -27,7 +28,7 @@ from aeplug_music.score.metres import (
     longest_bar,
     window_lengths,
 )
-from aeplug_music.score.recordings import RECORDED_METRE, RECORDING_SUFFIXES
+from aeplug_music.score.options import RECORDED_METRE
 from aeplug_music.score.tokens import (
     FIRST_ONSET,
     HOLD,
@@ -91,7 +92,7 @@ class MelodyCodec:
             return read_score(path)
         if suffix in RECORDING_SUFFIXES:
             # What follows sound takes a moment to import, and most files are none.
-            from aeplug_music.transcription.transcription import read_recording
+            from aeplug_music.transcription.transcribe import read_recording
 
             return read_recording(path, self._bpm, self._metre)
         return read_midi(path)

@@ -15,9 +15,8 @@ from torch.nn import functional
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.nets.hierarchy import ResidualMLP
+from aeplug_music.nets.history import AGREEMENTS, Agreement, agreement, bars_back, corrupt_history
 from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
-from aeplug_music.nets.repetition import AGREEMENTS, Agreement, agreement, bars_back
-from aeplug_music.nets.token_noise import corrupt_history
 from aeplug_music.nets.token_output import TokenOutput, draw_class, draw_token
 from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
 from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, HOLD

@@ -14,10 +14,10 @@ import numpy as np
 
 from aeplug.data.build import Skipped
 from aeplug.errors import DataError, FileError
+from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.archives import NOT_PACKED, ZIP, Int, Packed, members, unpacked
 from aeplug_music.midi.reading import read_bytes
 from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi
-from aeplug_music.score.recordings import RECORDING_SUFFIXES
 
 SUFFIXES = (".mid", ".midi")
 

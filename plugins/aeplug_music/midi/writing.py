@@ -11,8 +11,8 @@ from typing import Any
 import pretty_midi
 
 from aeplug.errors import FileError
-from aeplug_audio.notes import Note
-from aeplug_audio.rendering import write_notes
+from aeplug_audio.synthesis.rendering import write_notes
+from aeplug_audio.synthesis.voices import Note
 from aeplug_music.score.melody import Melody
 from aeplug_music.score.metres import STEPS_PER_QUARTER, parts
 from aeplug_music.score.tokens import notes_of

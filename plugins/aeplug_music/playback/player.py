@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from aeplug.errors import FileError
-from aeplug_audio.notes import Note
-from aeplug_audio.rendering import write_notes
-from aeplug_audio.task_specs import SUFFIXES
+from aeplug_audio.files import RECORDING_SUFFIXES
+from aeplug_audio.synthesis.rendering import write_notes
+from aeplug_audio.synthesis.voices import Note
 from aeplug_music.midi.reading import read_midi, seconds_at
+from aeplug_music.midi.sources import SUFFIXES
 from aeplug_music.score.tune import Tune
 
-MUSIC = (".mid", ".midi")
 #: Programs that play a .wav, in the order in which they are looked for, with their arguments.
 PLAYERS = (
     ("afplay",),  # macOS
@@ -82,13 +82,13 @@ def playable_wave(path: Path, folder: Path, soundfont: str | None = None) -> Pat
         FileError: it is no such file, or cannot be read.
     """
     suffix = path.suffix.lower()
-    if suffix not in (*MUSIC, *SUFFIXES):
-        expected = ", ".join((*MUSIC, *SUFFIXES))
+    if suffix not in (*SUFFIXES, *RECORDING_SUFFIXES):
+        expected = ", ".join((*SUFFIXES, *RECORDING_SUFFIXES))
         raise FileError(f"{path} cannot be played: expected {expected}")
     if not path.is_file():
         raise FileError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
     made = folder / f"{path.stem}.wav"
-    if suffix in MUSIC:
+    if suffix in SUFFIXES:
         try:
             notes = notes_of(read_midi(path))
         except FileError as error:

@@ -12,7 +12,7 @@ from aeplug.data.build import Skipped
 from aeplug.errors import FileError
 from aeplug_music.midi.writing import to_pretty_midi, write_midi
 from aeplug_music.score.melody import extract_melody
-from aeplug_music.transcription.transcription import transcribe
+from aeplug_music.transcription.transcribe import transcribe
 
 VELOCITY = 80
 REASON, CRASHED = "no melody to be heard in the recording", "crashed the reader"

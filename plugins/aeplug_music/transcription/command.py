@@ -9,8 +9,9 @@ import click
 from aeplug.cli import FiniteRange, manifest_option, report_job
 from aeplug.errors import ConfigError
 from aeplug.runtime.console import say
+from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.score.metres import METRES
-from aeplug_music.score.recordings import RECORDED_METRE, RECORDING_SUFFIXES
+from aeplug_music.score.options import RECORDED_METRE
 
 
 @click.command()

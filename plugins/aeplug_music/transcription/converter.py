@@ -9,10 +9,11 @@ from typing import Any
 from aeplug.errors import FileError
 from aeplug.interfaces import Document
 from aeplug.runtime.console import say
+from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.writing import to_pretty_midi, write_midi
 from aeplug_music.score.melody import extract_melody
-from aeplug_music.score.recordings import RECORDED_METRE, RECORDING_SUFFIXES
-from aeplug_music.transcription.transcription import Transcription, transcribe
+from aeplug_music.score.options import RECORDED_METRE
+from aeplug_music.transcription.transcribe import Transcription, transcribe
 
 #: Bytes a frame of a recording takes, about.
 _FRAME_BYTES = 256

@@ -11,11 +11,11 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 from aeplug.runtime.figures import write_figure
-from aeplug_audio.analysis import BANDS, HIGHEST_BAND, LOWEST_BAND, STEP
-from aeplug_audio.pitch import Floats
+from aeplug_audio.analysis.frames import BANDS, HIGHEST_BAND, LOWEST_BAND, STEP
+from aeplug_audio.analysis.pitch import Floats
 from aeplug_music.plots.pianoroll import note_name
 from aeplug_music.score.metres import STEPS_PER_BAR, STEPS_PER_QUARTER
-from aeplug_music.transcription.transcription import Transcription
+from aeplug_music.transcription.transcribe import Transcription
 
 #: Seconds of a line, and lines of a page: a longer recording is cut, and the page says so.
 LINE_SECONDS, LINES = 16.0, 30

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_audio.voice import Note
+from aeplug_audio.analysis.voice import Note
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
 #: Quarters a minute that are tried, and that one leans to.

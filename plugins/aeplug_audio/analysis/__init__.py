@@ -1,0 +1,1 @@
+"""Sound to notes: pitch, onsets and a voice, frame by frame."""

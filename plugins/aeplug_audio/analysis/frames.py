@@ -1,0 +1,129 @@
+"""Samples -> what is known of each frame, block by block; how they are cut changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from aeplug_audio.analysis.pitch import FRAME, HOP, Floats, candidates_of
+from aeplug_audio.files.reading import RATE, Samples
+
+#: Seconds from a frame to the next; frame f is about second ``f * STEP``.
+STEP = HOP / RATE
+#: Samples of the spectrum: short, so that an onset stays where it is.
+SHORT = 1024
+#: Bands of the spectrum, evenly spaced in the logarithm, and their lowest and highest Hz.
+BANDS = 96
+LOWEST_BAND, HIGHEST_BAND = 60.0, 10_000.0
+#: The spectrum is kept in steps of half a dB below this one.
+FLOOR_DB = -100.0
+#: Semitones that a voice may sing: MIDI number of the lowest, and how many.
+LOWEST_PITCH, PITCHES = 36, 61
+LONG = 2048
+#: Frames worked on at once.
+_AT_ONCE = 256
+_MARGIN = max(FRAME, SHORT)
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass
+class Analysis:
+    """What is known of F frames.
+
+    Attributes:
+        pitch, probability: see :class:`aeplug_audio.analysis.pitch.Candidates`, ``(F, K)``.
+        loudness: of the middle of the frame, dB below full scale, float32 ``(F,)``.
+        spectrum: the bands' loudness in half dB from ``FLOOR_DB`` on, uint8 ``(F, BANDS)``.
+        harmonics: how strong the partials of each semitone from ``LOWEST_PITCH`` on are, 255 for
+            the strongest semitone's, uint8 ``(F, PITCHES)``.
+    """
+
+    pitch: Floats
+    probability: Floats
+    loudness: Floats
+    spectrum: Bytes
+    harmonics: Bytes
+
+    def __len__(self) -> int:
+        return len(self.loudness)
+
+
+def analyse(blocks: Iterable[Samples]) -> Analysis:
+    """Blocks of samples at ``RATE`` -> what is known of their frames.
+
+    Some 150 bytes are kept of a frame: 23 MB of half an hour.
+    """
+    parts = list(map(_part, _framed(blocks)))
+    columns = zip(*parts, strict=True)
+    return Analysis(*(np.concatenate(column) for column in columns))
+
+
+def _framed(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """The samples around some frames at a time, as many as these need."""
+    held = np.zeros(_MARGIN // 2, np.float32)
+    need = (_AT_ONCE - 1) * HOP + _MARGIN
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while len(held) >= need:
+            yield held[:need]
+            held = held[_AT_ONCE * HOP :]
+    held = np.concatenate([held, np.zeros(_MARGIN - _MARGIN // 2, np.float32)])
+    for first in range(0, max(len(held) - _MARGIN, 1), _AT_ONCE * HOP):
+        rest = held[first : first + need]
+        if len(rest) >= _MARGIN:
+            yield rest
+
+
+def _part(samples: Samples) -> tuple[Floats, Floats, Floats, Bytes, Bytes]:
+    around = np.lib.stride_tricks.sliding_window_view(samples, _MARGIN)[::HOP]
+    frames = around[:, (_MARGIN - FRAME) // 2 :][:, :FRAME]
+    pitch, probability = candidates_of(frames)
+    middle = around[:, (_MARGIN - SHORT) // 2 :][:, :SHORT] * _HANN
+    power = np.square(np.abs(fft.rfft(middle, axis=1)))
+    loudness = 10 * np.log10(power.sum(1) * _POWER + 1e-12)
+    bands = 10 * np.log10(power @ _FILTERS * _POWER + 1e-12)
+    spectrum = np.clip(np.round(2 * (bands - FLOOR_DB)), 0, 255).astype(np.uint8)
+    return pitch, probability, loudness.astype(np.float32), spectrum, _harmonics(frames)
+
+
+def _harmonics(frames: Samples) -> Bytes:
+    magnitude = np.sqrt(np.abs(fft.rfft(frames * _LONG_HANN, LONG, axis=1)))
+    # A partial lies between two bins, or off by some cents.
+    wide = magnitude.copy()
+    np.maximum(wide[:, 1:], magnitude[:, :-1], out=wide[:, 1:])
+    np.maximum(wide[:, :-1], magnitude[:, 1:], out=wide[:, :-1])
+    level = 20 * np.log10(wide @ _PARTIALS + 1e-4)
+    return np.clip(np.round(2 * (level + 80)), 0, 255).astype(np.uint8)
+
+
+def _filters() -> Floats:
+    """Triangles over the spectrum's bins, at least one bin wide, ``(SHORT // 2 + 1, BANDS)``."""
+    centres = np.geomspace(LOWEST_BAND, HIGHEST_BAND, BANDS)
+    hertz = np.fft.rfftfreq(SHORT, 1 / RATE)
+    ratio = centres[1] / centres[0]
+    width = np.maximum(centres * (ratio - 1), RATE / SHORT)
+    return np.maximum(1 - np.abs(hertz[:, None] - centres) / width, 0).astype(np.float32)
+
+
+def _partials() -> Floats:
+    """Where the first partials of each semitone lie and how they count, ``(bins, PITCHES)``."""
+    found = np.zeros((LONG // 2 + 1, PITCHES), np.float32)
+    for number in range(PITCHES):
+        hertz = 440 * 2 ** ((LOWEST_PITCH + number - 69) / 12)
+        for partial in range(1, 6):
+            found[round(hertz * partial * LONG / RATE), number] += 0.8 ** (partial - 1)
+    return found
+
+
+_HANN = np.hanning(SHORT + 1)[:-1].astype(np.float32)
+#: Makes of a spectrum's power the mean square of what it is of.
+_POWER = np.float32(2 / (SHORT * np.square(_HANN).sum()))
+_FILTERS = _filters()
+
+_LONG_HANN = np.hanning(FRAME + 1)[:-1].astype(np.float32)
+_PARTIALS = _partials()

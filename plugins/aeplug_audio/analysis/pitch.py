@@ -1,0 +1,101 @@
+"""Pitch of a single voice: pYIN's candidates of each frame, with their probabilities.
+
+The difference function is YIN's (de Cheveigné and Kawahara, 2002), the candidates and their
+probabilities are pYIN's (Mauch and Dixon, "pYIN: a fundamental frequency estimator using
+probabilistic threshold distributions", 2014): a threshold drawn from Beta(2, 18) takes the first
+trough below it, so a trough's probability is that of the thresholds which take it, a difference of
+two values of the distribution.
+
+``librosa.pyin`` computes the same, and a Viterbi path over 1,200 states of pitch behind it. Here
+:mod:`aeplug_audio.analysis.voice` decodes notes from the candidates directly, in a tenth
+of the time and without 15 s of compilation at the first call.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from aeplug_audio.files.reading import RATE, Samples
+
+#: Hz: the voices that are followed, from a bass's low C to a piccolo's.
+LOWEST_HZ, HIGHEST_HZ = 65.0, 2100.0
+#: Samples from a frame to the next, and over which a frame is compared with itself moved.
+HOP, WINDOW = 256, 1024
+SHORTEST_LAG, LONGEST_LAG = int(RATE / HIGHEST_HZ), int(np.ceil(RATE / LOWEST_HZ)) + 1
+#: Samples a frame looks at.
+FRAME = WINDOW + LONGEST_LAG + 1
+#: Candidates kept of a frame.
+CANDIDATES = 5
+#: Probability that a trough above all thresholds is one nevertheless.
+_NO_TROUGH = 0.01
+_SIZE = 2048
+
+Floats = npt.NDArray[np.float32]
+
+
+class Candidates(NamedTuple):
+    """What may sound in each of F frames.
+
+    Attributes:
+        pitch: MIDI numbers with fractions, float32 ``(F, CANDIDATES)``; NaN where there is none.
+        probability: float32 ``(F, CANDIDATES)``; in sum at most 1, what lacks is unvoiced.
+    """
+
+    pitch: Floats
+    probability: Floats
+
+
+def candidates_of(frames: Samples) -> Candidates:
+    """Pitches that frames ``(F, FRAME)`` may have."""
+    dips = _normalised_difference(frames)
+    inner = dips[:, 1:-1]
+    is_trough = (inner < dips[:, :-2]) & (inner <= dips[:, 2:])
+    # A trough is taken by thresholds between its own depth and the deepest before it.
+    depths = np.where(is_trough, inner, np.float32(np.inf))
+    deepest = np.minimum.accumulate(depths, axis=1)
+    before = np.ones_like(depths)
+    before[:, 1:] = np.minimum(deepest[:, :-1], 1)
+    taken = _cumulative(before) - _cumulative(np.minimum(depths, before))
+    rows = np.arange(len(dips))
+    last = np.argmin(depths, axis=1)
+    taken[rows, last] += _NO_TROUGH * _cumulative(np.minimum(depths[rows, last], 1))
+    taken[~is_trough] = 0
+    best = np.argpartition(-taken, CANDIDATES, axis=1)[:, :CANDIDATES]
+    probability = np.take_along_axis(taken, best, 1)
+    lag = best + 1 + _parabola(dips, best + 1) + SHORTEST_LAG
+    pitch = 69 + 12 * np.log2(RATE / lag / 440)
+    pitch[probability <= 0] = np.nan
+    return Candidates(pitch.astype(np.float32), probability.astype(np.float32))
+
+
+def _normalised_difference(frames: Samples) -> Floats:
+    """YIN's d'(lag), ``(F, LONGEST_LAG - SHORTEST_LAG + 1)`` from the shortest lag on."""
+    spectrum = fft.rfft(frames, _SIZE, axis=1)
+    window = fft.rfft(frames[:, :WINDOW], _SIZE, axis=1)
+    lags = LONGEST_LAG + 1
+    product = fft.irfft(spectrum * np.conj(window), _SIZE, axis=1)[:, :lags]
+    squares = np.zeros((len(frames), FRAME + 1))
+    np.cumsum(np.square(frames, dtype=np.float64), axis=1, out=squares[:, 1:])
+    energy = squares[:, WINDOW : WINDOW + lags] - squares[:, :lags]
+    difference = np.maximum(energy[:, :1] + energy - 2 * product, 0)
+    sums = np.cumsum(difference[:, 1:], axis=1)
+    normalised = difference[:, 1:] * np.arange(1, lags) / np.maximum(sums, 1e-12)
+    return normalised[:, SHORTEST_LAG - 1 :].astype(np.float32)
+
+
+def _cumulative(threshold: Floats) -> Floats:
+    """Share of thresholds below this one: the distribution Beta(2, 18)."""
+    found: Floats = 1 - (1 - threshold) ** 18 * (1 + 18 * threshold)
+    return found
+
+
+def _parabola(values: Floats, place: npt.NDArray[np.int64]) -> Floats:
+    """Where between two lags a trough is deepest, -1 to 1, by the parabola through three."""
+    left, middle, right = (np.take_along_axis(values, place + d, 1) for d in (-1, 0, 1))
+    bend = left + right - 2 * middle
+    shift = np.where(bend > 0, (left - right) / np.maximum(2 * bend, 1e-12), 0)
+    return np.clip(shift, -1, 1).astype(np.float32)

@@ -1,0 +1,218 @@
+"""The notes of a single voice: a hidden Markov model over semitones, cut where notes are struck.
+
+States are the semitones and silence. The likelihood of a semitone in a frame grows with the pitch
+candidates near it (:mod:`aeplug_audio.analysis.pitch`), with a share of those on its subharmonics
+(two overlapping sounds repeat together only after a multiple of either's period), and with the
+strength of its partials. A change of state costs more for a wider interval and less at an onset,
+above all where the partials of the new pitch rise. So a vibrato, a slide or a wrong octave that
+does not last makes no note, as in pYIN's own note tracking (Mauch et al., "Computer-aided melody
+note transcription using the Tony software", 2015).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_audio.analysis.frames import LOWEST_PITCH, PITCHES, STEP, Analysis
+from aeplug_audio.analysis.onsets import Frames, rises, soft_onsets, strikes
+from aeplug_audio.analysis.pitch import Floats
+
+
+class Note(NamedTuple):
+    """A note as it was heard.
+
+    Attributes:
+        onset, end: seconds.
+        pitch: MIDI number.
+    """
+
+    onset: float
+    end: float
+    pitch: int
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How notes are told from what is heard.
+
+    Attributes:
+        spread: of the pitch around its semitone, standard deviation in semitones.
+        floor: likelihood of any semitone in any frame.
+        subharmonic: share that a candidate gives to the semitones it is a subharmonic of.
+        partials: power to which the strength of the partials counts.
+        unvoiced: likelihood of silence where no candidate is probable.
+        quiet: decibels below the loudest frame, from which on there is silence.
+        change: cost of a change of state, nats.
+        onset: how much of that an onset takes off.
+        full: mean rise of the spectrum in dB that makes a whole onset.
+        aimed: share of ``onset`` that is taken off only where the new pitch's partials rise.
+        rise_over: frames on either side over which that rise is looked at.
+        wide: cost of each semitone of an interval beyond a fifth.
+        back: frames before a change of pitch in which its onset is looked for.
+        shortest: seconds of a note.
+        apart: seconds between strikes of one pitch.
+    """
+
+    spread: float = 0.465
+    floor: float = 0.026
+    subharmonic: float = 0.27
+    partials: float = 8.0
+    unvoiced: float = 0.22
+    quiet: float = 42.0
+    change: float = 7.0
+    onset: float = 6.4
+    full: float = 6.0
+    aimed: float = 0.74
+    rise_over: int = 2
+    wide: float = 0.16
+    back: int = 9
+    shortest: float = 0.05
+    apart: float = 0.075
+
+
+#: The state behind the semitones.
+SILENCE = PITCHES
+_SUBHARMONICS = tuple(round(12 * np.log2(number)) for number in range(2, 7))
+#: Frames whose likelihoods are held at once.
+_AT_ONCE = 2048
+#: Frames with a clear pitch that are needed to tell how an instrument is tuned.
+_CLEAR = 10
+
+States = npt.NDArray[np.int64]
+
+
+def notes_of(analysis: Analysis, voice: Voice = Voice()) -> tuple[list[Note], float]:
+    """The notes in order, none over another; and by how many semitones they are off concert pitch.
+
+    The latter, -0.5 to 0.5, is the whole recording's, and taken off before pitches are rounded.
+    """
+    tuning = tuning_of(analysis, voice)
+    tuned = replace(analysis, pitch=analysis.pitch - np.float32(tuning))
+    rise = rises(tuned)
+    states = most_likely_states(tuned, rise, voice)
+    return cut_into_notes(states, rise, strikes(rise, tuned.loudness), voice), tuning
+
+
+def tuning_of(analysis: Analysis, voice: Voice = Voice()) -> float:
+    """Semitones by which the pitches lie above those of concert pitch on average, -0.5 to 0.5."""
+    loud = analysis.loudness > analysis.loudness.max(initial=-np.inf) - voice.quiet + 15
+    pitches = analysis.pitch[(analysis.probability > 0.8) & loud[:, None]]
+    if len(pitches) < _CLEAR:
+        return 0.0
+    return float(np.angle(np.exp(2j * np.pi * pitches).mean()) / (2 * np.pi))
+
+
+def most_likely_states(analysis: Analysis, rise: Floats, voice: Voice = Voice()) -> States:
+    """Viterbi's path ``(F,)``: semitones above ``LOWEST_PITCH``, or ``SILENCE``."""
+    frames, states = len(analysis), PITCHES + 1
+    semitones = np.arange(PITCHES)
+    interval = np.zeros((states, states), np.float32)
+    interval[:PITCHES, :PITCHES] = voice.wide * np.maximum(
+        np.abs(semitones[:, None] - semitones) - 7, 0
+    )
+    moving = 1 - np.eye(states, dtype=np.float32)
+    everyone = np.arange(states)
+    came_from = np.zeros((frames, states), np.int8)
+    scores = np.zeros(states, np.float32)
+    loudest = float(analysis.loudness.max(initial=-np.inf))
+    for first in range(0, frames, _AT_ONCE):
+        likely, cost = _evidence(analysis, rise, first, loudest, voice)
+        for number in range(len(likely)):
+            if first + number:
+                # To a state (row) from each state (column).
+                arriving = scores - interval - moving * cost[number][:, None]
+                best = arriving.argmax(1)
+                came_from[first + number] = best
+                scores = arriving[everyone, best]
+            scores = scores + likely[number]
+            scores -= scores.max()
+    path = np.zeros(frames, np.int64)
+    state = int(scores.argmax())
+    for frame in range(frames - 1, -1, -1):
+        path[frame] = state
+        state = int(came_from[frame, state])
+    return path
+
+
+def _evidence(
+    analysis: Analysis, rise: Floats, first: int, loudest: float, voice: Voice
+) -> tuple[Floats, Floats]:
+    """Log-likelihood of each state, and the cost of changing to it, ``(n, PITCHES + 1)`` each."""
+    chosen = slice(first, first + _AT_ONCE)
+    pitch = np.nan_to_num(analysis.pitch[chosen], nan=-99.0) - LOWEST_PITCH
+    probability = analysis.probability[chosen]
+    near = np.zeros((len(pitch), PITCHES), np.float32)
+    for candidate in range(pitch.shape[1]):
+        away = (pitch[:, candidate, None] - np.arange(PITCHES, dtype=np.float32)) / voice.spread
+        near += np.exp(-0.5 * np.square(away)) * probability[:, candidate, None]
+    supported = near.copy()
+    for interval in _SUBHARMONICS:
+        supported[:, interval:] += voice.subharmonic * near[:, :-interval]
+    over = voice.rise_over
+    around = np.arange(first - over, first + len(pitch) + over).clip(0, len(analysis) - 1)
+    # Half decibels of a square root of the magnitude.
+    strength = 10 ** ((analysis.harmonics[around].astype(np.float32) - 255) / 40)
+    here = strength[over : len(strength) - over]
+    supported *= (here / here.max(1, keepdims=True)) ** voice.partials
+    likelihood = np.full((len(pitch), PITCHES + 1), voice.floor, np.float32)
+    likelihood[:, :PITCHES] += supported
+    likelihood[:, SILENCE] += voice.unvoiced * np.clip(1 - probability.sum(1), 0, 1)
+    quiet = analysis.loudness[chosen] < loudest - voice.quiet
+    likelihood[quiet, :PITCHES], likelihood[quiet, SILENCE] = voice.floor, 1
+    risen = np.maximum(strength[2 * over :] - strength[: len(strength) - 2 * over], 0)
+    risen /= risen.max(1, keepdims=True) + 1e-6
+    onset = np.minimum(rise[chosen] / voice.full, 1)[:, None]
+    cost = np.full_like(likelihood, voice.change - voice.onset / 2)
+    cost[:, :PITCHES] = voice.change - voice.onset * onset * (1 - voice.aimed * (1 - risen))
+    return np.log(likelihood), cost
+
+
+def cut_into_notes(
+    states: States, rise: Floats, struck: Floats, voice: Voice = Voice()
+) -> list[Note]:
+    """States of frames ``(F,)`` -> notes.
+
+    A note begins at the onset shortly before its pitch is there, and anew wherever it is struck.
+
+    Args:
+        states: as :func:`most_likely_states` gives.
+        rise: see :func:`aeplug_audio.analysis.onsets.rises`.
+        struck: see :func:`aeplug_audio.analysis.onsets.strikes`.
+        voice: how.
+    """
+    onsets = soft_onsets(rise)
+    edges = [0, *(np.flatnonzero(np.diff(states)) + 1).tolist(), len(states)]
+    runs: list[tuple[int, int, int]] = []
+    for begin, end in pairwise(edges):
+        if begin < end and states[begin] != SILENCE:
+            earliest = max(begin - voice.back, runs[-1][0] + 4 if runs else 0)
+            onset = _strongest(onsets, rise, earliest, begin + 2)
+            runs.append((begin if onset is None else onset, end, int(states[begin])))
+    found: list[Note] = []
+    for number, (begin, end, state) in enumerate(runs):
+        if number + 1 < len(runs):
+            end = min(end, runs[number + 1][0])
+        if (end - begin) * STEP >= voice.shortest:
+            marks = [begin, *_strikes_within(struck, begin, end, voice), end]
+            found += [Note(a * STEP, b * STEP, state + LOWEST_PITCH) for a, b in pairwise(marks)]
+    return found
+
+
+def _strongest(onsets: Frames, rise: Floats, first: int, last: int) -> int | None:
+    within = onsets[np.searchsorted(onsets, first) : np.searchsorted(onsets, last, "right")]
+    return int(within[np.argmax(rise[within])]) if len(within) else None
+
+
+def _strikes_within(struck: Floats, begin: int, end: int, voice: Voice) -> list[int]:
+    apart = round(voice.apart / STEP)
+    places = np.flatnonzero(struck[begin + 1 : max(end - 2, begin + 1)]) + begin + 1
+    taken: list[int] = []
+    for place in places[np.argsort(-struck[places], kind="stable")].tolist():
+        if all(abs(place - other) >= apart for other in (begin, end, *taken)):
+            taken.append(place)
+    return sorted(taken)

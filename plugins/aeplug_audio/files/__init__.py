@@ -1,0 +1,6 @@
+"""Files of sound: reading, writing at a set loudness."""
+
+from __future__ import annotations
+
+#: Recordings that are read, by their endings.
+RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")

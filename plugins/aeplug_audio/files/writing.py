@@ -1,0 +1,88 @@
+"""Blocks of sound -> a .wav at a set loudness, in bounded memory; it appears only when whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import tempfile
+import wave
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug.errors import FileError
+from aeplug_audio.files.loudness import Loudness, gain_for
+
+#: Loudness that music is brought to, LUFS, and the highest true peak, dBTP.
+TARGET, HIGHEST_PEAK = -16.0, -1.0
+_BLOCK = 1 << 18
+
+Samples = npt.NDArray[np.float32]
+
+
+def normalised(loudness: Loudness) -> float:
+    """The factor to -16 LUFS (integrated, ITU-R BS.1770), or as near as peaks of -1 dBTP allow."""
+    return gain_for(loudness, TARGET, HIGHEST_PEAK)
+
+
+def within_range(loudness: Loudness) -> float:
+    """1, or less where peaks would pass -1 dBTP."""
+    highest: float = 10 ** (HIGHEST_PEAK / 20)
+    return min(1.0, highest / loudness.peak) if loudness.peak else 1.0
+
+
+def unchanged(loudness: Loudness) -> float:
+    """1; what is louder than full scale is clipped."""
+    return 1.0
+
+
+def write_wave(
+    blocks: Iterable[Samples],
+    path: Path,
+    rate: int,
+    channels: int,
+    gain: Callable[[Loudness], float] = normalised,
+) -> None:
+    """Write 16-bit samples.
+
+    The sound waits in a file without a name while its loudness is measured, so that no more than a
+    block is in memory.
+
+    Args:
+        blocks: ``(n, channels)``, any scale.
+        path: file to write.
+        rate: samples a second.
+        channels: 1 or 2.
+        gain: the factor that is applied, of the loudness of the whole.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent) as waiting:
+            loudness = Loudness(rate, channels)
+            for block in blocks:
+                samples = np.ascontiguousarray(block, np.float32)
+                loudness.add(samples)
+                waiting.write(samples.tobytes())
+            scale = np.float32(gain(loudness) * 2**15)
+            waiting.seek(0)
+            with wave.open(str(fresh), "wb") as file:
+                file.setnchannels(channels)
+                file.setsampwidth(2)
+                file.setframerate(rate)
+                while raw := waiting.read(_BLOCK * 4):
+                    scaled = np.frombuffer(raw, np.float32) * scale
+                    whole = np.rint(scaled).clip(-(2**15), 2**15 - 1)
+                    file.writeframesraw(whole.astype("<i2").tobytes())
+        os.replace(fresh, path)
+    except (OSError, wave.Error, struct.error) as error:
+        raise FileError(f"{path} cannot be written: {error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            fresh.unlink()

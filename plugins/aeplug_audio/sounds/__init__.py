@@ -1,0 +1,1 @@
+"""The task ``audio-vae``: short sounds as windows of log-mel frames."""

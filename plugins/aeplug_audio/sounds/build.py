@@ -1,0 +1,151 @@
+"""``aeplug data build --render``: single notes of a soundfont as windows of frames.
+
+A built folder holds ``frames.npy``, uint8 ``(N, 1, 80, 80)``, and ``notes.json``: ``format``,
+``soundfont``, ``programs`` (128 names), and for each note ``program``, ``pitch``, ``velocity`` and
+``split``.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug.data.build import BuildReport, Skipped
+from aeplug.errors import ConfigError, DataError, FileError
+from aeplug_audio.sounds.dataset import ARRAY, FORMAT, INDEX, SPLITS, assign_splits
+from aeplug_audio.sounds.note_windows import NoteRequest, render_windows
+from aeplug_audio.synthesis.soundfont import default_soundfont, open_soundfont
+
+#: Notes that one process makes before it tells of them.
+_TOGETHER = 64
+Stored = npt.NDArray[np.uint8]
+
+
+def build_notes(
+    sources: Sequence[str],
+    out: Path,
+    processes: int,
+    progress: Callable[[int, int], None],
+    *,
+    render: str = "0-119",
+    pitches: str = "36-84",
+    velocities: str = "100",
+) -> BuildReport:
+    """The builder of the data set ``notes`` (see :mod:`aeplug.data.build`).
+
+    Notes are split by program and pitch: a held-out one was not heard at any velocity.
+
+    Args:
+        sources: a soundfont, or none: the one that comes along.
+        out: an empty folder.
+        processes: at work.
+        progress: told notes done and notes in all.
+        render: General MIDI programs, ``0-7,40``.
+        pitches: MIDI numbers.
+        velocities: 1..127.
+
+    Raises:
+        ConfigError: a range is none.
+        DataError: there is no soundfont, or it has no such note.
+    """
+    asked = [
+        NoteRequest(*one)
+        for one in product(
+            numbers("--render", render, 0, 127),
+            numbers("--pitches", pitches, 0, 127),
+            numbers("--velocities", velocities, 1, 127),
+        )
+    ]
+    path = _soundfont(sources)
+    try:
+        font = open_soundfont(path)
+    except FileError as error:
+        raise DataError(str(error)) from error
+    parts = [asked[start : start + _TOGETHER] for start in range(0, len(asked), _TOGETHER)]
+    frames: list[Stored] = []
+    kept: list[NoteRequest] = []
+    report = BuildReport()
+    for number, (part, made) in enumerate(
+        zip(parts, _in_processes(path, parts, processes), strict=True)
+    ):
+        for note, windows in zip(part, made, strict=True):
+            if windows is None:
+                report.skipped.append(
+                    Skipped(f"{path}!{'-'.join(map(str, note))}", "the soundfont has no sound")
+                )
+            else:
+                frames.append(windows)
+                kept.append(note)
+        progress(min((number + 1) * _TOGETHER, len(asked)), len(asked))
+    if not frames:
+        raise DataError(f"{path} has no sound of programs {render} at pitches {pitches}")
+    np.save(out / ARRAY, np.stack(frames))
+    split = assign_splits([f"{one.program}-{one.pitch}" for one in kept])
+    names = [SPLITS[one] for one in split.tolist()]
+    index = {
+        "format": FORMAT,
+        "soundfont": path.name,
+        "programs": [font.name(program) for program in range(128)],
+        **{field: [getattr(one, field) for one in kept] for field in NoteRequest._fields},
+        "split": names,
+    }
+    (out / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    report.figures = {
+        "soundfont": path.name,
+        "notes": len(kept),
+        "programs": len({one.program for one in kept}),
+        **{name: names.count(name) for name in SPLITS},
+    }
+    return report
+
+
+def _soundfont(sources: Sequence[str]) -> Path:
+    if len(sources) > 1:
+        raise DataError(f"{len(sources)} sources, expected one soundfont (.sf2), or none")
+    path = Path(sources[0]).expanduser() if sources else default_soundfont()
+    if path is None:
+        raise DataError("no soundfont was found; name one: aeplug data build FILE.sf2 --render ...")
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder, expected a soundfont (.sf2); sounds of your own need "
+            "no building: give the folder as --data"
+        )
+    return path
+
+
+def numbers(option: str, text: str, low: int, high: int) -> list[int]:
+    """``"0-7,40"`` as numbers, ascending, each once.
+
+    Raises:
+        ConfigError: it says something else, or one is out of range.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isascii() and first.isdigit() and (not dash or last.isdigit())):
+            raise ConfigError(f"{option} {text}: expected numbers and ranges such as 0-7,40")
+        found |= (
+            set(range(int(first), int(last or first) + 1)) if int(last or first) < 1000 else {-1}
+        )
+    if not found or min(found) < low or max(found) > high:
+        raise ConfigError(f"{option} {text}: expected numbers of {low} to {high}")
+    return sorted(found)
+
+
+def _in_processes(
+    path: Path, parts: list[list[NoteRequest]], processes: int
+) -> Iterator[list[Stored | None]]:
+    if processes == 1 or len(parts) == 1:
+        yield from (render_windows(path, part) for part in parts)
+        return
+    # Spawned: a fork would take along the threads of libraries in an unknown state.
+    workers = min(processes, len(parts))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(render_windows, [path] * len(parts), parts)

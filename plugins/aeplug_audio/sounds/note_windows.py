@@ -1,0 +1,54 @@
+"""A note of a soundfont -> its window of frames; imports no torch, since many processes do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_audio.files.reading import RATE
+from aeplug_audio.sounds.spectrogram import HOP, WINDOW_FRAMES, compute_frames, to_bytes
+from aeplug_audio.synthesis.sampler import SoundfontVoices
+from aeplug_audio.synthesis.soundfont import open_soundfont
+from aeplug_audio.synthesis.voices import Note
+
+#: Seconds that a note is held; it dies away in the rest of the window.
+HELD = 0.7
+#: Rate that notes are rendered at, samples a second.
+RENDERED = 44_100
+#: Loudest sample of a note at velocity 127; what there is between instruments stays.
+_GAIN = 2.0
+#: A note none of whose samples is louder is none.
+_SILENT = 1e-4
+
+Stored = npt.NDArray[np.uint8]
+
+
+class NoteRequest(NamedTuple):
+    """A note to be rendered."""
+
+    program: int
+    pitch: int
+    velocity: int
+
+
+def render_windows(path: Path, notes: Sequence[NoteRequest]) -> list[Stored | None]:
+    """Each note's window, ``(1, MELS, FRAMES)``; None where nothing is heard."""
+    import soxr
+
+    voices = SoundfontVoices(open_soundfont(path))
+    length = (WINDOW_FRAMES - 1) * HOP
+    longest = length * RENDERED // RATE + 1
+    found: list[Stored | None] = []
+    for program, pitch, velocity in notes:
+        sound = voices.voice(Note(0, HELD, pitch, velocity, program), RENDERED, longest).mean(1)
+        if np.abs(sound).max(initial=0) < _SILENT:
+            found.append(None)
+            continue
+        heard = soxr.resample(sound * _GAIN, RENDERED, RATE)[:length].astype(np.float32)
+        frames = compute_frames(np.pad(heard, (0, length - len(heard))))
+        found.append(to_bytes(frames)[None])
+    return found

@@ -1,0 +1,138 @@
+"""Sound <-> log-mel spectrogram; back by Griffin and Lim (1984), as sped up by Perraudin (2013).
+
+A frame is the power in 80 mel bands at one moment, in decibels below a sine at full scale, as a
+value in 0..1: 0 is -80 dB or less, 1 is 0 dB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_audio.files.reading import RATE
+
+#: Mel bands, samples from a frame to the next, and samples a frame is taken of.
+MELS, HOP, WINDOW = 80, 256, 1024
+#: Decibels from a value of 0 to a value of 1.
+RANGE_DB = 80.0
+#: Frames a window: 0.93 s.
+WINDOW_FRAMES = 80
+#: Frames that phases are found for at once, and how many of them two stretches share.
+_STRETCH, _SHARED = 1024, 16
+#: Rounds of Griffin-Lim.
+_ROUNDS = 48
+
+Samples = npt.NDArray[np.float32]
+#: float32 ``(MELS, F)`` in 0..1.
+Frames = npt.NDArray[np.float32]
+
+
+def compute_frames(samples: Samples) -> Frames:
+    """Mono samples ``(n,)`` at ``RATE`` -> frames, ``1 + n // HOP`` of them.
+
+    Frame ``k`` has its middle at sample ``k * HOP``; outside there is silence.
+    """
+    found = list(stream_frames([samples]))
+    return np.concatenate(found, axis=1)
+
+
+def stream_frames(blocks: Iterable[Samples]) -> Iterator[Frames]:
+    """As :func:`frames_of`, of blocks one after another, holding no more than one."""
+    rest = np.zeros(WINDOW // 2, np.float32)
+    total = sent = 0
+    for block in blocks:
+        total += len(block)
+        rest = np.concatenate([rest, block])
+        ready = (len(rest) - WINDOW) // HOP + 1
+        if ready > 0:
+            yield _frames(rest[: (ready - 1) * HOP + WINDOW])
+            rest, sent = rest[ready * HOP :], sent + ready
+    missing = 1 + total // HOP - sent
+    if missing > 0:
+        length = (missing - 1) * HOP + WINDOW
+        yield _frames(np.pad(rest, (0, max(length - len(rest), 0)))[:length])
+
+
+def _frames(padded: Samples) -> Frames:
+    import librosa
+
+    spectrum = librosa.stft(padded, n_fft=WINDOW, hop_length=HOP, center=False)
+    # A sine of amplitude 1 has a magnitude of a quarter of the window: half its sum.
+    power = (np.abs(spectrum) / (WINDOW / 4)) ** 2
+    decibels = 10 * np.log10(np.maximum(_bands() @ power, 1e-10))
+    values: Frames = np.clip(1 + decibels / RANGE_DB, 0, 1).astype(np.float32)
+    return values
+
+
+@lru_cache(1)
+def _bands() -> npt.NDArray[np.float32]:
+    """Weights of frequencies in bands, ``(MELS, WINDOW / 2 + 1)``, at most 1."""
+    import librosa
+
+    found: Any = librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=MELS, norm=None)
+    return np.asarray(found, np.float32)
+
+
+@lru_cache(1)
+def _bands_back() -> npt.NDArray[np.float32]:
+    """Each band's power spread over its frequencies, ``(WINDOW / 2 + 1, MELS)``."""
+    bands = _bands().astype(np.float64)
+    return np.linalg.pinv(bands).astype(np.float32)
+
+
+def _magnitudes(frames: Frames) -> npt.NDArray[np.float32]:
+    """Magnitudes of the spectrum, ``(WINDOW / 2 + 1, F)``, that have these bands' powers."""
+    power = np.where(frames > 0, 10 ** ((frames - 1) * (RANGE_DB / 10)), 0).astype(np.float32)
+    bands, back = _bands(), _bands_back()
+    found = np.maximum(back @ power, 0)
+    # Multiplicative updates keep it at or above 0 (Lee and Seung, 1999).
+    below = bands.T @ power
+    for _ in range(30):
+        found *= below / (bands.T @ (bands @ found) + 1e-12)
+    return np.sqrt(found) * np.float32(WINDOW / 4)
+
+
+def griffin_lim(frames: Frames) -> Iterator[Samples]:
+    """Frames -> mono samples at ``RATE``, block by block; ``(F - 1) * HOP`` of them in all."""
+    import librosa
+
+    tail = np.zeros(0, np.float32)
+    fade = np.linspace(0, 1, (_SHARED - 1) * HOP, dtype=np.float32)
+    for start in range(0, max(frames.shape[1] - 1, 1), _STRETCH - _SHARED):
+        part = frames[:, start : start + _STRETCH]
+        if start and part.shape[1] <= _SHARED:
+            break
+        sound = librosa.griffinlim(
+            _magnitudes(part), n_iter=_ROUNDS, hop_length=HOP, n_fft=WINDOW, random_state=0
+        )
+        if start:
+            shared = len(fade)
+            sound[:shared] = sound[:shared] * fade + tail[:shared] * (1 - fade)
+        last = start + _STRETCH >= frames.shape[1]
+        keep = len(sound) if last else len(sound) - len(fade)
+        yield sound[:keep].astype(np.float32)
+        tail = sound[keep:]
+        if last:
+            break
+
+
+def split_windows(frames: Frames) -> Frames:
+    """Frames ``(MELS, F)`` -> windows ``(P, MELS, FRAMES)``, the last filled up with silence.
+
+    What is left behind the last whole window is one of its own from a tenth of a window on.
+    """
+    length = frames.shape[1]
+    whole, rest = divmod(length, WINDOW_FRAMES)
+    count = max(whole + (rest > WINDOW_FRAMES // 10), 1)
+    end = count * WINDOW_FRAMES
+    padded = np.pad(frames, ((0, 0), (0, max(end - length, 0))))[:, :end]
+    return padded.reshape(MELS, count, WINDOW_FRAMES).transpose(1, 0, 2)
+
+
+def to_bytes(windows: Frames) -> npt.NDArray[np.uint8]:
+    """Values in 0..1 -> 0..255, steps of 0.31 dB."""
+    return np.rint(windows * 255).astype(np.uint8)

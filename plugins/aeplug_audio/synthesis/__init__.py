@@ -1,0 +1,1 @@
+"""Notes to sound: a soundfont's samples, or tones of a few partials."""

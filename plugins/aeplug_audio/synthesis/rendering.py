@@ -1,0 +1,130 @@
+"""Notes -> a .wav: through a soundfont where there is one, in blocks, at a set loudness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug_audio.files.writing import write_wave
+from aeplug_audio.synthesis.sampler import SoundfontVoices
+from aeplug_audio.synthesis.soundfont import default_soundfont, open_soundfont
+from aeplug_audio.synthesis.tones import SynthesisedVoices
+from aeplug_audio.synthesis.voices import Note, Voices
+
+#: Samples a second of what is written.
+RATE = 44_100
+#: Most seconds that sound goes on behind the last note's end, and how long it fades there.
+TAIL, _FADE = 2.0, 0.5
+#: Seconds rendered at once.
+_BLOCK = 10
+#: Seconds in which a note that another one ends dies away.
+_CUT = 0.005
+
+Samples = npt.NDArray[np.float32]
+
+
+def voices_of(soundfont: str | Path | None = None) -> Voices:
+    """The soundfont that is named, else the one that comes along, else a simple synthesis.
+
+    Raises:
+        FileError: the one named is none.
+    """
+    path = Path(soundfont).expanduser() if soundfont else default_soundfont()
+    return SoundfontVoices(open_soundfont(path)) if path else SynthesisedVoices()
+
+
+def write_notes(
+    notes: Iterable[Note], path: Path, soundfont: str | Path | None = None, end: float = 0.0
+) -> None:
+    """Write a .wav: 44,100 samples a second, 16 bits; -16 LUFS, or less where peaks pass -1 dBTP.
+
+    Stereo through a soundfont, mono by the synthesis. It lasts till ``end`` or the last note's end,
+    and up to 2 s more while that dies away.
+
+    Args:
+        notes: in any order.
+        path: file to write.
+        soundfont: an .sf2 of the user's; None: see :func:`voices_of`.
+        end: seconds, where rests follow the last note.
+
+    Raises:
+        FileError: the soundfont is none, or the file cannot be written.
+    """
+    voices = voices_of(soundfont)
+    write_wave(blocks(notes, voices, RATE, end), path, RATE, voices.channels)
+
+
+def blocks(notes: Iterable[Note], voices: Voices, rate: int, end: float = 0.0) -> Iterator[Samples]:
+    """The sound of notes, ``(n, channels)``, 10 s at a time; what sounds on is carried over."""
+    ordered = sorted(notes)
+    end = max([end, *(one.end for one in ordered)])
+    lasts = round((end + TAIL) * rate)
+    cut = _cut_at(ordered, voices)
+    size = _BLOCK * rate
+    carried = np.zeros((0, voices.channels), np.float32)
+    place = start = 0
+    while start < lasts:
+        room = np.zeros((size, voices.channels), np.float32)
+        room = _added(room, carried, 0)
+        while place < len(ordered) and ordered[place].begin * rate < start + size:
+            note = ordered[place]
+            first = max(round(note.begin * rate), start)
+            sound = voices.voice(note, rate, lasts - first)
+            if place in cut:
+                sound = _shortened(sound, round((cut[place] - note.begin) * rate), rate)
+            room = _added(room, sound, first - start)
+            place += 1
+        done = place == len(ordered)
+        carried = room[size:]
+        block = room[:size]
+        if done and not np.any(np.abs(carried) > 1e-5):
+            # Nothing more is heard: up to the end of the tune, and of what still sounds.
+            heard = np.flatnonzero(np.abs(block).max(1, initial=0) > 1e-5)
+            last = start + (int(heard[-1]) + 1 if len(heard) else 0)
+            lasts = max(round(end * rate), min(last, lasts))
+            carried = carried[:0]
+        yield _faded(block[: max(lasts - start, 0)], start, round(end * rate), lasts, rate)
+        start += size
+
+
+def _added(room: Samples, sound: Samples, at: int) -> Samples:
+    """``room`` with a sound in it from a sample on, longer where it has to be."""
+    if at + len(sound) > len(room):
+        room = np.pad(room, ((0, at + len(sound) - len(room)), (0, 0)))
+    room[at : at + len(sound)] += sound
+    return room
+
+
+def _cut_at(notes: list[Note], voices: Voices) -> dict[int, float]:
+    """Number of a note -> when another one ends it, in seconds."""
+    following: dict[int, float] = {}
+    found = {}
+    for number in range(len(notes) - 1, -1, -1):
+        note = notes[number]
+        kind = voices.cuts(note) if note.drum else 0
+        if kind:
+            if kind in following and following[kind] > note.begin:
+                found[number] = following[kind]
+            following[kind] = note.begin
+    return found
+
+
+def _shortened(sound: Samples, length: int, rate: int) -> Samples:
+    fade = round(_CUT * rate)
+    sound = sound[: length + fade].copy()
+    ending = sound[length:]
+    ending *= np.linspace(1, 0, fade, dtype=np.float32)[: len(ending), None]
+    return sound
+
+
+def _faded(block: Samples, start: int, end: int, lasts: int, rate: int) -> Samples:
+    """What sounds on for longer than it may fades out, in the last half second."""
+    fade = round(_FADE * rate)
+    if lasts < end + round(TAIL * rate) or start + len(block) <= lasts - fade:
+        return block
+    left = (lasts - np.arange(start, start + len(block))) / fade
+    faded: Samples = block * np.clip(left, 0, 1).astype(np.float32)[:, None]
+    return faded

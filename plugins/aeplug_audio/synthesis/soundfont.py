@@ -1,0 +1,248 @@
+"""SoundFont 2 files: which samples a note of an instrument is made of, and how they are played.
+
+Read as the SoundFont Technical Specification 2.04 (E-mu Systems, 2006) lays them out. Modulators
+are not read; :mod:`aeplug_audio.synthesis.sampler` applies the default one, velocity to loudness.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aeplug.errors import FileError
+
+#: The bank of drum kits, by General MIDI's usage.
+DRUM_BANK = 128
+#: Of General MIDI's piano, which stands in for what a soundfont lacks.
+_PIANO = (0, 0)
+
+# Generators, by their numbers in the specification (8.1.2).
+KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE = 43, 44, 41, 53
+#: Those that say of a note which one it is; they stand in instruments alone, and nothing is added.
+_NOT_ADDED = frozenset({0, 1, 2, 3, 4, 12, 45, 46, 47, 50, 54, 57, 58, SAMPLE, INSTRUMENT})
+#: Values where a file says nothing, other than 0.
+_DEFAULTS = {
+    8: 13_500,  # cut-off of the filter, absolute cents
+    **dict.fromkeys((21, 23, 25, 26, 27, 28, 30, 33, 34, 35, 36, 38), -12_000),  # times, timecents
+    46: -1,
+    47: -1,
+    56: 100,  # cents a key
+    58: -1,  # the key at which the sample sounds as it is; the sample's own
+}
+
+_HEADER = np.dtype([("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2")])
+_PRESET = np.dtype([("at", _HEADER), ("rest", "V12")])
+_INSTRUMENT = np.dtype([("name", "S20"), ("bag", "<u2")])
+_BAG = np.dtype([("generator", "<u2"), ("modulator", "<u2")])
+_GENERATOR = np.dtype([("kind", "<u2"), ("value", "<i2")])
+_SAMPLE = np.dtype(
+    [
+        *(("name", "S20"), ("start", "<u4"), ("end", "<u4"), ("loop", "<u4"), ("loop_end", "<u4")),
+        *(("rate", "<u4"), ("key", "u1"), ("cents", "i1"), ("link", "<u2"), ("type", "<u2")),
+    ]
+)
+#: Record of each table.
+_TABLES = {
+    "phdr": _PRESET,
+    "pbag": _BAG,
+    "pgen": _GENERATOR,
+    "inst": _INSTRUMENT,
+    "ibag": _BAG,
+    "igen": _GENERATOR,
+    "shdr": _SAMPLE,
+}
+#: Bit of a sample's type that says it is compressed, as in .sf3.
+_COMPRESSED = 0x10
+
+Generators = dict[int, int]
+
+
+@dataclass(frozen=True)
+class Region:
+    """One sample of a preset, for keys and velocities of a range.
+
+    Attributes:
+        keys: lowest and highest MIDI number, inclusive.
+        velocities: lowest and highest, inclusive.
+        values: generator's number -> value, preset's and instrument's together.
+        sample: number of the sample.
+    """
+
+    keys: tuple[int, int]
+    velocities: tuple[int, int]
+    values: Generators
+    sample: int
+
+    def __getitem__(self, generator: int) -> int:
+        return self.values.get(generator, _DEFAULTS.get(generator, 0))
+
+
+class Soundfont:
+    """A .sf2 file; its samples are mapped into memory, not loaded.
+
+    Raises:
+        FileError: it cannot be read, is no soundfont, or a compressed one (.sf3).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._tables, at, count = _read(path)
+        except OSError as error:
+            raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
+        except (struct.error, ValueError, KeyError) as error:
+            raise FileError(f"{path} is no soundfont (.sf2): {error}") from error
+        self.samples = self._tables["shdr"][:-1]
+        if (self.samples["type"] & _COMPRESSED).any():
+            raise FileError(f"{path} is a compressed soundfont; expected an .sf2")
+        self.wave: npt.NDArray[np.int16] = np.memmap(path, "<i2", "r", at, (count,))
+        self._presets: dict[tuple[int, int], int] = {}
+        for number, header in enumerate(self._tables["phdr"]["at"][:-1]):
+            self._presets.setdefault((int(header["bank"]), int(header["program"])), number)
+        if not self._presets:
+            raise FileError(f"{path} has no instrument")
+        self._regions = lru_cache(256)(self._regions_of)
+
+    @property
+    def programs(self) -> list[int]:
+        """General MIDI programs that it has, ascending."""
+        return sorted(program for bank, program in self._presets if bank == 0)
+
+    def name(self, program: int) -> str:
+        """What the soundfont calls a program; empty where it has none."""
+        number = self._presets.get((0, program))
+        raw: bytes = self._tables["phdr"]["at"]["name"][number] if number is not None else b""
+        return raw.split(b"\0")[0].decode("latin-1").strip()
+
+    def regions(self, program: int, *, drum: bool, key: int, velocity: int) -> list[Region]:
+        """The samples of a note.
+
+        Args:
+            program: 0..127, of an instrument or of a kit.
+            drum: whether of a kit; a soundfont without this kit plays its first one.
+            key: MIDI number; of a kit the drum.
+            velocity: 1..127.
+        """
+        wanted = [(DRUM_BANK, program), (DRUM_BANK, 0)] if drum else [(0, program), _PIANO]
+        found = next((one for one in wanted if one in self._presets), None)
+        if found is None:
+            if drum:
+                return []
+            found = min(one for one in self._presets)
+        return [
+            one
+            for one in self._regions(self._presets[found])
+            if one.keys[0] <= key <= one.keys[1]
+            and one.velocities[0] <= velocity <= one.velocities[1]
+        ]
+
+    def _regions_of(self, preset: int) -> list[Region]:
+        found = []
+        bags = self._tables["phdr"]["at"]["bag"]
+        for outer in self._zones("pbag", "pgen", bags, preset, INSTRUMENT):
+            inner_bags = self._tables["inst"]["bag"]
+            for inner in self._zones("ibag", "igen", inner_bags, outer[INSTRUMENT], SAMPLE):
+                keys = _both(outer.get(KEY_RANGE), inner.get(KEY_RANGE))
+                velocities = _both(outer.get(VELOCITY_RANGE), inner.get(VELOCITY_RANGE))
+                number = inner[SAMPLE] & 0xFFFF
+                if keys[0] > keys[1] or velocities[0] > velocities[1]:
+                    continue
+                if number >= len(self.samples):
+                    continue
+                values = dict(inner)
+                for kind, value in outer.items():
+                    if kind not in _NOT_ADDED and kind not in (KEY_RANGE, VELOCITY_RANGE):
+                        values[kind] = values.get(kind, _DEFAULTS.get(kind, 0)) + value
+                found.append(Region(keys, velocities, values, number))
+        return found
+
+    def _zones(
+        self, bag: str, generator: str, bags: npt.NDArray[Any], number: int, last: int
+    ) -> list[Generators]:
+        """Zones of a preset or instrument, each with what the global one says."""
+        if number + 1 >= len(bags):
+            return []
+        common: Generators = {}
+        found = []
+        for place in range(int(bags[number]), int(bags[number + 1])):
+            first, end = self._tables[bag]["generator"][place : place + 2].tolist()
+            rows = self._tables[generator][first:end]
+            zone = dict(zip(rows["kind"].tolist(), rows["value"].tolist(), strict=True))
+            if last in zone:
+                found.append({**common, **zone})
+            elif not found:
+                common = zone
+        return found
+
+
+def _both(outer: int | None, inner: int | None) -> tuple[int, int]:
+    """Ranges as files have them, low byte to high byte -> what lies in both."""
+    ranges = [(one & 0xFF, one >> 8 & 0xFF) for one in (outer, inner) if one is not None]
+    low = max((one[0] for one in ranges), default=0)
+    return low, min((one[1] for one in ranges), default=127)
+
+
+def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
+    """The tables, and where in the file the samples lie: first byte, and how many."""
+    tables: dict[str, npt.NDArray[Any]] = {}
+    at = count = 0
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            raise ValueError("it does not begin as one")
+        for kind, place, size in _chunks(file, 12, path.stat().st_size):
+            if kind != b"LIST":
+                continue
+            file.seek(place)
+            form = file.read(4)
+            for name, begin, length in _chunks(file, place + 4, place + size):
+                if form == b"sdta" and name == b"smpl":
+                    at, count = begin, length // 2
+                elif form == b"pdta" and (record := _TABLES.get(name.decode("latin-1"))):
+                    file.seek(begin)
+                    raw = file.read(length)
+                    whole = len(raw) // record.itemsize * record.itemsize
+                    tables[name.decode("latin-1")] = np.frombuffer(raw[:whole], record)
+    missing = sorted(set(_TABLES) - {name for name, one in tables.items() if len(one)})
+    if missing or not count:
+        raise ValueError(f"it lacks {', '.join(missing) or 'samples'}")
+    if at + 2 * count > path.stat().st_size:
+        raise ValueError("it is cut short")
+    return tables, at, count
+
+
+def _chunks(file: Any, place: int, end: int) -> list[tuple[bytes, int, int]]:
+    """Chunks of a RIFF file: name, first byte of the content, and its length in bytes."""
+    found = []
+    while place + 8 <= end:
+        file.seek(place)
+        name, size = struct.unpack("<4sI", file.read(8))
+        found.append((name, place + 8, size))
+        place += 8 + size + size % 2
+    return found
+
+
+def default_soundfont() -> Path | None:
+    """The General MIDI soundfont that comes with pretty_midi, or the system's; None: neither."""
+    spec = importlib.util.find_spec("pretty_midi")  # looked for, not imported
+    places = [Path(spec.origin).parent / "TimGM6mb.sf2"] if spec and spec.origin else []
+    # Distributions that take it out of pretty_midi have it, or a better one, here.
+    system = Path("/usr/share/sounds/sf2")
+    places += [system / "TimGM6mb.sf2", system / "default-GM.sf2", system / "FluidR3_GM.sf2"]
+    return next((one for one in places if one.is_file()), None)
+
+
+@lru_cache(4)
+def open_soundfont(path: Path) -> Soundfont:
+    """A soundfont, read once.
+
+    Raises:
+        FileError: see :class:`Soundfont`.
+    """
+    return Soundfont(path)

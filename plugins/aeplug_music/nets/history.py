@@ -1,0 +1,85 @@
+"""For how long a sequence has repeated what stood so many steps before.
+
+A decoder that sees the token of a bar ago knows what a repetition would put next, not whether it is
+repeating. How far back the two agree tells it: a step or two mean nothing, a bar says that a
+section has returned.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: How many bars back a step looks: music repeats after so many.
+BARS_BACK = (1, 2, 4, 8)
+#: Classes of how long: 0, 1-2, 3-6, 7-14, 15-30, more steps; and one where nothing stood there.
+AGREEMENTS = 7
+_LONGEST = 31
+
+
+def bars_back(bars: int) -> tuple[int, ...]:
+    """How many bars back a step of a window of ``bars`` bars looks, as far as it reaches."""
+    return tuple(by for by in BARS_BACK if by < bars) or (1,)
+
+
+def agreement(before: Tensor, lags: Tensor) -> Tensor:
+    """For how long what each step sees has agreed with so many steps ago: int64 ``(B, S, L)``.
+
+    Args:
+        before: int64 ``(B, S)``; at s the token of step s - 1, anything at 0.
+        lags: steps ago, L of them for each sequence, int64 ``(B, L)``.
+    """
+    count, steps = before.shape
+    places = torch.arange(steps, device=before.device)
+    found = []
+    for lag in lags.unbind(1):
+        ago = (places.unsqueeze(0) - lag.unsqueeze(1)).expand(count, steps)
+        exists = ago >= 1
+        same = exists & (before == before.gather(1, ago.clamp(min=0)))
+        # Steps since the last that differs.
+        run = places - torch.where(same, -1, places).cummax(1).values
+        found.append(torch.where(exists, _class_of(run), AGREEMENTS - 1))
+    return torch.stack(found, 2)
+
+
+class Agreement:
+    """The last row of :func:`agreement`, kept up to date step by step.
+
+    Args:
+        lags: steps ago, int64 ``(B, L)``.
+    """
+
+    def __init__(self, lags: Tensor) -> None:
+        self._lags = lags
+        self._run = torch.zeros_like(lags)
+        self._steps = 0
+
+    def classes(self) -> Tensor:
+        """How long the past has agreed with itself, int64 ``(B, 1, L)``."""
+        exists = self._steps > self._lags
+        return torch.where(exists, _class_of(self._run), AGREEMENTS - 1).unsqueeze(1)
+
+    def add(self, same: Tensor) -> None:
+        """Whether the next token is that of each lag ago, bool ``(B, L)``."""
+        same = same & (self._steps >= self._lags)
+        self._run = torch.where(same, self._run + 1, 0)
+        self._steps += 1
+
+
+def _class_of(run: Tensor) -> Tensor:
+    return (run.clamp(max=_LONGEST) + 1).float().log2().floor().long()
+
+
+def corrupt_history(past: Tensor, share: float) -> Tensor:
+    """Windows some of whose values are those of another window of the batch at the same step.
+
+    Args:
+        past: ``(B, T)``, or ``(B, T, parts, ...)`` of which a part goes as a whole; any dtype.
+        share: of the parts that are another's, in the mean; each window has its own, evenly
+            between none and twice as many.
+    """
+    parts = past.shape[:3]
+    rate = 2 * share * torch.rand(len(past), *(1,) * (len(parts) - 1), device=past.device)
+    wrong = torch.rand(parts, device=past.device) < rate
+    wrong = wrong.reshape(*parts, *(1,) * (past.dim() - len(parts)))
+    return torch.where(wrong, past[torch.randperm(len(past), device=past.device)], past)

@@ -1,0 +1,91 @@
+"""A recording of one voice -> its notes, and the tune they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aeplug.errors import FileError
+from aeplug.runtime.console import say
+from aeplug_audio.analysis.frames import Analysis, analyse
+from aeplug_audio.analysis.voice import Note, notes_of
+from aeplug_audio.files.reading import Recording, RecordingInfo
+from aeplug_music.score.metres import STEPS_PER_QUARTER, parts
+from aeplug_music.score.options import RECORDED_METRE
+from aeplug_music.score.tune import Track, Tune
+from aeplug_music.transcription.rhythm import Quantised, quantise
+
+TICKS_PER_QUARTER = 480
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """What was heard in a recording.
+
+    Attributes:
+        notes: in order, in seconds.
+        tuning: semitones by which they lie above concert pitch, -0.5 to 0.5.
+        on_grid: the same notes in steps.
+        metre: the time signature they are counted in.
+        analysis: what is known of each frame, for pictures.
+        heard: of the file.
+    """
+
+    notes: list[Note]
+    tuning: float
+    on_grid: Quantised
+    metre: str
+    analysis: Analysis
+    heard: RecordingInfo
+
+    def tune(self, name: str = "") -> Tune:
+        """The notes as a file of music would hold them, from the first bar line on."""
+        ticks = TICKS_PER_QUARTER // STEPS_PER_QUARTER
+        onset, end, pitch, grid = self.on_grid
+        track = Track.of(pitch, onset * ticks, end * ticks, name=name)
+        tempo = round(60e6 / grid.bpm)
+        return Tune(TICKS_PER_QUARTER, [track], [(0, *parts(self.metre))], [(0, tempo)], name=name)
+
+    def summary(self) -> str:
+        """What was found and what was assumed, in one line."""
+        grid = self.on_grid.grid
+        found = [
+            f"{len(self.notes)} notes",
+            f"{grid.bpm:.1f} quarters a minute ({'estimated' if grid.estimated else 'given'})",
+            f"in {self.metre}",
+            f"first bar line at {grid.first_beat:.2f} s",
+        ]
+        if abs(self.tuning) > 0.05:
+            side = "above" if self.tuning > 0 else "below"
+            found.append(f"{abs(self.tuning) * 100:.0f} cents {side} concert pitch")
+        if self.heard.is_clipped:
+            found.append(f"clipped: {self.heard.clipped:.1%} of the samples at full scale")
+        return ", ".join(found)
+
+
+def transcribe(path: Path, bpm: float | None = None, metre: str = RECORDED_METRE) -> Transcription:
+    """The notes of a recording of one voice, read block by block.
+
+    Args:
+        path: WAV, FLAC, OGG or MP3.
+        bpm: quarters a minute; None: estimated.
+        metre: time signature.
+
+    Raises:
+        FileError: it cannot be read (see :class:`aeplug_audio.files.reading.Recording`), or nothing
+            in it has a pitch for as long as a note.
+    """
+    recording = Recording(path)
+    analysis = analyse(recording)
+    notes, tuning = notes_of(analysis)
+    if not notes:
+        raise FileError("no melody: nothing in it has a pitch for as long as a note")
+    on_grid = quantise(notes, parts(metre), bpm)
+    return Transcription(notes, tuning, on_grid, metre, analysis, recording.heard)
+
+
+def read_recording(path: Path, bpm: float | None = None, metre: str = RECORDED_METRE) -> Tune:
+    """The tune of a recording, as :func:`transcribed`; says on stderr what it was taken for."""
+    found = transcribe(path, bpm, metre)
+    say(f"{path}: {found.summary()}")
+    return found.tune(path.stem)

@@ -44,7 +44,7 @@ def flat(width: int, layers: int) -> dict[str, Any]:
         "decoder": "plan",
         "decoder.embedding": 16,
         "decoder.agreement": 8,
-        "decoder.misheard": 0.1,
+        "decoder.token_noise": 0.1,
         "decoder.slice": 64,
         "decoder.step_width": 192,
         "decoder.width": width,

@@ -45,8 +45,8 @@ def step_by_step(
         metre = context.cond["metre"]
         plan, reference = decoder.plan(z, metre)
         tokens = relative(context.target, reference_pitch(context.target))
-        if decoder.training and decoder.misheard:
-            tokens = corrupt_history(tokens, decoder.misheard)
+        if decoder.training and decoder.token_noise:
+            tokens = corrupt_history(tokens, decoder.token_noise)
         before = functional.pad(tokens[:, :-1], (1, 0), value=START)
         bar = decoder.bar[metre]
         views = history(before, bar, decoder.back)

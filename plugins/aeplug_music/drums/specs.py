@@ -136,7 +136,7 @@ TASKS = (
             "decoder.slice": 96,
             "decoder.step_width": 192,
             "decoder.agreement": True,
-            "decoder.misheard": 0.1,
+            "decoder.token_noise": 0.1,
             "latent.size": 512,
             "loss.beta": "linear(0.02, 0.2, 0.7)",
             "train.batch_size": 128,

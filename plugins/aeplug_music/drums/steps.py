@@ -36,7 +36,7 @@ class DrumStepsConfig(TreeConfig):
         False,
         "whether a step sees for how long the past has agreed with that 1, 2, 4 and 8 bars before",
     )
-    misheard: float = setting(
+    token_noise: float = setting(
         0.0, "share of past drums that are another window's, in training", ge=0, le=0.5
     )
     step_width: int = setting(128, "width of a step's vector", unit="units", ge=1)
@@ -56,7 +56,7 @@ class DrumSteps(nn.Module):
         super().__init__()
         bars, width, step_width = bars_of(shape), config.width, config.step_width
         self.steps, self.slice, self.values = bars * BAR, config.slice, values
-        self.misheard = config.misheard
+        self.token_noise = config.token_noise
         self.enter = nn.Linear(math.prod(latent_shape), width)
         levels, widths = config.tree(bars)
         bar_width = widths[-1]
@@ -95,10 +95,10 @@ class DrumSteps(nn.Module):
         The values of each view and one more, which says that a step lies before the window's
         first; then, one-hot, for how long the hits have agreed at each lag.
         """
-        if self.training and self.misheard:
+        if self.training and self.token_noise:
             # Hit, velocity and offset of a drum are wrong together.
             drums = values.unflatten(2, (-1, DRUMS)).transpose(2, 3)
-            values = corrupt_history(drums, self.misheard).transpose(2, 3).flatten(2)
+            values = corrupt_history(drums, self.token_noise).transpose(2, 3).flatten(2)
         marked = functional.pad(values, (0, 1))
         count, steps = values.shape[:2]
         behind = max(self.views)

@@ -201,7 +201,7 @@ TASKS = (
             "data.metres": ("4/4", "3/4", "6/8", "2/4", "2/2", "3/8"),
             **LONG_TREE,
             "decoder.slice": 64,
-            "decoder.misheard": 0.1,
+            "decoder.token_noise": 0.1,
             "decoder.step_width": 192,
             "latent.size": 256,
             "loss.beta": "linear(0.05, 0.36, 0.95)",

@@ -39,7 +39,7 @@ class StepConfig(PartConfig):
         unit="units",
         ge=0,
     )
-    misheard: float = setting(
+    token_noise: float = setting(
         0.0,
         "share of the tokens before a step that are another window's, in training",
         ge=0,
@@ -59,7 +59,7 @@ class StepwiseDecoder(nn.Module):
         super().__init__()
         bars = bars_of(shape)
         self.steps, self.slice = shape.target[0], config.slice
-        self.misheard = config.misheard
+        self.token_noise = config.token_noise
         step_width = config.step_width
         lengths = lengths_by_metre(shape)
         self.register_buffer("lengths", lengths, persistent=False)
@@ -106,8 +106,8 @@ class StepwiseDecoder(nn.Module):
         plan, reference = self.plan(z, metre)
         tokens = relative(context.target, reference_pitch(context.target))
         heard = tokens
-        if self.training and self.misheard:
-            heard = corrupt_history(tokens, self.misheard)
+        if self.training and self.token_noise:
+            heard = corrupt_history(tokens, self.token_noise)
         before = functional.pad(heard[:, :-1], (1, 0), value=START)
         bar = self.bar[metre]
         views, agreements = history(before, bar, self.back), None

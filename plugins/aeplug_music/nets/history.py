@@ -1,8 +1,13 @@
-"""For how long a sequence has repeated what stood so many steps before.
+"""What a step of a decoder sees of its past: how long it has repeated itself, and noise in it.
 
-A decoder that sees the token of a bar ago knows what a repetition would put next, not whether it is
-repeating. How far back the two agree tells it: a step or two mean nothing, a bar says that a
-section has returned.
+**Agreement.** A decoder that sees the token of a bar ago knows what a repetition would put next,
+but not whether the music is repeating. The length of the agreement tells it: a step or two mean
+nothing, a bar says that a section has returned.
+
+**Noise.** With teacher forcing a decoder learns to trust the steps before its own more than its
+latent; when it generates from its own steps, one error brings the next. So in training a share of
+the past is taken from other windows: word dropout (Bowman et al., CoNLL 2016) with a plausible
+token in place of a blank.
 """
 
 from __future__ import annotations
@@ -71,12 +76,11 @@ def _class_of(run: Tensor) -> Tensor:
 
 
 def corrupt_history(past: Tensor, share: float) -> Tensor:
-    """Windows some of whose values are those of another window of the batch at the same step.
+    """Replace a share of the values by those of another window of the batch at the same step.
 
     Args:
-        past: ``(B, T)``, or ``(B, T, parts, ...)`` of which a part goes as a whole; any dtype.
-        share: of the parts that are another's, in the mean; each window has its own, evenly
-            between none and twice as many.
+        past: ``(B, T)``, or ``(B, T, parts, ...)`` whose parts are replaced as a whole; any dtype.
+        share: of the parts, on average; each window's own share is drawn from 0 to twice as much.
     """
     parts = past.shape[:3]
     rate = 2 * share * torch.rand(len(past), *(1,) * (len(parts) - 1), device=past.device)

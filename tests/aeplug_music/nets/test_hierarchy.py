@@ -226,7 +226,7 @@ class TestStructure:
             assert (row[16 * length :] == HOLD).all()
 
 
-def test_what_is_misheard_stood_at_the_same_step_of_another_window() -> None:
+def test_noise_is_what_stood_at_the_same_step_of_another_window() -> None:
     torch.manual_seed(0)
     past = torch.arange(40).unsqueeze(1) * 1000 + torch.arange(64)
     heard = corrupt_history(past, 0.2)
@@ -238,7 +238,7 @@ def test_what_is_misheard_stood_at_the_same_step_of_another_window() -> None:
     assert torch.equal(corrupt_history(past, 0.0), past)
 
 
-def test_the_parts_of_a_drum_are_misheard_together() -> None:
+def test_the_parts_of_a_drum_are_corrupted_together() -> None:
     torch.manual_seed(0)
     past = torch.arange(20).view(20, 1, 1, 1).expand(20, 32, 9, 3)
     heard = corrupt_history(past, 0.3)
@@ -246,10 +246,10 @@ def test_the_parts_of_a_drum_are_misheard_together() -> None:
     assert not (heard == heard[:, :, :1]).all()
 
 
-def test_a_past_is_misheard_in_training_alone() -> None:
+def test_a_past_is_corrupted_in_training_alone() -> None:
     torch.manual_seed(0)
     shape = melody_shape(4, METRES)
-    config = HierarchicalDecoder.Config(width=32, misheard=0.3)
+    config = HierarchicalDecoder.Config(width=32, token_noise=0.3)
     decoder = HierarchicalDecoder(config, shape, (16,))
     tokens, metre = windows(6, 4)
     z, context = torch.randn(6, 16), Context(cond={"metre": metre}, target=tokens)

@@ -21,12 +21,13 @@ from aeplug.plugins.specs import (
     LatentSpec,
     LossSpec,
     OptionSpec,
+    PriorSpec,
     RunEvent,
     TaskSpec,
 )
 
 if TYPE_CHECKING:
-    from aeplug.inference.generation import Model
+    from aeplug.model.model import Model
 
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "LatentSpec",
     "LossSpec",
     "OptionSpec",
+    "PriorSpec",
     "RunEvent",
     "TaskSpec",
     "__version__",

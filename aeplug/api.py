@@ -8,13 +8,14 @@ from pathlib import Path
 
 from aeplug.config import TaskConfig, flatten, resolve
 from aeplug.errors import CheckpointError, ConfigError, PluginError, nearest
-from aeplug.inference.generation import Model
 from aeplug.model import checkpoint
 from aeplug.model.checkpoint import Checkpoint, MisfitError, shipped_weights
+from aeplug.model.model import Model
 from aeplug.model.run_folder import BEST, LAST, Run
 from aeplug.model.task import Task
 from aeplug.plugins import Plugins, active
 from aeplug.plugins.compatibility import differences
+from aeplug.priors.registry import PriorRegistry
 from aeplug.runtime.console import say
 from aeplug.runtime.distributed import pick_device
 
@@ -45,7 +46,9 @@ def load_model(
     with fitting(source, plugins):
         task = Task(config, source.shape)
         source.load_into(task)
-    return Model(config, task, pick_device(device), source.header, source.folder)
+    loaded = Model(config, task, pick_device(device), source.header, source.folder)
+    loaded.priors = PriorRegistry(loaded, plugins)
+    return loaded
 
 
 def config_of_checkpoint(source: Checkpoint, plugins: Plugins) -> TaskConfig:

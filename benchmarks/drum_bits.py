@@ -22,7 +22,7 @@ from aeplug.config import resolve
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import open_dataset
 from aeplug.evaluation.heldout import mean_losses
-from aeplug.inference.generation import Model
+from aeplug.model.model import Model
 from aeplug.plugins import active
 from aeplug.runtime.distributed import Distributed
 from aeplug.training.trainer import Trainer

@@ -23,8 +23,8 @@ import torch
 from aeplug.config import TaskConfig, resolve
 from aeplug.data.opening import open_dataset
 from aeplug.data.splits import first_items
-from aeplug.inference.generation import Model
 from aeplug.interfaces import DataShape
+from aeplug.model.model import Model
 from aeplug.model.task import Task
 from aeplug.plugins import active
 from aeplug.runtime.distributed import Distributed

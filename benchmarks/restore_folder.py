@@ -17,6 +17,8 @@ import argparse
 import json
 import os
 
+from aeplug.inference.reconstruct import reconstruct_chunks
+
 # As the program has it, before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
@@ -33,10 +35,10 @@ from PIL import Image
 
 from aeplug.api import load_model
 from aeplug.data.batching import Result, assemble, chunks
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Document, RawBatch, Sampling
 from aeplug.jobs.inputs import Inputs
 from aeplug.jobs.job import Job
+from aeplug.model.model import Model
 from aeplug.plugins import active
 
 GREEDY = Sampling(greedy=True)
@@ -70,7 +72,7 @@ def measured(model: Model, paths: list[Path], out: Path) -> tuple[float, float, 
         beside += time.process_time() - began
         torch.set_num_threads(threads)
         began, wall_began = time.process_time(), time.perf_counter()
-        results: list[Result] = [model.reconstruct_chunks([raw], GREEDY)[0] for raw in raws]
+        results: list[Result] = [reconstruct_chunks(model, [raw], GREEDY)[0] for raw in raws]
         wall += time.perf_counter() - wall_began
         core += time.process_time() - began
         torch.set_num_threads(1)

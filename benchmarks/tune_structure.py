@@ -23,8 +23,9 @@ import torch
 
 from aeplug.api import load_model
 from aeplug.data.opening import open_dataset
-from aeplug.inference.generation import Model
+from aeplug.inference.sample import sample_documents
 from aeplug.interfaces import Sampling
+from aeplug.model.model import Model
 from aeplug_music.melodies.dataset import MelodyDataset
 from aeplug_music.melodies.structure import MEASURES, Profile, distance, self_similarities
 from aeplug_music.score.metres import STEPS_PER_BAR
@@ -112,8 +113,8 @@ def sampled(model: Model, metres: list[str], bars: int, prior: str) -> Tunes:
     names = model.shape.conditions["metre"]
     cond = {"metre": torch.tensor([names.index(metre) for metre in metres])}
     pieces = model.codec.pieces_of({"bars": bars})  # type: ignore[attr-defined]
-    documents = model.sample_documents(
-        len(metres), SEED, Sampling(model.spec.temperature), cond, prior, pieces
+    documents = sample_documents(
+        model, len(metres), SEED, Sampling(model.spec.temperature), cond, prior, pieces
     )
     return [document.content.tokens for document in documents], metres
 

@@ -13,8 +13,11 @@ import aeplug
 from aeplug.api import load_model
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import AeplugError, CheckpointError, ConfigError, FileError, PluginError
-from aeplug.inference.generation import slerp
+from aeplug.inference.interpolate import interpolate_documents
+from aeplug.inference.reconstruct import reconstruct_document
+from aeplug.inference.vary import vary_document
 from aeplug.interfaces import Sampling
+from aeplug.latents.paths import slerp
 
 GREEDY = Sampling(greedy=True)
 # No subnormal numbers: torch's kernels may have told the processor to flush them.
@@ -104,35 +107,35 @@ class TestDocuments:
             model.read(tiny_file("a", [[9, 200, 105, 150]])),
             model.read(tiny_file("b", [[250, 3, 99, 50]])),
         )
-        way = model.interpolate_documents(a, b, 5, GREEDY)
+        way = interpolate_documents(model, a, b, 5, GREEDY)
         assert len(way) == 5
-        assert way[0].content == model.reconstruct_document(a, GREEDY).content
-        assert way[-1].content == model.reconstruct_document(b, GREEDY).content
+        assert way[0].content == reconstruct_document(model, a, GREEDY).content
+        assert way[-1].content == reconstruct_document(model, b, GREEDY).content
         assert len({str(document.content) for document in way}) > 2
 
     def test_longer_file_is_cut_to_the_shorter(self, model, tiny_file):
         long = model.read(tiny_file("a", [[9, 200, 105, 150]] * 3))
         short = model.read(tiny_file("b", [[250, 3, 99, 50]]))
-        assert len(model.interpolate_documents(long, short, 2, GREEDY)[0].content) == 1
+        assert len(interpolate_documents(model, long, short, 2, GREEDY)[0].content) == 1
 
     def test_variation_of_similarity_1_is_the_reconstruction(self, model, tiny_file):
         document = model.read(tiny_file("a", [[9, 200, 105, 150], [1, 2, 3, 4]]))
-        expected = model.reconstruct_document(document, GREEDY).content
-        for variation in model.vary_document(document, 3, 1.0, 0, GREEDY):
+        expected = reconstruct_document(model, document, GREEDY).content
+        for variation in vary_document(model, document, 3, 1.0, 0, GREEDY):
             assert variation.content == expected
 
     def test_variations_differ_and_drift_away(self, model, tiny_file):
         document = model.read(tiny_file("a"))
-        same = torch.tensor(model.reconstruct_document(document, GREEDY).content).float()
+        same = torch.tensor(reconstruct_document(model, document, GREEDY).content).float()
 
         def distance(similarity):
-            found = model.vary_document(document, 30, similarity, 0, GREEDY)
+            found = vary_document(model, document, 30, similarity, 0, GREEDY)
             return (torch.tensor([d.content for d in found]).float() - same).abs().mean()
 
         assert 0 < distance(0.9) < distance(0.0)
-        again = [d.content for d in model.vary_document(document, 3, 0.5, 7, GREEDY)]
-        assert again == [d.content for d in model.vary_document(document, 3, 0.5, 7, GREEDY)]
-        assert again != [d.content for d in model.vary_document(document, 3, 0.5, 8, GREEDY)]
+        again = [d.content for d in vary_document(model, document, 3, 0.5, 7, GREEDY)]
+        assert again == [d.content for d in vary_document(model, document, 3, 0.5, 7, GREEDY)]
+        assert again != [d.content for d in vary_document(model, document, 3, 0.5, 8, GREEDY)]
 
 
 class TestTensors:

@@ -11,8 +11,9 @@ from support import aeplug, assert_one_line_error, tiny_environment
 
 from aeplug.api import load_model
 from aeplug.errors import AeplugError, ConfigError
-from aeplug.inference.interpolate import interpolate_grid
-from aeplug.inference.vary import noisy_documents
+from aeplug.inference.interpolate import interpolate_documents, interpolate_grid
+from aeplug.inference.reconstruct import fix_latents, reconstruct_chunks, reconstruct_document
+from aeplug.inference.vary import add_noise, vary_document
 from aeplug.interfaces import Sampling
 
 GREEDY = Sampling(greedy=True)
@@ -77,14 +78,14 @@ def test_another_latent_is_another_job(run, tmp_path):
 def test_many_files_together_are_each_as_alone(run, tmp_path, plugins):
     model = load_model(run, device="cpu", plugins=plugins)
     a, b = written(tmp_path / "in", a=A, b=B)
-    under = model.under_latents_of(model.read(b))
+    under = fix_latents(model, model.read(b))
     raws = [model.codec.split(model.read(path)) for path in (a, b, a)]
-    together = under.reconstruct_chunks(raws, GREEDY)
+    together = reconstruct_chunks(model, raws, GREEDY, latents=under)
     for raw, result in zip(raws, together, strict=True):
-        alone = under.reconstruct_chunks([raw], GREEDY)[0]
+        alone = reconstruct_chunks(model, [raw], GREEDY, latents=under)[0]
         torch.testing.assert_close(result.data, alone.data)
-    assert model.reconstruct_document(model.read(b), GREEDY).content == (
-        under.reconstruct_document(model.read(b), GREEDY).content
+    assert reconstruct_document(model, model.read(b), GREEDY).content == (
+        reconstruct_document(model, model.read(b), GREEDY, under).content
     )
 
 
@@ -108,7 +109,7 @@ def test_what_a_file_is_taken_for_reaches_its_preparation(run, tmp_path, plugins
     asked, plain = rows_of(tmp_path / "asked/a.tiny"), rows_of(tmp_path / "plain/negative.tiny")
     assert asked == plain
     model = load_model(run, device="cpu", plugins=plugins)
-    there = model.asked({"negative": True})
+    there = model.with_options({"negative": True})
     torch.testing.assert_close(there.encode(a)["mean"], model.encode(negative)["mean"])
     assert not torch.equal(there.encode(a)["mean"], model.encode(a)["mean"])
     for verb in (("interpolate", a, negative), ("vary", a, "--sigma", 0)):
@@ -122,9 +123,10 @@ def test_what_a_file_is_taken_for_reaches_its_preparation(run, tmp_path, plugins
 def test_what_is_asked_does_not_hold_for_the_other_file(run, tmp_path, plugins):
     model = load_model(run, device="cpu", plugins=plugins)
     a, b = written(tmp_path / "in", a=A, b=B)
-    under = model.under_latents_of(model.read(b)).asked({"negative": True})
-    found = under.reconstruct_document(model.read(a), GREEDY).content
-    expected = model.under_latents_of(model.read(b)).reconstruct_document(model.read(a), GREEDY)
+    under = fix_latents(model, model.read(b))
+    negative = model.with_options({"negative": True})
+    found = reconstruct_document(negative, model.read(a), GREEDY, under).content
+    expected = reconstruct_document(model, model.read(a), GREEDY, under)
     assert [row[1:] for row in found] == [row[1:] for row in expected.content]
     assert [row[0] for row in found] == [255 - row[0] for row in A]
 
@@ -132,17 +134,17 @@ def test_what_is_asked_does_not_hold_for_the_other_file(run, tmp_path, plugins):
 def test_what_is_made_from_a_file_keeps_what_the_decoder_sees_of_it(run, tmp_path, plugins):
     model = load_model(run, device="cpu", plugins=plugins)
     a, b, c, d = (model.read(path) for path in written(tmp_path / "in", a=A, b=B, c=B[::-1], d=A))
-    ways = model.interpolate_documents(a, b, 4, GREEDY)
+    ways = interpolate_documents(model, a, b, 4, GREEDY)
     own = [[row[0] for row in document.content] for document in ways]
     assert own == [[10, 200], [10, 200], [255, 0], [255, 0]]
     grid = interpolate_grid(model, [a, b, c, d], 2, GREEDY)
     found = [[row[0] for row in document.content] for line in grid for document in line]
     assert found == [[10, 200], [255, 0], [0, 255], [10, 200]]
-    for documents in noisy_documents(model, a, [0.5, 2.0], 2, 0, GREEDY):
+    for documents in add_noise(model, a, [0.5, 2.0], 2, 0, GREEDY):
         assert all([row[0] for row in one.content] == [10, 200, 7] for one in documents)
         assert documents[0].content != documents[1].content
-    model.fit_prior("gaussian")
-    for one in model.vary_document(a, 2, 0.3, 0, GREEDY, prior="gaussian"):
+    model.priors.fit("gaussian")
+    for one in vary_document(model, a, 2, 0.3, 0, GREEDY, prior="gaussian"):
         assert [row[0] for row in one.content] == [10, 200, 7]
 
 
@@ -159,4 +161,4 @@ def test_latents_are_decoded_beside_as_many_inputs(run, plugins):
 def test_a_task_of_feature_maps_says_that_it_cannot():
     model = load_model("denoise-mnist", device="cpu")
     with pytest.raises(ConfigError, match="feature maps"):
-        model.under_latents_of(None)
+        fix_latents(model, None)

@@ -12,8 +12,8 @@ from torch import Tensor
 from aeplug.checks.outcome import CheckMismatch, describe_failure, expect, expect_no_error
 from aeplug.checks.subject import Subject
 from aeplug.errors import FileError
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Codec, Document, RawBatch
+from aeplug.model.model import Model
 
 #: What a file's format may take from real values of the range 1 (8 bits take 0.002) ...
 LOSS_OF_VALUES = 0.02
@@ -79,7 +79,7 @@ def _read(codec: Codec, path: Path) -> tuple[Document, RawBatch]:
 
 def _check_kept(model: Model, rows: RawBatch, item: Tensor) -> str:
     with expect_no_error("prepare, on what split gives of a file"):
-        batch = model.given(rows)
+        batch = model.prepare_file(rows)
     found = batch.target
     if found.shape != item.shape:
         # Restoration: the file is what goes in, and its target is not known.

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug import DatasetSpec, DecoderSpec, EncoderSpec, LossSpec, TaskSpec, hookimpl
 from aeplug.checks.synthetic import synthetic_items
 from aeplug.config import PartConfig, setting
 from aeplug.config.schedules import Schedule
@@ -32,6 +31,8 @@ from aeplug.interfaces import (
     Sampling,
     ScheduleValues,
 )
+from aeplug.plugins import hookimpl
+from aeplug.plugins.specs import DatasetSpec, DecoderSpec, EncoderSpec, LossSpec, TaskSpec
 
 ITEMS = {"train": 64, "val": 16, "test": 16}
 CLASSES = 8

@@ -16,8 +16,8 @@ import torch
 from aeplug.checks.synthetic import write_documents
 from aeplug.config import TaskConfig, resolve
 from aeplug.data.opening import build_prepare, folder_settings, open_dataset
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, RawBatch, Split
+from aeplug.model.model import Model
 from aeplug.model.task import Task
 from aeplug.plugins import Plugins
 from aeplug.plugins.specs import TaskSpec

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from aeplug.inference.generation import Model
     from aeplug.interfaces import Dataset, Document, Split
+    from aeplug.model.model import Model
     from aeplug.plugins.specs import TaskSpec
     from aeplug.steering.directions import Directions
 
@@ -110,7 +110,6 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
     """
     from aeplug.api import load_model
     from aeplug.data.opening import choose_split
-    from aeplug.inference.embed import require_vector
     from aeplug.model.dataset import evaluation_dataset
 
     out, overwrite = values.pop("out"), values.pop("overwrite")
@@ -145,8 +144,8 @@ def attribute(model: str, words: tuple[str, ...], **values: Any) -> None:
         find_attribute(loaded.spec, words[0])
     items, checked, seed, data = (values.pop(k) for k in ("items", "check_items", "seed", "data"))
     options = resolve_options(loaded, "vary", values)
-    loaded = loaded.asked(options)
-    require_vector(loaded)
+    loaded = loaded.with_options(options)
+    _ = loaded.latent_size
     _require_own_names(inputs)
     read = [loaded.read(Path(one)) for one in inputs]
     dataset = evaluation_dataset(loaded, data, active())

@@ -94,7 +94,6 @@ def _source(
     from aeplug.config import resolve
     from aeplug.data.opening import build_prepare, folder_settings, open_dataset
     from aeplug.evaluation.pca_comparison import Source
-    from aeplug.inference.embed import require_vector
     from aeplug.model.checkpoint import shipped_weights
     from aeplug.model.dataset import evaluation_dataset
     from aeplug.runtime.distributed import pick_device
@@ -103,7 +102,7 @@ def _source(
     is_task = model in {spec.name for spec in plugins.specs("task")}
     if Path(model).is_dir() or not is_task or shipped_weights(plugins.task(model)) is not None:
         loaded = load_model(model, device=device, checkpoint_name=checkpoint)
-        size = require_vector(loaded)
+        size = loaded.latent_size
         dataset = evaluation_dataset(loaded, data, plugins)
         found = Source(dataset, loaded.prepare, loaded.shape, loaded.device, loaded)
         return found, loaded.spec.name, size

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aeplug.data.labels import EmbeddingRows
-    from aeplug.inference.generation import Model
+    from aeplug.model.model import Model
 
 
 @click.command(cls=VerbCommand)
@@ -72,7 +72,7 @@ def embed(
     if (inputs or manifest) and data:
         raise click.UsageError("IN and --data exclude each other")
     from aeplug.api import load_model
-    from aeplug.inference.embed import embed_files, require_vector
+    from aeplug.inference.embed import embed_files
     from aeplug.inference.embedding_file import check_suffix, write_blocks
 
     path = Path(out).expanduser()
@@ -80,8 +80,8 @@ def embed(
     if path.exists() and not overwrite:
         raise ConfigError(f"--out {path} is there; give --overwrite to replace it")
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
-    size = require_vector(loaded)
-    loaded = loaded.asked(resolve_options(loaded, "embed", values))
+    size = loaded.latent_size
+    loaded = loaded.with_options(resolve_options(loaded, "embed", values))
     bad: list[str] = []
     if inputs or manifest:
         named = inputs_of(loaded, inputs, manifest, path)

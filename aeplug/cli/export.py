@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from aeplug.cli.options import checkpoint_option
-
-if TYPE_CHECKING:
-    from aeplug.inference.generation import Model
 
 
 @click.command()
@@ -36,7 +32,7 @@ def export(model: str, out: str, half: bool, checkpoint: str | None) -> None:
 
     target = empty_folder(out)
     loaded = load_model(model, device="cpu", checkpoint_name=checkpoint or "")
-    write_export(loaded, target, half=half)
+    loaded.save(target, half=half)
     say(f"{(target / WEIGHTS).stat().st_size / 1e6:.2f} MB of weights")
     click.echo(out)
 
@@ -53,30 +49,3 @@ def empty_folder(out: str) -> Path:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileError(f"--out {out} exists and is not empty; name a new folder")
     return target
-
-
-def write_export(model: Model, target: Path, *, half: bool = False) -> None:
-    """A model's weights and priors into a folder.
-
-    Raises:
-        CheckpointError: it cannot be written, or a prior is damaged.
-    """
-    from aeplug.model import checkpoint
-    from aeplug.priors import store as fitted_prior_file
-    from aeplug.priors.mixture import STORED
-
-    header = {key: value for key, value in model.header.items() if key != "weights_sha256"}
-    section = dict(header["config"]["data"])
-    header["data_left_out"] = bool(section.pop("path", ""))
-    header["config"] = {**header["config"], "data": section}
-    priors = {
-        kind: model.priors.get(kind) or fitted_prior_file.find(model, kind) for kind in STORED
-    }
-    packed = {
-        kind: fitted_prior_file.serialize(prior)
-        for kind, prior in priors.items()
-        if prior is not None
-    }
-    header[fitted_prior_file.PRIORS] = {kind: entry for kind, (entry, _, _) in packed.items()}
-    files = {name: content for _, name, content in packed.values()}
-    checkpoint.save(target, header, model.task, half=half, files=files)

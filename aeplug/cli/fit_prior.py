@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
 from aeplug.cli.options import checkpoint_option, data_option, device_option
 from aeplug.cli.output import print_figures, print_json
-from aeplug.plugins import active
+from aeplug.cli.plugin_options import VerbCommand, check_options
+from aeplug.errors import FileError
+from aeplug.plugins import OptionSpec, active
 
 
-@click.command("fit-prior")
+class FitPriorCommand(VerbCommand):
+    """A command that also takes the options of priors."""
+
+    def brought(self) -> list[tuple[OptionSpec, set[str]]]:
+        """Options of priors, with the names of the priors that take them."""
+        options: dict[str, tuple[OptionSpec, set[str]]] = {}
+        for prior in active().specs("prior"):
+            for option in prior.options:
+                options.setdefault(option.name, (option, set()))[1].add(prior.name)
+        return list(options.values())
+
+
+@click.command("fit-prior", cls=FitPriorCommand)
 @click.argument("model")
-@click.option(
-    "--kind",
-    default="gmm",
-    show_default=True,
-    help="gaussian; gmm, a mixture; or sequence: of whole documents, so that sections return.",
-)
-@click.option(
-    "--components",
-    type=click.IntRange(min=1),
-    help="Of the mixture.  [default: 50, fewer where the data is small]",
-)
+@click.option("--kind", default="gmm", show_default=True, help="Name of the prior; see parts.")
 @data_option
 @click.option("--split", default="train", show_default=True, help="train, val, test or all.")
-@click.option(
-    "--items",
-    type=click.IntRange(min=1),
-    help="At most.  [default: 50000; of documents all]",
-)
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, 2**63 - 1),
-    help="Of the posteriors' draws and of the start.",
+    help="Random seed.",
 )
 @click.option(
     "--out",
@@ -49,15 +48,14 @@ from aeplug.plugins import active
 def fit_prior(
     model: str,
     kind: str,
-    components: int | None,
     data: str | None,
     split: str,
-    items: int | None,
     seed: int,
     out: str | None,
     as_json: bool,
     device: str,
     checkpoint: str | None,
+    **values: Any,
 ) -> None:
     """Fit a prior to the latents of MODEL's training data, for `sample --prior KIND`.
 
@@ -72,28 +70,27 @@ def fit_prior(
     own prior where there is one: the higher, the closer to where latents lie.
     """
     from aeplug.api import load_model
-    from aeplug.cli.export import empty_folder, write_export
-    from aeplug.errors import FileError
-    from aeplug.inference.embed import require_vector
+    from aeplug.cli.export import empty_folder
     from aeplug.model.dataset import evaluation_dataset
-    from aeplug.priors.store import save
 
     target = empty_folder(out) if out is not None else None
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
-    require_vector(loaded)
-    prior = loaded.fit_prior(
-        kind,
-        components or 0,
-        dataset=evaluation_dataset(loaded, data, active()),
-        split=split,
-        seed=seed,
-        **({"items": items} if items else {}),
+    loaded.priors.check(kind)
+    known = [
+        option
+        for prior in active().specs("prior")
+        if prior.name == kind
+        for option in prior.options
+    ]
+    given = {name: value for name, value in values.items() if value is not None}
+    options = check_options(known, given, f"prior {kind}") if given else {}
+    _ = loaded.latent_size
+    prior = loaded.priors.fit(
+        kind, evaluation_dataset(loaded, data, active()), split, seed, **options
     )
-    place: Path | None = target
     if target is not None:
-        write_export(loaded, target)
-    else:
-        place = save(loaded, prior)
+        loaded.save(target)
+    place = target if target is not None else loaded.priors.keep(kind)
     report = {"model": model, "task": loaded.spec.name, "prior": kind, **prior.facts}
     report["path"] = str(place)
     if as_json:

@@ -18,8 +18,8 @@ from aeplug.cli.plugin_options import VerbCommand, resolve_options
 from aeplug.inference.results import write_documents
 
 if TYPE_CHECKING:
-    from aeplug.inference.generation import Model
     from aeplug.interfaces import Document, Sampling
+    from aeplug.model.model import Model
 
 
 @click.command(cls=VerbCommand)
@@ -56,7 +56,7 @@ def interpolate(
     sampling = sampling_of(loaded, values)
     values.pop("seed")
     options = resolve_options(loaded, "interpolate", values)
-    loaded = loaded.asked(options)
+    loaded = loaded.with_options(options)
     paths = [Path(one) for one in inputs]
     read = [loaded.read(path) for path in paths]
     draw = _grid if len(read) == 4 else _line
@@ -77,7 +77,9 @@ def _line(
 ) -> tuple[list[list[Document]], list[Document]]:
     """One row from end to end, named by step, and what plays it."""
     steps = steps or 9
-    documents = model.interpolate_documents(ends[0], ends[1], steps, sampling)
+    from aeplug.inference.interpolate import interpolate_documents
+
+    documents = interpolate_documents(model, ends[0], ends[1], steps, sampling)
     digits = max(2, len(str(steps)))
     for number, document in enumerate(documents, 1):
         document.name = f"step-{number:0{digits}}"

@@ -80,14 +80,13 @@ def map_(
     from aeplug.api import load_model
     from aeplug.cli.options import conditions_of
     from aeplug.data.opening import choose_split
-    from aeplug.inference.embed import require_vector
     from aeplug.interfaces import PlayableCodec
     from aeplug.model.dataset import evaluation_dataset
     from aeplug.plots.latent_map import colour_label, decode_manifold, place_items
 
     folder = Path(out).expanduser()
     loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
-    require_vector(loaded)  # before data that it might be of no use to name
+    _ = loaded.latent_size  # before data that it might be of no use to name
     given = conditions_of(cond, loaded)
     dataset = evaluation_dataset(loaded, data, active())
     name = split or ("all" if data else "test")

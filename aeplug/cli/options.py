@@ -13,9 +13,9 @@ from aeplug.errors import ConfigError
 from aeplug.plugins import active
 
 if TYPE_CHECKING:
-    from aeplug.inference.generation import Model
     from aeplug.interfaces import Sampling
     from aeplug.jobs.inputs import Inputs
+    from aeplug.model.model import Model
 
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."

@@ -13,7 +13,7 @@ from aeplug.plugins import active
 from aeplug.plugins.specs import OptionSpec
 
 if TYPE_CHECKING:
-    from aeplug.inference.generation import Model
+    from aeplug.model.model import Model
 
 _TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float}
 

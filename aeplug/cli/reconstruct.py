@@ -85,10 +85,15 @@ def reconstruct(
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = resolve_options(loaded, "reconstruct", values)
     to = conditions_of(cond, loaded)
-    loaded.told(to, 1)  # a class that there is not is told before any file is looked at
+    loaded.encode_conditions(
+        to, 1
+    )  # a class that there is not is told before any file is looked at
+    latents = None
     if latent_of:  # what options say of IN does not hold for this file
-        loaded = loaded.under_latents_of(loaded.read(Path(latent_of).expanduser()))
-    loaded = loaded.asked(options)
+        from aeplug.inference.reconstruct import fix_latents
+
+        latents = fix_latents(loaded, loaded.read(Path(latent_of).expanduser()))
+    loaded = loaded.with_options(options)
     from aeplug.jobs.inputs import Inputs
     from aeplug.jobs.job import Job
 
@@ -106,6 +111,7 @@ def reconstruct(
         overwrite=overwrite,
         keep=SHOWN if page else 0,
         to=to,
+        latents=latents,
     )
     stopped = job.run()
     for line in named.empty:

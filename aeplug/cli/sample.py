@@ -74,6 +74,7 @@ def sample(
     is fitted and was not yet is fitted first, and kept. Items of several pieces come from the
     prior `sequence`, by which sections return; with another the pieces stand in a row as drawn.
     """
+    from aeplug.inference.sample import sample_documents
     from aeplug.plots.gallery import draw_rows
 
     loaded, out = open_model(model, "sample", values)
@@ -84,7 +85,7 @@ def sample(
     given = conditions_of(cond, loaded)
     length = length_of(loaded, pieces, options) or 1
     count = count or (WHOLE if length > 1 else ITEMS)
-    documents = loaded.sample_documents(count, seed, sampling, given, prior, length, spread)
+    documents = sample_documents(loaded, count, seed, sampling, given, prior, length, spread)
     digits = max(3, len(str(count)))
     for number, document in enumerate(documents, 1):
         document.name = f"sample-{number:0{digits}}"

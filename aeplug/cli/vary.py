@@ -20,7 +20,6 @@ from aeplug.cli.options import (
     sampling_of,
 )
 from aeplug.cli.plugin_options import VerbCommand, resolve_options
-from aeplug.errors import ConfigError
 from aeplug.inference.results import write_documents
 
 if TYPE_CHECKING:
@@ -69,39 +68,34 @@ def vary(
 
     Writes one file a variation and a sheet with the input first.
     """
-    from aeplug.priors.mixture import SEQUENCE
-
     if sigma is not None and similarity is not None:
         raise click.UsageError("--sigma and --similarity exclude each other")
     sigmas = numbers_of("--sigma", sigma, minimum=0) if sigma is not None else []
     if sigmas and values["prior"]:
         raise click.UsageError("--sigma needs no --prior")
-    if values["prior"] == SEQUENCE:
-        raise ConfigError(
-            "--prior sequence makes whole documents, of which a variation has no use: expected "
-            "another prior; `aeplug continue` lets a file go on by this one"
-        )
     loaded, out = open_model(model, "reconstruct" if sigmas else "vary", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     prior = values.pop("prior") or ""
     options = resolve_options(loaded, "vary", values)
-    loaded = loaded.asked(options)
+    loaded = loaded.with_options(options)
     to = conditions_of(cond, loaded)
     original = loaded.read(Path(input))
     stem = Path(input).stem
     digits = max(2, len(str(count)))
     rows: list[tuple[str, list[Document]]] = []
     if sigmas:
-        from aeplug.inference.vary import noisy_documents
+        from aeplug.inference.vary import add_noise
 
-        noisy = noisy_documents(loaded, original, sigmas, count, seed, sampling, to)
+        noisy = add_noise(loaded, original, sigmas, count, seed, sampling, to)
         for one, documents in zip(sigmas, noisy, strict=True):
             for number, document in enumerate(documents, 1):
                 document.name = f"{stem}-sigma-{one:g}-{number:0{digits}}"
             rows.append((f"sigma {one:g}", documents))
     else:
         chosen = 0.8 if similarity is None else similarity
-        documents = loaded.vary_document(original, count, chosen, seed, sampling, to, prior)
+        from aeplug.inference.vary import vary_document
+
+        documents = vary_document(loaded, original, count, chosen, seed, sampling, to, prior)
         for number, document in enumerate(documents, 1):
             document.name = f"{stem}-variation-{number:0{digits}}"
         rows = [

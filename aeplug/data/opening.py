@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aeplug.config import TaskConfig
 from aeplug.errors import ConfigError, nearest
@@ -14,10 +14,6 @@ from aeplug.interfaces import (
     Split,
 )
 from aeplug.plugins.specs import TaskSpec
-
-if TYPE_CHECKING:
-    pass
-
 
 #: ``all`` is every item, for files of the user's own.
 SPLITS = ("train", "val", "test", "all")

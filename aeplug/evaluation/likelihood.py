@@ -19,13 +19,15 @@ from aeplug.data.batching import INFERENCE_BATCH, slice_batch
 from aeplug.errors import ConfigError
 from aeplug.evaluation.heldout import EVALUATION_SEED
 from aeplug.interfaces import (
+    OWN,
     Batch,
+    DensityPrior,
     DistributionLoss,
-    LatentDensity,
     PosteriorDensity,
     Split,
 )
-from aeplug.model.model import TensorModel
+from aeplug.model.model import Model
+from aeplug.model.sampling import item_prior
 from aeplug.runtime.console import Progress
 
 #: Draws decoded at once, and values of their targets, at most.
@@ -50,14 +52,14 @@ class Bounds:
     effective: Tensor
 
 
-def likelihood(model: TensorModel, split: Split, draws: int, prior: str = "") -> dict[str, Any]:
+def likelihood(model: Model, split: Split, draws: int, prior: str = "") -> dict[str, Any]:
     """ELBO and log-likelihood of a split's items, of the task's own targets.
 
     Args:
         model: with densities of posterior and prior, and a loss that is a likelihood.
         split: which items.
         draws: K, of each item's posterior.
-        prior: in place of the model's own; see :meth:`aeplug.model.model.TensorModel.sample`.
+        prior: in place of the model's own; see :meth:`aeplug.model.model.Model.sample`.
 
     Returns:
         ``elbo_nats`` and ``log_likelihood_nats``, means over items;
@@ -98,7 +100,7 @@ def likelihood(model: TensorModel, split: Split, draws: int, prior: str = "") ->
 
 
 def _bounds_of(
-    model: TensorModel,
+    model: Model,
     batch: Batch,
     draws: int,
     log_prior: LogPrior,
@@ -119,7 +121,7 @@ def _bounds_of(
 
 @torch.no_grad()
 def bounds(
-    model: TensorModel,
+    model: Model,
     batch: Batch,
     draws: int,
     log_prior: LogPrior,
@@ -154,33 +156,28 @@ def bounds(
     )
 
 
-def rows_at_once(model: TensorModel, batch: Batch) -> int:
+def rows_at_once(model: Model, batch: Batch) -> int:
     """Draws that are decoded together."""
     values = batch.target[0].numel() * max(1, model.shape.classes)
     return max(1, min(ROWS, VALUES // values))
 
 
-def log_prior_of(model: TensorModel, name: str) -> LogPrior:
+def log_prior_of(model: Model, name: str) -> LogPrior:
     """The density of a model's own prior, or of another by its name.
 
     Raises:
         ConfigError: there is none.
     """
-    from aeplug.priors.mixture import FittedPrior
-
-    fitted = model.item_prior(name)
-    if isinstance(fitted, FittedPrior):
-        return fitted.log_prior
-    if fitted is not None:
-        raise ConfigError(f"a prior of kind '{fitted.kind}' has no density in closed form")
-    latent = model.task.latent
-    if not isinstance(latent, LatentDensity):
-        raise ConfigError(_no_density(model, "its prior has no density"))
-    density: LatentDensity = latent
-    return lambda z, cond: density.log_prior(z)
+    name = name or OWN
+    prior = item_prior(model, name)
+    if isinstance(prior, DensityPrior):
+        return prior.log_prob
+    if name != OWN:
+        raise ConfigError(f"the prior '{name}' has no density in closed form")
+    raise ConfigError(_no_density(model, "its prior has no density"))
 
 
-def distribution(model: TensorModel, batch: Batch) -> str:
+def distribution(model: Model, batch: Batch) -> str:
     """What the loss's ``nll`` is a likelihood of, in words, looked up by a batch.
 
     Raises:
@@ -196,7 +193,7 @@ def distribution(model: TensorModel, batch: Batch) -> str:
     return loss.distribution(batch)
 
 
-def _no_density(model: TensorModel, why: str) -> str:
+def _no_density(model: Model, why: str) -> str:
     part = model.config.sections["latent"].name
     return (
         f"'{model.spec.name}' has no likelihood: with the latent '{part}' {why}; a variational "

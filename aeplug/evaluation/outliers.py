@@ -23,14 +23,14 @@ from aeplug.evaluation.likelihood import bounds, distribution, log_prior_of
 from aeplug.evaluation.pca import vectors
 from aeplug.interfaces import Batch, Dataset, Split
 from aeplug.model.dataset import evaluation_dataset
-from aeplug.model.model import TensorModel
+from aeplug.model.model import Model
 from aeplug.plugins import Plugins
 
 #: Draws of each posterior for the bound.
 DRAWS = 8
 
 
-def outlier_split(model: TensorModel, name: str, plugins: Plugins) -> Split:
+def outlier_split(model: Model, name: str, plugins: Plugins) -> Split:
     """Strange items: all of a folder of files, or the test split of a data set by its name.
 
     Raises:
@@ -54,7 +54,7 @@ def outlier_split(model: TensorModel, name: str, plugins: Plugins) -> Split:
     return dataset.split("test")
 
 
-def compare(model: TensorModel, own: Split, strange: Split) -> dict[str, Any]:
+def compare(model: Model, own: Split, strange: Split) -> dict[str, Any]:
     """How well the error of a reconstruction tells strange items from the model's own.
 
     Returns:
@@ -102,31 +102,27 @@ def auroc(own: Tensor, strange: Tensor) -> float:
     return float(above / (len(own) * len(strange)))
 
 
-def _scores(
-    model: TensorModel, split: Split, score: Callable[[TensorModel, Batch], Tensor]
-) -> Tensor:
+def _scores(model: Model, split: Split, score: Callable[[Model, Batch], Tensor]) -> Tensor:
     return torch.cat([score(model, batch).cpu() for batch in _given(model, split)])
 
 
-def _given(model: TensorModel, split: Split) -> Iterator[Batch]:
+def _given(model: Model, split: Split) -> Iterator[Batch]:
     for _, raw in iter_rows(split, model.device):
-        yield model.given(raw)
+        yield model.prepare_file(raw)
 
 
-def _squared_errors(model: TensorModel, batch: Batch) -> Tensor:
+def _squared_errors(model: Model, batch: Batch) -> Tensor:
     """Of each item, float32 ``(B,)``."""
     back = vectors(model.reconstruct_batch(batch), model.shape)
     return (back - vectors(batch.target, model.shape)).square().sum(1)
 
 
-def _elbo_of(
-    model: TensorModel, own: Split, strange: Split
-) -> Callable[[TensorModel, Batch], Tensor]:
+def _elbo_of(model: Model, own: Split, strange: Split) -> Callable[[Model, Batch], Tensor]:
     log_prior = log_prior_of(model, "")
     for split in (own, strange):
         distribution(model, next(_given(model, split)))
 
-    def score(model: TensorModel, batch: Batch) -> Tensor:
+    def score(model: Model, batch: Batch) -> Tensor:
         generator = model.generator(EVALUATION_SEED)
         return bounds(model, batch, DRAWS, log_prior, generator).elbo
 

@@ -16,8 +16,8 @@ from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError, nearest
 from aeplug.evaluation.pca import PCA, fit, vectors
 from aeplug.evaluation.probes import Labelled, accuracies
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, RawBatch, Split
+from aeplug.model.model import Model
 
 #: Values of the items that probes are fitted on: 85,000 of 28 x 28.
 PROBE_VALUES = 1 << 26

@@ -9,8 +9,8 @@ from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
 from aeplug.evaluation.collapse import latent_use
 from aeplug.evaluation.heldout import mean_losses
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
+from aeplug.model.model import Model
 from aeplug.plugins.specs import load_attribute
 from aeplug.runtime.console import say
 from aeplug.runtime.distributed import Distributed

@@ -19,30 +19,13 @@ from torch import Tensor
 from aeplug.data.batching import INFERENCE_BATCH, batch_key, concat_raw, count_pieces, slice_batch
 from aeplug.data.labels import MEAN, NAME, PIECE, EmbeddingRows, label_rows, name_conditions
 from aeplug.data.splits import iter_rows
-from aeplug.errors import AeplugError, ConfigError, FileError
-from aeplug.inference.generation import Model
+from aeplug.errors import AeplugError, FileError
 from aeplug.interfaces import Batch, Dataset, RawBatch, Split
-from aeplug.model.model import TensorModel
+from aeplug.model.model import Model
 from aeplug.runtime.files import describe_error, require_regular
 
 #: Files read ahead of the model.
 AHEAD = 2 * INFERENCE_BATCH
-
-
-def require_vector(model: TensorModel) -> int:
-    """The number of latent dimensions.
-
-    Raises:
-        ConfigError: the latent is no vector, so there is nothing to embed into.
-    """
-    shape = tuple(model.task.latent.latent_shape)
-    if len(shape) != 1:
-        raise ConfigError(
-            f"'{model.spec.name}' has no embedding: its latent "
-            f"'{model.config.sections['latent'].name}' is feature maps of shape {shape}, "
-            f"not one vector an item"
-        )
-    return shape[0]
 
 
 @torch.no_grad()
@@ -69,10 +52,10 @@ def embed_split(
     Raises:
         ConfigError: the model's latent is no vector.
     """
-    require_vector(model)
+    _ = model.latent_size
     for index, raw in iter_rows(split, model.device, chosen):
         known = label_rows(dataset, raw, [f"{name}-{row}" for row in index.tolist()])
-        yield {**known, **embed_batch(model, model.prepared(raw))}
+        yield {**known, **embed_batch(model, model.prepare_batch(raw))}
 
 
 def embed_files(
@@ -90,7 +73,7 @@ def embed_files(
     Raises:
         ConfigError: the model's latent is no vector.
     """
-    require_vector(model)
+    _ = model.latent_size
     group: list[tuple[str, RawBatch]] = []
     for path, raw in _read_ahead(model, paths, failed):
         together = [*group, (path, raw)]
@@ -139,7 +122,7 @@ def _embedded(
     raws = [raw for _, raw in group]
     here = {name: column.to(model.device) for name, column in concat_raw(raws).items()}
     try:
-        batch = model.given(here)
+        batch = model.prepare_file(here)
         count = len(batch.input)
         blocks = [
             embed_batch(model, slice_batch(batch, slice(start, start + INFERENCE_BATCH)))

@@ -10,8 +10,8 @@ from aeplug.errors import ConfigError, FileError
 from aeplug.runtime.console import say
 
 if TYPE_CHECKING:
-    from aeplug.inference.generation import Model
     from aeplug.interfaces import Document
+    from aeplug.model.model import Model
 
 
 def write_documents(

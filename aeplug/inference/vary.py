@@ -1,22 +1,45 @@
-"""Noise of a chosen strength on the latents of an input: what the space around it decodes to."""
+"""Variations of a document: turned towards draws from a prior, or with noise on its latents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from aeplug.errors import ConfigError
-
-if TYPE_CHECKING:
-    from aeplug.inference.generation import Model
-    from aeplug.interfaces import Document, Sampling
+from aeplug.interfaces import Document, Sampling
+from aeplug.model.model import Model
+from aeplug.model.walks import vary_batch
 
 
 @torch.no_grad()
-def noisy_documents(
+def vary_document(
+    model: Model,
+    document: Document,
+    count: int,
+    similarity: float,
+    seed: int,
+    sampling: Sampling,
+    to: Mapping[str, Any] | None = None,
+    prior: str = "",
+) -> list[Document]:
+    """``count`` variations: the document's latents turned towards draws from the prior.
+
+    What the decoder sees of the input beside its latents is kept; see :meth:`aeplug.Model.vary`
+    for the arguments.
+
+    Raises:
+        ConfigError: the model has no prior, or none of this name.
+    """
+    batch = model.pieces(document)
+    variations, cond = vary_batch(model, batch, count, similarity, seed, prior, to, sampling)
+    return [model.codec.join(data, cond, document) for data in variations]
+
+
+@torch.no_grad()
+def add_noise(
     model: Model,
     document: Document,
     sigmas: Sequence[float],
@@ -53,14 +76,14 @@ def noisy_documents(
         raise ConfigError(f"sigma {min(sigmas)}: expected 0 or more")
     batch = model.pieces(document)
     z = model.posterior(batch)[0].mode()
-    cond = {**batch.cond, **model.told(to, len(z))}
+    cond = {**batch.cond, **model.encode_conditions(to, len(z))}
     generator = model.generator(seed)
     draws = [torch.empty_like(z).normal_(generator=generator) for _ in range(count)]
     sampling = replace(sampling, generator=generator)
-    found = []
+    rows = []
     for sigma in sigmas:
         decoded = [model.decode(z + sigma * draw, cond, sampling, batch.input) for draw in draws]
         if not all(bool(torch.isfinite(data).all()) for data in decoded):
             raise ConfigError(f"sigma {sigma:g} is so far out that what is decoded is not finite")
-        found.append([model.codec.join(data, cond, document) for data in decoded])
-    return found
+        rows.append([model.codec.join(data, cond, document) for data in decoded])
+    return rows

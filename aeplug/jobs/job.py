@@ -29,7 +29,7 @@ from aeplug.data.batching import (
     num_bytes,
 )
 from aeplug.errors import AeplugError, FileError, shortened
-from aeplug.inference.generation import Model
+from aeplug.inference.reconstruct import FixedLatents, reconstruct_chunks
 from aeplug.interfaces import Document, FormatCodec, Sampling
 from aeplug.jobs.conversion import Conversion
 from aeplug.jobs.failures import Failures, check_list, disk_full
@@ -38,6 +38,7 @@ from aeplug.jobs.journal import Journal
 from aeplug.jobs.outputs import Results, Targets
 from aeplug.jobs.work import FileTask, JobCounts
 from aeplug.jobs.workers import WorkerPool, io_thread_pool
+from aeplug.model.model import Model
 from aeplug.runtime.console import Progress
 from aeplug.runtime.files import describe_error, require_regular
 from aeplug.runtime.signals import stop_requests
@@ -76,6 +77,7 @@ class Job:
         overwrite: replace also what others left in ``out``; never an input.
         to: change the class of all: condition's name -> class.
         keep: pairs of input and result to keep, in ``shown``, for a sheet.
+        latents: decode all under these.
     """
 
     def __init__(
@@ -90,11 +92,13 @@ class Job:
         overwrite: bool = False,
         keep: int = 0,
         to: Mapping[str, Any] | None = None,
+        latents: FixedLatents | None = None,
     ) -> None:
         self.through, self.codec, self.inputs, self.out = through, through.codec, inputs, out
         self.suffix, self.options, self.seed = suffix, options, seed
         self.sampling = sampling or Sampling(greedy=True)
         self.overwrite, self.keep, self.to = overwrite, keep, dict(to or {})
+        self.latents = latents
         self.tally = JobCounts()
         self.shown: list[tuple[int, Document, Document]] = []
         self._values = VALUES if through.device.type == "cpu" else VALUES_ON_GPU
@@ -184,7 +188,7 @@ class Job:
             "options": dict(self.options),
             "draws": [] if given.greedy else draws,
             **({"to": self.to} if self.to else {}),
-            **({"latents": model.latents_digest} if model.latents_digest else {}),
+            **({"latents": self.latents.digest} if self.latents else {}),
         }
 
     # The pipeline
@@ -318,7 +322,9 @@ class Job:
     def _compute(self, group: list[FileTask], writers: ThreadPoolExecutor) -> None:
         try:
             raws = [work.first for work in group]
-            results = self.model.reconstruct_chunks(raws, self._draws(group[0]), self.to)
+            results = reconstruct_chunks(
+                self.model, raws, self._draws(group[0]), self.to, self.latents
+            )
         except Exception as error:
             if len(group) == 1:
                 self._fail(group[0], error)
@@ -338,7 +344,7 @@ class Job:
             for raw in chain([work.first], work.rest or ()):
                 if requests:
                     raise _Stopped
-                yield self.model.reconstruct_chunks([raw], sampling, self.to)[0]
+                yield reconstruct_chunks(self.model, [raw], sampling, self.to, self.latents)[0]
 
         try:
             self._hand_on(work, assemble(self.model.codec, results(), work.document), writers)

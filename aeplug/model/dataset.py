@@ -6,11 +6,11 @@ from aeplug.config import resolve
 from aeplug.data.opening import build_prepare, folder_settings, open_dataset
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Dataset
-from aeplug.model.model import TensorModel
+from aeplug.model.model import Model
 from aeplug.plugins import Plugins
 
 
-def evaluation_dataset(model: TensorModel, path: str | None, plugins: Plugins) -> Dataset:
+def evaluation_dataset(model: Model, path: str | None, plugins: Plugins) -> Dataset:
     """The data set a model was trained with, or the user's own at ``path``, in the model's shape.
 
     Raises:

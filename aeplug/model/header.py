@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from aeplug._version import __version__
@@ -39,3 +40,11 @@ def required_plugins(config: TaskConfig, plugins: Plugins) -> dict[str, str]:
 def round_figure(value: float) -> float | None:
     """Seven digits; None for what JSON cannot say."""
     return float(f"{value:.7g}") if math.isfinite(value) else None
+
+
+def shareable_header(header: Mapping[str, Any]) -> dict[str, Any]:
+    """A header without paths of this machine and without the weights' checksum."""
+    kept = {key: value for key, value in header.items() if key != "weights_sha256"}
+    section = dict(kept["config"]["data"])
+    left_out = bool(section.pop("path", "")) or bool(kept.get("data_left_out"))
+    return {**kept, "data_left_out": left_out, "config": {**kept["config"], "data": section}}

@@ -1,21 +1,24 @@
-"""A trained model in use, on tensors: encode, decode, reconstruct, sample; batched and seeded."""
+"""A trained model in use, on tensors: encode, decode, reconstruct, sample; batched and seeded.
+
+Whole files go through the functions of :mod:`aeplug.inference`.
+"""
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from aeplug.config import TaskConfig
-from aeplug.data.batching import INFERENCE_BATCH, concat_batches, slice_batch
+from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import build_prepare
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.interfaces import (
+    OWN,
     Batch,
     Codec,
     Context,
@@ -24,37 +27,43 @@ from aeplug.interfaces import (
     Encoder,
     Posterior,
     Prepare,
+    PriorSource,
     RawBatch,
     Sampling,
-    SequencedCodec,
     Split,
 )
-from aeplug.model import conditions
+from aeplug.model import checkpoint, conditions, walks
+from aeplug.model import sampling as drawing
+from aeplug.model.capabilities import list_verbs, require_verb
+from aeplug.model.header import shareable_header
+from aeplug.model.inputs import Items, complete_conditions, iter_chunks, move_raw, prepare_items
+from aeplug.model.own_prior import OwnPriors
 from aeplug.model.task import Task
-from aeplug.plugins.specs import VERBS, TaskSpec
+from aeplug.plugins import TaskSpec
 
-if TYPE_CHECKING:
-    from aeplug.priors.mixture import FittedPrior
-    from aeplug_priors.sequence.prior import SequencePrior
-    from aeplug_priors.style.prior import StylePrior
-
-AnyModel = TypeVar("AnyModel", bound="TensorModel")
-
-#: Key of a checkpoint's header: see :attr:`TensorModel.default_prior`.
+#: Key of a checkpoint's header: see :attr:`Model.default_prior`.
 DEFAULT_PRIOR = "default_prior"
 
 
-class TensorModel:
+class Model:
     """A task with trained weights, in evaluation mode.
+
+    Example:
+        >>> import aeplug
+        >>> model = aeplug.load("mnist-vae", device="cpu")
+        >>> model.sample(4, seed=1).shape
+        torch.Size([4, 1, 28, 28])
 
     Attributes:
         config: resolved settings.
         task: encoder, latent, decoder, loss.
         shape: what one item looks like.
         device: where it computes.
+        codec: reads and writes files.
+        prepare: raw rows -> batches.
         header: what its checkpoint says of itself.
         folder: where that lies; None where there is none.
-        priors: those fitted to its embeddings that are in memory, by name.
+        priors: where priors are found by name; a bare model has its latent part's own alone.
     """
 
     def __init__(
@@ -67,12 +76,21 @@ class TensorModel:
     ) -> None:
         self.config, self.device, self.header = config, device, header or {}
         self.folder = folder
-        self.priors: dict[str, FittedPrior | SequencePrior | StylePrior] = {}
         self.task = task.to(device).eval()
         self.shape: DataShape = task.shape
+        self.priors: PriorSource = OwnPriors(self.task.latent)
         codec = config.sections["codec"]
         self.codec: Codec = codec.factory(codec.config, self.shape)
         self.prepare: Prepare = build_prepare(config, self.shape)
+
+    def __repr__(self) -> str:
+        count = sum(parameter.numel() for parameter in self.task.parameters())
+        latent = " x ".join(map(str, self.task.latent.latent_shape))
+        place = f" from {self.folder}" if self.folder else ""
+        return (
+            f"<aeplug.Model '{self.spec.name}'{place}: {count:,} parameters, {latent}-dimensional "
+            f"latent, on {self.device}; {', '.join(self.verbs)}>"
+        )
 
     @property
     def spec(self) -> TaskSpec:
@@ -86,49 +104,43 @@ class TensorModel:
         return encoder
 
     @property
+    def latent_size(self) -> int:
+        """The number of latent dimensions.
+
+        Raises:
+            ConfigError: the latent is no vector, so there is nothing to embed into.
+        """
+        shape = tuple(self.task.latent.latent_shape)
+        if len(shape) != 1:
+            raise ConfigError(
+                f"'{self.spec.name}' has no embedding: its latent "
+                f"'{self.config.sections['latent'].name}' is feature maps of shape {shape}, "
+                f"not one vector an item"
+            )
+        return shape[0]
+
+    @property
     def has_prior(self) -> bool:
-        """Whether there is a prior to sample from."""
+        """Whether the latent part brings a prior to sample from."""
         return bool(self.task.latent.has_prior)
+
+    @property
+    def default_prior(self) -> str:
+        """Name of the prior that ``sample`` and ``vary`` draw from by default."""
+        return str(self.header.get(DEFAULT_PRIOR, "") or self.spec.prior or OWN)
 
     @property
     def verbs(self) -> tuple[str, ...]:
         """What this model can be asked to do."""
-        left_out = set() if self.has_prior or self.default_prior else {"sample", "vary"}
-        vector = len(self.task.latent.latent_shape) == 1
-        if not (isinstance(self.codec, SequencedCodec) and vector):
-            left_out.add("continue")
-        return tuple(v for v in VERBS if v in self.spec.verbs and v not in left_out)
-
-    @property
-    def default_prior(self) -> str:
-        """What ``sample`` and ``vary`` draw from unless told; empty: the latent part's own."""
-        return str(self.header.get(DEFAULT_PRIOR, self.spec.prior))
+        return list_verbs(self)
 
     def require(self, verb: str, prior: str = "") -> None:
-        """Check that the model can do what it is asked to, by a prior of this name.
+        """Check that the model can do what it is asked to, with a prior of this name.
 
         Raises:
             ConfigError: it cannot; the message says why and what it can do.
         """
-        from aeplug.priors.mixture import KINDS, check_name, is_fitted
-
-        check_name(prior)
-        if verb in self.verbs or (
-            verb in self.spec.verbs and verb != "continue" and is_fitted(prior)
-        ):
-            return
-        why, advice = "", ""
-        if verb in self.spec.verbs:
-            why = f": its latent '{self.config.sections['latent'].name}' has no prior to draw from"
-            if verb == "sample":
-                advice = f"; with a prior fitted to its embeddings also sample: {', '.join(KINDS)}"
-            if verb == "continue":
-                why = ": its documents do not go on, or its latent is no vector"
-            if verb == "vary":
-                advice = "; of a chosen strength, noise needs no prior: vary --sigma"
-        raise ConfigError(
-            f"'{self.spec.name}' cannot {verb}{why}. It can: {', '.join(self.verbs)}{advice}"
-        )
+        require_verb(self, verb, prior)
 
     # Tensors
 
@@ -137,30 +149,26 @@ class TensorModel:
         """Posterior of the latent for a prepared batch, and the context to decode it with."""
         return self.task.encode(batch.input, batch.context(with_target=False))
 
-    def encode(
-        self,
-        items: Tensor | Path | str | Sequence[Path | str],
-        cond: Mapping[str, Any] | None = None,
-    ) -> dict[str, Tensor]:
+    def encode(self, items: Items, cond: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """Latents of items or files.
 
         Args:
             items: inputs ``(B, *shape.input)`` as the model takes them (pixels in 0..1, tokens),
                 or files, each of which may hold several pieces.
             cond: condition's name -> class name, number, or int64 ``(B,)``; for tensors only.
-                A class that is not told is found where the encoder looks at none (see
+                A class that is left out is inferred where the encoder looks at none (see
                 :mod:`aeplug.model.conditions`), else it is the first.
 
         Returns:
             ``mean`` ``(B, *latent_shape)``, ``logvar`` where the posterior has one, and each
             condition by its name, int64 ``(B,)``: :meth:`decode` wants it again.
         """
-        found: dict[str, list[Tensor]] = {}
-        for batch in self._chunks(self._batch(items, cond)):
+        columns: dict[str, list[Tensor]] = {}
+        for batch in iter_chunks(prepare_items(self, items, cond)):
             posterior, _ = self.posterior(batch)
             for name, value in (*posterior.statistics().items(), *batch.cond.items()):
-                found.setdefault(name, []).append(value)
-        return {name: torch.cat(values) for name, values in found.items()}
+                columns.setdefault(name, []).append(value)
+        return {name: torch.cat(values) for name, values in columns.items()}
 
     @torch.no_grad()
     def decode(
@@ -189,22 +197,22 @@ class TensorModel:
             raise AeplugError(f"latents have shape {expected}, got {tuple(z.shape[1:])}")
         if input is not None and len(input) != len(z):
             raise AeplugError(f"{len(z)} latents need as many inputs, got {len(input)}")
-        conditions = self.conditions(cond, len(z))
-        pieces = []
+        classes = self.conditions(cond, len(z))
+        parts = []
         for start in range(0, len(z), INFERENCE_BATCH):
             part = slice(start, start + INFERENCE_BATCH)
             context = Context(
-                cond={name: value[part] for name, value in conditions.items()},
+                cond={name: value[part] for name, value in classes.items()},
                 size=self.shape.target,
                 input=input[part].to(self.device) if input is not None else None,
             )
-            pieces.append(self.task.decoder.generate(z[part].to(self.device), context, sampling))
-        return torch.cat(pieces)
+            parts.append(self.task.decoder.generate(z[part].to(self.device), context, sampling))
+        return torch.cat(parts)
 
     @torch.no_grad()
     def reconstruct(
         self,
-        items: Tensor | Path | str | Sequence[Path | str],
+        items: Items,
         cond: Mapping[str, Any] | None = None,
         sampling: Sampling | None = None,
         to: Mapping[str, Any] | None = None,
@@ -214,13 +222,13 @@ class TensorModel:
         Decoded from the posterior's mode; greedy by default. With ``to`` they change their class
         and keep the rest: condition's name -> class, as for :meth:`encode`.
         """
-        batch = self._batch(items, cond)
-        changed = self.told(to, len(batch.input))
+        batch = prepare_items(self, items, cond)
+        changed = self.encode_conditions(to, len(batch.input))
         parts = []
-        for number, chunk in enumerate(self._chunks(batch)):
+        for number, chunk in enumerate(iter_chunks(batch)):
             part = slice(number * INFERENCE_BATCH, number * INFERENCE_BATCH + INFERENCE_BATCH)
-            here = {name: value[part] for name, value in changed.items()}
-            parts.append(self.reconstruct_batch(chunk, sampling, here))
+            classes = {name: value[part] for name, value in changed.items()}
+            parts.append(self.reconstruct_batch(chunk, sampling, classes))
         return torch.cat(parts)
 
     @torch.no_grad()
@@ -244,7 +252,6 @@ class TensorModel:
         )
         return data
 
-    @torch.no_grad()
     def sample(
         self,
         count: int,
@@ -268,121 +275,66 @@ class TensorModel:
             top_k: see :class:`aeplug.interfaces.Sampling`, like ``top_p`` and ``greedy``.
             top_p: see there.
             greedy: see there.
-            prior: what latents are drawn from: ``own``, the latent part's; ``standard``, N(0, 1);
-                ``gaussian`` or ``gmm``, fitted to the embeddings of the training split (see
-                :meth:`fit_prior`), where need be now; ``style``, of a model that was adapted. By
-                default that, of others what their task says.
+            prior: name of the prior that latents are drawn from (``model.priors.names()``), where
+                need be fitted now; by default :attr:`default_prior`.
             spread: factor of the latents' distance from the middle of the prior; by default the
                 task's, or where it has none sqrt(T): the whole model is then tempered,
                 p(z)^(1/T) p(x|z)^(1/T).
 
         Raises:
-            ConfigError: the model has no prior, or none of this name.
+            ConfigError: the model has no prior, or none of this name that draws single items.
         """
-        prior = prior or self.default_prior
-        self.require("sample", prior)
-        if count < 1:
-            raise ConfigError(f"cannot sample {count} items: expected at least 1")
-        temperature = self.spec.temperature if temperature is None else temperature
-        if not temperature > 0:
-            raise ConfigError(f"temperature {temperature}: expected above 0")
-        generator = self.generator(seed)
-        if spread is None:
-            spread = self.spec.spread
-        if spread is None:
-            spread = math.sqrt(temperature)
-        # In whole batches, also where fewer are asked for: draws depend on a tensor's size, and
-        # the first items shall be the same however many follow.
-        starts = range(0, count, INFERENCE_BATCH)
-        chosen = {
-            name: torch.cat([value, value[-1:].expand(len(starts) * INFERENCE_BATCH - count)])
-            for name, value in self.drawn_conditions(cond, count, seed, prior).items()
-        }
-        fitted = self.item_prior(prior)
-        draws = []
-        for start in starts:
-            here = {name: value[start : start + INFERENCE_BATCH] for name, value in chosen.items()}
-            draws.append(
-                fitted.prior(INFERENCE_BATCH, spread, generator, here)
-                if fitted
-                else self.task.latent.prior(INFERENCE_BATCH, spread, generator)
-            )
-        # Of their own, since how many latents were drawn before must not matter either.
-        draws_of_tokens = self.generator((seed + 2**40) % 2**63)
-        sampling = Sampling(temperature, top_k, top_p, greedy, draws_of_tokens)
-        return self.decode(torch.cat(draws), chosen, sampling)[:count]
+        return drawing.sample(
+            self, count, seed, temperature, cond, top_k, top_p, greedy, prior, spread
+        )
 
-    def fit_prior(
-        self, kind: str = "gmm", components: int = 0, **options: Any
-    ) -> FittedPrior | SequencePrior | StylePrior:
-        """Fit a prior to the embeddings of the training split, to be drawn from by its name.
+    def interpolate(
+        self, a: Items, b: Items, steps: int = 9, sampling: Sampling | None = None
+    ) -> Tensor:
+        """The way from items or files ``a`` to ``b``, ends included: ``(steps, B, *shape.target)``.
 
-        In memory; ``aeplug fit-prior``, and a ``sample`` that finds none, also keep it on disk.
+        Between Gaussian posteriors it is spherical, between plain codes straight. Classes, and
+        what the decoder sees of the input, change at half way. Greedy by default.
+
+        Raises:
+            AeplugError: not as many items in ``b`` as in ``a``, or fewer than two steps.
+        """
+        ends = [prepare_items(self, items, None) for items in (a, b)]
+        return torch.stack([data for data, _ in walks.iter_steps(self, ends, steps, sampling)])
+
+    def vary(
+        self,
+        items: Items,
+        count: int = 6,
+        similarity: float = 0.8,
+        seed: int = 0,
+        prior: str = "",
+        to: Mapping[str, Any] | None = None,
+        sampling: Sampling | None = None,
+    ) -> Tensor:
+        """Variations of items or files: ``(count, B, *shape.target)``.
 
         Args:
-            kind: ``gaussian`` or ``gmm``, a mixture of Gaussians; ``sequence``, of whole documents.
-            components: of the mixture; 0: as many as the embeddings bear, up to 50.
-            options: ``dataset``, ``split``, ``items``, ``seed`` of
-                :func:`aeplug.priors.mixture.fit_prior`, and of
-                :func:`aeplug_priors.sequence.fitting.fit_sequence_prior`.
+            items: as for :meth:`encode`; each is turned towards draws of its own.
+            count: variations of each.
+            similarity: the cosine of the angle by which latents are turned towards draws from the
+                prior, 0..1: 1 keeps them, 0 replaces them.
+            seed: of every draw.
+            prior: see :meth:`sample`.
+            to: change the class: condition's name -> class.
+            sampling: how to decode; greedy by default.
 
         Raises:
-            ConfigError: the latent is no vector, or no prior is called so.
-            DataError: there is no such split, or it is empty.
+            ConfigError: the model has no prior, or none of this name that draws single items.
         """
-        from aeplug.priors import mixture as fitted_priors
-
-        self.priors[kind] = fitted_priors.fitted(self, kind, components, **options)
-        return self.priors[kind]
-
-    def fitted_prior(self, name: str) -> FittedPrior | SequencePrior | StylePrior | None:
-        """A prior by its name, found in the checkpoint or fitted now; None for the model's own.
-
-        Raises:
-            ConfigError: no prior is called so, or there is no data to fit it on.
-            CheckpointError: the one in the checkpoint is damaged.
-        """
-        from aeplug.priors import mixture as fitted_priors
-
-        if name not in self.priors and fitted_priors.check_name(name):
-            self.priors[name] = fitted_priors.found_or_fitted(self, name)
-        return self.priors.get(name)
-
-    def item_prior(self, name: str) -> FittedPrior | StylePrior | None:
-        """As :meth:`fitted_prior`, of one that single items are drawn from.
-
-        Raises:
-            ConfigError: it is of whole documents.
-        """
-        from aeplug.priors.mixture import SEQUENCE
-
-        if name == SEQUENCE:
-            raise ConfigError(
-                f"a prior of kind '{name}' makes whole documents, not single items: tell how many "
-                f"pieces"
-            )
-        found: Any = self.fitted_prior(name)
-        drawn: FittedPrior | StylePrior | None = found
-        return drawn
-
-    def drawn_conditions(
-        self, cond: Mapping[str, Any] | None, count: int, seed: int, prior: str
-    ) -> dict[str, Tensor]:
-        """Conditions as int64 ``(count,)``; where none is given, those of the prior's style."""
-        from aeplug.priors.mixture import STYLE
-
-        given = dict(cond or {})
-        if prior == STYLE:
-            style: Any = self.fitted_prior(prior)
-            drawn = style.classes(count, self.generator(seed))
-            given = {**drawn, **given}
-        return self.conditions(given, count)
+        batch = prepare_items(self, items, None)
+        return walks.vary_batch(self, batch, count, similarity, seed, prior, to, sampling)[0]
 
     def generator(self, seed: int) -> torch.Generator:
         """A source of randomness on the model's device."""
         return torch.Generator(self.device).manual_seed(seed)
 
-    def asked(self: AnyModel, options: Mapping[str, Any]) -> AnyModel:
+    def with_options(self, options: Mapping[str, Any]) -> Model:
         """The same model, taking files for what options of its task or codec say.
 
         Args:
@@ -392,42 +344,56 @@ class TensorModel:
         Raises:
             ConfigError: a value that one of them does not admit.
         """
-        found = copy.copy(self)
+        model = copy.copy(self)
         for name in ("prepare", "codec"):
             asked = getattr(getattr(self, name), "asked", None)
             if asked is not None:
-                setattr(found, name, asked(options))
-        return found
+                setattr(model, name, asked(options))
+        return model
 
-    # Files as batches
+    def save(self, folder: Path | str, *, half: bool = False) -> None:
+        """Write weights and fitted priors without what only training needs; to share or to ship.
 
-    def read(self, path: Path) -> Document:
+        Args:
+            folder: replaced if it exists. Paths of this machine are left out of its header.
+            half: store floating point weights in half precision.
+
+        Raises:
+            CheckpointError: it cannot be written, or a prior is damaged.
+        """
+        priors, header = self.priors.pack(), shareable_header(self.header)
+        header["priors"] = dict(priors.entries)
+        header["plugins"] = {**header.get("plugins", {}), **priors.plugins}
+        checkpoint.save(Path(folder), header, self.task, half=half, files=priors.files)
+
+    # Files and data sets as batches
+
+    def read(self, path: Path | str) -> Document:
         """Read a file; raises :class:`aeplug.errors.FileError`."""
-        return self.codec.read(path)
+        return self.codec.read(Path(path).expanduser())
 
     def pieces(self, document: Document) -> Batch:
         """A document cut into pieces and prepared for the model."""
-        return self.given(self._here(self.codec.split(document)))
+        return self.prepare_file(self.codec.split(document))
 
-    # Parts of the above
+    def prepare_file(self, raw: RawBatch) -> Batch:
+        """Rows of a user's file -> a batch: not corrupted, as rows of a data set may be."""
+        raw = move_raw(raw, self.device)
+        given = getattr(self.prepare, "given", None)
+        batch: Batch = given(raw) if given else self.prepare_batch(raw)
+        return complete_conditions(self, batch)
 
-    def prepared(self, raw: RawBatch) -> Batch:
+    def prepare_batch(self, raw: RawBatch) -> Batch:
         """Raw rows on the device -> a batch, without augmentation."""
         return self.prepare(raw, self.generator(0), training=False)
 
-    def given(self, raw: RawBatch) -> Batch:
-        """Rows of a user's file on the device -> a batch: not corrupted, as rows of data may be."""
-        given = getattr(self.prepare, "given", None)
-        batch: Batch = given(raw) if given else self.prepared(raw)
-        return self._completed(batch)
-
     def batches(self, split: Split, items: int | None = None) -> Iterator[Batch]:
-        """A split's rows in order, prepared, ``BATCH`` at a time."""
+        """A split's rows in order, prepared, ``INFERENCE_BATCH`` at a time."""
         split = split.to(self.device)
         count = len(split) if items is None else min(items, len(split))
         for start in range(0, count, INFERENCE_BATCH):
             index = torch.arange(start, min(start + INFERENCE_BATCH, count), device=self.device)
-            yield self.prepared(split.take(index))
+            yield self.prepare_batch(split.take(index))
 
     def conditions(self, cond: Mapping[str, Any] | None, count: int) -> dict[str, Tensor]:
         """Conditions as int64 ``(count,)``; the first class where none is given.
@@ -436,58 +402,15 @@ class TensorModel:
             ConfigError: an unknown condition or class.
         """
         first = dict.fromkeys(self.shape.conditions, 0)
-        return self.told({**first, **(cond or {})}, count)
+        return self.encode_conditions({**first, **(cond or {})}, count)
 
-    def told(self, cond: Mapping[str, Any] | None, count: int) -> dict[str, Tensor]:
+    def encode_conditions(self, cond: Mapping[str, Any] | None, count: int) -> dict[str, Tensor]:
         """The conditions that are given, as int64 ``(count,)``.
 
         Raises:
             ConfigError: an unknown condition or class.
         """
-        found = conditions.encode_classes(self.shape.conditions, cond or {}, count, self.spec.name)
-        return {name: value.to(self.device) for name, value in found.items()}
-
-    def _completed(self, batch: Batch) -> Batch:
-        """The batch with every condition, found where its rows do not tell it."""
-        if set(self.shape.conditions) <= set(batch.cond):
-            return batch
-        return concat_batches(
-            [conditions.infer_conditions(self.task, part) for part in self._chunks(batch)]
+        classes = conditions.encode_classes(
+            self.shape.conditions, cond or {}, count, self.spec.name
         )
-
-    def _batch(
-        self, items: Tensor | Path | str | Sequence[Path | str], cond: Mapping[str, Any] | None
-    ) -> Batch:
-        if hasattr(items, "__array__") and not isinstance(items, Tensor):
-            items = torch.as_tensor(items)
-        if isinstance(items, Tensor):
-            expected = self.shape.input
-            if getattr(self.encoder, "any_size", False) and items.ndim == 1 + len(expected):
-                expected = (expected[0], *items.shape[2:])
-            if tuple(items.shape[1:]) != expected:
-                raise AeplugError(
-                    f"'{self.spec.name}' takes items of shape {expected}, "
-                    f"got {tuple(items.shape[1:])}"
-                )
-            if len(items) == 0:
-                raise AeplugError("no items were given")
-            items = items.to(self.device, torch.int64 if self.shape.classes else torch.float32)
-            if self.shape.classes and not 0 <= int(items.min()) <= int(items.max()) < (
-                self.shape.classes
-            ):
-                raise AeplugError(f"tokens are 0..{self.shape.classes - 1}")
-            can_infer = conditions.can_infer(self.task)
-            found = (self.told if can_infer else self.conditions)(cond, len(items))
-            return self._completed(Batch(items, items, found))
-        if isinstance(items, (str, Path)):
-            items = [items]
-        if len(items) == 0:
-            raise AeplugError("no items were given")
-        return concat_batches([self.pieces(self.read(Path(item).expanduser())) for item in items])
-
-    def _here(self, raw: RawBatch) -> RawBatch:
-        return {name: column.to(self.device) for name, column in raw.items()}
-
-    def _chunks(self, batch: Batch) -> Iterator[Batch]:
-        for start in range(0, len(batch.input), INFERENCE_BATCH):
-            yield slice_batch(batch, slice(start, start + INFERENCE_BATCH))
+        return {name: value.to(self.device) for name, value in classes.items()}

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from aeplug.data.opening import open_dataset
-from aeplug.inference.generation import Model
-from aeplug.interfaces import Document, Sampling
-from aeplug.priors.mixture import OWN
+from aeplug.inference.sample import join_documents, sample_documents
+from aeplug.interfaces import OWN, Document, Sampling
+from aeplug.model.model import Model
 
 #: Items on a sheet, and columns of a row.
 RECONSTRUCTIONS, SAMPLES, COLUMNS = 20, 60, 10
@@ -24,14 +24,14 @@ def draw_reconstructions(model: Model, path: Path) -> Path:
     # Spread over the split: neighbours are often alike (the same tune, the same writer).
     index = torch.linspace(0, len(split) - 1, count, device=model.device).round().long()
     raw = split.take(index)
-    batch = model.prepared(raw)
+    batch = model.prepare_batch(raw)
     versions = {
-        "original": model.documents(batch.target, batch.cond),
-        "reconstruction": model.documents(model.reconstruct_batch(batch), batch.cond),
+        "original": join_documents(model, batch.target, batch.cond),
+        "reconstruction": join_documents(model, model.reconstruct_batch(batch), batch.cond),
     }
     if batch.input is not batch.target:  # to be restored: corrupted or reduced
         versions = {
-            "input": model.documents(batch.input, batch.cond),
+            "input": join_documents(model, batch.input, batch.cond),
             "result": versions["reconstruction"],
             "truth": versions["original"],
         }
@@ -58,8 +58,8 @@ def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
         across = max(1, min(COLUMNS, SAMPLES // len(classes)))
         shown = classes[: SAMPLES // across]
         chosen = torch.arange(len(shown)).repeat_interleave(across)
-        documents = model.sample_documents(
-            len(chosen), seed, Sampling(), {condition: chosen}, prior=OWN
+        documents = sample_documents(
+            model, len(chosen), seed, Sampling(), {condition: chosen}, prior=OWN
         )
         for document in documents:
             document.name = ""
@@ -68,7 +68,7 @@ def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
         ]
         model.codec.sheet(rows, path, title)
         return path
-    documents = model.sample_documents(SAMPLES, seed, Sampling(), prior=OWN)
+    documents = sample_documents(model, SAMPLES, seed, Sampling(), prior=OWN)
     for document in documents:
         document.name = ""
     draw_rows(model, documents, path, title)

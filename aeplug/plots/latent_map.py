@@ -22,9 +22,10 @@ from aeplug.data.labels import MEAN, NAME, EmbeddingRows
 from aeplug.data.splits import iter_rows
 from aeplug.errors import AeplugError, ConfigError, nearest
 from aeplug.evaluation.pca import fit
-from aeplug.inference.embed import concat_embeddings, embed_split, require_vector
-from aeplug.inference.generation import Model
+from aeplug.inference.embed import concat_embeddings, embed_split
+from aeplug.inference.sample import join_documents
 from aeplug.interfaces import Dataset, Document, Sampling, Split
+from aeplug.model.model import Model
 
 PCA, UMAP = "pca", "umap"
 PROJECTIONS = (PCA, UMAP)
@@ -133,7 +134,7 @@ def place_items(
         ConfigError: the model's latent is no vector.
         AeplugError: UMAP is asked for and not installed.
     """
-    require_vector(model)
+    _ = model.latent_size
     count = min(items, len(split))
     # Neighbours are often alike: the same tune, the same writer.
     rows = torch.linspace(0, len(split) - 1, count).round().long()
@@ -192,7 +193,7 @@ def decode_manifold(
     chosen: dict[str, Any] = {name: column[nearby] for name, column in found.cond.items()}
     conditions = model.conditions({**chosen, **cond}, len(grid))
     data = model.decode(z, conditions, Sampling(greedy=True))
-    documents = model.documents(data, conditions)
+    documents = join_documents(model, data, conditions)
     for document, mark in zip(documents, marks, strict=True):
         document.name = mark
     caption = f"quantiles of {'the prior' if from_prior else 'the items'} along {where}"
@@ -209,8 +210,8 @@ def _marks(quantiles: Tensor, flat: bool) -> list[str]:
 def documents_of(model: Model, split: Split, rows: Tensor) -> Iterator[Document]:
     """The items of these rows, as the codec shows them."""
     for _, raw in iter_rows(split, model.device, rows):
-        batch = model.prepared(raw)
-        yield from model.documents(batch.target, batch.cond)
+        batch = model.prepare_batch(raw)
+        yield from join_documents(model, batch.target, batch.cond)
 
 
 def colour_label(found: Map, asked: str) -> str:

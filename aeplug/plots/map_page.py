@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Codec, Document, PicturedCodec, PlayableCodec, Split
+from aeplug.model.model import Model
 from aeplug.plots.latent_map import Manifold, Map, documents_of, is_quantity
 from aeplug.plots.scatter import class_colours, classes_of, scale_colours
 

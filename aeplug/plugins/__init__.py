@@ -1,9 +1,23 @@
 """The host of plug-ins: hooks, specs, loading, isolation, look-up. Imports no torch."""
 
-from aeplug.plugins.current import activate, active
-from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
-from aeplug.plugins.manager import Plugin, Plugins
-from aeplug.plugins.specs import VERBS, OptionSpec, RunEvent, TaskSpec, load_attribute
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aeplug._exports import lazy_exports
+
+if TYPE_CHECKING:
+    from aeplug.plugins.current import activate, active
+    from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
+    from aeplug.plugins.manager import Plugin, Plugins
+    from aeplug.plugins.specs import (
+        VERBS,
+        OptionSpec,
+        PriorSpec,
+        RunEvent,
+        TaskSpec,
+        load_attribute,
+    )
 
 __all__ = [
     "HOOK_VERSION",
@@ -11,6 +25,7 @@ __all__ = [
     "OptionSpec",
     "Plugin",
     "Plugins",
+    "PriorSpec",
     "RunEvent",
     "TaskSpec",
     "activate",
@@ -18,3 +33,13 @@ __all__ = [
     "hookimpl",
     "load_attribute",
 ]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "current": ("activate", "active"),
+        "hookspecs": ("HOOK_VERSION", "hookimpl"),
+        "manager": ("Plugin", "Plugins"),
+        "specs": ("VERBS", "OptionSpec", "PriorSpec", "RunEvent", "TaskSpec", "load_attribute"),
+    },
+)

@@ -1,11 +1,11 @@
-"""The core's own plug-in: bottlenecks for every modality, and a codec for plain arrays."""
+"""The engine's own plug-in: bottlenecks and priors for every modality, plain arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from aeplug.plugins.hookspecs import hookimpl
-from aeplug.plugins.specs import CodecSpec, LatentSpec
+from aeplug.plugins.specs import CodecSpec, LatentSpec, OptionSpec, PriorSpec
 
 
 @hookimpl
@@ -41,3 +41,39 @@ def aeplug_latents() -> Iterable[LatentSpec]:
 def aeplug_codecs() -> Iterable[CodecSpec]:
     """Arrays as they are."""
     yield CodecSpec("array", "aeplug.data.arrays:ArrayCodec", "plain arrays", suffixes=(".npy",))
+
+
+_ITEMS = OptionSpec(
+    "items", "int", 50_000, "items that it is fitted to, at most", verbs=("fit-prior",), minimum=1
+)
+_COMPONENTS = OptionSpec(
+    "components",
+    "int",
+    0,
+    "components of the mixture; 0: 50, fewer where the data is small",
+    verbs=("fit-prior",),
+    minimum=0,
+)
+
+
+@hookimpl
+def aeplug_priors() -> Iterable[PriorSpec]:
+    """Densities in closed form, of single items."""
+    restore = "aeplug.priors.mixture:restore_mixture"
+    yield PriorSpec(
+        "standard", "aeplug.priors.standard:make_standard", None, "N(0, 1), whatever the latent's"
+    )
+    yield PriorSpec(
+        "gaussian",
+        "aeplug.priors.mixture:fit_gaussian",
+        restore,
+        "one Gaussian with full covariance, fitted to the embeddings",
+        options=(_ITEMS,),
+    )
+    yield PriorSpec(
+        "gmm",
+        "aeplug.priors.mixture:fit_mixture",
+        restore,
+        "a mixture of Gaussians, fitted to the embeddings",
+        options=(_COMPONENTS, _ITEMS),
+    )

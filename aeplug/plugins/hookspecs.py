@@ -24,6 +24,7 @@ from aeplug.plugins.specs import (
     EncoderSpec,
     LatentSpec,
     LossSpec,
+    PriorSpec,
     RunEvent,
     TaskSpec,
 )
@@ -37,8 +38,8 @@ PROJECT = "aeplug"
 #: that needs the newest says ``aeplug_hook_version = N`` at the top of its module; an older aeplug
 #: then says what to install instead of failing somewhere inside.
 #:
-#: 1: the nine hooks below.
-HOOK_VERSION = 1
+#: 1: all hooks below but ``aeplug_priors``; 2: ``aeplug_priors``.
+HOOK_VERSION = 2
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -117,6 +118,20 @@ def aeplug_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
+def aeplug_priors() -> Iterable[PriorSpec]:  # type: ignore[empty-body]
+    """Priors over latents that are fitted after training, for ``sample --prior NAME``.
+
+    Example::
+
+        @hookimpl
+        def aeplug_priors():
+            yield PriorSpec(
+                "flow", "my_plugin.flow:fit", "my_plugin.flow:restore", "a normalising flow"
+            )
+    """
+
+
+@hookspec
 def aeplug_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
     """Tasks: compositions of parts, by name, from any plug-in.
 
@@ -147,7 +162,7 @@ def aeplug_commands(cli: click.Group) -> None:
 
 @hookspec
 def aeplug_run_event(event: RunEvent) -> None:
-    """Told of rare events of a run, in the process that writes (rank 0).
+    """Called on rare events of a run, on rank 0 only.
 
     An exception here is reported once and never stops the training.
 

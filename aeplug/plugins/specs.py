@@ -154,6 +154,41 @@ class DatasetSpec(_Part):
 
 
 @dataclass(frozen=True)
+class PriorSpec:
+    """A prior over latents, fitted after training: ``sample --prior NAME``.
+
+    Attributes:
+        name: what users type; lower case with hyphens.
+        fit: ``"module:function"``: ``(model, dataset, split, seed, **options) -> prior``, an
+            :class:`aeplug.interfaces.Prior` or ``DocumentPrior`` that is a ``StoredPrior`` too;
+            ``dataset`` is the model's own unless the user names another. None: it is made by a
+            command of its own, which ``refit_hint`` names.
+        restore: ``"module:function"``: ``(entry, tensors) -> prior``, of what ``entry`` and
+            ``tensors()`` of a stored one gave; the entry also has its name as ``kind``.
+            None: it is not kept, since it costs nothing.
+        summary: one line for lists.
+        unit: what one draw makes: an ``item``, or a whole ``document`` of many pieces.
+        refit_hint: what to type when its file is missing or damaged.
+        options: of ``fit``, shown as ``--name`` by ``aeplug fit-prior``.
+    """
+
+    name: str
+    fit: str | None
+    restore: str | None
+    summary: str = ""
+    unit: Literal["item", "document"] = "item"
+    refit_hint: str = ""
+    options: tuple[OptionSpec, ...] = ()
+
+    kind: ClassVar[str] = "prior"
+
+    @property
+    def hint(self) -> str:
+        """How to come by it again, for messages."""
+        return self.refit_hint or f"fit it again: aeplug fit-prior MODEL --kind {self.name}"
+
+
+@dataclass(frozen=True)
 class DemoSpec:
     """What ``aeplug demo`` does with a task.
 

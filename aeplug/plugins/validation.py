@@ -23,6 +23,7 @@ from aeplug.plugins.specs import (
     EncoderSpec,
     LatentSpec,
     LossSpec,
+    PriorSpec,
     TaskSpec,
 )
 
@@ -35,6 +36,7 @@ COLLECTED: Mapping[str, type] = MappingProxyType(
         "aeplug_losses": LossSpec,
         "aeplug_codecs": CodecSpec,
         "aeplug_datasets": DatasetSpec,
+        "aeplug_priors": PriorSpec,
         "aeplug_tasks": TaskSpec,
     }
 )

@@ -17,35 +17,21 @@ much still five times as far, though by then of greater held-out density.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import choose_split
-from aeplug.errors import AeplugError, ConfigError, DataError, nearest
-from aeplug.inference.embed import require_vector
+from aeplug.errors import AeplugError, ConfigError, DataError
 from aeplug.interfaces import Batch, Dataset, LatentDensity, Split
 from aeplug.latents.quantised import CodesPosterior
-from aeplug.model.dataset import evaluation_dataset
-from aeplug.model.model import TensorModel
-from aeplug.plugins import active
-from aeplug.priors import store as files
+from aeplug.model.model import Model
 from aeplug.priors.gaussian_mixture import STEPS, GaussianMixture, fit
-from aeplug.runtime.console import Progress, say
-
-if TYPE_CHECKING:
-    from aeplug_priors.sequence.prior import SequencePrior
-    from aeplug_priors.style.prior import StylePrior
-
-#: What a user can name: the latent part's own prior, N(0, 1), and the kinds that are fitted: to
-#: single items, to whole documents (:mod:`aeplug_priors.sequence.prior`), to a style
-#: (:mod:`aeplug_priors.style.prior`).
-OWN, STANDARD, KINDS, SEQUENCE, STYLE = "own", "standard", ("gaussian", "gmm"), "sequence", "style"
-STORED = (*KINDS, SEQUENCE, STYLE)
+from aeplug.runtime.console import Progress
 
 #: Most components of a mixture unless they are given, and items a dimension that each wants.
 COMPONENTS, ITEMS_A_DIMENSION = 50, 20
@@ -56,7 +42,7 @@ HELD_OUT = 10_000
 
 
 @dataclass(frozen=True)
-class FittedPrior:
+class MixturePrior:
     """A density of latents ``(B, D)``, with weights of its own for each class of the conditions.
 
     Attributes:
@@ -80,10 +66,10 @@ class FittedPrior:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """See :class:`aeplug.priors.store.StoredPrior`, as is :meth:`columns`."""
+        """See :class:`aeplug.interfaces.StoredPrior`, as is :meth:`tensors`."""
         return {"conditions": dict(self.conditions), **self.facts}
 
-    def columns(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         """The mixture's tensors by name."""
         mixture = self.mixture
         return {
@@ -92,144 +78,111 @@ class FittedPrior:
             "scales": mixture.scales,
         }
 
-    @classmethod
-    def restored(
-        cls, kind: str, entry: Mapping[str, Any], columns: Mapping[str, Tensor]
-    ) -> FittedPrior:
-        """From what :attr:`entry` and :meth:`columns` gave.
-
-        Raises:
-            KeyError, TypeError, ValueError, RuntimeError: they are not of such a prior.
-        """
-        conditions = dict(entry["conditions"])
-        facts = {name: value for name, value in entry.items() if name != "conditions"}
-        means, scales = columns["means"], columns["scales"]
-        if scales.shape != (*means.shape, means.shape[1]):
-            raise ValueError("means and covariances differ in shape")
-        mixture = GaussianMixture(columns["log_weights"], means, scales)
-        return cls(kind, mixture, conditions, facts)
-
-    def prior(
+    def sample(
         self,
         count: int,
-        spread: float,
+        scale: float,
         generator: torch.Generator | None,
         cond: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """``count`` draws, ``(count, D)``; ``spread`` scales the distance from a component's mean.
+        """``count`` draws, ``(count, D)``.
 
-        ``cond`` are the items' classes, int64 ``(count,)``; None: those of the data.
+        ``scale`` is a factor of the distance from a component's mean; ``cond`` are the items'
+        classes, int64 ``(count,)``; None: those of the data.
         """
-        return self.mixture.sample(count, spread, generator, self._rows(cond))
+        return self.mixture.sample(count, scale, generator, self._rows(cond))
 
-    def log_prior(self, z: Tensor, cond: Mapping[str, Tensor] | None = None) -> Tensor:
+    def log_prob(self, z: Tensor, cond: Mapping[str, Tensor] | None = None) -> Tensor:
         """Logarithm of the density at ``(B, D)``, nats, ``(B,)``."""
         return self.mixture.log_prob(z, self._rows(cond))
 
     def _rows(self, cond: Mapping[str, Tensor] | None) -> Tensor | None:
         if not self.conditions or cond is None or not set(self.conditions) <= set(cond):
             return None
-        return 1 + class_numbers(self.conditions, cond)
+        return 1 + number_classes(self.conditions, cond)
 
 
-def class_numbers(conditions: Mapping[str, int], cond: Mapping[str, Tensor]) -> Tensor:
+def number_classes(conditions: Mapping[str, int], cond: Mapping[str, Tensor]) -> Tensor:
     """One number for the classes of all conditions together, int64 ``(B,)``, from 0."""
-    found: Tensor | None = None
-    for name, classes in conditions.items():
-        found = cond[name] if found is None else found * classes + cond[name]
-    assert found is not None
-    return found
+    (name, *others) = conditions
+    numbers = cond[name]
+    for name in others:
+        numbers = numbers * conditions[name] + cond[name]
+    return numbers
 
 
-def is_fitted(name: str) -> bool:
-    """Whether a prior of this name is one that is fitted."""
-    return name in STORED
-
-
-def refit_hint(kind: str) -> str:
-    """How to come by a prior whose file is of no use, for messages."""
-    if kind == STYLE:
-        return "make it again: aeplug adapt"
-    return f"fit it again: aeplug fit-prior MODEL --kind {kind}"
-
-
-def restore(
-    kind: str, entry: Mapping[str, Any], columns: Mapping[str, Tensor]
-) -> FittedPrior | SequencePrior | StylePrior:
-    """A stored prior of any kind.
+def restore_mixture(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> MixturePrior:
+    """The prior of what :attr:`MixturePrior.entry` and :meth:`MixturePrior.tensors` gave.
 
     Raises:
-        KeyError, TypeError, ValueError, RuntimeError: the tensors are not of such a prior.
+        KeyError, TypeError, ValueError, RuntimeError: they are not of such a prior.
     """
-    if kind == SEQUENCE:
-        from aeplug_priors.sequence.prior import SequencePrior
-
-        return SequencePrior.restored(entry, columns)
-    if kind == STYLE:
-        from aeplug_priors.style.prior import StylePrior
-
-        return StylePrior.restored(entry, columns)
-    return FittedPrior.restored(kind, entry, columns)
+    conditions = dict(entry["conditions"])
+    facts = {name: value for name, value in entry.items() if name not in ("conditions", "kind")}
+    means, scales = tensors["means"], tensors["scales"]
+    if scales.shape != (*means.shape, means.shape[1]):
+        raise ValueError("means and covariances differ in shape")
+    mixture = GaussianMixture(tensors["log_weights"], means, scales)
+    return MixturePrior(entry["kind"], mixture, conditions, facts)
 
 
-def check_name(name: str) -> bool:
-    """Whether a name means another prior than the model's own.
+def fit_gaussian(
+    model: Model, dataset: Dataset, split: str, seed: int, items: int = ITEMS
+) -> MixturePrior:
+    """Fit one Gaussian with full covariance to draws of the posteriors of a split's items.
 
-    Raises:
-        ConfigError: no prior is called so.
+    Arguments and errors as of :func:`fit_mixture`.
     """
-    known = (OWN, STANDARD, *STORED)
-    if name not in ("", *known):
-        raise ConfigError(f"no prior is called '{name}'. {nearest(name, known)}")
-    return name not in ("", OWN)
+    return _fit(model, dataset, split, seed, items, "gaussian", lambda bearable: 1)
 
 
-def standard(size: int, device: torch.device) -> FittedPrior:
-    """N(0, 1) in every dimension."""
-    one = torch.eye(size, device=device)[None]
-    zeros = torch.zeros(1, size, device=device)
-    mixture = GaussianMixture(torch.zeros(1, 1, device=device), zeros, one)
-    return FittedPrior(STANDARD, mixture, {}, {})
-
-
-def fit_prior(
-    model: TensorModel,
-    kind: str,
-    components: int = 0,
-    *,
-    dataset: Dataset | None = None,
-    split: str = "train",
+def fit_mixture(
+    model: Model,
+    dataset: Dataset,
+    split: str,
+    seed: int,
     items: int = ITEMS,
-    seed: int = 0,
-) -> FittedPrior:
-    """Fit a prior to draws of the posteriors of a split's items.
+    components: int = 0,
+) -> MixturePrior:
+    """Fit a mixture of Gaussians to draws of the posteriors of a split's items.
 
     Args:
         model: whose latents.
-        kind: ``gaussian`` or ``gmm``.
-        components: of the mixture; 0: ``COMPONENTS``, fewer where items are few.
-        dataset: whose split; None: what the model was trained with.
+        dataset: whose split.
         split: its name.
-        items: that it is fitted to at most, spread over the split.
         seed: of draws and start.
+        items: that it is fitted to at most, spread over the split.
+        components: of the mixture; 0: ``COMPONENTS``, fewer where items are few.
 
     Raises:
-        ConfigError: the latent is no vector or is quantised, no kind is called so, or there are
-            too few items.
+        ConfigError: the latent is no vector or is quantised, or there are too few items.
         DataError: there is no such split.
     """
-    if kind not in KINDS:
-        known = (*KINDS, SEQUENCE)
-        raise ConfigError(f"no prior that is fitted is called '{kind}'. {nearest(kind, known)}")
-    if kind != "gmm" and components > 1:
-        raise ConfigError(f"a prior of kind '{kind}' has one component; for {components} take gmm")
-    size = require_vector(model)
-    dataset = dataset or evaluation_dataset(model, None, active())
+    return _fit(
+        model,
+        dataset,
+        split,
+        seed,
+        items,
+        "gmm",
+        lambda bearable: components or min(COMPONENTS, bearable),
+    )
+
+
+def _fit(
+    model: Model,
+    dataset: Dataset,
+    split: str,
+    seed: int,
+    items: int,
+    kind: str,
+    choose_components: Callable[[int], int],
+) -> MixturePrior:
+    size = model.latent_size
     z, cond = posterior_draws(model, choose_split(dataset, split), items, seed)
     if not torch.isfinite(z).all():
         raise ConfigError(f"latents of '{model.spec.name}' are not finite: no prior fits them")
-    bearable = max(1, len(z) // (ITEMS_A_DIMENSION * size))
-    components = (components or min(COMPONENTS, bearable)) if kind == "gmm" else 1
+    components = choose_components(max(1, len(z) // (ITEMS_A_DIMENSION * size)))
     if components > len(z):
         raise ConfigError(
             f"{components} components want as many items, split '{split}' has {len(z)}"
@@ -241,20 +194,20 @@ def fit_prior(
         mixture = fit(
             z,
             components,
-            class_numbers(conditions, cond) if conditions else None,
+            number_classes(conditions, cond) if conditions else None,
             math.prod(conditions.values()) if conditions else 0,
             seed,
             lambda step, density: progress.update(step),
         )
     facts = {"components": components, "items": len(z), "split": split, "seed": seed}
-    prior = FittedPrior(kind, mixture, conditions, facts)
-    held_out = _densities(model, prior, dataset, split, seed)
-    return FittedPrior(kind, mixture, conditions, {**facts, **held_out})
+    prior = MixturePrior(kind, mixture, conditions, facts)
+    held_out = _measure_densities(model, prior, dataset, split, seed)
+    return MixturePrior(kind, mixture, conditions, {**facts, **held_out})
 
 
 @torch.no_grad()
 def posterior_draws(
-    model: TensorModel, split: Split, items: int, seed: int
+    model: Model, split: Split, items: int, seed: int
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """One draw of each posterior, ``(N, D)``, and conditions ``(N,)``, of rows over a split.
 
@@ -271,7 +224,7 @@ def posterior_draws(
     cond: dict[str, list[Tensor]] = {}
     with Progress(count, "items") as progress:
         for index in chosen.split(INFERENCE_BATCH):
-            batch: Batch = model.prepared(split.take(index.to(model.device)))
+            batch: Batch = model.prepare_batch(split.take(index.to(model.device)))
             posterior, _ = model.posterior(batch)
             if isinstance(posterior, CodesPosterior):
                 raise ConfigError(
@@ -285,8 +238,8 @@ def posterior_draws(
     return torch.cat(draws), {name: torch.cat(classes) for name, classes in cond.items()}
 
 
-def _densities(
-    model: TensorModel, prior: FittedPrior, dataset: Dataset, fitted: str, seed: int
+def _measure_densities(
+    model: Model, prior: MixturePrior, dataset: Dataset, fitted: str, seed: int
 ) -> dict[str, Any]:
     """Mean log-density of latents that the prior was not fitted to, beside the model's own."""
     try:
@@ -294,58 +247,8 @@ def _densities(
         z, cond = posterior_draws(model, split, HELD_OUT, seed)
     except AeplugError:
         return {}  # a folder too small to have one
-    found = {"heldout_items": len(z), "log_density_nats": float(prior.log_prior(z, cond).mean())}
+    figures = {"heldout_items": len(z), "log_density_nats": float(prior.log_prob(z, cond).mean())}
     if model.has_prior and isinstance(model.task.latent, LatentDensity):
         with torch.no_grad():
-            found["own_log_density_nats"] = float(model.task.latent.log_prior(z).mean())
-    return found
-
-
-def found_or_fitted(model: TensorModel, name: str) -> FittedPrior | SequencePrior | StylePrior:
-    """A prior by name: in the checkpoint, kept in the cache, or fitted now and kept.
-
-    Raises:
-        ConfigError: there is no data to fit it on; a style, which is never fitted here, is not
-            there.
-        CheckpointError: the one in the checkpoint is damaged.
-    """
-    size = require_vector(model)
-    if name == STANDARD:
-        return standard(size, model.device)
-    found: Any = files.find(model, name)
-    if found is None and name == STYLE:
-        raise ConfigError(
-            f"'{model.spec.name}' has no prior of a style: aeplug adapt makes a model that has"
-        )
-    if found is None:
-        say(f"no prior '{name}' is stored: fitting one to the embeddings of the training split")
-        try:
-            found = fitted(model, name)
-        except AeplugError as error:
-            raise ConfigError(
-                f"no prior '{name}' is stored, and none can be fitted here: {error} "
-                f"(aeplug fit-prior takes data of yours)"
-            ) from error
-        place = files.save(model, found)
-        say(f"kept in {place}" if place else "it can be kept nowhere: it is fitted anew each time")
-    checked: FittedPrior | SequencePrior | StylePrior = found
-    return checked
-
-
-def fitted(
-    model: TensorModel, kind: str, components: int = 0, **options: Any
-) -> FittedPrior | SequencePrior:
-    """Fit a prior of any kind; ``options`` as :func:`fit_prior` has them.
-
-    Raises:
-        ConfigError: no such kind is fitted from a data set, or model or data are not fit for it.
-        DataError: there is no such split.
-    """
-    if kind != SEQUENCE:
-        return fit_prior(model, kind, components, **options)
-    from aeplug_priors.sequence.fitting import fit_sequence_prior
-
-    for name, given in (("components", components), ("items", options.get("items"))):
-        if given:
-            raise ConfigError(f"a prior of kind '{kind}' takes no number of {name}")
-    return fit_sequence_prior(model, **options)
+            figures["own_log_density_nats"] = float(model.task.latent.log_prior(z).mean())
+    return figures

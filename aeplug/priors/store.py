@@ -16,72 +16,41 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from safetensors.torch import save as serialize_tensors
-from torch import Tensor
 
 from aeplug.errors import CheckpointError
+from aeplug.interfaces import StoredPrior
 from aeplug.model import checkpoint
+from aeplug.model.model import Model
+from aeplug.plugins.specs import PriorSpec, load_attribute
 from aeplug.runtime.console import say
 from aeplug.runtime.files import atomic_write
-
-if TYPE_CHECKING:
-    from aeplug.model.model import TensorModel
 
 CACHE_VARIABLE = "AEPLUG_CACHE"
 #: Key of an index under which priors stand, and the cache's index.
 PRIORS, INDEX = "priors", "priors.json"
 
 
-class StoredPrior(Protocol):
-    """What is kept here: :class:`aeplug.priors.mixture.FittedPrior`, and others fitted like it."""
-
-    @property
-    def kind(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """D, of the latents."""
-        ...
-
-    @property
-    def entry(self) -> dict[str, Any]:
-        """All of it but its tensors, JSON-ready, without the keys ``file`` and ``sha256``."""
-        ...
-
-    def columns(self) -> dict[str, Tensor]:
-        """Its tensors by name."""
-        ...
-
-
 def serialize(prior: StoredPrior) -> tuple[dict[str, Any], str, bytes]:
     """A prior as its entry in an index, the name of its file, and the file's content."""
-    columns = prior.columns()
-    content = serialize_tensors(
-        {name: column.cpu().contiguous() for name, column in columns.items()}
-    )
+    tensors = {name: value.cpu().contiguous() for name, value in prior.tensors().items()}
+    content = serialize_tensors(tensors)
     digest = hashlib.sha256(content).hexdigest()
     name = f"prior-{prior.kind}-{digest[:12]}.safetensors"
     return {"file": name, "sha256": digest, **prior.entry}, name, content
 
 
-def deserialize(
-    folder: Path, kind: str, entry: Mapping[str, Any], device: torch.device, size: int
-) -> StoredPrior:
-    """The prior of an entry.
+def deserialize(model: Model, spec: PriorSpec, folder: Path, entry: Mapping[str, Any]) -> Any:
+    """The prior of an entry, on the model's device.
 
     Raises:
         CheckpointError: its file is missing, damaged, altered, or of another latent.
     """
-    from aeplug.priors.mixture import refit_hint, restore
-
-    way_out = refit_hint(kind)
+    assert spec.restore is not None
     try:
         path = folder / Path(entry["file"]).name
         content = path.read_bytes()
@@ -89,65 +58,65 @@ def deserialize(
         if digest != entry["sha256"]:
             raise CheckpointError(
                 f"{path} is damaged or was altered: its sha256 is {digest[:16]}..., expected "
-                f"{entry['sha256'][:16]}...; {way_out}"
+                f"{entry['sha256'][:16]}...; {spec.hint}"
             )
-        columns = {name: column.to(device) for name, column in load(content).items()}
+        tensors = {name: value.to(model.device) for name, value in load(content).items()}
         rest = {name: value for name, value in entry.items() if name not in ("file", "sha256")}
-        prior = restore(kind, rest, columns)
+        prior = load_attribute(spec.restore)({"kind": spec.name, **rest}, tensors)
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; {way_out}") from None
+        raise CheckpointError(f"{path} is missing; {spec.hint}") from None
     except (
         *(OSError, SafetensorError),
         *(KeyError, TypeError, AttributeError, ValueError, RuntimeError, IndexError),
     ) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
-            f"prior '{kind}' in {folder} cannot be read: {reason}; {way_out}"
+            f"prior '{spec.name}' in {folder} cannot be read: {reason}; {spec.hint}"
         ) from error
-    if prior.size != size:
-        raise CheckpointError(f"{path} is of latents of {prior.size}, not {size}; {way_out}")
+    if prior.size != model.latent_size:
+        raise CheckpointError(
+            f"{path} is of latents of {prior.size}, not {model.latent_size}; {spec.hint}"
+        )
     return prior
 
 
-def find(model: TensorModel, kind: str) -> StoredPrior | None:
-    """The prior of this kind of a model's checkpoint, else the cache's; None where neither is.
+def find(model: Model, spec: PriorSpec) -> Any:
+    """The prior of a model's checkpoint, else of the cache; None where neither has it.
 
     Raises:
         CheckpointError: the checkpoint's is damaged; one of the cache is passed over.
     """
-    size = int(model.task.latent.latent_shape[0])
-    entry = model.header.get(PRIORS, {}).get(kind)
+    entry = model.header.get(PRIORS, {}).get(spec.name)
     if entry is not None and model.folder is not None:
-        return deserialize(model.folder, kind, entry, model.device, size)
+        return deserialize(model, spec, model.folder, entry)
     folder = cache_folder(model)
-    entry = _index(folder / INDEX).get(PRIORS, {}).get(kind) if folder else None
+    entry = _index(folder / INDEX).get(PRIORS, {}).get(spec.name) if folder else None
     if entry is None or folder is None:
         return None
     try:
-        return deserialize(folder, kind, entry, model.device, size)
+        return deserialize(model, spec, folder, entry)
     except CheckpointError as error:
         say(f"passed over: {error}")
         return None
 
 
-def save(model: TensorModel, prior: StoredPrior) -> Path | None:
-    """Store a prior where the model's own checkpoint lies, or in the cache; the file, or None.
+def save(model: Model, prior: StoredPrior, plugins: Mapping[str, str]) -> Path | None:
+    """Keep a prior where the model's own checkpoint lies, or in the cache; the file, or None.
 
-    It takes the place of one of its kind.
+    It takes the place of one of its kind. ``plugins`` are name and origin of what brings it.
     """
-    shipped = _is_shipped(model)
     cached = cache_folder(model)
-    if model.folder is not None and not shipped:
+    if model.folder is not None and not _is_shipped(model):
         with contextlib.suppress(OSError, CheckpointError):
-            return _store(model.folder / checkpoint.CONFIG, prior, model.header)
+            return _store(model.folder / checkpoint.CONFIG, prior, model.header, plugins)
     if cached is not None:
         with contextlib.suppress(OSError):
             cached.mkdir(parents=True, exist_ok=True)
-            return _store(cached / INDEX, prior, None)
+            return _store(cached / INDEX, prior, None, plugins)
     return None
 
 
-def cache_folder(model: TensorModel) -> Path | None:
+def cache_folder(model: Model) -> Path | None:
     """Where priors of a model lie that cannot lie beside its weights; None without weights."""
     digest = model.header.get("weights_sha256")
     if not digest:
@@ -158,16 +127,19 @@ def cache_folder(model: TensorModel) -> Path | None:
     return Path(root).expanduser() / PRIORS / str(digest)[:32]
 
 
-def _is_shipped(model: TensorModel) -> bool:
-    from aeplug.model.checkpoint import shipped_weights
-
-    shipped = shipped_weights(model.spec)
+def _is_shipped(model: Model) -> bool:
+    shipped = checkpoint.shipped_weights(model.spec)
     if shipped is None or model.folder is None:
         return False
     return shipped.resolve() == model.folder.resolve()
 
 
-def _store(index: Path, prior: StoredPrior, header: Mapping[str, Any] | None) -> Path:
+def _store(
+    index: Path,
+    prior: StoredPrior,
+    header: Mapping[str, Any] | None,
+    plugins: Mapping[str, str],
+) -> Path:
     """Write a prior's file and name it in the index; the one it replaces is removed.
 
     Raises:
@@ -184,6 +156,7 @@ def _store(index: Path, prior: StoredPrior, header: Mapping[str, Any] | None) ->
         )
     before = known.get(PRIORS, {}).get(prior.kind, {}).get("file")
     known[PRIORS] = {**known.get(PRIORS, {}), prior.kind: entry}
+    known["plugins"] = {**known.get("plugins", {}), **plugins}
     atomic_write(index, (json.dumps(known, indent=2) + "\n").encode())
     if before and before != name:
         with contextlib.suppress(OSError):
@@ -193,7 +166,7 @@ def _store(index: Path, prior: StoredPrior, header: Mapping[str, Any] | None) ->
 
 def _index(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

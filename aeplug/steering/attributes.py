@@ -13,7 +13,7 @@ from aeplug.interfaces import Batch
 from aeplug.plugins.specs import AttributeSpec, TaskSpec, load_attribute
 
 if TYPE_CHECKING:
-    from aeplug.inference.generation import Model
+    from aeplug.model.model import Model
 
 
 def find_attribute(task: TaskSpec, name: str) -> AttributeSpec:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from aeplug.errors import DataError
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
+from aeplug.model.model import Model
 from aeplug.steering.directions import Directions
 from aeplug.steering.search import Search, Steered, steer
 
@@ -59,7 +59,7 @@ def check(
         DataError: no item has the attribute.
     """
     split = split.to(model.device)
-    batch = model.prepared(split.take(rows.to(model.device)))
+    batch = model.prepare_batch(split.take(rows.to(model.device)))
     latents = model.posterior(batch)[0].mode()
     report: dict[str, Any] = {"items": len(rows), "undefined": 0, "amounts": {}}
     for amount in amounts:

@@ -17,9 +17,8 @@ from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError, DataError, FileError, nearest
-from aeplug.inference.embed import require_vector
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
+from aeplug.model.model import Model
 from aeplug.steering.attributes import measure
 
 FORMAT = "aeplug direction 1"
@@ -143,14 +142,14 @@ def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Dire
         ConfigError: the model's latent is no vector.
         DataError: too few items, or an attribute that is the same for all.
     """
-    require_vector(model)
+    _ = model.latent_size
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(split), generator=generator)[:items].sort().values
     split = split.to(model.device)
     latents, data_values, values = [], [], []
     conditions: dict[str, list[Tensor]] = {}
     for part in rows.split(INFERENCE_BATCH):
-        batch = model.prepared(split.take(part.to(model.device)))
+        batch = model.prepare_batch(split.take(part.to(model.device)))
         z = model.posterior(batch)[0].mode()
         latents.append(z.float())
         data_values.append(measure(model, batch.target, batch.cond))

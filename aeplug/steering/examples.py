@@ -13,8 +13,8 @@ from aeplug.data.labels import MEAN, NAME, label_rows
 from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError, DataError, nearest
 from aeplug.inference.embed import embed_files
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Dataset, Split
+from aeplug.model.model import Model
 
 #: Examples of each side that are looked for.
 EACH = 1000
@@ -78,7 +78,7 @@ def latents_of_rows(model: Model, split: Split, numbers: Tensor) -> Tensor:
     """Latents of some rows, ``(n, D)``."""
     return torch.cat(
         [
-            model.posterior(model.prepared(raw))[0].mode().float()
+            model.posterior(model.prepare_batch(raw))[0].mode().float()
             for _, raw in iter_rows(split, model.device, numbers)
         ]
     )

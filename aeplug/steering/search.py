@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from aeplug.errors import AeplugError
-from aeplug.inference.generation import Model
+from aeplug.model.model import Model
 from aeplug.steering.directions import Directions
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, Split
+from aeplug.model.model import Model
 from aeplug_denoise.baselines import METHODS, Method
 from aeplug_denoise.noise import Noise
 from aeplug_image.metrics import psnr_db, ssim

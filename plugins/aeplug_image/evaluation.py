@@ -10,8 +10,8 @@ import torch
 from aeplug.data.opening import open_dataset
 from aeplug.data.splits import iter_rows
 from aeplug.evaluation.pca import fit
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
+from aeplug.model.model import Model
 from aeplug_image.metrics import mse, psnr_db, ssim
 from aeplug_image.prepare import normalised
 

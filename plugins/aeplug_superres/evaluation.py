@@ -15,8 +15,9 @@ import torch
 from PIL import Image
 
 from aeplug.errors import ConfigError
-from aeplug.inference.generation import Model
+from aeplug.inference.reconstruct import reconstruct_document
 from aeplug.interfaces import Document, Sampling, Split
+from aeplug.model.model import Model
 from aeplug_image.crops import CropSplit
 from aeplug_image.image_file import Picture
 from aeplug_image.resampling import reduced
@@ -94,7 +95,7 @@ def _small(pixels: np.ndarray, scale: int) -> np.ndarray:
 
 def enlarged(model: Model, small: np.ndarray) -> np.ndarray:
     """A picture, uint8 ``(h, w, C)``, as ``aeplug reconstruct`` enlarges its file."""
-    document = model.reconstruct_document(Document(Picture(small), ""), Sampling(greedy=True))
+    document = reconstruct_document(model, Document(Picture(small), ""), Sampling(greedy=True))
     pixels: np.ndarray = document.content.pixels
     return pixels
 

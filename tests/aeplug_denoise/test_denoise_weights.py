@@ -11,6 +11,7 @@ from PIL import Image
 from support import aeplug, one_object
 
 from aeplug import load
+from aeplug.inference.reconstruct import reconstruct_document
 from aeplug.interfaces import Batch, Document, Sampling
 from aeplug_denoise.baselines import non_local_means
 from aeplug_denoise.evaluation import denoised, rounded
@@ -56,10 +57,10 @@ def test_tiles_leave_no_seams(photograph: np.ndarray) -> None:
     tiled_codec = type(model.codec)(
         model.config.sections["codec"].config.model_copy(update={"tile": 96}), model.shape
     )
-    whole = model.reconstruct_document(document, Sampling(greedy=True)).content.pixels
+    whole = reconstruct_document(model, document, Sampling(greedy=True)).content.pixels
     assert len(list(tiled_codec.chunks(document))) == 20
     model.codec = tiled_codec
-    tiled = model.reconstruct_document(document, Sampling(greedy=True)).content.pixels
+    tiled = reconstruct_document(model, document, Sampling(greedy=True)).content.pixels
     assert np.abs(whole.astype(int) - tiled.astype(int)).max() <= 1
 
 

@@ -15,11 +15,11 @@ from support import assert_one_line_error
 
 from aeplug.config import resolve
 from aeplug.errors import ConfigError, DataError
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
 from aeplug.model import checkpoint
 from aeplug.model.conditions import ConditionEmbedding, infer_conditions
 from aeplug.model.header import describe
+from aeplug.model.model import Model
 from aeplug.model.task import Task
 from aeplug.plugins import Plugins
 from aeplug_image.conv import ConvConfig, ConvDecoder

@@ -15,7 +15,7 @@ from aeplug.config import resolve
 from aeplug.data.bundled import bundled
 from aeplug.errors import DataError
 from aeplug.evaluation.report import evaluate
-from aeplug.inference.generation import Model
+from aeplug.model.model import Model
 from aeplug.model.task import Task
 from aeplug.plugins import Plugins
 from aeplug_image.mnist import CHECKSUMS, MNIST, MNISTConfig, read_idx

@@ -329,7 +329,8 @@ class TestTrouble:
         assert again.returncode == 0 and "1 was done before" in again.stderr
 
     @pytest.mark.parametrize(
-        "module", ["aeplug.cli.program", "click", "aeplug.plugins", "aeplug.cli.train", "torch"]
+        "module",
+        ["aeplug.cli.program", "click", "aeplug.plugins.manager", "aeplug.cli.train", "torch"],
     )
     def test_an_interrupt_while_modules_are_loaded(self, trained, tiny_tree, module):
         arguments = ["reconstruct", str(trained), "in", "--out", "o"]

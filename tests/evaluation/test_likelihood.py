@@ -144,13 +144,13 @@ def test_names_what_it_is_of(linear, split):
 def test_under_another_prior(linear, split):
     """N(0, 1) by its name is the model's own here; one of another place makes data less likely."""
     from aeplug.priors.gaussian_mixture import GaussianMixture
-    from aeplug.priors.mixture import FittedPrior
+    from aeplug.priors.mixture import MixturePrior
 
     model = linear()
     own = likelihood(model, split, 50)["log_likelihood_nats"]
     assert likelihood(model, split, 50, "standard")["log_likelihood_nats"] == pytest.approx(own)
     far = GaussianMixture(torch.zeros(1, 1), torch.full((1, 2), 4.0), torch.eye(2)[None])
-    model.priors["gmm"] = FittedPrior("gmm", far, {}, {})
+    model.priors.add(MixturePrior("gmm", far, {}, {}))
     assert likelihood(model, split, 50, "gmm")["log_likelihood_nats"] < own - 3
 
 

@@ -15,10 +15,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import aeplug.jobs.job as job_module
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import AeplugError, ConfigError, FileError
+from aeplug.inference.reconstruct import reconstruct_document
 from aeplug.interfaces import Sampling
-from aeplug.jobs import job as job_module
 from aeplug.jobs.failures import FAILED
 from aeplug.jobs.inputs import Inputs
 from aeplug.jobs.job import Job
@@ -70,7 +71,7 @@ class TestResults:
         assert (job.tally.total, job.tally.done, job.tally.failed) == (40, 40, 0)
         expected = {}
         for path in sorted(files.rglob("*.tiny")):
-            after = model.reconstruct_document(model.read(path), GREEDY)
+            after = reconstruct_document(model, model.read(path), GREEDY)
             expected[str(path.relative_to(files))] = json.dumps(after.content)
         assert results(out) == expected
         assert not (out / FAILED).exists()
@@ -79,17 +80,17 @@ class TestResults:
         for number in range(600):
             write(tmp_path / "in" / f"{number}.tiny")
         sizes = []
-        through = model.reconstruct_chunks
+        through = job_module.reconstruct_chunks
         started = threading.Event()
 
-        def slow_at_first(raws, *how):
+        def slow_at_first(model, raws, *how):
             if not started.is_set():  # until others have been read
                 time.sleep(0.5)
                 started.set()
             sizes.append(len(raws))
-            return through(raws, *how)
+            return through(model, raws, *how)
 
-        monkeypatch.setattr(model, "reconstruct_chunks", slow_at_first)
+        monkeypatch.setattr(job_module, "reconstruct_chunks", slow_at_first)
         assert make(model, tmp_path / "in", out=tmp_path / "out").run() == 0
         assert sum(sizes) == 600
         assert max(sizes) <= INFERENCE_BATCH
@@ -101,14 +102,14 @@ class TestResults:
 
     def test_draws_of_a_file_do_not_depend_on_the_others(self, model, files, tmp_path, monkeypatch):
         seeds = {}
-        through = model.reconstruct_chunks
+        through = job_module.reconstruct_chunks
 
-        def noted(raws, sampling, *more):
+        def noted(model, raws, sampling, *more):
             assert len(raws) == 1
             seeds.setdefault(len(seeds), sampling.generator.initial_seed())
-            return through(raws, sampling, *more)
+            return through(model, raws, sampling, *more)
 
-        monkeypatch.setattr(model, "reconstruct_chunks", noted)
+        monkeypatch.setattr(job_module, "reconstruct_chunks", noted)
         draws = Sampling(1.0, generator=model.generator(5))
         make(model, files, out=tmp_path / "a", sampling=draws, seed=5).run()
         every = list(seeds.values())
@@ -188,14 +189,14 @@ class TestBadFiles:
                 plain["join"](pieces, cond, like),
             )[1],
         )
-        through = model.reconstruct_chunks
+        through = job_module.reconstruct_chunks
 
-        def model_trouble(raws, *how):
+        def model_trouble(model, raws, *how):
             if any(int(raw["x"][0, 0]) == 3 for raw in raws):
                 trouble("model", "03")
-            return through(raws, *how)
+            return through(model, raws, *how)
 
-        monkeypatch.setattr(model, "reconstruct_chunks", model_trouble)
+        monkeypatch.setattr(job_module, "reconstruct_chunks", model_trouble)
         job = make(model, files, out=out)
         assert job.run() == 0
         reasons = {Path(name).stem: reason for name, reason in failed(out).items()}

@@ -15,6 +15,7 @@ import torch
 from aeplug.api import load_model
 from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError
+from aeplug.inference.sample import join_documents
 from aeplug.plots.latent_map import (
     Map,
     colour_label,
@@ -96,7 +97,7 @@ class TestManifold:
         model = load_model(trained_plain, device="cpu", plugins=plugins)
         found, plane, latents = placed(model)
         manifold = decode_manifold(model, plane, found, latents, 1, {}, 0)
-        middle = model.documents(model.decode(latents.quantile(0.5, 0)[None]), {})
+        middle = join_documents(model, model.decode(latents.quantile(0.5, 0)[None]), {})
         assert manifold.documents[0].content == middle[0].content
         assert manifold.caption == "quantiles of the items along the latent plane"
 

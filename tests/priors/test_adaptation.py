@@ -13,6 +13,7 @@ from support import assert_one_line_error
 from aeplug.api import load_model
 from aeplug.data.opening import open_dataset
 from aeplug.errors import ConfigError, FileError
+from aeplug.inference.vary import vary_document
 from aeplug.interfaces import Document, Sampling
 from aeplug_priors.style.adaptation import adapt
 
@@ -75,7 +76,7 @@ class TestStyle:
         assert "heldout_files" not in few
 
     def test_seeded(self, model, files):
-        first, again, other = (adapt(model, files, refused, seed=s).columns() for s in (1, 1, 2))
+        first, again, other = (adapt(model, files, refused, seed=s).tensors() for s in (1, 1, 2))
         assert all(torch.equal(first[name], again[name]) for name in first)
         assert not all(torch.equal(first[name], other[name]) for name in first)
 
@@ -91,7 +92,7 @@ class TestStyle:
         document = Document([[10, 20, 15, 18]], "dark")
 
         def varied(prior):
-            made = model.vary_document(document, 60, 0.3, 0, Sampling(greedy=True), prior=prior)
+            made = vary_document(model, document, 60, 0.3, 0, Sampling(greedy=True), prior=prior)
             return np.mean([one.content for one in made])
 
         assert varied("") == varied("style") > varied("own") + 10
@@ -115,8 +116,8 @@ class TestStyle:
 
     def test_feature_maps_have_no_style(self, plugins, files):
         from aeplug.config import resolve
-        from aeplug.inference.generation import Model
         from aeplug.interfaces import DataShape
+        from aeplug.model.model import Model
         from aeplug.model.task import Task
 
         config = resolve(plugins.task("denoise-mnist"), plugins)
@@ -158,7 +159,7 @@ class TestCommand:
         assert invoke("evaluate", adapted, "--json").code == 0
 
     def test_the_original_stays_as_it_was(self, adapted, trained, plugins):
-        assert load_model(trained, device="cpu", plugins=plugins).default_prior == ""
+        assert load_model(trained, device="cpu", plugins=plugins).default_prior == "own"
         before, after = (
             load_model(one, device="cpu", plugins=plugins) for one in (trained, adapted)
         )
@@ -185,8 +186,11 @@ class TestCommand:
             (("adapt", trained, tmp_path / "none.tiny", *new), "none of 1 files can be read"),
             (("adapt", trained, style_folder / "1.tiny", *new), "too few for a style"),
             (("adapt", trained, style_folder, "--out", style_folder), "is not empty"),
-            (("sample", trained, "--prior", "style", *new), "has no prior of a style"),
-            (("fit-prior", trained, "--kind", "style"), "no prior that is fitted is called"),
+            (
+                ("sample", trained, "--prior", "style", *new),
+                "aeplug adapt makes a model that has it",
+            ),
+            (("fit-prior", trained, "--kind", "style"), "is not fitted to a data set"),
         ):
             result = invoke(*arguments)
             assert result.code == 1, arguments

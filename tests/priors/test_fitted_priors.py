@@ -15,8 +15,9 @@ from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import open_dataset
 from aeplug.errors import CheckpointError, ConfigError, DataError
 from aeplug.priors.gaussian_mixture import fit
-from aeplug.priors.mixture import FittedPrior, fit_prior, posterior_draws
-from aeplug.priors.store import INDEX, PRIORS, cache_folder, find, save
+from aeplug.priors.mixture import MixturePrior, posterior_draws
+from aeplug.priors.registry import PriorRegistry
+from aeplug.priors.store import INDEX, PRIORS, cache_folder
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,11 @@ def prior_files(run: Path) -> list[Path]:
     return sorted((run / "checkpoints" / "best").glob("prior-*"))
 
 
+def fit_and_keep(model, kind: str, **options) -> Path:
+    model.priors.fit(kind, **options)
+    return model.priors.keep(kind)
+
+
 class TestSampling:
     def test_a_model_without_a_prior_samples_what_it_was_trained_on(self, plain, plugins):
         from aeplug.evaluation.outliers import auroc
@@ -65,7 +71,7 @@ class TestSampling:
         assert not torch.equal(first, plain.sample(8, seed=4, prior="gmm"))
 
     def test_temperature_draws_nearer_to_the_components(self, plain):
-        plain.fit_prior("gaussian")
+        plain.priors.fit("gaussian")
         tame, wild = (
             plain.sample(300, temperature=t, prior="gaussian").std(0).mean() for t in (0.05, 1.0)
         )
@@ -80,9 +86,9 @@ class TestSampling:
         assert torch.equal(own, model.sample(30, seed=0, temperature=0.25, spread=0.5))
 
     def test_a_task_says_what_is_drawn_from_and_how_far(self, model, monkeypatch):
-        told = dataclasses.replace(model.spec, prior="gmm", spread=0.5)
+        spec = dataclasses.replace(model.spec, prior="gmm", spread=0.5)
         wanted = model.sample(20, seed=0, prior="gmm", spread=0.5)
-        monkeypatch.setattr(type(model), "spec", told)
+        monkeypatch.setattr(type(model), "spec", spec)
         assert model.default_prior == "gmm"
         assert torch.equal(model.sample(20, seed=0), wanted)
         assert not torch.equal(model.sample(20, seed=0, prior="own"), wanted)
@@ -100,23 +106,23 @@ class TestSampling:
         assert torch.equal(model.sample(3, prior="own"), model.sample(3))
 
     def test_standard_is_n_0_1(self, model):
-        prior = model.fitted_prior("standard")
+        prior = model.priors.get("standard")
         z = torch.randn(5, 2)
-        torch.testing.assert_close(prior.log_prior(z), model.task.latent.log_prior(z))
+        torch.testing.assert_close(prior.log_prob(z), model.task.latent.log_prior(z))
 
     def test_a_class_gets_its_own_density(self):
         left, right = torch.randn(300, 2) - 6, torch.randn(300, 2) + 6
         classes = torch.tensor([0] * 300 + [1] * 300)
         mixture = fit(torch.cat([left, right]), 2, classes, 2)
-        prior = FittedPrior("gmm", mixture, {"side": 2}, {})
+        prior = MixturePrior("gmm", mixture, {"side": 2}, {})
         cond = {"side": torch.tensor([0, 1] * 50)}
-        drawn = prior.prior(100, 1.0, torch.Generator().manual_seed(0), cond)
+        drawn = prior.sample(100, 1.0, torch.Generator().manual_seed(0), cond)
         assert float((drawn[::2, 0] < 0).float().mean()) > 0.9
         assert float((drawn[1::2, 0] > 0).float().mean()) > 0.9
-        both = prior.prior(400, 1.0, torch.Generator().manual_seed(0))
+        both = prior.sample(400, 1.0, torch.Generator().manual_seed(0))
         assert 0.4 < float((both[:, 0] > 0).float().mean()) < 0.6
         z = drawn[:2]
-        assert (prior.log_prior(z, {"side": torch.tensor([0, 1])}) > prior.log_prior(z)).all()
+        assert (prior.log_prob(z, {"side": torch.tensor([0, 1])}) > prior.log_prob(z)).all()
 
 
 class TestFitting:
@@ -133,14 +139,14 @@ class TestFitting:
         assert float(draws.var(0).sum()) > 1.2 * float(means.var(0).sum())
 
     def test_says_what_it_was_fitted_to_and_what_held_out_items_say(self, model):
-        facts = model.fit_prior("gmm", 3).facts
+        facts = model.priors.fit("gmm", components=3).facts
         assert (facts["components"], facts["items"], facts["split"]) == (3, 64, "train")
         assert facts["heldout_items"] == 32
         assert facts["log_density_nats"] > facts["own_log_density_nats"] - 1
 
     def test_components_follow_the_items_unless_given(self, plain):
-        assert plain.fit_prior("gmm").facts["components"] == 64 // (20 * 2)
-        assert plain.fit_prior("gmm", 5).facts["components"] == 5
+        assert plain.priors.fit("gmm").facts["components"] == 64 // (20 * 2)
+        assert plain.priors.fit("gmm", components=5).facts["components"] == 5
 
     def test_only_so_many_items_spread_over_the_split(self, plain):
         split = open_dataset(plain.config).split("train")
@@ -150,31 +156,32 @@ class TestFitting:
 
     def test_what_cannot_be(self, plain):
         for options, error, message in (
-            ({"kind": "gms"}, ConfigError, "Did you mean 'gmm'"),
-            ({"kind": "gaussian", "components": 3}, ConfigError, "has one component"),
-            ({"kind": "gmm", "components": 65}, ConfigError, "want as many items"),
-            ({"kind": "gmm", "split": "tran"}, ConfigError, "Did you mean 'train'"),
-            ({"kind": "gmm", "split": "all"}, DataError, "no split 'all'"),
+            ({"name": "gms"}, ConfigError, "Did you mean 'gmm'"),
+            ({"name": "gaussian", "components": 3}, ConfigError, "takes no option components"),
+            ({"name": "gmm", "components": 65}, ConfigError, "want as many items"),
+            ({"name": "gmm", "split": "tran"}, ConfigError, "Did you mean 'train'"),
+            ({"name": "gmm", "split": "all"}, DataError, "no split 'all'"),
         ):
             with pytest.raises(error, match=message):
-                fit_prior(plain, **options)
+                plain.priors.fit(**options)
 
     def test_codes_of_a_finite_set_are_refused(self, make_training, tmp_path, plugins):
         make_training({"latent": "vq", "train.steps": 2}, tmp_path / "vq", "tiny").run()
         model = load_model(tmp_path / "vq", device="cpu", plugins=plugins)
         with pytest.raises(ConfigError, match="are codes of a finite set"):
-            fit_prior(model, "gmm")
+            model.priors.fit("gmm")
 
     def test_feature_maps_are_refused(self, plugins):
         from aeplug.config import resolve
-        from aeplug.inference.generation import Model
         from aeplug.interfaces import DataShape
+        from aeplug.model.model import Model
         from aeplug.model.task import Task
 
         config = resolve(plugins.task("denoise-mnist"), plugins)
         task = Task(config, DataShape((1, 28, 28), (1, 28, 28)))
+        model = Model(config, task, torch.device("cpu"))
         with pytest.raises(ConfigError, match="not one vector"):
-            fit_prior(Model(config, task, torch.device("cpu")), "gmm")
+            PriorRegistry(model, plugins).fit("gmm")
 
 
 class TestOnDisk:
@@ -189,14 +196,14 @@ class TestOnDisk:
 
     def test_one_of_its_kind_replaces_the_other(self, plain, run):
         for components in (1, 2):
-            save(plain, plain.fit_prior("gmm", components))
-        save(plain, plain.fit_prior("gaussian"))
+            fit_and_keep(plain, "gmm", components=components)
+        fit_and_keep(plain, "gaussian")
         assert stored(run)["gmm"]["components"] == 2
         assert len(prior_files(run)) == 2
         assert not list((run / "checkpoints" / "best").glob("*.new"))
 
     def test_damage_is_told_with_the_way_out(self, plain, run, plugins):
-        path = save(plain, plain.fit_prior("gmm"))
+        path = fit_and_keep(plain, "gmm")
         content = path.read_bytes()
         for damage, message in (
             (content[:-9], "damaged or was altered"),
@@ -210,24 +217,25 @@ class TestOnDisk:
             assert again.reconstruct(torch.rand(2, 4)).shape == (2, 4)  # the rest is as ever
 
     def test_of_another_latent_is_told(self, plain, run, plugins):
-        other = FittedPrior("gmm", fit(torch.randn(50, 3), 1), {}, {})
-        save(plain, other)
+        other = MixturePrior("gmm", fit(torch.randn(50, 3), 1), {}, {})
+        plain.priors.add(other)
+        plain.priors.keep("gmm")
         with pytest.raises(CheckpointError, match="is of latents of 3, not 2"):
             load_model(run, device="cpu", plugins=plugins).sample(1, prior="gmm")
 
     def test_a_checkpoint_that_cannot_be_written_leaves_it_to_the_cache(
         self, plain, run, plugins, monkeypatch, capsys
     ):
-        from aeplug.model import checkpoint
+        from aeplug.priors import store
 
-        write = checkpoint.write_durably
+        write = store.atomic_write
 
         def refuse(path, content):
             if run in path.parents:
                 raise PermissionError(13, "read-only")
             write(path, content)
 
-        monkeypatch.setattr(checkpoint, "write_durably", refuse)
+        monkeypatch.setattr(store, "atomic_write", refuse)
         made = plain.sample(2, prior="gmm")
         assert prior_files(run) == [] and stored(run) == {}
         assert str(cache_folder(plain)) in capsys.readouterr().err
@@ -242,31 +250,31 @@ class TestOnDisk:
         assert "passed over" in capsys.readouterr().err
 
     def test_nowhere_to_keep_it_is_no_reason_not_to_sample(self, plain, tmp_path, monkeypatch):
-        from aeplug.model import checkpoint
+        from aeplug.priors import store
 
         def full(path, content):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(checkpoint, "write_durably", full)
+        monkeypatch.setattr(store, "atomic_write", full)
         assert plain.sample(2, prior="gmm").shape == (2, 4)
 
     def test_weights_that_changed_meanwhile_keep_their_own(self, plain, run, plugins):
         """Training goes on and saves while a prior is fitted to what was there before."""
-        prior = plain.fit_prior("gmm")
+        plain.priors.fit("gmm")
         path = run / "checkpoints" / "best" / "config.json"
         header = json.loads(path.read_text("utf-8"))
         path.write_text(json.dumps({**header, "weights_sha256": "0" * 64}), encoding="utf-8")
-        assert save(plain, prior).parent == cache_folder(plain)
+        assert plain.priors.keep("gmm").parent == cache_folder(plain)
         assert stored(run) == {} and prior_files(run) == []
 
     def test_shipped_weights_are_not_written_to(self, plain, run, monkeypatch):
         shipped = run / "checkpoints" / "best"
         monkeypatch.setattr("aeplug.model.checkpoint.shipped_weights", lambda task: shipped)
         before = {path: path.read_bytes() for path in shipped.iterdir()}
-        assert save(plain, plain.fit_prior("gmm")).parent == cache_folder(plain)
+        assert fit_and_keep(plain, "gmm").parent == cache_folder(plain)
         assert {path: path.read_bytes() for path in shipped.iterdir()} == before
         assert json.loads((cache_folder(plain) / INDEX).read_text("utf-8"))[PRIORS]["gmm"]
-        assert find(plain, "gmm") is not None
+        assert "gmm" in plain.priors.pack().entries
 
 
 class TestCommands:

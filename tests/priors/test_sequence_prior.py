@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from support import CHAINS, TINY, assert_one_line_error
 
 from aeplug.api import load_model
+from aeplug.data.opening import open_dataset
 from aeplug.errors import CheckpointError, ConfigError
-from aeplug.inference.generation import Model
+from aeplug.inference.sample import sample_documents
 from aeplug.interfaces import Document, Sampling
-from aeplug.priors.store import PRIORS, cache_folder, save
+from aeplug.model.model import Model
+from aeplug.priors.store import PRIORS, cache_folder
+from aeplug_priors.sequence.continuation import continue_documents
 from aeplug_priors.sequence.documents import LONGEST, latent_sequences
 from aeplug_priors.sequence.fitting import fit_sequence_prior
 from aeplug_priors.sequence.network import LONGEST_MATCH, SequenceNetwork, matches
@@ -36,7 +39,6 @@ def chain_plugins():
 @pytest.fixture(scope="module")
 def chains_run(chain_plugins, tmp_path_factory) -> Path:
     from aeplug.config import resolve
-    from aeplug.data.opening import open_dataset
     from aeplug.model.run_folder import Run
     from aeplug.runtime.distributed import Distributed
     from aeplug.training.trainer import Trainer
@@ -53,7 +55,14 @@ def chains_run(chain_plugins, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def prior(chains_run, chain_plugins):
     model = load_model(chains_run, device="cpu", plugins=chain_plugins)
-    return fit_sequence_prior(model, seen=10_000, critic_seen=1_000, **SMALL)
+    return fit_sequence_prior(
+        model, open_dataset(model.config), "train", 0, seen=10_000, critic_seen=1_000, **SMALL
+    )
+
+
+def keep(model, prior) -> Path:
+    model.priors.add(prior)
+    return model.priors.keep(prior.kind)
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +78,7 @@ def run(chains_run, tmp_path) -> Path:
 @pytest.fixture
 def model(run, chain_plugins, prior) -> Model:
     loaded = load_model(run, device="cpu", plugins=chain_plugins)
-    loaded.priors["sequence"] = prior
+    loaded.priors.add(prior)
     return loaded
 
 
@@ -102,12 +111,13 @@ class TestFitting:
 
     def test_the_same_seed_gives_the_same_prior(self, model):
         few = {"seen": 1_300, "critic_seen": 300, **SMALL}
-        first, again = (fit_sequence_prior(model, seed=3, **few).columns() for _ in range(2))
+        first, again = (
+            fit_sequence_prior(model, open_dataset(model.config), "train", 3, **few).tensors()
+            for _ in range(2)
+        )
         assert all(torch.equal(first[name], again[name]) for name in first)
 
     def test_sequences_put_back_what_the_items_leave_out(self, model):
-        from aeplug.data.opening import open_dataset
-
         dataset = open_dataset(model.config)
         sequences = latent_sequences(model, dataset, "val")
         assert len(dataset.split("val")) == 48
@@ -118,8 +128,6 @@ class TestFitting:
         assert bool(equal[:, 0, 2].all()) and bool(equal[:, 5, 7].all())
 
     def test_altered_as_a_whole(self, model):
-        from aeplug.data.opening import open_dataset
-
         dataset = open_dataset(model.config)
         draws = torch.Generator().manual_seed(0)
         altered = latent_sequences(model, dataset, "val", draws).mean.view(12, 8, 2)
@@ -129,17 +137,17 @@ class TestFitting:
 
     def test_single_items_are_no_documents(self, trained, plugins):
         with pytest.raises(ConfigError, match="are single items: there are no documents"):
-            load_model(trained, device="cpu", plugins=plugins).fit_prior("sequence")
+            load_model(trained, device="cpu", plugins=plugins).priors.fit("sequence")
 
     def test_what_cannot_be(self, model):
-        with pytest.raises(ConfigError, match="takes no number of components"):
-            model.fit_prior("sequence", 5)
+        with pytest.raises(ConfigError, match="takes no option components"):
+            model.priors.fit("sequence", components=5)
         with pytest.raises(ConfigError, match="Did you mean 'train'"):
-            fit_sequence_prior(model, split="trian")
+            fit_sequence_prior(model, open_dataset(model.config), "trian", 0)
         config = model.config.sections["data"].config
         few = type(model.config.sections["data"].factory(config))(type(config)(documents=3))
         with pytest.raises(ConfigError, match="3 documents are too few"):
-            fit_sequence_prior(model, dataset=few)
+            fit_sequence_prior(model, few, "train", 0)
 
 
 class TestNetwork:
@@ -196,30 +204,30 @@ class TestNetwork:
 
 class TestDocuments:
     def test_sections_return_and_end_as_planned(self, model):
-        documents = model.sample_documents(20, 0, Sampling(1.0), pieces=8)
+        documents = sample_documents(model, 20, 0, Sampling(1.0), pieces=8)
         assert all(len(one.content) == 8 for one in documents)
         forms = [form_of(one) for one in documents]
         assert sum(form == FORM for form in forms) >= 14, forms
 
     def test_seeded_and_the_first_do_not_depend_on_how_many_follow(self, model):
-        few = model.sample_documents(2, 5, Sampling(1.0), pieces=6)
-        many = model.sample_documents(4, 5, Sampling(1.0), pieces=6)
+        few = sample_documents(model, 2, 5, Sampling(1.0), pieces=6)
+        many = sample_documents(model, 4, 5, Sampling(1.0), pieces=6)
         assert [one.content for one in few] == [one.content for one in many[:2]]
-        other = model.sample_documents(2, 6, Sampling(1.0), pieces=6)
+        other = sample_documents(model, 2, 6, Sampling(1.0), pieces=6)
         assert few[0].content != other[0].content != few[1].content
 
     def test_of_another_prior_the_pieces_stand_in_a_row(self, model):
-        documents = model.sample_documents(3, 0, Sampling(1.0), prior="own", pieces=4)
-        alone = model.sample_documents(12, 0, Sampling(1.0), prior="own")
+        documents = sample_documents(model, 3, 0, Sampling(1.0), prior="own", pieces=4)
+        alone = sample_documents(model, 12, 0, Sampling(1.0), prior="own")
         rows = [row for one in documents for row in one.content]
         assert rows == [row for one in alone for row in one.content]
 
     def test_longer_than_the_network_looks_back(self, model):
-        (one,) = model.sample_documents(1, 0, Sampling(1.0), pieces=LONGEST + 5)
+        (one,) = sample_documents(model, 1, 0, Sampling(1.0), pieces=LONGEST + 5)
         assert len(one.content) == LONGEST + 5
 
     def test_very_long_ones_do_not_run_in_a_circle(self, model):
-        (one,) = model.sample_documents(1, 0, Sampling(1.0), pieces=4 * LONGEST)
+        (one,) = sample_documents(model, 1, 0, Sampling(1.0), pieces=4 * LONGEST)
         parts = [one.content[start : start + LONGEST] for start in range(0, 4 * LONGEST, LONGEST)]
         fresh = [{tuple(row) for row in part} for part in parts]
         for number in range(1, 4):
@@ -227,7 +235,7 @@ class TestDocuments:
             assert len(fresh[number] - earlier) > len(fresh[0]) / 3
 
     def test_where_a_piece_returns_from_is_counted_from_the_beginning(self, model, prior):
-        begun = model.sample_documents(1, 3, Sampling(1.0), pieces=8)[0]
+        begun = sample_documents(model, 1, 3, Sampling(1.0), pieces=8)[0]
         batch = model.pieces(begun)
         mean = model.posterior(batch)[0].mode()
         sampling = Sampling(1.0, generator=model.generator(0))
@@ -246,9 +254,9 @@ class TestDocuments:
         assert len(lengths) == 1 or count > LONGEST
 
     def test_a_document_is_kept_and_goes_on(self, model):
-        begun = model.sample_documents(1, 3, Sampling(1.0), pieces=8)[0].content[:6]
+        begun = sample_documents(model, 1, 3, Sampling(1.0), pieces=8)[0].content[:6]
         document = Document([list(row) for row in begun], "begun")
-        found = model.continue_document(document, 5, 2, 0, Sampling(1.0))
+        found = continue_documents(model, document, 5, 2, 0, Sampling(1.0))
         assert all(one.content[:6] == begun for one in found)
         assert all(len(one.content) == 8 for one in found)
         # a b a b c d: now c d, as they were decoded from the file's own pieces.
@@ -257,79 +265,81 @@ class TestDocuments:
 
     def test_no_pieces_or_no_sequels(self, model, trained, plugins):
         with pytest.raises(ConfigError, match="expected at least 1"):
-            model.sample_documents(1, 0, Sampling(), prior="sequence", pieces=0)
+            sample_documents(model, 1, 0, Sampling(), prior="sequence", pieces=0)
         plain = load_model(trained, device="cpu", plugins=plugins)
         assert "continue" not in plain.verbs and "continue" in model.verbs
         with pytest.raises(ConfigError, match="cannot continue: its documents do not go on"):
-            plain.continue_document(Document([[1, 2, 3, 4]], "x"), 1, 1, 0, Sampling())
+            continue_documents(plain, Document([[1, 2, 3, 4]], "x"), 1, 1, 0, Sampling())
 
     def test_single_items_are_not_drawn_from_it(self, model):
-        with pytest.raises(ConfigError, match="makes whole documents, not single items"):
+        with pytest.raises(ConfigError, match="whole documents, not single items"):
             model.sample(3, prior="sequence")
 
 
 class TestOnDisk:
     def test_kept_and_found_again(self, model, run, chain_plugins, prior):
-        path = save(model, prior)
+        path = keep(model, prior)
         assert path.parent == run / "checkpoints" / "best"
         again = load_model(run, device="cpu", plugins=chain_plugins)
-        assert dict(again.fitted_prior("sequence").facts) == dict(prior.facts)
-        forms = (one.sample_documents(4, 1, Sampling(1.0), pieces=8) for one in (model, again))
+        assert dict(again.priors.get("sequence").facts) == dict(prior.facts)
+        forms = (sample_documents(one, 4, 1, Sampling(1.0), pieces=8) for one in (model, again))
         first, second = ([form_of(one) for one in documents] for documents in forms)
         assert first == second  # half precision moves no choice of these
 
     def test_damage_is_told_with_the_way_out(self, model, run, chain_plugins, prior):
-        path = save(model, prior)
+        path = keep(model, prior)
         content = path.read_bytes()
         for damage, message in ((content[:-9], "damaged or was altered"), (None, "is missing")):
             path.unlink() if damage is None else path.write_bytes(damage)
             again = load_model(run, device="cpu", plugins=chain_plugins)
             with pytest.raises(CheckpointError, match=rf"{message}.*--kind sequence"):
-                again.sample_documents(1, 0, Sampling(), pieces=2)
+                sample_documents(again, 1, 0, Sampling(), pieces=2)
             assert again.sample(2).shape == (2, 4)  # the rest is as ever
 
     @pytest.mark.parametrize(
         "change", [{"network": {"width": 8}}, {"network": None}, {"size": 3}, {"conditions": 5}]
     )
     def test_an_entry_of_another_net(self, change, model, run, chain_plugins, prior):
-        save(model, prior)
+        keep(model, prior)
         path = run / "checkpoints" / "best" / "config.json"
         header = json.loads(path.read_text("utf-8"))
         header[PRIORS]["sequence"] |= change
         path.write_text(json.dumps(header), encoding="utf-8")
         again = load_model(run, device="cpu", plugins=chain_plugins)
         with pytest.raises(CheckpointError, match="cannot be read"):
-            again.fitted_prior("sequence")
+            again.priors.get("sequence")
 
     def test_of_another_latent_is_told(self, model, run, chain_plugins, prior):
         from aeplug_priors.sequence.critic import Critic
         from aeplug_priors.sequence.prior import SequencePrior
 
         other = SequencePrior(SequenceNetwork(3, {}, **SMALL), Critic(3, 16), {})
-        save(model, other)
+        keep(model, other)
         again = load_model(run, device="cpu", plugins=chain_plugins)
         with pytest.raises(CheckpointError, match="is of latents of 3, not 2"):
-            again.fitted_prior("sequence")
+            again.priors.get("sequence")
 
     def test_a_kill_while_it_is_written_leaves_what_was_there(
         self, model, run, prior, chain_plugins, monkeypatch
     ):
-        from aeplug.model import checkpoint
+        from aeplug.priors import store
 
-        save(model, prior)
-        write = checkpoint.write_durably
+        keep(model, prior)
+        write = store.atomic_write
 
         def killed(path, content):
             if path.suffix == ".json":
                 raise KeyboardInterrupt
             write(path, content)
 
-        monkeypatch.setattr(checkpoint, "write_durably", killed)
-        other = fit_sequence_prior(model, seed=9, seen=1_300, critic_seen=300, **SMALL)
+        monkeypatch.setattr(store, "atomic_write", killed)
+        other = fit_sequence_prior(
+            model, open_dataset(model.config), "train", 9, seen=1_300, critic_seen=300, **SMALL
+        )
         with pytest.raises(KeyboardInterrupt):
-            save(model, other)
+            keep(model, other)
         again = load_model(run, device="cpu", plugins=chain_plugins)
-        assert dict(again.fitted_prior("sequence").facts) == dict(prior.facts)
+        assert dict(again.priors.get("sequence").facts) == dict(prior.facts)
         assert not list((run / "checkpoints" / "best").glob("*.new"))
 
     def test_what_cannot_lie_beside_the_weights_lies_in_the_cache(
@@ -337,13 +347,13 @@ class TestOnDisk:
     ):
         shipped = run / "checkpoints" / "best"
         monkeypatch.setattr("aeplug.model.checkpoint.shipped_weights", lambda task: shipped)
-        assert save(model, prior).parent == cache_folder(model)
+        assert keep(model, prior).parent == cache_folder(model)
 
 
 class TestCommands:
     @pytest.fixture
     def kept(self, model, run, prior) -> Path:
-        save(model, prior)
+        keep(model, prior)
         return run
 
     def test_sample_by_pieces_and_by_the_codecs_own_length(self, chains, kept, tmp_path):
@@ -397,7 +407,7 @@ class TestCommands:
             (("sample", kept, "--numbers", 32, "--pieces", 3), "--pieces and --numbers exclude"),
             (("sample", trained, "--pieces", 3), "are single items"),
             (("sample", trained, "--numbers", 8), "takes no option --numbers"),
-            (("vary", kept, path, "--prior", "sequence"), "a variation has no use"),
+            (("vary", kept, path, "--prior", "sequence"), "whole documents, not single items"),
             (("continue", trained, path), "cannot continue"),
             (("continue", kept, tmp_path / "none.tiny"), "not a .tiny file"),
         ):
@@ -420,4 +430,4 @@ class TestCommands:
         report = json.loads(result.out)
         assert (report["prior"], report["items"], report["passes"]) == ("sequence", 40, 2)
         refused = chains("fit-prior", run, "--kind", "sequence", "--items", 5)
-        assert_one_line_error(refused.err, "takes no number of items")
+        assert_one_line_error(refused.err, "'prior sequence' takes no option --items")

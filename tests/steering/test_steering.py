@@ -11,9 +11,11 @@ from aeplug import AttributeSpec
 from aeplug.api import load_model
 from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError, DataError, FileError
-from aeplug.inference.interpolate import between, interpolate_grid
-from aeplug.inference.vary import noisy_documents
+from aeplug.inference.interpolate import interpolate_grid
+from aeplug.inference.reconstruct import reconstruct_document
+from aeplug.inference.vary import add_noise
 from aeplug.interfaces import Sampling
+from aeplug.latents.paths import interpolate_corners
 from aeplug.steering.attributes import find_attribute, measure
 from aeplug.steering.check import check
 from aeplug.steering.directions import learn, load, save
@@ -106,7 +108,7 @@ def constant(batch, shape):
 class TestSteer:
     def items(self, model):
         raw = open_dataset(model.config).split("test").take(torch.arange(16))
-        return model.posterior(model.prepared(raw))[0].mode()
+        return model.posterior(model.prepare_batch(raw))[0].mode()
 
     @pytest.mark.parametrize("amount", [0.5, -0.5])
     def test_moves_what_is_asked_and_holds_the_other(self, measured, directions, amount):
@@ -208,9 +210,9 @@ class TestGrid:
         corners = [torch.randn(2, 5) for _ in range(4)]
         for spherical in (True, False):
             for number, (x, y) in enumerate([(0, 0), (1, 0), (0, 1), (1, 1)]):
-                found = between(corners, x, y, spherical=spherical)
+                found = interpolate_corners(corners, x, y, spherical=spherical)
                 torch.testing.assert_close(found, corners[number], atol=1e-4, rtol=1e-4)
-        middle = between(corners, 0.5, 0.5, spherical=False)
+        middle = interpolate_corners(corners, 0.5, 0.5, spherical=False)
         torch.testing.assert_close(middle, sum(corners) / 4)
 
     def test_documents(self, model, tiny_file):
@@ -218,7 +220,7 @@ class TestGrid:
         grid = interpolate_grid(model, read, 3, GREEDY)
         assert [len(row) for row in grid] == [3, 3, 3]
         for (y, x), document in zip([(0, 0), (0, 2), (2, 0), (2, 2)], read, strict=True):
-            rebuilt = model.reconstruct_document(document, GREEDY)
+            rebuilt = reconstruct_document(model, document, GREEDY)
             assert grid[y][x].content == rebuilt.content
         with pytest.raises(ConfigError, match="a grid needs 4 corners"):
             interpolate_grid(model, read[:3], 3, GREEDY)
@@ -228,8 +230,8 @@ class TestNoise:
     def test_without_a_prior(self, trained_plain, plugins, tiny_file):
         model = load_model(trained_plain, device="cpu", plugins=plugins)
         document = model.read(tiny_file("a"))
-        rebuilt = model.reconstruct_document(document, GREEDY).content
-        none, some, more = noisy_documents(model, document, [0, 0.5, 4], 20, 1, GREEDY)
+        rebuilt = reconstruct_document(model, document, GREEDY).content
+        none, some, more = add_noise(model, document, [0, 0.5, 4], 20, 1, GREEDY)
         assert all(one.content == rebuilt for one in none)
 
         def off(row):
@@ -237,7 +239,7 @@ class TestNoise:
             return both.float().abs().mean()
 
         assert 0 < off(some) < off(more)
-        again = noisy_documents(model, document, [0.5], 20, 1, GREEDY)[0]
+        again = add_noise(model, document, [0.5], 20, 1, GREEDY)[0]
         assert [one.content for one in again] == [one.content for one in some]
         with pytest.raises(ConfigError, match="sigma -1: expected 0 or more"):
-            noisy_documents(model, document, [-1], 1, 0, GREEDY)
+            add_noise(model, document, [-1], 1, 0, GREEDY)

@@ -11,8 +11,8 @@ from torch import Tensor
 from aeplug.data.opening import open_dataset
 from aeplug.data.splits import iter_rows
 from aeplug.evaluation.pca import fit
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Split
+from aeplug.model.model import Model
 from aeplug_audio.sounds.spectrogram import RANGE_DB
 
 
@@ -27,7 +27,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     squares, absolute, count = 0.0, 0.0, 0
     codes, programs, pitches = [], [], []
     for _, raw in iter_rows(split, model.device):
-        batch = model.prepared(raw)
+        batch = model.prepare_batch(raw)
         error = (model.reconstruct_batch(batch).float() - batch.target).double() * RANGE_DB
         squares += float(error.square().sum())
         absolute += float(error.abs().sum())

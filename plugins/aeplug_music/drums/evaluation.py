@@ -27,8 +27,8 @@ from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import open_dataset
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, RawBatch, Sampling, Split
+from aeplug.model.model import Model
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.window_shape import FORMS, bits_of
 from aeplug_music.nets.losses import LN2
@@ -93,7 +93,7 @@ def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> d
     split = split.to(model.device)
     for raw in _batches(split, model.device):
         batches = {
-            form: model.asked({"given": form}).prepare(raw, generator, training=False)
+            form: model.with_options({"given": form}).prepare(raw, generator, training=False)
             for form in FORMS
         }
         for form, batch in batches.items():

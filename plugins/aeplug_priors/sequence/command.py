@@ -65,14 +65,16 @@ def continue_(
     loaded, out = open_model(model, "continue", values)
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = resolve_options(loaded, "continue", values)
-    loaded = loaded.asked(options)
+    loaded = loaded.with_options(options)
     require_free(out, PAGE, overwrite)
     length = length_of(loaded, pieces, options) or PIECES
     original = loaded.read(Path(input))
     if original.left_out:
         say(f"{input}: {original.left_out} left out; results have what '{loaded.spec.name}' reads")
     to = conditions_of(cond, loaded)
-    documents = loaded.continue_document(original, count, length, seed, sampling, to)
+    from aeplug_priors.sequence.continuation import continue_documents
+
+    documents = continue_documents(loaded, original, count, length, seed, sampling, to)
     digits = max(2, len(str(count)))
     for number, document in enumerate(documents, 1):
         document.name = f"{Path(input).stem}-continued-{number:0{digits}}"

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH, count_pieces
 from aeplug.errors import ConfigError, DataError
-from aeplug.inference.embed import require_vector
 from aeplug.interfaces import Dataset, SequencedDataset
 from aeplug.latents.quantised import CodesPosterior
-from aeplug.model.model import TensorModel
+from aeplug.model.model import Model
 from aeplug.runtime.console import Progress
 
 #: Pieces of a document that are looked at together; longer ones are cut.
@@ -102,7 +101,7 @@ class Documents:
 
 @torch.no_grad()
 def latent_sequences(
-    model: TensorModel, dataset: Dataset, split: str, generator: torch.Generator | None = None
+    model: Model, dataset: Dataset, split: str, generator: torch.Generator | None = None
 ) -> Sequences:
     """The documents of a split through the encoder.
 
@@ -116,7 +115,7 @@ def latent_sequences(
         ConfigError: the data set knows no documents, or latents are no vectors of numbers.
         DataError: there is no such split, or it holds no document.
     """
-    require_vector(model)
+    _ = model.latent_size
     if not isinstance(dataset, SequencedDataset):
         raise ConfigError(
             f"the data of '{model.spec.name}' are single items: there are no documents to learn "
@@ -131,7 +130,9 @@ def latent_sequences(
     with Progress(count_pieces(raw), "pieces") as progress:
         for start in range(0, count_pieces(raw), INFERENCE_BATCH):
             part = {name: rows[start : start + INFERENCE_BATCH] for name, rows in raw.items()}
-            batch = model.prepared({name: rows.to(model.device) for name, rows in part.items()})
+            batch = model.prepare_batch(
+                {name: rows.to(model.device) for name, rows in part.items()}
+            )
             posterior, _ = model.posterior(batch)
             if isinstance(posterior, CodesPosterior):
                 raise ConfigError(

@@ -22,9 +22,7 @@ from torch.nn import functional
 from aeplug.data.opening import choose_split
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.interfaces import Dataset, Sampling
-from aeplug.model.dataset import evaluation_dataset
-from aeplug.model.model import TensorModel
-from aeplug.plugins import active
+from aeplug.model.model import Model
 from aeplug.priors.gaussian_mixture import fit
 from aeplug.runtime.console import Progress
 from aeplug_priors.sequence.critic import Critic
@@ -69,11 +67,11 @@ class _Terms:
 
 
 def fit_sequence_prior(
-    model: TensorModel,
+    model: Model,
+    dataset: Dataset,
+    split: str,
+    seed: int,
     *,
-    dataset: Dataset | None = None,
-    split: str = "train",
-    seed: int = 0,
     seen: int = SEEN,
     critic_seen: int = CRITIC_SEEN,
     **settings: Any,
@@ -82,7 +80,7 @@ def fit_sequence_prior(
 
     Args:
         model: whose latents.
-        dataset: whose split; None: what the model was trained with.
+        dataset: whose split.
         split: its name.
         seed: of every draw.
         seen: pieces to learn from, documents counted as often as they are seen.
@@ -93,7 +91,6 @@ def fit_sequence_prior(
         ConfigError: the data set knows no documents, there are too few, or the latent is no vector.
         DataError: there is no such split.
     """
-    dataset = dataset or evaluation_dataset(model, None, active())
     choose_split(dataset, split)
     first = latent_sequences(model, dataset, split)
     if len(first) < FEWEST:
@@ -132,7 +129,7 @@ def fit_sequence_prior(
 class _Fitting:
     def __init__(
         self,
-        model: TensorModel,
+        model: Model,
         network: SequenceNetwork,
         critic: Critic,
         draws: torch.Generator,
@@ -397,7 +394,7 @@ def _classified(odds: Tensor) -> Tensor:
     return real.mean() + tried.mean()
 
 
-def _held_out(model: TensorModel, dataset: Dataset, split: str) -> Sequences | None:
+def _held_out(model: Model, dataset: Dataset, split: str) -> Sequences | None:
     try:
         return latent_sequences(model, dataset, "val" if split != "val" else "test")
     except AeplugError:

@@ -17,9 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.interfaces import Sampling
-from aeplug.model.model import TensorModel
-from aeplug.priors.mixture import SEQUENCE
+from aeplug.errors import ConfigError
+from aeplug.interfaces import Document, Sampling
+from aeplug.model.model import Model
+from aeplug.model.sampling import draw_conditions
+from aeplug.runtime.console import Progress
 from aeplug_priors.sequence.critic import Critic
 from aeplug_priors.sequence.documents import LONGEST
 from aeplug_priors.sequence.network import SequenceNetwork
@@ -31,6 +33,8 @@ CANDIDATES = 64
 #: says, where they are coherent and dull, to all of it, where they are neither.
 NEAREST = 0.5
 _NETWORK, _CRITIC = "network.", "critic."
+#: Between the seeds of two documents.
+_SEED_STRIDE = 1_000_003
 
 
 def spreads(temperature: float, count: int) -> Tensor:
@@ -75,7 +79,7 @@ class SequencePrior:
     critic: Critic
     facts: Mapping[str, Any]
 
-    kind = SEQUENCE
+    kind = "sequence"
 
     @property
     def size(self) -> int:
@@ -87,7 +91,7 @@ class SequencePrior:
         """Condition's name -> number of classes."""
         return self.network.conditions
 
-    def columns(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         """Its weights by name, half precision."""
         return {
             **{_NETWORK + name: one.half() for name, one in self.network.state_dict().items()},
@@ -104,32 +108,47 @@ class SequencePrior:
             **self.facts,
         }
 
-    @classmethod
-    def restored(cls, entry: Mapping[str, Any], columns: Mapping[str, Tensor]) -> SequencePrior:
-        """From what :attr:`entry` and :meth:`columns` gave.
+    def generate_documents(
+        self,
+        model: Model,
+        count: int,
+        pieces: int,
+        seed: int,
+        sampling: Sampling,
+        cond: Mapping[str, Any] | None = None,
+    ) -> list[Document]:
+        """``count`` documents of ``pieces`` pieces each, which end with the last.
+
+        Args:
+            model: decodes and encodes.
+            count: how many.
+            pieces: of each, at least 1.
+            seed: of every draw; a document is the same however many follow.
+            sampling: how to decode; the temperature also scales latents' distance from the middle.
+            cond: condition's name -> class, one for all of a document, or int64 ``(count,)``.
 
         Raises:
-            KeyError, TypeError, RuntimeError: the two do not fit each other.
+            ConfigError: fewer than one document or piece.
         """
-        size, conditions, settings = entry["size"], dict(entry["conditions"]), entry["network"]
-        network = SequenceNetwork(size, conditions, **settings)
-        critic = Critic(size, settings["width"])
-        for prefix, module in ((_NETWORK, network), (_CRITIC, critic)):
-            state = {
-                name.removeprefix(prefix): column.float()
-                for name, column in columns.items()
-                if name.startswith(prefix)
-            }
-            module.load_state_dict(state)
-            module.to(next(iter(columns.values())).device).eval().requires_grad_(False)
-        outside = ("size", "conditions", "network")
-        facts = {name: value for name, value in entry.items() if name not in outside}
-        return cls(network, critic, facts)
+        check_counts(count, pieces)
+        classes = draw_conditions(model, cond, count, seed, model.default_prior)
+        documents = []
+        with Progress(count * pieces, "pieces") as progress:
+            for number in range(count):
+                own = {name: value[number : number + 1] for name, value in classes.items()}
+                draws = seeded(model, sampling, seed, number)
+                data = []
+                for piece in self.pieces(model, pieces, own, draws, style=default_style(model)):
+                    data.append(piece.data)
+                    progress.update(number * pieces + len(data))
+                each = {name: value.expand(pieces) for name, value in own.items()}
+                documents.append(model.codec.join(torch.stack(data), each, None))
+        return documents
 
     @torch.no_grad()
     def pieces(
         self,
-        model: TensorModel,
+        model: Model,
         count: int,
         cond: Mapping[str, Tensor],
         sampling: Sampling,
@@ -166,7 +185,7 @@ class SequencePrior:
 
     def _document(
         self,
-        model: TensorModel,
+        model: Model,
         count: int,
         cond: Mapping[str, Tensor],
         sampling: Sampling,
@@ -203,7 +222,7 @@ class SequencePrior:
                 continue
             repeated = {name: one.expand(candidates) for name, one in cond.items()}
             if style is not None:
-                z = style.prior(candidates, float(spread[-1]), generator, repeated)
+                z = style.sample(candidates, float(spread[-1]), generator, repeated)
             else:
                 z = network.density(read).draw(candidates, spread, generator, places=1)[0, 0]
             decoded = model.decode(z, repeated, sampling)
@@ -216,3 +235,43 @@ class SequencePrior:
             given = torch.cat([given, means[number : number + 1]])
             data.append(decoded[number])
             yield Piece(decoded[number], -1)
+
+
+def restore_sequence(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SequencePrior:
+    """The prior of what :attr:`SequencePrior.entry` and :meth:`SequencePrior.tensors` gave.
+
+    Raises:
+        KeyError, TypeError, RuntimeError: the two do not fit each other.
+    """
+    size, conditions, settings = entry["size"], dict(entry["conditions"]), entry["network"]
+    network = SequenceNetwork(size, conditions, **settings)
+    critic = Critic(size, settings["width"])
+    for prefix, module in ((_NETWORK, network), (_CRITIC, critic)):
+        state = {
+            name.removeprefix(prefix): tensor.float()
+            for name, tensor in tensors.items()
+            if name.startswith(prefix)
+        }
+        module.load_state_dict(state)
+        module.to(next(iter(tensors.values())).device).eval().requires_grad_(False)
+    outside = ("kind", "size", "conditions", "network")
+    facts = {name: value for name, value in entry.items() if name not in outside}
+    return SequencePrior(network, critic, facts)
+
+
+def default_style(model: Model) -> StylePrior | None:
+    """Of a model that was adapted, what its new pieces are drawn from."""
+    prior = model.priors.get(model.default_prior)
+    return prior if isinstance(prior, StylePrior) else None
+
+
+def seeded(model: Model, sampling: Sampling, seed: int, number: int) -> Sampling:
+    """Draws of a document's own, so that it is the same however many are made."""
+    generator = model.generator((seed * _SEED_STRIDE + number) % 2**63)
+    return replace(sampling, generator=generator)
+
+
+def check_counts(count: int, pieces: int) -> None:
+    """Raises ConfigError for fewer than one document or piece."""
+    if count < 1 or pieces < 1:
+        raise ConfigError(f"{count} documents of {pieces} pieces: expected at least 1 of each")

@@ -17,11 +17,9 @@ from torch import Tensor
 
 from aeplug.data.labels import MEAN, NAME
 from aeplug.errors import ConfigError, FileError
-from aeplug.inference.embed import concat_embeddings, embed_files, require_vector
-from aeplug.inference.generation import Model
+from aeplug.inference.embed import concat_embeddings, embed_files
 from aeplug.interfaces import LatentDensity
-from aeplug.model.model import DEFAULT_PRIOR
-from aeplug.priors.mixture import STYLE
+from aeplug.model.model import Model
 from aeplug.runtime.console import Progress
 from aeplug_priors.sequence.documents import CODE_NOISE
 from aeplug_priors.style.prior import StyleNet, StylePrior
@@ -82,7 +80,7 @@ def adapt(
         ConfigError: the latent is no vector, or the files hold too few pieces.
         FileError: no file can be read.
     """
-    size = require_vector(model)
+    size = model.latent_size
     pieces = _embedded(model, paths, failed)
     if len(pieces.mean) < FEWEST:
         files, held = int(pieces.file.max()) + 1, len(pieces.mean)
@@ -112,8 +110,7 @@ def adapt(
             facts["own_log_density_nats"] = float(model.task.latent.log_prior(draws).mean())
     combinations, counts = _classes(pieces, list(conditions))
     style = StylePrior(net, combinations, counts, facts)
-    model.priors[STYLE] = style
-    model.header = {**model.header, DEFAULT_PRIOR: STYLE}
+    model.priors.add(style, default=True)
     return style
 
 

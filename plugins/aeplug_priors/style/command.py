@@ -54,7 +54,7 @@ def adapt(
     `--prior own` is the original. Files that cannot be read are named, the rest goes on.
     """
     from aeplug.api import load_model
-    from aeplug.cli.export import empty_folder, write_export
+    from aeplug.cli.export import empty_folder
     from aeplug_priors.style.adaptation import adapt as adapted
 
     target = empty_folder(out)
@@ -67,7 +67,7 @@ def adapt(
         say(f"left out: {empty}")
     bad: list[str] = []
     style = adapted(loaded, paths, failure_logger(bad), inner=size, seed=seed)
-    write_export(loaded, target)
+    loaded.save(target)
     report = {"model": model, "task": loaded.spec.name, "files_left_out": len(bad), **style.facts}
     if as_json:
         print_json({**report, "path": str(target)})

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aeplug.priors.mixture import STYLE, class_numbers
+from aeplug.priors.mixture import number_classes
 
 #: Width of the hidden layers.
 WIDTH = 128
@@ -54,7 +54,7 @@ class StyleNet(nn.Module):
         """``(B, K)`` -> mean and standard deviation of the latent, ``(B, D)`` and ``(D,)``."""
         mean = self.middle + self.decode(inner)
         if self.conditions and set(self.conditions) <= set(cond):
-            mean = mean + self.classes(class_numbers(self.conditions, cond))
+            mean = mean + self.classes(number_classes(self.conditions, cond))
         return mean, self.deviation.exp().clamp(min=NARROWEST)
 
     def bound(
@@ -94,7 +94,7 @@ class StylePrior:
     counts: Tensor
     facts: Mapping[str, Any]
 
-    kind = STYLE
+    kind = "style"
 
     @property
     def size(self) -> int:
@@ -115,47 +115,31 @@ class StylePrior:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """See :class:`aeplug.priors.store.StoredPrior`, as is :meth:`columns`."""
+        """See :class:`aeplug.interfaces.StoredPrior`, as is :meth:`tensors`."""
         known = {"size": self.size, "inner": self.inner, "conditions": dict(self.conditions)}
         return {**known, **self.facts}
 
-    def columns(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         """Its weights, and the classes of its pieces."""
         state = {_NET + name: one for name, one in self.net.state_dict().items()}
         return {**state, _CLASSES: self.combinations, _COUNTS: self.counts}
 
-    @classmethod
-    def restored(cls, entry: Mapping[str, Any], columns: Mapping[str, Tensor]) -> StylePrior:
-        """From what :attr:`entry` and :meth:`columns` gave.
-
-        Raises:
-            KeyError, TypeError, RuntimeError: the two do not fit each other.
-        """
-        net = StyleNet(entry["size"], entry["inner"], dict(entry["conditions"]))
-        net.load_state_dict(
-            {name.removeprefix(_NET): one for name, one in columns.items() if name.startswith(_NET)}
-        )
-        net.to(columns[_COUNTS].device).eval().requires_grad_(False)
-        known = ("size", "inner", "conditions")
-        facts = {name: value for name, value in entry.items() if name not in known}
-        return cls(net, columns[_CLASSES], columns[_COUNTS], facts)
-
     @torch.no_grad()
-    def prior(
+    def sample(
         self,
         count: int,
-        spread: float,
+        scale: float,
         generator: torch.Generator | None,
         cond: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """``count`` draws, ``(count, D)``; arguments as of :class:`FittedPrior`'s."""
+        """``count`` draws, ``(count, D)``; see :class:`aeplug.interfaces.Prior`."""
         device = self.net.middle.device
         inner = torch.empty(count, self.inner, device=device).normal_(generator=generator)
-        mean, deviation = self.net(spread * inner, cond or {})
+        mean, deviation = self.net(scale * inner, cond or {})
         noise = torch.empty(count, self.size, device=device).normal_(generator=generator)
-        return mean + spread * deviation * noise
+        return mean + scale * deviation * noise
 
-    def classes(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+    def draw_classes(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Classes that pieces of the style have, drawn as often: int64 ``(count,)`` each."""
         if not self.conditions:
             return {}
@@ -166,3 +150,23 @@ class StylePrior:
         return {
             name: self.combinations[chosen, column] for column, name in enumerate(self.conditions)
         }
+
+
+def restore_style(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> StylePrior:
+    """The prior of what :attr:`StylePrior.entry` and :meth:`StylePrior.tensors` gave.
+
+    Raises:
+        KeyError, TypeError, RuntimeError: the two do not fit each other.
+    """
+    net = StyleNet(entry["size"], entry["inner"], dict(entry["conditions"]))
+    net.load_state_dict(
+        {
+            name.removeprefix(_NET): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(_NET)
+        }
+    )
+    net.to(tensors[_COUNTS].device).eval().requires_grad_(False)
+    known = ("kind", "size", "inner", "conditions")
+    facts = {name: value for name, value in entry.items() if name not in known}
+    return StylePrior(net, tensors[_CLASSES], tensors[_COUNTS], facts)

@@ -15,8 +15,8 @@ from aeplug.config import resolve
 from aeplug.data.opening import build_prepare
 from aeplug.data.splits import TensorSplit
 from aeplug.errors import ConfigError
-from aeplug.inference.generation import Model
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
+from aeplug.model.model import Model
 from aeplug.model.task import Task
 from aeplug.plugins import active
 from aeplug_music.drums import attributes
@@ -285,7 +285,7 @@ class TestGroove:
         model = built("groove")
         raw = rows(8)
         raw["velocity"][0] = 0  # silence is kept too
-        score = model.asked({"given": "score"}).prepare(raw, torch.Generator(), False)
+        score = model.with_options({"given": "score"}).prepare(raw, torch.Generator(), False)
         sampling = Sampling(greedy=greedy, generator=torch.Generator().manual_seed(0))
         made = model.reconstruct_batch(score, sampling)
         hits, velocity, offset = made.split(DRUMS, -1)

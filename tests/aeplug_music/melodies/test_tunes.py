@@ -12,6 +12,7 @@ import torch
 from aeplug.api import load_model
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, DataError, FileError
+from aeplug.inference.sample import sample_documents
 from aeplug.interfaces import Document, Sampling
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
@@ -223,7 +224,7 @@ class TestShipped:
         cond, sampling = {"metre": "6/8"}, Sampling(0.5)
         profiles = []
         for prior in ("", "own"):
-            documents = model.sample_documents(3, 1, sampling, cond, prior, 32)
+            documents = sample_documents(model, 3, 1, sampling, cond, prior, 32)
             tunes = [one.content.tokens for one in documents]
             assert [len(one) for one in tunes] == [64 * 12] * 3
             profiles.append(self_similarity(tunes, 12, lags=8))

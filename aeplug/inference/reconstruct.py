@@ -1,0 +1,118 @@
+"""Documents through a model and back: reconstruction, and decoding under another one's latents."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aeplug.data.batching import (
+    INFERENCE_BATCH,
+    Result,
+    assemble,
+    chunks,
+    concat_raw,
+    count_pieces,
+    split_results,
+)
+from aeplug.errors import ConfigError
+from aeplug.interfaces import (
+    AnySizeEncoder,
+    Document,
+    RawBatch,
+    Sampling,
+    StreamingCodec,
+    supports,
+)
+from aeplug.model.inputs import iter_chunks
+from aeplug.model.model import Model
+
+
+@dataclass(frozen=True)
+class FixedLatents:
+    """Latents that documents are decoded from in place of their own.
+
+    Attributes:
+        z: ``(P, *latent_shape)``: the n-th piece is decoded from the n-th, after the last from
+            the first again.
+    """
+
+    z: Tensor
+
+    @property
+    def digest(self) -> str:
+        """The same for the same latents."""
+        return hashlib.sha256(self.z.float().cpu().numpy().tobytes()).hexdigest()
+
+    def select(self, raws: Sequence[RawBatch]) -> Tensor:
+        """For the pieces of chunks that are whole documents."""
+        pieces = torch.cat([torch.arange(count_pieces(raw)) for raw in raws])
+        return self.z[(pieces % len(self.z)).to(self.z.device)]
+
+
+@torch.no_grad()
+def fix_latents(model: Model, document: Document) -> FixedLatents:
+    """The latents of a document's pieces, for :func:`reconstruct_chunks`.
+
+    Raises:
+        ConfigError: the task's latents are feature maps of the document itself.
+        FileError: the document gives no pieces.
+    """
+    if supports(model.codec, StreamingCodec) or supports(model.encoder, AnySizeEncoder):
+        raise ConfigError(
+            f"'{model.spec.name}' cannot decode one file under another's latents: they are "
+            f"feature maps"
+        )
+    batch = model.pieces(document)
+    return FixedLatents(torch.cat([model.posterior(b)[0].mode() for b in iter_chunks(batch)]))
+
+
+def reconstruct_document(
+    model: Model,
+    document: Document,
+    sampling: Sampling,
+    latents: FixedLatents | None = None,
+) -> Document:
+    """A document through the model, chunk by chunk; see :func:`reconstruct_chunks`."""
+    results = (
+        reconstruct_chunks(model, [raw], sampling, latents=latents)[0]
+        for raw in chunks(model.codec, document)
+    )
+    return assemble(model.codec, results, document)
+
+
+@torch.no_grad()
+def reconstruct_chunks(
+    model: Model,
+    raws: Sequence[RawBatch],
+    sampling: Sampling,
+    to: Mapping[str, Any] | None = None,
+    latents: FixedLatents | None = None,
+) -> list[Result]:
+    """Chunks of one form, of one document or of several, through the model together.
+
+    Args:
+        model: what they go through.
+        raws: chunks as the codec gives them.
+        sampling: how to decode.
+        to: change the class: condition's name -> class, one for all.
+        latents: decode from these. All else that the decoder looks at stays each document's own:
+            its length, notes that it keeps.
+    """
+    batch = model.prepare_file(concat_raw(raws))
+    z = latents.select(raws) if latents else None
+    parts = [
+        model.reconstruct_batch(part, sampling, model.encode_conditions(to, len(part.input)), own)
+        for part, own in zip(
+            iter_chunks(batch),
+            z.split(INFERENCE_BATCH) if z is not None else itertools.repeat(None),
+            strict=False,
+        )
+    ]
+    cond = {**batch.cond, **model.encode_conditions(to, len(batch.input))}
+    return split_results(torch.cat(parts).cpu(), cond, raws)

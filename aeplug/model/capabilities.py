@@ -1,0 +1,51 @@
+"""What a model can be asked to do, and why it cannot do the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aeplug.errors import ConfigError
+from aeplug.interfaces import OWN, SequencedCodec
+from aeplug.plugins import VERBS
+
+if TYPE_CHECKING:
+    from aeplug.model.model import Model
+
+
+def list_verbs(model: Model) -> tuple[str, ...]:
+    """The verbs of its task that its parts are fit for."""
+    impossible = set()
+    if not model.has_prior and model.default_prior == OWN:
+        impossible |= {"sample", "vary"}
+    if not (isinstance(model.codec, SequencedCodec) and len(model.task.latent.latent_shape) == 1):
+        impossible.add("continue")
+    return tuple(v for v in VERBS if v in model.spec.verbs and v not in impossible)
+
+
+def require_verb(model: Model, verb: str, prior: str = "") -> None:
+    """Check that a model can do what it is asked to, with the prior of this name.
+
+    Raises:
+        ConfigError: it cannot; the message says why and what it can do.
+    """
+    prior = prior or model.default_prior
+    model.priors.check(prior)
+    verbs = list_verbs(model)
+    if verb in verbs or (
+        verb in model.spec.verbs and verb != "continue" and model.priors.is_fitted(prior)
+    ):
+        return
+    why, advice = "", ""
+    if verb in model.spec.verbs:
+        latent = model.config.sections["latent"].name
+        why = f": its latent '{latent}' has no prior to draw from"
+        if verb == "sample":
+            fitted = ", ".join(
+                name for name in model.priors.names() if model.priors.is_fitted(name)
+            )
+            advice = f"; with a prior fitted to its embeddings also sample: {fitted}"
+        if verb == "continue":
+            why = ": its documents do not go on, or its latent is no vector"
+        if verb == "vary":
+            advice = "; of a chosen strength, noise needs no prior: vary --sigma"
+    raise ConfigError(f"'{model.spec.name}' cannot {verb}{why}. It can: {', '.join(verbs)}{advice}")

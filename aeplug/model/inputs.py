@@ -1,0 +1,75 @@
+"""Tensors, arrays and files as the batches that a model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from aeplug.data.batching import INFERENCE_BATCH, concat_batches, slice_batch
+from aeplug.errors import AeplugError
+from aeplug.interfaces import AnySizeEncoder, Batch, RawBatch, supports
+from aeplug.model import conditions
+
+if TYPE_CHECKING:
+    from aeplug.model.model import Model
+
+#: Items ``(B, *shape.input)`` as the model takes them, or files.
+Items = Tensor | Path | str | Sequence[Path | str]
+
+
+def prepare_items(model: Model, items: Items, cond: Mapping[str, Any] | None) -> Batch:
+    """Items or files as one batch on the model's device, with every condition.
+
+    Raises:
+        AeplugError: items of another shape, tokens out of range, or none at all.
+        FileError: a file cannot be read.
+    """
+    if hasattr(items, "__array__") and not isinstance(items, Tensor):
+        items = torch.as_tensor(items)
+    if isinstance(items, Tensor):
+        return _prepare_tensor(model, items, cond)
+    if isinstance(items, (str, Path)):
+        items = [items]
+    if len(items) == 0:
+        raise AeplugError("no items were given")
+    return concat_batches([model.pieces(model.read(item)) for item in items])
+
+
+def _prepare_tensor(model: Model, items: Tensor, cond: Mapping[str, Any] | None) -> Batch:
+    expected, classes = model.shape.input, model.shape.classes
+    if supports(model.encoder, AnySizeEncoder) and items.ndim == 1 + len(expected):
+        expected = (expected[0], *items.shape[2:])
+    if tuple(items.shape[1:]) != expected:
+        raise AeplugError(
+            f"'{model.spec.name}' takes items of shape {expected}, got {tuple(items.shape[1:])}"
+        )
+    if len(items) == 0:
+        raise AeplugError("no items were given")
+    items = items.to(model.device, torch.int64 if classes else torch.float32)
+    if classes and not 0 <= int(items.min()) <= int(items.max()) < classes:
+        raise AeplugError(f"tokens are 0..{classes - 1}")
+    encode = model.encode_conditions if conditions.can_infer(model.task) else model.conditions
+    return complete_conditions(model, Batch(items, items, encode(cond, len(items))))
+
+
+def complete_conditions(model: Model, batch: Batch) -> Batch:
+    """The batch with every condition, inferred where its rows do not tell it."""
+    if set(model.shape.conditions) <= set(batch.cond):
+        return batch
+    parts = [conditions.infer_conditions(model.task, part) for part in iter_chunks(batch)]
+    return concat_batches(parts)
+
+
+def iter_chunks(batch: Batch) -> Iterator[Batch]:
+    """The batch's items in order, ``INFERENCE_BATCH`` at a time."""
+    for start in range(0, len(batch.input), INFERENCE_BATCH):
+        yield slice_batch(batch, slice(start, start + INFERENCE_BATCH))
+
+
+def move_raw(raw: RawBatch, device: torch.device) -> RawBatch:
+    """Raw rows on a device."""
+    return {name: column.to(device) for name, column in raw.items()}

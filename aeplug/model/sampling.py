@@ -1,0 +1,88 @@
+"""Drawing new items from a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from aeplug.data.batching import INFERENCE_BATCH
+from aeplug.errors import ConfigError
+from aeplug.interfaces import ConditionedPrior, Prior, Sampling
+
+if TYPE_CHECKING:
+    from aeplug.model.model import Model
+
+
+@torch.no_grad()
+def sample(
+    model: Model,
+    count: int,
+    seed: int,
+    temperature: float | None,
+    cond: Mapping[str, Any] | None,
+    top_k: int,
+    top_p: float,
+    greedy: bool,
+    prior: str,
+    spread: float | None,
+) -> Tensor:
+    """See :meth:`aeplug.Model.sample`."""
+    prior = prior or model.default_prior
+    model.require("sample", prior)
+    if count < 1:
+        raise ConfigError(f"cannot sample {count} items: expected at least 1")
+    temperature = model.spec.temperature if temperature is None else temperature
+    if not temperature > 0:
+        raise ConfigError(f"temperature {temperature}: expected above 0")
+    generator = model.generator(seed)
+    if spread is None:
+        spread = model.spec.spread
+    if spread is None:
+        spread = math.sqrt(temperature)
+    # In whole batches, also where fewer are asked for: draws depend on a tensor's size, and
+    # the first items shall be the same however many follow.
+    starts = range(0, count, INFERENCE_BATCH)
+    chosen = {
+        name: torch.cat([value, value[-1:].expand(len(starts) * INFERENCE_BATCH - count)])
+        for name, value in draw_conditions(model, cond, count, seed, prior).items()
+    }
+    source = item_prior(model, prior)
+    draws = []
+    for start in starts:
+        part = slice(start, start + INFERENCE_BATCH)
+        classes = {name: value[part] for name, value in chosen.items()}
+        draws.append(source.sample(INFERENCE_BATCH, spread, generator, classes))
+    # A generator of its own, since how many latents were drawn before must not matter either.
+    token_draws = model.generator((seed + 2**40) % 2**63)
+    sampling = Sampling(temperature, top_k, top_p, greedy, token_draws)
+    return model.decode(torch.cat(draws), chosen, sampling)[:count]
+
+
+def item_prior(model: Model, name: str) -> Prior:
+    """The prior of this name, one that single items are drawn from.
+
+    Raises:
+        ConfigError: there is none, or it is of whole documents.
+    """
+    prior = model.priors.get(name)
+    if not isinstance(prior, Prior):
+        raise ConfigError(
+            f"prior '{name}' generates whole documents, not single items: sample with --pieces N, "
+            f"or name another prior"
+        )
+    return prior
+
+
+def draw_conditions(
+    model: Model, cond: Mapping[str, Any] | None, count: int, seed: int, prior: str
+) -> dict[str, Tensor]:
+    """Conditions as int64 ``(count,)``; those not given as the prior's items have them."""
+    given = dict(cond or {})
+    source = model.priors.get(prior) if model.shape.conditions else None
+    if isinstance(source, ConditionedPrior):
+        given = {**source.draw_classes(count, model.generator(seed)), **given}
+    return model.conditions(given, count)

@@ -1,0 +1,65 @@
+"""A document that goes on: new pieces behind those that a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aeplug.interfaces import Document, Sampling, SequencedCodec
+from aeplug.model.model import Model
+from aeplug.runtime.console import Progress
+from aeplug_priors.sequence.prior import SequencePrior, check_counts, default_style, seeded
+
+
+@torch.no_grad()
+def continue_documents(
+    model: Model,
+    document: Document,
+    count: int,
+    pieces: int,
+    seed: int,
+    sampling: Sampling,
+    to: Mapping[str, Any] | None = None,
+) -> list[Document]:
+    """A document, as the codec reads it, with ``pieces`` more behind it, in ``count`` ways.
+
+    The classes of its last piece go on, unless ``to`` names others. Other arguments as for
+    :func:`generate_documents`.
+
+    Raises:
+        ConfigError: documents of this model do not go on.
+        FileError: the document holds no piece to go on from.
+    """
+    model.require("continue")
+    check_counts(count, pieces)
+    assert isinstance(model.codec, SequencedCodec)
+    prior = model.priors.get(SequencePrior.kind)
+    assert isinstance(prior, SequencePrior)
+    raw = model.codec.passage(document)
+    batch = model.prepare_file(raw)
+    mean = model.posterior(batch)[0].mode().float()
+    classes: dict[str, Tensor] = {name: value[-1:] for name, value in batch.cond.items()}
+    classes |= model.encode_conditions(to, 1)
+    documents = []
+    with Progress(count * pieces, "pieces") as progress:
+        for number in range(count):
+            data = []
+            continuation = prior.pieces(
+                model,
+                pieces,
+                classes,
+                seeded(model, sampling, seed, number),
+                mean,
+                batch.cond,
+                list(batch.target),
+                style=default_style(model),
+            )
+            for piece in continuation:
+                data.append(piece.data)
+                progress.update(number * pieces + len(data))
+            each = {name: value.expand(pieces) for name, value in classes.items()}
+            documents.append(model.codec.followed(document, torch.stack(data), each))
+    return documents

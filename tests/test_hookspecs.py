@@ -129,7 +129,7 @@ def test_the_core_imports_no_plug_in():
         assert not _imports(path) & (packages | {"plugins"}), path
         text = path.read_text(encoding="utf-8")
         for package in packages:
-            for mark in ('.', ':'):
+            for mark in (".", ":"):
                 assert f'"{package}{mark}' not in text, path
 
 

@@ -317,3 +317,28 @@ class TestCommands:
             assert result.code == 1
             assert message in result.err and "this is a bug" not in result.err
             assert len(result.err.splitlines()) == 1
+
+
+class TestOfAPlugIn:
+    """A stranger's prior does whatever those of the engine do."""
+
+    def test_fitted_by_command_kept_and_sampled(self, invoke, run, plugins):
+        result = invoke("fit-prior", run, "--kind", "tiny-shell", "--shrink", "0.5", "--json")
+        assert result.code == 0, result.err
+        assert json.loads(result.out)["prior"] == "tiny-shell"
+        header = json.loads((run / "checkpoints" / "best" / "config.json").read_text("utf-8"))
+        assert "tiny" in header["plugins"] and "tiny-shell" in header[PRIORS]
+        model = load_model(run, device="cpu", plugins=plugins)
+        z = model.priors.get("tiny-shell").sample(5, 1.0, model.generator(0))
+        torch.testing.assert_close(z.norm(dim=1), z.norm(dim=1)[:1].expand(5))
+        assert model.sample(3, prior="tiny-shell").shape == (3, 4)
+
+    def test_its_options_are_its_own(self, invoke, run, plain):
+        refused = invoke("fit-prior", run, "--shrink", "0.5")
+        assert refused.code == 1 and "'prior gmm' takes no option --shrink" in refused.err
+        with pytest.raises(ConfigError, match="takes no option components"):
+            plain.priors.fit("tiny-shell", components=3)
+
+    def test_fitted_where_gradients_are_off(self, plain):
+        with torch.no_grad():
+            assert plain.priors.fit("tiny-shell").size == 2

@@ -28,6 +28,7 @@ from aeplug import (
     LatentSpec,
     LossSpec,
     OptionSpec,
+    PriorSpec,
     TaskSpec,
     hookimpl,
 )
@@ -292,6 +293,47 @@ def aeplug_codecs():
 def aeplug_datasets():
     yield DatasetSpec("tiny", "tiny:Numbers", "made up")
     yield DatasetSpec("tiny-folder", "tiny:NumbersFolder", builder="tiny:build_folder")
+
+
+class ShellPrior:
+    """Latents at one distance from the middle, that of the embeddings on average."""
+
+    kind = "tiny-shell"
+
+    def __init__(self, radius, size, facts):
+        self.radius, self.size, self.facts = radius, size, facts
+
+    @property
+    def entry(self):
+        return {"size": self.size, **self.facts}
+
+    def tensors(self):
+        return {"radius": self.radius}
+
+    def sample(self, count, scale, generator, cond=None):
+        z = torch.empty(count, self.size, device=self.radius.device).normal_(generator=generator)
+        return scale * self.radius * z / z.norm(dim=1, keepdim=True)
+
+
+def fit_shell(model, dataset, split, seed, shrink=0.0):
+    means = [model.posterior(batch)[0].mode() for batch in model.batches(dataset.split(split))]
+    radius = torch.cat(means).norm(dim=1).mean() * (1 - shrink)
+    return ShellPrior(radius, model.latent_size, {"split": split, "seed": seed})
+
+
+def restore_shell(entry, tensors):
+    return ShellPrior(tensors["radius"], entry["size"], {"split": entry["split"]})
+
+
+@hookimpl
+def aeplug_priors():
+    yield PriorSpec(
+        "tiny-shell",
+        "tiny:fit_shell",
+        "tiny:restore_shell",
+        "a shell",
+        options=(OptionSpec("shrink", "float", 0.0, "share taken off", maximum=1.0),),
+    )
 
 
 @hookimpl

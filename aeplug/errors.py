@@ -5,6 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+__all__ = [
+    "AeplugError",
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "FileError",
+    "PluginError",
+    "TrainingError",
+    "nearest",
+    "shortened",
+]
+
 
 class AeplugError(Exception):
     """Base of every error shown to a user as one line, without a traceback."""

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import aeplug
-from aeplug.data.opening import open_dataset
-from aeplug.data.splits import epoch_order
+from aeplug.data import epoch_order, open_dataset
 from aeplug.interfaces import Split
 
 BATCH, EPOCHS, RATE = 128, 3, 4e-3

@@ -19,13 +19,12 @@ from typing import Any
 import torch
 
 from aeplug.config import resolve
-from aeplug.data.batching import INFERENCE_BATCH
-from aeplug.data.opening import open_dataset
-from aeplug.evaluation.heldout import mean_losses
-from aeplug.model.model import Model
+from aeplug.data import INFERENCE_BATCH, open_dataset
+from aeplug.evaluation import mean_losses
+from aeplug.model import Model
 from aeplug.plugins import active
-from aeplug.runtime.distributed import Distributed
-from aeplug.training.trainer import Trainer
+from aeplug.runtime import Distributed
+from aeplug.training import Trainer
 from aeplug_music.drums.evaluation import evaluate_hits
 from aeplug_music.nets.losses import LN2
 

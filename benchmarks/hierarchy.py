@@ -21,14 +21,12 @@ from typing import Any
 import torch
 
 from aeplug.config import TaskConfig, resolve
-from aeplug.data.opening import open_dataset
-from aeplug.data.splits import first_items
+from aeplug.data import first_items, open_dataset
 from aeplug.interfaces import DataShape
-from aeplug.model.model import Model
-from aeplug.model.task import Task
+from aeplug.model import Model, Task
 from aeplug.plugins import active
-from aeplug.runtime.distributed import Distributed
-from aeplug.training.trainer import Trainer
+from aeplug.runtime import Distributed
+from aeplug.training import Trainer
 
 TREE: dict[str, Any] = {"encoder": "hierarchical", "decoder": "hierarchical"}
 

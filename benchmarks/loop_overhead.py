@@ -17,12 +17,11 @@ import time
 import torch
 
 from aeplug.config import resolve
-from aeplug.data.opening import open_dataset
-from aeplug.data.splits import TensorSplit, epoch_order
-from aeplug.model.task import Task
+from aeplug.data import TensorSplit, epoch_order, open_dataset
+from aeplug.model import Task
 from aeplug.plugins import active
-from aeplug.runtime.distributed import Distributed, pick_device
-from aeplug.training.trainer import Trainer
+from aeplug.runtime import Distributed, pick_device
+from aeplug.training import Trainer
 
 
 def plain_loop(task: Task, split: TensorSplit, batch_size: int, steps: int, seed: int) -> float:

@@ -23,12 +23,12 @@ from torch.nn import functional
 
 import aeplug
 from aeplug.config import resolve
-from aeplug.data.opening import open_dataset
+from aeplug.data import open_dataset
 from aeplug.interfaces import Context, ScheduleValues
-from aeplug.model.task import objective
+from aeplug.model import objective
 from aeplug.plugins import active
-from aeplug.runtime.distributed import Distributed, pick_device
-from aeplug.training.trainer import Trainer
+from aeplug.runtime import Distributed, pick_device
+from aeplug.training import Trainer
 from aeplug_music.melodies.stepwise import START, StepwiseDecoder, history, lags_of
 from aeplug_music.nets.history import agreement, corrupt_history
 from aeplug_music.nets.reference_pitch import reference_pitch, relative

@@ -90,9 +90,9 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=2)
     given = options.parse_args()
     # Not above: the processes at work import this file, and have no need of torch.
-    from aeplug.data.bundled import bundled
+    from aeplug.data import find_bundled
 
-    source = given.source or bundled("folk_tunes.zip")
+    source = given.source or find_bundled("folk_tunes.zip")
     with zipfile.ZipFile(source) as archive:
         files = sum(name.lower().endswith((".mid", ".midi")) for name in archive.namelist())
     with tempfile.TemporaryDirectory() as name:

@@ -17,7 +17,7 @@ import argparse
 import json
 import os
 
-from aeplug.inference.reconstruct import reconstruct_chunks
+from aeplug.inference import reconstruct_chunks
 
 # As the program has it, before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
@@ -34,11 +34,10 @@ import torch
 from PIL import Image
 
 from aeplug.api import load_model
-from aeplug.data.batching import Result, assemble, chunks
+from aeplug.data import Result, assemble, iter_document_chunks
 from aeplug.interfaces import Document, RawBatch, Sampling
-from aeplug.jobs.inputs import Inputs
-from aeplug.jobs.job import Job
-from aeplug.model.model import Model
+from aeplug.jobs import Inputs, Job
+from aeplug.model import Model
 from aeplug.plugins import active
 
 GREEDY = Sampling(greedy=True)
@@ -68,7 +67,7 @@ def measured(model: Model, paths: list[Path], out: Path) -> tuple[float, float, 
         torch.set_num_threads(1)
         began = time.process_time()
         document: Document = model.read(path)
-        raws: list[RawBatch] = list(chunks(model.codec, document))
+        raws: list[RawBatch] = list(iter_document_chunks(model.codec, document))
         beside += time.process_time() - began
         torch.set_num_threads(threads)
         began, wall_began = time.process_time(), time.perf_counter()

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from aeplug.api import load_model
-from aeplug.data.bundled import bundled
+from aeplug.data import find_bundled
 from aeplug.errors import AeplugError
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import BUNDLED
@@ -73,7 +73,7 @@ def styles(tunes: str | None, style: str) -> dict[str, list[tuple[Path, str]]]:
         with zipfile.ZipFile(path) as archive:
             names = [one for one in archive.namelist() if style in one and one.endswith(".mid")]
         return {style or path.stem: [(path, name) for name in names]}
-    path = bundled(BUNDLED)
+    path = find_bundled(BUNDLED)
     with zipfile.ZipFile(path) as archive:
         names = [one for one in archive.namelist() if one.endswith(".mid")]
     return {kind: [(path, name) for name in names if kind in name] for kind in KINDS}

@@ -29,7 +29,7 @@ import mir_eval
 import numpy as np
 import soundfile
 
-from aeplug.data.bundled import bundled
+from aeplug.data import find_bundled
 from aeplug_audio.analysis.voice import Note
 from aeplug_audio.synthesis.rendering import blocks, voices_of
 from aeplug_audio.synthesis.soundfont import default_soundfont
@@ -50,7 +50,7 @@ Player = Callable[[Sequence[Note], int], Any]
 
 def melodies(count: int, offset: int) -> list[list[Note]]:
     """The first seconds of so many tunes, at their own tempi; ``offset`` takes others."""
-    sources, _ = find_sources([str(bundled("folk_tunes.zip"))])
+    sources, _ = find_sources([str(find_bundled("folk_tunes.zip"))])
     found = []
     with Reader() as reader:
         for number in range(count):

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 from aeplug.api import load_model
-from aeplug.data.opening import open_dataset
-from aeplug.inference.sample import sample_documents
+from aeplug.data import open_dataset
+from aeplug.inference import sample_documents
 from aeplug.interfaces import Sampling
-from aeplug.model.model import Model
+from aeplug.model import Model
 from aeplug_music.melodies.dataset import MelodyDataset
 from aeplug_music.melodies.structure import MEASURES, Profile, distance, self_similarities
 from aeplug_music.score.metres import STEPS_PER_BAR

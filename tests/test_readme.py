@@ -14,7 +14,7 @@ from PIL import Image
 from support import ROOT
 
 from aeplug.cli import main
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 
 
 def commands(readme: Path) -> list[str]:
@@ -75,7 +75,7 @@ def make_inputs(folder: Path) -> None:
         photo = Image.fromarray(coarse).resize((150, 110), Image.Resampling.BICUBIC)
         photo.save(folder / "my-photos" / f"{name}.png")
     hum(folder / "humming.wav")
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         for name in sorted(archive.namelist())[:300:3]:
             if name.endswith(".mid"):
                 archive.extract(name, folder / "my-midi")

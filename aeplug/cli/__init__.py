@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
+    from aeplug.cli.export import empty_folder
     from aeplug.cli.options import (
         FiniteRange,
         change_option,
@@ -50,6 +51,7 @@ __all__ = [
     "data_option",
     "device_option",
     "drawing_options",
+    "empty_folder",
     "failure_logger",
     "inputs_of",
     "length_of",
@@ -71,33 +73,12 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "options": (
-            "FiniteRange",
-            "change_option",
-            "checkpoint_option",
-            "common_options",
-            "conditions_of",
-            "data_option",
-            "device_option",
-            "drawing_options",
-            "inputs_of",
-            "length_of",
-            "manifest_option",
-            "numbers_of",
-            "open_model",
-            "overwrite_option",
-            "prior_option",
-            "sampling_of",
-            "split_option",
-        ),
-        "output": (
-            "failure_logger",
-            "print_figures",
-            "print_json",
-            "print_table",
-            "report_job",
-        ),
-        "plugin_options": ("VerbCommand", "resolve_options"),
+        "export": "empty_folder",
+        "options": "FiniteRange change_option checkpoint_option common_options conditions_of"
+        " data_option device_option drawing_options inputs_of length_of manifest_option"
+        " numbers_of open_model overwrite_option prior_option sampling_of split_option",
+        "output": "failure_logger print_figures print_json print_table report_job",
+        "plugin_options": "VerbCommand resolve_options",
     },
 )
 

@@ -7,25 +7,37 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
-    from aeplug.data.batching import INFERENCE_BATCH, concat_raw, count_pieces, slice_batch
+    from aeplug.data.batching import (
+        INFERENCE_BATCH,
+        Result,
+        assemble,
+        concat_raw,
+        count_pieces,
+        iter_document_chunks,
+        slice_batch,
+    )
     from aeplug.data.build import BuildReport, Skipped
-    from aeplug.data.bundled import bundled
+    from aeplug.data.bundled import find_bundled
     from aeplug.data.labels import MEAN, NAME
     from aeplug.data.opening import choose_split, open_dataset
-    from aeplug.data.splits import TensorSplit, first_items, iter_rows
+    from aeplug.data.splits import TensorSplit, epoch_order, first_items, iter_rows
 
 __all__ = [
     "INFERENCE_BATCH",
     "MEAN",
     "NAME",
     "BuildReport",
+    "Result",
     "Skipped",
     "TensorSplit",
-    "bundled",
+    "assemble",
     "choose_split",
     "concat_raw",
     "count_pieces",
+    "epoch_order",
+    "find_bundled",
     "first_items",
+    "iter_document_chunks",
     "iter_rows",
     "open_dataset",
     "slice_batch",
@@ -34,29 +46,12 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "batching": (
-            "INFERENCE_BATCH",
-            "concat_raw",
-            "count_pieces",
-            "slice_batch",
-        ),
-        "build": (
-            "BuildReport",
-            "Skipped",
-        ),
-        "bundled": ("bundled",),
-        "labels": (
-            "MEAN",
-            "NAME",
-        ),
-        "opening": (
-            "choose_split",
-            "open_dataset",
-        ),
-        "splits": (
-            "TensorSplit",
-            "first_items",
-            "iter_rows",
-        ),
+        "batching": "INFERENCE_BATCH Result assemble concat_raw count_pieces iter_document_chunks"
+        " slice_batch",
+        "build": "BuildReport Skipped",
+        "bundled": "find_bundled",
+        "labels": "MEAN NAME",
+        "opening": "choose_split open_dataset",
+        "splits": "TensorSplit epoch_order first_items iter_rows",
     },
 )

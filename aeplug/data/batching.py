@@ -32,7 +32,7 @@ class Result:
     cond: Mapping[str, Tensor]
 
 
-def chunks(codec: Codec, document: Document) -> Iterator[RawBatch]:
+def iter_document_chunks(codec: Codec, document: Document) -> Iterator[RawBatch]:
     """A document's pieces in order, a chunk at a time."""
     if isinstance(codec, StreamingCodec):
         yield from codec.chunks(document)

@@ -12,7 +12,7 @@ from aeplug.errors import DataError
 DATA_VARIABLE = "AEPLUG_DATA"
 
 
-def bundled(name: str) -> Path:
+def find_bundled(name: str) -> Path:
     """Where a bundled data set lies: ``$AEPLUG_DATA``, the checkout's ``data/``, or the wheel's.
 
     Raises:
@@ -38,7 +38,7 @@ def extract_bundled(name: str, folder: Path) -> Path:
         DataError: the bundled set or the member is not there.
     """
     outer, bang, member = name.partition("!")
-    source = bundled(outer)
+    source = find_bundled(outer)
     folder.mkdir(parents=True, exist_ok=True)
     if not bang:
         return Path(shutil.copy(source, folder))

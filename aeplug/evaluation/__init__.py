@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
-    from aeplug.evaluation.pca import fit
+    from aeplug.evaluation.heldout import mean_losses
+    from aeplug.evaluation.pca import fit_pca
 
-__all__ = ["fit"]
+__all__ = ["fit_pca", "mean_losses"]
 
 __getattr__ = lazy_exports(
     __name__,
     {
-        "pca": ("fit",),
+        "heldout": "mean_losses",
+        "pca": "fit_pca",
     },
 )

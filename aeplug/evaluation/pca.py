@@ -53,7 +53,7 @@ class PCA:
         return torch.cat([whole[None], left]).clamp(min=0)
 
 
-def fit(batches: Iterable[Tensor]) -> PCA:
+def fit_pca(batches: Iterable[Tensor]) -> PCA:
     """The components of all rows of all batches ``(B, V)``, V being at most ``MOST_VALUES``.
 
     Sums are kept in float64 where the device has it.

@@ -14,7 +14,7 @@ from torch import Tensor
 from aeplug.data.labels import NAME, label_rows
 from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError, nearest
-from aeplug.evaluation.pca import PCA, fit, vectors
+from aeplug.evaluation.pca import PCA, fit_pca, vectors
 from aeplug.evaluation.probes import Labelled, accuracies
 from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, RawBatch, Split
 from aeplug.model.model import Model
@@ -74,7 +74,7 @@ def compare(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]
     Raises:
         ConfigError: items have fewer values than ``dims``, or too many for PCA.
     """
-    pca = fit(source.vectors(source.dataset.split("train")))
+    pca = fit_pca(source.vectors(source.dataset.split("train")))
     values = len(pca.mean)
     if dims > values:
         raise ConfigError(f"--dims {dims}: items have {values} values")

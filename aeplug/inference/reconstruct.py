@@ -15,9 +15,9 @@ from aeplug.data.batching import (
     INFERENCE_BATCH,
     Result,
     assemble,
-    chunks,
     concat_raw,
     count_pieces,
+    iter_document_chunks,
     split_results,
 )
 from aeplug.errors import ConfigError
@@ -81,7 +81,7 @@ def reconstruct_document(
     """A document through the model, chunk by chunk; see :func:`reconstruct_chunks`."""
     results = (
         reconstruct_chunks(model, [raw], sampling, latents=latents)[0]
-        for raw in chunks(model.codec, document)
+        for raw in iter_document_chunks(model.codec, document)
     )
     return assemble(model.codec, results, document)
 

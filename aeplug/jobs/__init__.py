@@ -16,8 +16,8 @@ __all__ = ["Conversion", "Inputs", "Job"]
 __getattr__ = lazy_exports(
     __name__,
     {
-        "conversion": ("Conversion",),
-        "inputs": ("Inputs",),
-        "job": ("Job",),
+        "conversion": "Conversion",
+        "inputs": "Inputs",
+        "job": "Job",
     },
 )

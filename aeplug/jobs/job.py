@@ -24,8 +24,8 @@ from aeplug.data.batching import (
     Result,
     assemble,
     batch_key,
-    chunks,
     count_pieces,
+    iter_document_chunks,
     num_bytes,
 )
 from aeplug.errors import AeplugError, FileError, shortened
@@ -291,7 +291,7 @@ class Job:
             if isinstance(self.through, Conversion):
                 self._resize(work, work.document.size)
                 return work
-            work.rest = chunks(self.model.codec, work.document)
+            work.rest = iter_document_chunks(self.model.codec, work.document)
             work.first = next(work.rest)
             second = next(work.rest, None)
             work.rest = chain([second], work.rest) if second is not None else None

@@ -8,17 +8,22 @@ from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.latents.importance import ImportanceSamples, importance_bound
+    from aeplug.latents.paths import interpolate_latents, slerp
     from aeplug.latents.quantised import CodesPosterior
 
-__all__ = ["CodesPosterior", "ImportanceSamples", "importance_bound"]
+__all__ = [
+    "CodesPosterior",
+    "ImportanceSamples",
+    "importance_bound",
+    "interpolate_latents",
+    "slerp",
+]
 
 __getattr__ = lazy_exports(
     __name__,
     {
-        "importance": (
-            "ImportanceSamples",
-            "importance_bound",
-        ),
-        "quantised": ("CodesPosterior",),
+        "importance": "ImportanceSamples importance_bound",
+        "paths": "interpolate_latents slerp",
+        "quantised": "CodesPosterior",
     },
 )

@@ -1,1 +1,37 @@
 """A task as one module, a trained model, its checkpoint and its run folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aeplug._exports import lazy_exports
+
+if TYPE_CHECKING:
+    from aeplug.model.conditions import ConditionEmbedding
+    from aeplug.model.dataset import evaluation_dataset
+    from aeplug.model.model import Model
+    from aeplug.model.run_folder import Run
+    from aeplug.model.sampling import draw_conditions
+    from aeplug.model.task import Task, objective
+
+__all__ = [
+    "ConditionEmbedding",
+    "Model",
+    "Run",
+    "Task",
+    "draw_conditions",
+    "evaluation_dataset",
+    "objective",
+]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "conditions": "ConditionEmbedding",
+        "dataset": "evaluation_dataset",
+        "model": "Model",
+        "run_folder": "Run",
+        "sampling": "draw_conditions",
+        "task": "Task objective",
+    },
+)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aeplug.errors import ConfigError
 from aeplug.interfaces import OWN, SequencedCodec
+from aeplug.model.contract import TrainedModel
 from aeplug.plugins import VERBS
 
-if TYPE_CHECKING:
-    from aeplug.model.model import Model
 
-
-def list_verbs(model: Model) -> tuple[str, ...]:
+def list_verbs(model: TrainedModel) -> tuple[str, ...]:
     """The verbs of its task that its parts are fit for."""
     impossible = set()
     if not model.has_prior and model.default_prior == OWN:
@@ -22,7 +18,7 @@ def list_verbs(model: Model) -> tuple[str, ...]:
     return tuple(v for v in VERBS if v in model.spec.verbs and v not in impossible)
 
 
-def require_verb(model: Model, verb: str, prior: str = "") -> None:
+def require_verb(model: TrainedModel, verb: str, prior: str = "") -> None:
     """Check that a model can do what it is asked to, with the prior of this name.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,15 +13,13 @@ from aeplug.data.batching import INFERENCE_BATCH, concat_batches, slice_batch
 from aeplug.errors import AeplugError
 from aeplug.interfaces import AnySizeEncoder, Batch, RawBatch, supports
 from aeplug.model import conditions
-
-if TYPE_CHECKING:
-    from aeplug.model.model import Model
+from aeplug.model.contract import TrainedModel
 
 #: Items ``(B, *shape.input)`` as the model takes them, or files.
 Items = Tensor | Path | str | Sequence[Path | str]
 
 
-def prepare_items(model: Model, items: Items, cond: Mapping[str, Any] | None) -> Batch:
+def prepare_items(model: TrainedModel, items: Items, cond: Mapping[str, Any] | None) -> Batch:
     """Items or files as one batch on the model's device, with every condition.
 
     Raises:
@@ -39,7 +37,7 @@ def prepare_items(model: Model, items: Items, cond: Mapping[str, Any] | None) ->
     return concat_batches([model.pieces(model.read(item)) for item in items])
 
 
-def _prepare_tensor(model: Model, items: Tensor, cond: Mapping[str, Any] | None) -> Batch:
+def _prepare_tensor(model: TrainedModel, items: Tensor, cond: Mapping[str, Any] | None) -> Batch:
     expected, classes = model.shape.input, model.shape.classes
     if supports(model.encoder, AnySizeEncoder) and items.ndim == 1 + len(expected):
         expected = (expected[0], *items.shape[2:])
@@ -56,7 +54,7 @@ def _prepare_tensor(model: Model, items: Tensor, cond: Mapping[str, Any] | None)
     return complete_conditions(model, Batch(items, items, encode(cond, len(items))))
 
 
-def complete_conditions(model: Model, batch: Batch) -> Batch:
+def complete_conditions(model: TrainedModel, batch: Batch) -> Batch:
     """The batch with every condition, inferred where its rows do not tell it."""
     if set(model.shape.conditions) <= set(batch.cond):
         return batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,14 +12,12 @@ from torch import Tensor
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
 from aeplug.interfaces import ConditionedPrior, Prior, Sampling
-
-if TYPE_CHECKING:
-    from aeplug.model.model import Model
+from aeplug.model.contract import TrainedModel
 
 
 @torch.no_grad()
 def sample(
-    model: Model,
+    model: TrainedModel,
     count: int,
     seed: int,
     temperature: float | None,
@@ -62,7 +60,7 @@ def sample(
     return model.decode(torch.cat(draws), chosen, sampling)[:count]
 
 
-def item_prior(model: Model, name: str) -> Prior:
+def item_prior(model: TrainedModel, name: str) -> Prior:
     """The prior of this name, one that single items are drawn from.
 
     Raises:
@@ -78,7 +76,7 @@ def item_prior(model: Model, name: str) -> Prior:
 
 
 def draw_conditions(
-    model: Model, cond: Mapping[str, Any] | None, count: int, seed: int, prior: str
+    model: TrainedModel, cond: Mapping[str, Any] | None, count: int, seed: int, prior: str
 ) -> dict[str, Tensor]:
     """Conditions as int64 ``(count,)``; those not given as the prior's items have them."""
     given = dict(cond or {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,15 +13,13 @@ from torch import Tensor
 from aeplug.errors import AeplugError
 from aeplug.interfaces import Batch, Sampling
 from aeplug.latents.paths import interpolate_latents
+from aeplug.model.contract import TrainedModel
 from aeplug.model.sampling import item_prior
-
-if TYPE_CHECKING:
-    from aeplug.model.model import Model
 
 
 @torch.no_grad()
 def iter_steps(
-    model: Model, ends: Sequence[Batch], steps: int, sampling: Sampling | None
+    model: TrainedModel, ends: Sequence[Batch], steps: int, sampling: Sampling | None
 ) -> Iterator[tuple[Tensor, int]]:
     """Data ``(B, *shape.target)`` of each step between two batches, and its nearest end, 0 or 1.
 
@@ -44,7 +42,7 @@ def iter_steps(
 
 @torch.no_grad()
 def vary_batch(
-    model: Model,
+    model: TrainedModel,
     batch: Batch,
     count: int,
     similarity: float,

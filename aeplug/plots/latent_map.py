@@ -21,7 +21,7 @@ from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.labels import MEAN, NAME, EmbeddingRows
 from aeplug.data.splits import iter_rows
 from aeplug.errors import AeplugError, ConfigError, nearest
-from aeplug.evaluation.pca import fit
+from aeplug.evaluation.pca import fit_pca
 from aeplug.inference.embed import concat_embeddings, embed_split
 from aeplug.inference.sample import join_documents
 from aeplug.interfaces import Dataset, Document, Sampling, Split
@@ -114,7 +114,7 @@ def principal_plane(latents: Tensor) -> Plane:
     if size <= 2:
         caption = "the latent plane" if size == 2 else "the one latent"
         return Plane(torch.eye(size).to(latents), caption, ("z1", "z2" if size == 2 else ""))
-    found = fit(latents.split(INFERENCE_BATCH))
+    found = fit_pca(latents.split(INFERENCE_BATCH))
     # Of one item, or of items that are all alike, there is no variance to have a share of.
     share = found.variances / found.variances.sum().clamp(min=torch.finfo(torch.float32).tiny)
     caption = f"2 principal components of {size} latents, {share[:2].sum():.0%} of their variance"

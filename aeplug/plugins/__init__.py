@@ -37,9 +37,9 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "current": ("activate", "active"),
-        "hookspecs": ("HOOK_VERSION", "hookimpl"),
-        "manager": ("Plugin", "Plugins"),
-        "specs": ("VERBS", "OptionSpec", "PriorSpec", "RunEvent", "TaskSpec", "load_attribute"),
+        "current": "activate active",
+        "hookspecs": "HOOK_VERSION hookimpl",
+        "manager": "Plugin Plugins",
+        "specs": "VERBS OptionSpec PriorSpec RunEvent TaskSpec load_attribute",
     },
 )

@@ -1,1 +1,29 @@
-"""Priors fitted after training: to single latents, to sequences of them, to a style."""
+"""Priors over latents that are fitted after training, found by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aeplug._exports import lazy_exports
+
+if TYPE_CHECKING:
+    from aeplug.priors.gaussian_mixture import GaussianMixture, fit_gaussian_mixture
+    from aeplug.priors.mixture import MixturePrior, number_classes
+    from aeplug.priors.registry import PriorRegistry
+
+__all__ = [
+    "GaussianMixture",
+    "MixturePrior",
+    "PriorRegistry",
+    "fit_gaussian_mixture",
+    "number_classes",
+]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "gaussian_mixture": "GaussianMixture fit_gaussian_mixture",
+        "mixture": "MixturePrior number_classes",
+        "registry": "PriorRegistry",
+    },
+)

@@ -83,7 +83,7 @@ class GaussianMixture:
         return z
 
 
-def fit(
+def fit_gaussian_mixture(
     z: Tensor,
     components: int,
     classes: Tensor | None = None,

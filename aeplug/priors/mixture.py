@@ -30,7 +30,7 @@ from aeplug.errors import AeplugError, ConfigError, DataError
 from aeplug.interfaces import Batch, Dataset, LatentDensity, Split
 from aeplug.latents.quantised import CodesPosterior
 from aeplug.model.model import Model
-from aeplug.priors.gaussian_mixture import STEPS, GaussianMixture, fit
+from aeplug.priors.gaussian_mixture import STEPS, GaussianMixture, fit_gaussian_mixture
 from aeplug.runtime.console import Progress
 
 #: Most components of a mixture unless they are given, and items a dimension that each wants.
@@ -191,7 +191,7 @@ def _fit(
     if math.prod(conditions.values()) > CLASSES or not set(conditions) <= set(cond):
         conditions = {}
     with Progress(STEPS, "steps") as progress:
-        mixture = fit(
+        mixture = fit_gaussian_mixture(
             z,
             components,
             number_classes(conditions, cond) if conditions else None,

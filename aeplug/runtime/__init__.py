@@ -26,19 +26,9 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "console": (
-            "Progress",
-            "say",
-        ),
-        "distributed": (
-            "Distributed",
-            "pick_device",
-        ),
-        "figures": ("write_figure",),
-        "files": (
-            "atomic_write",
-            "describe_error",
-            "require_regular",
-        ),
+        "console": "Progress say",
+        "distributed": "Distributed pick_device",
+        "figures": "write_figure",
+        "files": "atomic_write describe_error require_regular",
     },
 )

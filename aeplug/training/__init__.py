@@ -1,1 +1,19 @@
-"""The one training loop, and what it stands on."""
+"""The one training loop, its optimizers and the average of its weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aeplug._exports import lazy_exports
+
+if TYPE_CHECKING:
+    from aeplug.training.trainer import Trainer
+
+__all__ = ["Trainer"]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "trainer": "Trainer",
+    },
+)

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aeplug.data.batching import INFERENCE_BATCH
+from aeplug.data import INFERENCE_BATCH
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, Split
-from aeplug.model.model import Model
+from aeplug.model import Model
 from aeplug_denoise.baselines import METHODS, Method
 from aeplug_denoise.noise import Noise
 from aeplug_image.metrics import psnr_db, ssim

@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 
-from aeplug.data.opening import open_dataset
-from aeplug.data.splits import iter_rows
-from aeplug.evaluation.pca import fit
+from aeplug.data import iter_rows, open_dataset
+from aeplug.evaluation import fit_pca
 from aeplug.interfaces import Split
-from aeplug.model.model import Model
+from aeplug.model import Model
 from aeplug_image.metrics import mse, psnr_db, ssim
 from aeplug_image.prepare import normalised
 
@@ -37,7 +36,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
 def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
     """PCA with as many components as the model has latents, fitted on the training split."""
     train = open_dataset(model.config).split("train")
-    components = fit(
+    components = fit_pca(
         normalised(raw["image"]).flatten(1) for _, raw in iter_rows(train, torch.device("cpu"))
     )
     size = min(model.task.latent.latent_shape[0], len(components.mean))

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.data.splits import TensorSplit
+from aeplug.data import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 from aeplug_image.fitting import fitted
 from aeplug_image.image_file import Picture, read_picture
 

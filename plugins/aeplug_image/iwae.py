@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from aeplug.config import setting
 from aeplug.interfaces import Batch, DataShape, LatentDensity, Posterior, ScheduleValues
-from aeplug.latents.importance import ImportanceSamples, importance_bound
+from aeplug.latents import ImportanceSamples, importance_bound
 from aeplug_image.losses import PixelConfig, pixel_distribution, pixel_nll
 from aeplug_image.pixels import PixelOutput
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.data.splits import TensorSplit
+from aeplug.data import TensorSplit
 from aeplug.errors import DataError
 from aeplug.interfaces import DataShape
 from aeplug_image.prepare import random_affine

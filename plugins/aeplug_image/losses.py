@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aeplug.config import PartConfig, setting
-from aeplug.config.schedules import Schedule
+from aeplug.config import PartConfig, Schedule, setting
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 from aeplug_image.pixels import PixelOutput

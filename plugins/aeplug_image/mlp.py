@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
-from aeplug.model.conditions import ConditionEmbedding
+from aeplug.model import ConditionEmbedding
 from aeplug_image.pixels import PixelOutput
 
 

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from aeplug.config import PartConfig, setting
-from aeplug.data.bundled import bundled
-from aeplug.data.splits import TensorSplit
+from aeplug.data import TensorSplit, find_bundled
 from aeplug.errors import DataError
 from aeplug.interfaces import DataShape
 
@@ -61,7 +60,7 @@ class MNIST:
         Raises:
             DataError: a file is missing, truncated or altered.
         """
-        folder = Path(self.config.path).expanduser() if self.config.path else bundled("mnist")
+        folder = Path(self.config.path).expanduser() if self.config.path else find_bundled("mnist")
         if name == "test":
             return TensorSplit(self._columns(folder, "t10k"))
         columns = self._columns(folder, "train")

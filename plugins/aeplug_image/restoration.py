@@ -15,7 +15,7 @@ import torch
 
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Split
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 from aeplug_image.comparison import Compared, draw_comparison
 from aeplug_image.crops import CropSplit
 from aeplug_image.metrics import psnr_db, ssim

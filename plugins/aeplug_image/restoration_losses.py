@@ -7,8 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from aeplug.config import PartConfig, setting
-from aeplug.config.schedules import Schedule
+from aeplug.config import PartConfig, Schedule, setting
 from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 from aeplug_image.losses import bernoulli_nll, gaussian_nll
 from aeplug_image.metrics import mse, psnr_db

@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from aeplug.errors import ConfigError
-from aeplug.inference.reconstruct import reconstruct_document
+from aeplug.inference import reconstruct_document
 from aeplug.interfaces import Document, Sampling, Split
-from aeplug.model.model import Model
+from aeplug.model import Model
 from aeplug_image.crops import CropSplit
 from aeplug_image.image_file import Picture
 from aeplug_image.resampling import reduced

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from aeplug.config import resolve
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug.errors import DataError
 from aeplug.evaluation.report import evaluate
 from aeplug.model.model import Model
@@ -32,7 +32,7 @@ def mnist() -> MNIST:
 def folder(tmp_path: Path) -> Path:
     """A copy of the two small test files that a test may damage."""
     for name in (TEST_IMAGES, TEST_LABELS):
-        shutil.copy(bundled("mnist") / f"{name}.gz", tmp_path)
+        shutil.copy(find_bundled("mnist") / f"{name}.gz", tmp_path)
     return tmp_path
 
 
@@ -72,7 +72,7 @@ def test_heldout_is_the_end_of_the_training_images(mnist: MNIST) -> None:
 
 def test_checksums_are_those_of_the_bundled_files() -> None:
     for name, expected in CHECKSUMS.items():
-        content = gzip.decompress((bundled("mnist") / f"{name}.gz").read_bytes())
+        content = gzip.decompress((find_bundled("mnist") / f"{name}.gz").read_bytes())
         assert hashlib.md5(content).hexdigest() == expected
 
 

@@ -18,7 +18,7 @@ def items() -> torch.Tensor:
 
 
 def test_is_the_singular_value_decomposition(items):
-    found = pca.fit(items.split(37))
+    found = pca.fit_pca(items.split(37))
     exact = items.double()
     _, values, axes = torch.linalg.svd(exact - exact.mean(0), full_matrices=False)
     torch.testing.assert_close(found.mean, exact.mean(0))
@@ -28,7 +28,7 @@ def test_is_the_singular_value_decomposition(items):
 
 
 def test_errors_of_every_number_of_components_are_those_of_restoring(items):
-    found = pca.fit([items])
+    found = pca.fit_pca([items])
     errors = found.squared_errors(items)
     for dims in (0, 1, 5, 12):
         restored = found.restore(found.project(items, dims))
@@ -46,6 +46,6 @@ def test_tokens_are_one_hot():
 
 def test_nothing_and_too_much_are_told():
     with pytest.raises(DataError, match="no item"):
-        pca.fit([])
+        pca.fit_pca([])
     with pytest.raises(ConfigError, match=f"at most {pca.MOST_VALUES}"):
-        pca.fit([torch.zeros(2, pca.MOST_VALUES + 1)])
+        pca.fit_pca([torch.zeros(2, pca.MOST_VALUES + 1)])

@@ -14,7 +14,7 @@ from aeplug.api import load_model
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import open_dataset
 from aeplug.errors import CheckpointError, ConfigError, DataError
-from aeplug.priors.gaussian_mixture import fit
+from aeplug.priors.gaussian_mixture import fit_gaussian_mixture
 from aeplug.priors.mixture import MixturePrior, posterior_draws
 from aeplug.priors.registry import PriorRegistry
 from aeplug.priors.store import INDEX, PRIORS, cache_folder
@@ -113,7 +113,7 @@ class TestSampling:
     def test_a_class_gets_its_own_density(self):
         left, right = torch.randn(300, 2) - 6, torch.randn(300, 2) + 6
         classes = torch.tensor([0] * 300 + [1] * 300)
-        mixture = fit(torch.cat([left, right]), 2, classes, 2)
+        mixture = fit_gaussian_mixture(torch.cat([left, right]), 2, classes, 2)
         prior = MixturePrior("gmm", mixture, {"side": 2}, {})
         cond = {"side": torch.tensor([0, 1] * 50)}
         drawn = prior.sample(100, 1.0, torch.Generator().manual_seed(0), cond)
@@ -217,7 +217,7 @@ class TestOnDisk:
             assert again.reconstruct(torch.rand(2, 4)).shape == (2, 4)  # the rest is as ever
 
     def test_of_another_latent_is_told(self, plain, run, plugins):
-        other = MixturePrior("gmm", fit(torch.randn(50, 3), 1), {}, {})
+        other = MixturePrior("gmm", fit_gaussian_mixture(torch.randn(50, 3), 1), {}, {})
         plain.priors.add(other)
         plain.priors.keep("gmm")
         with pytest.raises(CheckpointError, match="is of latents of 3, not 2"):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aeplug.data.build import BuildReport, Skipped
+from aeplug.data import BuildReport, Skipped
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug_audio.sounds.dataset import ARRAY, FORMAT, INDEX, SPLITS, assign_splits
 from aeplug_audio.sounds.note_windows import NoteRequest, render_windows

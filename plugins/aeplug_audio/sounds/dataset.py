@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 
 from aeplug.config import PartConfig, setting
-from aeplug.data.splits import TensorSplit
+from aeplug.data import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape, RawBatch
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_audio.sounds.spectrogram import MELS, WINDOW_FRAMES, split_windows, to_bytes
 

@@ -8,11 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.data.opening import open_dataset
-from aeplug.data.splits import iter_rows
-from aeplug.evaluation.pca import fit
+from aeplug.data import iter_rows, open_dataset
+from aeplug.evaluation import fit_pca
 from aeplug.interfaces import Split
-from aeplug.model.model import Model
+from aeplug.model import Model
 from aeplug_audio.sounds.spectrogram import RANGE_DB
 
 
@@ -62,7 +61,7 @@ def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict
     """PCA with as many components as the model has latents, fitted on the training split."""
     train = open_dataset(model.config).split("train")
     device = torch.device("cpu")
-    components = fit(
+    components = fit_pca(
         raw["frames"].float().div(255).flatten(1) for _, raw in iter_rows(train, device)
     )
     size = min(model.task.latent.latent_shape[0], len(components.mean))

@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aeplug.data.build import BuildReport, Skipped
+from aeplug.data import BuildReport, Skipped
 from aeplug.errors import DataError, nearest
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 from aeplug_music.corpus.fingerprints import Hashes, first_of_each
 from aeplug_music.corpus.ingest import Parse, ingest, window_width
 from aeplug_music.corpus.parsed import Melody, ParsedFiles, joined

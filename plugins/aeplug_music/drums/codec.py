@@ -15,7 +15,7 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.errors import FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 from aeplug_music.drums.collection import parse_performance
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
 from aeplug_music.drums.performance import (

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 
-from aeplug.data.build import Skipped
+from aeplug.data import Skipped
 from aeplug.errors import DataError, FileError
 from aeplug_music.drums.kit import BAR, METRE
 from aeplug_music.drums.pattern import SUFFIX, InvalidPattern, parse_pattern

@@ -9,9 +9,7 @@ import numpy.typing as npt
 import torch
 
 from aeplug.config import PartConfig, setting
-from aeplug.data.build import Skipped
-from aeplug.data.bundled import bundled
-from aeplug.data.splits import TensorSplit
+from aeplug.data import Skipped, TensorSplit, find_bundled
 from aeplug.errors import DataError, nearest
 from aeplug.interfaces import DataShape, RawBatch
 from aeplug_music.corpus.splitting import SPLITS
@@ -57,7 +55,7 @@ class DrumDataset:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.shape = drum_shape(config.bars)
-        self._path = Path(config.path).expanduser() if config.path else bundled(BUNDLED)
+        self._path = Path(config.path).expanduser() if config.path else find_bundled(BUNDLED)
         found = read_collection(self._path, config.bars)
         #: Files that gave no window, with the reason.
         self.skipped: list[Skipped] = found.skipped

@@ -25,10 +25,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.data.batching import INFERENCE_BATCH
-from aeplug.data.opening import open_dataset
+from aeplug.data import INFERENCE_BATCH, open_dataset
 from aeplug.interfaces import Batch, RawBatch, Sampling, Split
-from aeplug.model.model import Model
+from aeplug.model import Model
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.window_shape import FORMS, bits_of
 from aeplug_music.nets.losses import LN2

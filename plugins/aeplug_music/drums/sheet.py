@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator
 
-from aeplug.runtime.figures import write_figure
+from aeplug.runtime import write_figure
 from aeplug_music.drums.kit import (
     BAR,
     CLASSES,

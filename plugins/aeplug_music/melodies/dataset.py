@@ -15,8 +15,7 @@ from pydantic import AfterValidator, BeforeValidator
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.data.bundled import bundled
-from aeplug.data.splits import TensorSplit
+from aeplug.data import TensorSplit, find_bundled
 from aeplug.errors import DataError, nearest
 from aeplug.interfaces import DataShape, RawBatch
 from aeplug_music.corpus.build import FORMAT, INDEX, TOKENS, TRANSCRIPTIONS, collect
@@ -99,7 +98,7 @@ class MelodyDataset:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.shape = melody_shape(config.bars, config.metres)
-        path = Path(config.path).expanduser() if config.path else bundled(BUNDLED)
+        path = Path(config.path).expanduser() if config.path else find_bundled(BUNDLED)
         rows = _open(path, config.bars)
         numbers = np.full(len(METRES), -1)
         numbers[[METRES.index(name) for name in config.metres]] = np.arange(len(config.metres))

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aeplug.data.opening import open_dataset
+from aeplug.data import open_dataset
 from aeplug.interfaces import Sampling, Split
-from aeplug.model.model import Model
+from aeplug.model import Model
 from aeplug_music.melodies.sample_structure import PIECE, compare_structure
 from aeplug_music.melodies.samples import compare_samples, like
 from aeplug_music.nets.losses import LN2

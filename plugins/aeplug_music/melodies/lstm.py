@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug.config import PartConfig, setting
-from aeplug.config.schedules import Schedule
+from aeplug.config import PartConfig, Schedule, setting
 from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.nets.token_output import TokenOutput, draw_token
 from aeplug_music.nets.window_shape import bars_of, lengths_by_metre

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig
-from aeplug.data.batching import concat_raw
+from aeplug.data import concat_raw
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_music.melodies.augmentation import transposed

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from aeplug.data.build import Skipped
+from aeplug.data import Skipped
 from aeplug.errors import DataError, FileError
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.archives import NOT_PACKED, ZIP, Int, Packed, members, unpacked

@@ -8,8 +8,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from aeplug.config import PartConfig, setting
-from aeplug.config.schedules import Schedule
+from aeplug.config import PartConfig, Schedule, setting
 from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 
 LN2 = math.log(2)

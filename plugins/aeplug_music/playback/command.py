@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from aeplug.errors import AeplugError, FileError
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 
 
 @click.command()

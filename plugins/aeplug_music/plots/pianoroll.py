@@ -11,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from aeplug.runtime.figures import write_figure
+from aeplug.runtime import write_figure
 from aeplug_music.plots.systems import System, systems_of
 from aeplug_music.score.melody import Melody
 from aeplug_music.score.tokens import notes_of

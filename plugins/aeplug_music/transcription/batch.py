@@ -8,7 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from aeplug.data.build import Skipped
+from aeplug.data import Skipped
 from aeplug.errors import FileError
 from aeplug_music.midi.writing import to_pretty_midi, write_midi
 from aeplug_music.score.melody import extract_melody

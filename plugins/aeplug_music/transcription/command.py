@@ -8,7 +8,7 @@ import click
 
 from aeplug.cli import FiniteRange, manifest_option, report_job
 from aeplug.errors import ConfigError
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.score.metres import METRES
 from aeplug_music.score.options import RECORDED_METRE
@@ -61,9 +61,7 @@ def transcribe(
         raise click.UsageError("Missing argument 'IN...': recordings, folders, or --from LIST")
     if not out:  # else it would mean the current folder
         raise ConfigError("--out is empty")
-    from aeplug.jobs.conversion import Conversion
-    from aeplug.jobs.inputs import Inputs
-    from aeplug.jobs.job import Job
+    from aeplug.jobs import Conversion, Inputs, Job
     from aeplug_music.transcription.converter import Transcriber
 
     folder = Path(out).expanduser()

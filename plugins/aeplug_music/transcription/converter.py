@@ -8,7 +8,7 @@ from typing import Any
 
 from aeplug.errors import FileError
 from aeplug.interfaces import Document
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.writing import to_pretty_midi, write_midi
 from aeplug_music.score.melody import extract_melody

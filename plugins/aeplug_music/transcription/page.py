@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from aeplug.runtime.figures import write_figure
+from aeplug.runtime import write_figure
 from aeplug_audio.analysis.frames import BANDS, HIGHEST_BAND, LOWEST_BAND, STEP
 from aeplug_audio.analysis.pitch import Floats
 from aeplug_music.plots.pianoroll import note_name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aeplug.errors import FileError
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 from aeplug_audio.analysis.frames import Analysis, analyse
 from aeplug_audio.analysis.voice import Note, notes_of
 from aeplug_audio.files.reading import Recording, RecordingInfo

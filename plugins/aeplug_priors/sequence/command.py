@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import (
+from aeplug.cli import (
+    VerbCommand,
     change_option,
     common_options,
     conditions_of,
@@ -15,11 +16,11 @@ from aeplug.cli.options import (
     length_of,
     open_model,
     overwrite_option,
+    resolve_options,
     sampling_of,
 )
-from aeplug.cli.plugin_options import VerbCommand, resolve_options
-from aeplug.inference.results import require_free, write_documents
-from aeplug.runtime.console import say
+from aeplug.inference import require_free, write_documents
+from aeplug.runtime import say
 
 #: Pieces that are added unless the user says how many.
 PIECES = 8

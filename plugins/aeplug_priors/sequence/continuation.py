@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from aeplug.interfaces import Document, Sampling, SequencedCodec
-from aeplug.model.model import Model
-from aeplug.runtime.console import Progress
+from aeplug.model import Model
+from aeplug.runtime import Progress
 from aeplug_priors.sequence.prior import SequencePrior, check_counts, default_style, seeded
 
 

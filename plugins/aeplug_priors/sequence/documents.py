@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aeplug.data.batching import INFERENCE_BATCH, count_pieces
+from aeplug.data import INFERENCE_BATCH, count_pieces
 from aeplug.errors import ConfigError, DataError
 from aeplug.interfaces import Dataset, SequencedDataset
-from aeplug.latents.quantised import CodesPosterior
-from aeplug.model.model import Model
-from aeplug.runtime.console import Progress
+from aeplug.latents import CodesPosterior
+from aeplug.model import Model
+from aeplug.runtime import Progress
 
 #: Pieces of a document that are looked at together; longer ones are cut.
 LONGEST = 128

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug.data.opening import choose_split
+from aeplug.data import choose_split
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.interfaces import Dataset, Sampling
-from aeplug.model.model import Model
-from aeplug.priors.gaussian_mixture import fit
-from aeplug.runtime.console import Progress
+from aeplug.model import Model
+from aeplug.priors import fit_gaussian_mixture
+from aeplug.runtime import Progress
 from aeplug_priors.sequence.critic import Critic
 from aeplug_priors.sequence.documents import LONGEST, Documents, Sequences, latent_sequences
 from aeplug_priors.sequence.network import SAME, Encoding, SequenceNetwork
@@ -427,7 +427,7 @@ def _baselines(
     generator = torch.Generator().manual_seed(seed)
     fresh, judged = (_new_draws(network, one, generator) for one in (data[0], held_out))
     components = max(1, min(BASELINE_COMPONENTS, len(fresh) // (20 * fresh.shape[1])))
-    mixture = fit(fresh, components, seed=seed)
+    mixture = fit_gaussian_mixture(fresh, components, seed=seed)
     return {
         "lag_choice_nats": nats / max(pieces, 1),
         "lag_choice_right": right / max(pieces, 1),

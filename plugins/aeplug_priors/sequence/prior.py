@@ -19,9 +19,8 @@ from torch import Tensor
 
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Document, Sampling
-from aeplug.model.model import Model
-from aeplug.model.sampling import draw_conditions
-from aeplug.runtime.console import Progress
+from aeplug.model import Model, draw_conditions
+from aeplug.runtime import Progress
 from aeplug_priors.sequence.critic import Critic
 from aeplug_priors.sequence.documents import LONGEST
 from aeplug_priors.sequence.network import SequenceNetwork

@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.data.labels import MEAN, NAME
+from aeplug.data import MEAN, NAME
 from aeplug.errors import ConfigError, FileError
-from aeplug.inference.embed import concat_embeddings, embed_files
+from aeplug.inference import concat_embeddings, embed_files
 from aeplug.interfaces import LatentDensity
-from aeplug.model.model import Model
-from aeplug.runtime.console import Progress
+from aeplug.model import Model
+from aeplug.runtime import Progress
 from aeplug_priors.sequence.documents import CODE_NOISE
 from aeplug_priors.style.prior import StyleNet, StylePrior
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import click
 
-from aeplug.cli.options import checkpoint_option, device_option, inputs_of, manifest_option
-from aeplug.cli.output import failure_logger, print_figures, print_json
+from aeplug.cli import (
+    checkpoint_option,
+    device_option,
+    failure_logger,
+    inputs_of,
+    manifest_option,
+    print_figures,
+    print_json,
+)
 from aeplug.errors import FileError
-from aeplug.runtime.console import say
+from aeplug.runtime import say
 
 
 @click.command()
@@ -54,7 +61,7 @@ def adapt(
     `--prior own` is the original. Files that cannot be read are named, the rest goes on.
     """
     from aeplug.api import load_model
-    from aeplug.cli.export import empty_folder
+    from aeplug.cli import empty_folder
     from aeplug_priors.style.adaptation import adapt as adapted
 
     target = empty_folder(out)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aeplug.priors.mixture import number_classes
+from aeplug.priors import number_classes
 
 #: Width of the hidden layers.
 WIDTH = 128

@@ -15,7 +15,7 @@ import zipfile
 import pytest
 
 from aeplug.data.build import build
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug_music.corpus.build import build_melodies
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.smf import InvalidMidi, is_suspect
@@ -171,7 +171,7 @@ def test_unknown_chunks_are_passed_over():
 def damaged(count):
     """Files that are wrong in many ways, and by chance still right, as (name, bytes)."""
     draw = random.Random(7)
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         names = draw.sample(archive.namelist(), 100)
         tunes = [archive.read(name) for name in names]
     for name, case in CRAFTED.items():
@@ -211,7 +211,7 @@ def test_500_damaged_files_in_one_build(tmp_path):
     assert len(files) == 500
     for name, data in files.items():
         (folder / f"{name.replace('/', ' ')}.mid").write_bytes(data)
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         sound = archive.namelist()[:20]
         for name in sound:
             (folder / f"sound {name.replace('/', ' ')}").write_bytes(archive.read(name))
@@ -266,7 +266,7 @@ def crash(data):
 
 
 def test_a_reader_that_dies_or_hangs_costs_one_file(tmp_path):
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         for name in archive.namelist()[:8]:
             (tmp_path / name.replace("/", "_")).write_bytes(archive.read(name))
     for word in ("die", "hang", "hoard"):

@@ -15,7 +15,7 @@ from support import assert_one_line_error
 from aeplug.cli import main
 from aeplug.cli.program import cli
 from aeplug.config import PartConfig
-from aeplug.data.bundled import bundled, extract_bundled
+from aeplug.data.bundled import extract_bundled, find_bundled
 from aeplug.interfaces import Document
 from aeplug.model.checkpoint import shipped_weights
 from aeplug.plugins import active
@@ -259,7 +259,7 @@ def test_figures_on_the_bundled_held_out_performances(done, task, figures):
 
 
 def test_of_files_of_ones_own_all_count_or_the_split_that_is_named(done, tmp_path):
-    data = bundled("patterns")
+    data = find_bundled("patterns")
     arguments = ("embed", "drums-2bar", "--data", data, "--out")
     done(*arguments, tmp_path / "all.npz")
     done(*arguments, tmp_path / "test.npz", "--split", "test")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from aeplug.config import PartConfig
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug.errors import DataError
 from aeplug.interfaces import Document
 from aeplug_music.drums.catalogue import read_catalogue
@@ -39,7 +39,9 @@ def collection(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("collection")
     codec = DrumCodec(PartConfig(), groove_shape(2))
     rows = ["drummer,session,id,style,bpm,midi_filename,split"]
-    files = [path for path in sorted(bundled("patterns").glob("*.drums")) if four_four(path)][:25]
+    files = [path for path in sorted(find_bundled("patterns").glob("*.drums")) if four_four(path)][
+        :25
+    ]
     for number, path in enumerate(files):
         drummer, session = f"drummer{number // 4}", f"session{number // 2 % 2}"
         place = folder / drummer / session
@@ -69,7 +71,7 @@ def names(data: DrumDataset, split: str) -> set[str]:
 
 
 def test_every_bundled_pattern_in_four_four_is_learnt_from_or_held_out(patterns):
-    files = sorted(bundled("patterns").glob("*.drums"))
+    files = sorted(find_bundled("patterns").glob("*.drums"))
     assert len(files) >= 40
     held = {split: names(patterns, split) for split in ("train", "val", "test")}
     assert sum(map(len, held.values())) == sum(map(four_four, files))
@@ -150,7 +152,7 @@ def test_a_collections_own_test_set_is_in_no_split(collection, tmp_path):
 
 
 def test_folder_and_zip_are_the_same(sample, patterns, collection, tmp_path):
-    for data, folder in ((sample, collection), (patterns, bundled("patterns"))):
+    for data, folder in ((sample, collection), (patterns, find_bundled("patterns"))):
         packed = dataset(shutil.make_archive(str(tmp_path / folder.name), "zip", folder))
         for split in ("train", "val", "test"):
             for name in ("velocity", "offset", "bpm", "bar"):
@@ -224,7 +226,7 @@ def test_what_gives_nothing_says_why(tmp_path):
 
 
 def extracted_melody(folder: Path) -> Path:
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         (folder / "tune.mid").write_bytes(archive.read(archive.namelist()[5]))
     return folder
 
@@ -262,7 +264,7 @@ def test_performances_that_share_eight_bars_stay_together():
 
 
 def test_patterns_without_a_split_are_trained_on_beside_those_with_one(tmp_path):
-    source = (bundled("patterns") / "rock-toms.drums").read_text()
+    source = (find_bundled("patterns") / "rock-toms.drums").read_text()
     for name, line in (("none", ""), ("held", "split: test\n")):
         (tmp_path / f"{name}.drums").write_text(source.replace("split: train\n", line))
     data = dataset(tmp_path)

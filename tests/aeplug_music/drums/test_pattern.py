@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support import ROOT
 
 from aeplug.config import PartConfig
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug.errors import FileError
 from aeplug_music.drums.codec import DrumCodec
 from aeplug_music.drums.collection import parse_performance
@@ -252,7 +252,9 @@ def test_files_with_a_byte_order_mark_and_carriage_returns_are_read():
     assert header is not None and header.metre == "4/4"
 
 
-@pytest.mark.parametrize("path", sorted(bundled("patterns").glob("*.drums")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted(find_bundled("patterns").glob("*.drums")), ids=lambda p: p.stem
+)
 def test_every_bundled_pattern_is_played_as_it_is_written(path: Path):
     pattern = parse_pattern(path.read_text(encoding="utf-8"))
     assert pattern.header.name and pattern.header.style

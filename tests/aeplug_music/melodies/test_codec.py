@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aeplug.config import PartConfig
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug.errors import FileError
 from aeplug.interfaces import Codec, Document
 from aeplug_music.melodies.codec import MelodyCodec
@@ -38,7 +38,7 @@ def codec():
 
 @pytest.fixture(scope="module")
 def tunes():
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 

@@ -17,7 +17,7 @@ import torch
 
 from aeplug.config import config_of
 from aeplug.data.build import build
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug.errors import DataError
 from aeplug_music.corpus.build import build_melodies
 from aeplug_music.corpus.fingerprints import (
@@ -47,7 +47,7 @@ def few(tmp_path_factory):
     """120 bundled tunes as a zip, and built."""
     folder = tmp_path_factory.mktemp("few")
     with (
-        zipfile.ZipFile(bundled("folk_tunes.zip")) as archive,
+        zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive,
         zipfile.ZipFile(folder / "few.zip", "w") as out,
     ):
         for name in archive.namelist()[::36]:
@@ -187,7 +187,7 @@ def test_a_damaged_folder(few, tmp_path, damage):
 
 
 def test_too_few_tunes_to_hold_any_out(tmp_path):
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         name = archive.namelist()[0]
         (tmp_path / "one.mid").write_bytes(archive.read(name))
     one = MelodyDataset(Config(path=str(tmp_path / "one.mid")))

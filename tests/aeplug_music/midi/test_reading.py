@@ -11,7 +11,7 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug.errors import FileError
 from aeplug_music.midi.reading import parse_midi, read_midi, seconds_at
 from aeplug_music.score.melody import extract_melody
@@ -19,7 +19,7 @@ from aeplug_music.score.melody import extract_melody
 
 @pytest.fixture(scope="module")
 def tunes():
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from aeplug.data.build import build
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug.errors import DataError
 from aeplug_music.corpus.build import build_melodies
 from aeplug_music.corpus.queue import SHARE, Queue
@@ -163,7 +163,7 @@ def test_an_empty_zip(tmp_path):
 
 @pytest.mark.parametrize("damage", ["halfway", "cut", "end", "name"])
 def test_a_zip_that_cannot_be_listed_has_its_reason_and_the_rest_goes_on(tmp_path, damage):
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         for folder in ("a", "c"):
             with zipfile.ZipFile(tmp_path / f"{folder}.zip", "w") as out:
                 name = archive.namelist()[ord(folder)]
@@ -191,7 +191,7 @@ def test_a_zip_that_cannot_be_listed_has_its_reason_and_the_rest_goes_on(tmp_pat
 
 
 def test_a_zip_in_a_zip_is_listed_as_left_out_and_the_rest_goes_on(tmp_path):
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         name = archive.namelist()[0]
         tune = archive.read(name)
     with zipfile.ZipFile(tmp_path / "inner.zip", "w") as inner:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from recorded import write
 
-from aeplug.data.bundled import bundled
+from aeplug.data.bundled import find_bundled
 from aeplug_audio.synthesis.rendering import blocks, voices_of
 from aeplug_audio.synthesis.soundfont import default_soundfont
 from aeplug_audio.synthesis.voices import Note
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(default_soundfont() is None, reason="needs a sou
 @pytest.fixture(scope="module")
 def tunes():
     """The beginnings of three tunes at 120: onset, end, pitch."""
-    sources, _ = find_sources([str(bundled("folk_tunes.zip"))])
+    sources, _ = find_sources([str(find_bundled("folk_tunes.zip"))])
     found = []
     with Reader() as reader:
         for number in (400, 2_000, 3_600):

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug.config import PartConfig, setting
-from aeplug.config.schedules import Schedule
+from aeplug.config import PartConfig, Schedule, setting
 from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 from aeplug_extra_parts.dictionary import Logits
 

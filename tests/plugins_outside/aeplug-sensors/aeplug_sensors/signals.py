@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from aeplug.config import PartConfig, setting
-from aeplug.data.splits import TensorSplit
+from aeplug.data import TensorSplit
 from aeplug.interfaces import DataShape
 
 

@@ -29,9 +29,9 @@ from aeplug.model import objective
 from aeplug.plugins import active
 from aeplug.runtime import Distributed, pick_device
 from aeplug.training import Trainer
-from aeplug_music.melodies.stepwise import START, StepwiseDecoder, history, lags_of
+from aeplug_music.melodies.stepwise import START, StepwiseDecoder, history, lags_in_steps
 from aeplug_music.nets.history import agreement, corrupt_history
-from aeplug_music.nets.reference_pitch import reference_pitch, relative
+from aeplug_music.nets.reference_pitch import estimate_reference, to_relative
 from aeplug_music.nets.token_output import TokenOutput
 
 
@@ -44,13 +44,13 @@ def step_by_step(
         assert context.target is not None
         metre = context.cond["metre"]
         plan, reference = decoder.plan(z, metre)
-        tokens = relative(context.target, reference_pitch(context.target))
+        tokens = to_relative(context.target, estimate_reference(context.target))
         if decoder.training and decoder.token_noise:
             tokens = corrupt_history(tokens, decoder.token_noise)
         before = functional.pad(tokens[:, :-1], (1, 0), value=START)
         bar = decoder.bar[metre]
         views = history(before, bar, decoder.back)
-        agreements = agreement(before, lags_of(bar, decoder.back))
+        agreements = agreement(before, lags_in_steps(bar, decoder.back))
         logits = [
             decoder._step(
                 plan[:, step : step + 1],

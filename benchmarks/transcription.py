@@ -30,25 +30,25 @@ import numpy as np
 import soundfile
 
 from aeplug.data import find_bundled
-from aeplug_audio.analysis.voice import Note
-from aeplug_audio.synthesis.rendering import blocks, voices_of
-from aeplug_audio.synthesis.soundfont import default_soundfont
+from aeplug_audio.analysis.voice import NoteEvent
+from aeplug_audio.synthesis.rendering import open_voices, render_blocks
+from aeplug_audio.synthesis.soundfont import find_soundfont
 from aeplug_audio.synthesis.voices import Note as Played
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, find_sources
 from aeplug_music.score.melody import extract_melody
 from aeplug_music.score.metres import STEPS_PER_QUARTER
-from aeplug_music.score.tokens import notes_of
+from aeplug_music.score.tokens import tokens_to_notes
 from aeplug_music.transcription.transcribe import transcribe
 
 RATE, SECONDS, LEAD, VELOCITY = 44_100, 16.0, 0.25, 90
 #: General MIDI programs; None: sines.
 INSTRUMENTS: dict[str, int | None] = {"piano": 0, "violin": 40, "flute": 73, "sine": None}
 
-Player = Callable[[Sequence[Note], int], Any]
+Player = Callable[[Sequence[NoteEvent], int], Any]
 
 
-def melodies(count: int, offset: int) -> list[list[Note]]:
+def melodies(count: int, offset: int) -> list[list[NoteEvent]]:
     """The first seconds of so many tunes, at their own tempi; ``offset`` takes others."""
     sources, _ = find_sources([str(find_bundled("folk_tunes.zip"))])
     found = []
@@ -58,21 +58,21 @@ def melodies(count: int, offset: int) -> list[list[Note]]:
             source = sources[place % len(sources)]
             melody = extract_melody(parse_midi(reader.read(source)))
             step = 60 / melody.bpm / STEPS_PER_QUARTER
-            onsets, ends, pitches = (column.tolist() for column in notes_of(melody.tokens))
+            onsets, ends, pitches = (column.tolist() for column in tokens_to_notes(melody.tokens))
             start = onsets[0] * step - LEAD
             notes = [
-                Note(a * step - start, min(b * step - start, SECONDS), pitch)
+                NoteEvent(a * step - start, min(b * step - start, SECONDS), pitch)
                 for a, b, pitch in zip(onsets, ends, pitches, strict=True)
             ]
             found.append([note for note in notes if note.onset < SECONDS - 0.2])
     return found
 
 
-def by_tinysoundfont(notes: Sequence[Note], program: int) -> Any:
+def by_tinysoundfont(notes: Sequence[NoteEvent], program: int) -> Any:
     import tinysoundfont
 
     synth = tinysoundfont.Synth(samplerate=RATE)
-    synth.program_select(0, synth.sfload(str(default_soundfont())), 0, program)
+    synth.program_select(0, synth.sfload(str(find_soundfont())), 0, program)
     events = sorted(
         [(round(note.end * RATE), False, note.pitch) for note in notes]
         + [(round(note.onset * RATE), True, note.pitch) for note in notes]
@@ -90,12 +90,12 @@ def by_tinysoundfont(notes: Sequence[Note], program: int) -> Any:
     return np.concatenate(parts)
 
 
-def by_aeplug(notes: Sequence[Note], program: int) -> Any:
+def by_aeplug(notes: Sequence[NoteEvent], program: int) -> Any:
     played = [Played(one.onset, one.end, one.pitch, VELOCITY, program) for one in notes]
-    return np.concatenate(list(blocks(played, voices_of(default_soundfont()), RATE))).mean(1)
+    return np.concatenate(list(render_blocks(played, open_voices(find_soundfont()), RATE))).mean(1)
 
 
-def sines(notes: Sequence[Note]) -> Any:
+def sines(notes: Sequence[NoteEvent]) -> Any:
     sound = np.zeros(round((notes[-1].end + 0.5) * RATE))
     for note in notes:
         seconds = np.arange(round((note.end - note.onset) * RATE)) / RATE
@@ -106,7 +106,7 @@ def sines(notes: Sequence[Note]) -> Any:
     return sound
 
 
-def by_pyin(path: Path) -> list[Note]:
+def by_pyin(path: Path) -> list[NoteEvent]:
     """Runs of one semitone in librosa's pyin, as it is."""
     import librosa
 
@@ -118,17 +118,17 @@ def by_pyin(path: Path) -> list[Note]:
     edges = [0, *(np.flatnonzero(np.diff(semitones)) + 1).tolist(), len(semitones)]
     step = 512 / rate
     return [
-        Note(a * step, b * step, int(semitones[a]))
+        NoteEvent(a * step, b * step, int(semitones[a]))
         for a, b in pairwise(edges)
         if semitones[a] and (b - a) * step >= 0.05
     ]
 
 
-def f1(found: Sequence[Note], expected: Sequence[Note]) -> float:
+def f1(found: Sequence[NoteEvent], expected: Sequence[NoteEvent]) -> float:
     if not found:
         return 0.0
 
-    def columns(notes: Sequence[Note]) -> tuple[Any, Any]:
+    def columns(notes: Sequence[NoteEvent]) -> tuple[Any, Any]:
         hertz = [440 * 2 ** ((note.pitch - 69) / 12) for note in notes]
         return np.array([(note.onset, note.end) for note in notes]), np.array(hertz)
 
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--pyin", action="store_true", help="also librosa's pyin alone; slow")
     given = parser.parse_args()
     player: Player = by_tinysoundfont if given.player == "tinysoundfont" else by_aeplug
-    ways: dict[str, Callable[[Path], Sequence[Note]]] = {
+    ways: dict[str, Callable[[Path], Sequence[NoteEvent]]] = {
         "aeplug": lambda path: transcribe(path).notes
     }
     if given.pyin:

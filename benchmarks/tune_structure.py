@@ -27,7 +27,12 @@ from aeplug.inference import sample_documents
 from aeplug.interfaces import Sampling
 from aeplug.model import Model
 from aeplug_music.melodies.dataset import MelodyDataset
-from aeplug_music.melodies.structure import MEASURES, Profile, distance, self_similarities
+from aeplug_music.melodies.structure import (
+    MEASURES,
+    Profile,
+    profile_distance,
+    self_similarities,
+)
 from aeplug_music.score.metres import STEPS_PER_BAR
 from aeplug_music.score.tokens import Tokens
 
@@ -121,7 +126,10 @@ def sampled(model: Model, metres: list[str], bars: int, prior: str) -> Tunes:
 
 def _distances(profiles: dict[str, dict[str, Profile]], whose: str) -> dict[str, dict[str, float]]:
     return {
-        name: {measure: distance(each[measure], profiles[whose][measure]) for measure in MEASURES}
+        name: {
+            measure: profile_distance(each[measure], profiles[whose][measure])
+            for measure in MEASURES
+        }
         for name, each in profiles.items()
         if name != whose
     }

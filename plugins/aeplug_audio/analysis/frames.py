@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from aeplug_audio.analysis.pitch import FRAME, HOP, Floats, candidates_of
+from aeplug_audio.analysis.pitch import FRAME, HOP, Floats, find_candidates
 from aeplug_audio.files.reading import RATE, Samples
 
 #: Seconds from a frame to the next; frame f is about second ``f * STEP``.
@@ -58,12 +58,12 @@ def analyse(blocks: Iterable[Samples]) -> Analysis:
 
     Some 150 bytes are kept of a frame: 23 MB of half an hour.
     """
-    parts = list(map(_part, _framed(blocks)))
+    parts = list(map(_analyse_part, _iter_frames(blocks)))
     columns = zip(*parts, strict=True)
     return Analysis(*(np.concatenate(column) for column in columns))
 
 
-def _framed(blocks: Iterable[Samples]) -> Iterator[Samples]:
+def _iter_frames(blocks: Iterable[Samples]) -> Iterator[Samples]:
     """The samples around some frames at a time, as many as these need."""
     held = np.zeros(_MARGIN // 2, np.float32)
     need = (_AT_ONCE - 1) * HOP + _MARGIN
@@ -79,19 +79,19 @@ def _framed(blocks: Iterable[Samples]) -> Iterator[Samples]:
             yield rest
 
 
-def _part(samples: Samples) -> tuple[Floats, Floats, Floats, Bytes, Bytes]:
+def _analyse_part(samples: Samples) -> tuple[Floats, Floats, Floats, Bytes, Bytes]:
     around = np.lib.stride_tricks.sliding_window_view(samples, _MARGIN)[::HOP]
     frames = around[:, (_MARGIN - FRAME) // 2 :][:, :FRAME]
-    pitch, probability = candidates_of(frames)
+    pitch, probability = find_candidates(frames)
     middle = around[:, (_MARGIN - SHORT) // 2 :][:, :SHORT] * _HANN
     power = np.square(np.abs(fft.rfft(middle, axis=1)))
     loudness = 10 * np.log10(power.sum(1) * _POWER + 1e-12)
     bands = 10 * np.log10(power @ _FILTERS * _POWER + 1e-12)
     spectrum = np.clip(np.round(2 * (bands - FLOOR_DB)), 0, 255).astype(np.uint8)
-    return pitch, probability, loudness.astype(np.float32), spectrum, _harmonics(frames)
+    return pitch, probability, loudness.astype(np.float32), spectrum, _measure_harmonics(frames)
 
 
-def _harmonics(frames: Samples) -> Bytes:
+def _measure_harmonics(frames: Samples) -> Bytes:
     magnitude = np.sqrt(np.abs(fft.rfft(frames * _LONG_HANN, LONG, axis=1)))
     # A partial lies between two bins, or off by some cents.
     wide = magnitude.copy()
@@ -101,7 +101,7 @@ def _harmonics(frames: Samples) -> Bytes:
     return np.clip(np.round(2 * (level + 80)), 0, 255).astype(np.uint8)
 
 
-def _filters() -> Floats:
+def _make_filters() -> Floats:
     """Triangles over the spectrum's bins, at least one bin wide, ``(SHORT // 2 + 1, BANDS)``."""
     centres = np.geomspace(LOWEST_BAND, HIGHEST_BAND, BANDS)
     hertz = np.fft.rfftfreq(SHORT, 1 / RATE)
@@ -110,7 +110,7 @@ def _filters() -> Floats:
     return np.maximum(1 - np.abs(hertz[:, None] - centres) / width, 0).astype(np.float32)
 
 
-def _partials() -> Floats:
+def _make_partials() -> Floats:
     """Where the first partials of each semitone lie and how they count, ``(bins, PITCHES)``."""
     found = np.zeros((LONG // 2 + 1, PITCHES), np.float32)
     for number in range(PITCHES):
@@ -123,7 +123,7 @@ def _partials() -> Floats:
 _HANN = np.hanning(SHORT + 1)[:-1].astype(np.float32)
 #: Makes of a spectrum's power the mean square of what it is of.
 _POWER = np.float32(2 / (SHORT * np.square(_HANN).sum()))
-_FILTERS = _filters()
+_FILTERS = _make_filters()
 
 _LONG_HANN = np.hanning(FRAME + 1)[:-1].astype(np.float32)
-_PARTIALS = _partials()
+_PARTIALS = _make_partials()

@@ -27,22 +27,22 @@ AROUND = 41
 DIP, SPAN = 3.3, 4
 _AT_ONCE = 4096
 
-Frames = npt.NDArray[np.int64]
+FrameIndices = npt.NDArray[np.int64]
 
 
-def rises(analysis: Analysis) -> Floats:
+def compute_flux(analysis: Analysis) -> Floats:
     """How much rises at each frame, mean over the bands in dB, ``(F,)`` from 0."""
     found = np.zeros(len(analysis), np.float32)
     floor = int(analysis.spectrum.max(initial=0)) - 2 * RANGE
     for first in range(0, len(found), _AT_ONCE):
         before = max(first - LAG, 0)
-        part = _rises(analysis.spectrum[before : first + _AT_ONCE], floor)
+        part = _compute_flux(analysis.spectrum[before : first + _AT_ONCE], floor)
         found[first : first + _AT_ONCE] = part[first - before :]
     # What is compared lies on either side of the middle.
     return np.concatenate([found[LAG // 2 :], np.zeros(LAG // 2, np.float32)])[: len(found)]
 
 
-def _rises(spectrum: Bytes, floor: int) -> Floats:
+def _compute_flux(spectrum: Bytes, floor: int) -> Floats:
     level = np.maximum(spectrum.astype(np.float32), floor) / 2
     found = np.zeros(len(level), np.float32)
     if len(level) > LAG:
@@ -51,12 +51,12 @@ def _rises(spectrum: Bytes, floor: int) -> Floats:
     return found
 
 
-def soft_onsets(rise: Floats) -> Frames:
+def find_soft_onsets(rise: Floats) -> FrameIndices:
     """Frames at which something begins, if only another pitch."""
     return np.flatnonzero((rise == maximum_filter1d(rise, 5)) & (rise > SOFT))
 
 
-def strikes(rise: Floats, loudness: Floats) -> Floats:
+def measure_hard_onsets(rise: Floats, loudness: Floats) -> Floats:
     """How surely a note begins at each frame though the pitch stays, ``(F,)``: 0, or above 1."""
     is_peak = rise == maximum_filter1d(rise, 2 * NEIGHBOURS + 1)
     is_peak &= (rise > HARD) & (rise > ABOVE_MEAN * uniform_filter1d(rise, AROUND))
@@ -65,5 +65,4 @@ def strikes(rise: Floats, loudness: Floats) -> Floats:
     ahead = maximum_filter1d(loudness, SPAN, origin=(SPAN - 1) // 2) - loudness
     dip = np.minimum(behind, ahead)
     is_dip = (dip > DIP) & (dip >= maximum_filter1d(dip, 2 * NEIGHBOURS + 1))
-    strength: Floats = np.where(is_dip, np.maximum(found, dip / DIP), found).astype(np.float32)
-    return strength
+    return np.where(is_dip, np.maximum(found, dip / DIP), found).astype(np.float32)

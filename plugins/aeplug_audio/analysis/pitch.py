@@ -49,9 +49,9 @@ class Candidates(NamedTuple):
     probability: Floats
 
 
-def candidates_of(frames: Samples) -> Candidates:
+def find_candidates(frames: Samples) -> Candidates:
     """Pitches that frames ``(F, FRAME)`` may have."""
-    dips = _normalised_difference(frames)
+    dips = _compute_difference(frames)
     inner = dips[:, 1:-1]
     is_trough = (inner < dips[:, :-2]) & (inner <= dips[:, 2:])
     # A trough is taken by thresholds between its own depth and the deepest before it.
@@ -59,20 +59,20 @@ def candidates_of(frames: Samples) -> Candidates:
     deepest = np.minimum.accumulate(depths, axis=1)
     before = np.ones_like(depths)
     before[:, 1:] = np.minimum(deepest[:, :-1], 1)
-    taken = _cumulative(before) - _cumulative(np.minimum(depths, before))
+    taken = _beta_cdf(before) - _beta_cdf(np.minimum(depths, before))
     rows = np.arange(len(dips))
     last = np.argmin(depths, axis=1)
-    taken[rows, last] += _NO_TROUGH * _cumulative(np.minimum(depths[rows, last], 1))
+    taken[rows, last] += _NO_TROUGH * _beta_cdf(np.minimum(depths[rows, last], 1))
     taken[~is_trough] = 0
     best = np.argpartition(-taken, CANDIDATES, axis=1)[:, :CANDIDATES]
     probability = np.take_along_axis(taken, best, 1)
-    lag = best + 1 + _parabola(dips, best + 1) + SHORTEST_LAG
+    lag = best + 1 + _interpolate_trough(dips, best + 1) + SHORTEST_LAG
     pitch = 69 + 12 * np.log2(RATE / lag / 440)
     pitch[probability <= 0] = np.nan
     return Candidates(pitch.astype(np.float32), probability.astype(np.float32))
 
 
-def _normalised_difference(frames: Samples) -> Floats:
+def _compute_difference(frames: Samples) -> Floats:
     """YIN's d'(lag), ``(F, LONGEST_LAG - SHORTEST_LAG + 1)`` from the shortest lag on."""
     spectrum = fft.rfft(frames, _SIZE, axis=1)
     window = fft.rfft(frames[:, :WINDOW], _SIZE, axis=1)
@@ -87,13 +87,12 @@ def _normalised_difference(frames: Samples) -> Floats:
     return normalised[:, SHORTEST_LAG - 1 :].astype(np.float32)
 
 
-def _cumulative(threshold: Floats) -> Floats:
+def _beta_cdf(threshold: Floats) -> Floats:
     """Share of thresholds below this one: the distribution Beta(2, 18)."""
-    found: Floats = 1 - (1 - threshold) ** 18 * (1 + 18 * threshold)
-    return found
+    return 1 - (1 - threshold) ** 18 * (1 + 18 * threshold)
 
 
-def _parabola(values: Floats, place: npt.NDArray[np.int64]) -> Floats:
+def _interpolate_trough(values: Floats, place: npt.NDArray[np.int64]) -> Floats:
     """Where between two lags a trough is deepest, -1 to 1, by the parabola through three."""
     left, middle, right = (np.take_along_axis(values, place + d, 1) for d in (-1, 0, 1))
     bend = left + right - 2 * middle

@@ -19,11 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug_audio.analysis.frames import LOWEST_PITCH, PITCHES, STEP, Analysis
-from aeplug_audio.analysis.onsets import Frames, rises, soft_onsets, strikes
+from aeplug_audio.analysis.onsets import (
+    FrameIndices,
+    compute_flux,
+    find_soft_onsets,
+    measure_hard_onsets,
+)
 from aeplug_audio.analysis.pitch import Floats
 
 
-class Note(NamedTuple):
+class NoteEvent(NamedTuple):
     """A note as it was heard.
 
     Attributes:
@@ -37,7 +42,7 @@ class Note(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Voice:
+class VoiceModel:
     """How notes are told from what is heard.
 
     Attributes:
@@ -86,19 +91,21 @@ _CLEAR = 10
 States = npt.NDArray[np.int64]
 
 
-def notes_of(analysis: Analysis, voice: Voice = Voice()) -> tuple[list[Note], float]:
+def decode_notes(
+    analysis: Analysis, voice: VoiceModel = VoiceModel()
+) -> tuple[list[NoteEvent], float]:
     """The notes in order, none over another; and by how many semitones they are off concert pitch.
 
     The latter, -0.5 to 0.5, is the whole recording's, and taken off before pitches are rounded.
     """
-    tuning = tuning_of(analysis, voice)
+    tuning = estimate_tuning(analysis, voice)
     tuned = replace(analysis, pitch=analysis.pitch - np.float32(tuning))
-    rise = rises(tuned)
-    states = most_likely_states(tuned, rise, voice)
-    return cut_into_notes(states, rise, strikes(rise, tuned.loudness), voice), tuning
+    rise = compute_flux(tuned)
+    states = decode_states(tuned, rise, voice)
+    return segment_notes(states, rise, measure_hard_onsets(rise, tuned.loudness), voice), tuning
 
 
-def tuning_of(analysis: Analysis, voice: Voice = Voice()) -> float:
+def estimate_tuning(analysis: Analysis, voice: VoiceModel = VoiceModel()) -> float:
     """Semitones by which the pitches lie above those of concert pitch on average, -0.5 to 0.5."""
     loud = analysis.loudness > analysis.loudness.max(initial=-np.inf) - voice.quiet + 15
     pitches = analysis.pitch[(analysis.probability > 0.8) & loud[:, None]]
@@ -107,7 +114,7 @@ def tuning_of(analysis: Analysis, voice: Voice = Voice()) -> float:
     return float(np.angle(np.exp(2j * np.pi * pitches).mean()) / (2 * np.pi))
 
 
-def most_likely_states(analysis: Analysis, rise: Floats, voice: Voice = Voice()) -> States:
+def decode_states(analysis: Analysis, rise: Floats, voice: VoiceModel = VoiceModel()) -> States:
     """Viterbi's path ``(F,)``: semitones above ``LOWEST_PITCH``, or ``SILENCE``."""
     frames, states = len(analysis), PITCHES + 1
     semitones = np.arange(PITCHES)
@@ -121,7 +128,7 @@ def most_likely_states(analysis: Analysis, rise: Floats, voice: Voice = Voice())
     scores = np.zeros(states, np.float32)
     loudest = float(analysis.loudness.max(initial=-np.inf))
     for first in range(0, frames, _AT_ONCE):
-        likely, cost = _evidence(analysis, rise, first, loudest, voice)
+        likely, cost = _compute_evidence(analysis, rise, first, loudest, voice)
         for number in range(len(likely)):
             if first + number:
                 # To a state (row) from each state (column).
@@ -139,8 +146,8 @@ def most_likely_states(analysis: Analysis, rise: Floats, voice: Voice = Voice())
     return path
 
 
-def _evidence(
-    analysis: Analysis, rise: Floats, first: int, loudest: float, voice: Voice
+def _compute_evidence(
+    analysis: Analysis, rise: Floats, first: int, loudest: float, voice: VoiceModel
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each state, and the cost of changing to it, ``(n, PITCHES + 1)`` each."""
     chosen = slice(first, first + _AT_ONCE)
@@ -172,43 +179,45 @@ def _evidence(
     return np.log(likelihood), cost
 
 
-def cut_into_notes(
-    states: States, rise: Floats, struck: Floats, voice: Voice = Voice()
-) -> list[Note]:
+def segment_notes(
+    states: States, rise: Floats, struck: Floats, voice: VoiceModel = VoiceModel()
+) -> list[NoteEvent]:
     """States of frames ``(F,)`` -> notes.
 
     A note begins at the onset shortly before its pitch is there, and anew wherever it is struck.
 
     Args:
-        states: as :func:`most_likely_states` gives.
-        rise: see :func:`aeplug_audio.analysis.onsets.rises`.
-        struck: see :func:`aeplug_audio.analysis.onsets.strikes`.
+        states: as :func:`decode_states` gives.
+        rise: see :func:`aeplug_audio.analysis.onsets.compute_flux`.
+        struck: see :func:`aeplug_audio.analysis.onsets.measure_hard_onsets`.
         voice: how.
     """
-    onsets = soft_onsets(rise)
+    onsets = find_soft_onsets(rise)
     edges = [0, *(np.flatnonzero(np.diff(states)) + 1).tolist(), len(states)]
     runs: list[tuple[int, int, int]] = []
     for begin, end in pairwise(edges):
         if begin < end and states[begin] != SILENCE:
             earliest = max(begin - voice.back, runs[-1][0] + 4 if runs else 0)
-            onset = _strongest(onsets, rise, earliest, begin + 2)
+            onset = _find_strongest(onsets, rise, earliest, begin + 2)
             runs.append((begin if onset is None else onset, end, int(states[begin])))
-    found: list[Note] = []
+    found: list[NoteEvent] = []
     for number, (begin, end, state) in enumerate(runs):
         if number + 1 < len(runs):
             end = min(end, runs[number + 1][0])
         if (end - begin) * STEP >= voice.shortest:
-            marks = [begin, *_strikes_within(struck, begin, end, voice), end]
-            found += [Note(a * STEP, b * STEP, state + LOWEST_PITCH) for a, b in pairwise(marks)]
+            marks = [begin, *_find_strikes(struck, begin, end, voice), end]
+            found += [
+                NoteEvent(a * STEP, b * STEP, state + LOWEST_PITCH) for a, b in pairwise(marks)
+            ]
     return found
 
 
-def _strongest(onsets: Frames, rise: Floats, first: int, last: int) -> int | None:
+def _find_strongest(onsets: FrameIndices, rise: Floats, first: int, last: int) -> int | None:
     within = onsets[np.searchsorted(onsets, first) : np.searchsorted(onsets, last, "right")]
     return int(within[np.argmax(rise[within])]) if len(within) else None
 
 
-def _strikes_within(struck: Floats, begin: int, end: int, voice: Voice) -> list[int]:
+def _find_strikes(struck: Floats, begin: int, end: int, voice: VoiceModel) -> list[int]:
     apart = round(voice.apart / STEP)
     places = np.flatnonzero(struck[begin + 1 : max(end - 2, begin + 1)]) + begin + 1
     taken: list[int] = []

@@ -20,7 +20,7 @@ _OVERSAMPLING = 4
 _EDGE = 32
 
 
-class Loudness:
+class LoudnessMeter:
     """What has been heard so far.
 
     Args:
@@ -29,7 +29,7 @@ class Loudness:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        self._filters = [(one, np.zeros((2, channels))) for one in _weighting(rate)]
+        self._filters = [(one, np.zeros((2, channels))) for one in _design_k_weighting(rate)]
         self._step = rate // 10
         self._rest = np.zeros((0, channels))
         self._powers: list[float] = []
@@ -68,19 +68,18 @@ class Loudness:
             powers.append(float(np.square(self._rest).sum()) / self._step)
             powers += [0.0] * (_STEPS - len(powers))
         windows = np.convolve(powers, np.full(_STEPS, 1 / _STEPS), "valid")
-        loud = windows[_lufs(windows) > _ABSOLUTE]
+        loud = windows[_to_lufs(windows) > _ABSOLUTE]
         if not len(loud):
             return -math.inf
-        gate = float(_lufs(loud.mean())) + _RELATIVE
-        return float(_lufs(loud[_lufs(loud) > gate].mean()))
+        gate = float(_to_lufs(loud.mean())) + _RELATIVE
+        return float(_to_lufs(loud[_to_lufs(loud) > gate].mean()))
 
 
-def _lufs(power: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    found: npt.NDArray[np.float64] = -0.691 + 10 * np.log10(np.maximum(power, 1e-12))
-    return found
+def _to_lufs(power: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    return -0.691 + 10 * np.log10(np.maximum(power, 1e-12))
 
 
-def _weighting(rate: int) -> list[tuple[list[float], list[float]]]:
+def _design_k_weighting(rate: int) -> list[tuple[list[float], list[float]]]:
     """The K-weighting at any rate: a shelf for the head, and a high-pass.
 
     The recommendation gives coefficients at 48 kHz; these are the analogue filters behind them.
@@ -106,7 +105,7 @@ def _weighting(rate: int) -> list[tuple[list[float], list[float]]]:
     return [shelf, high_pass]
 
 
-def gain_for(loudness: Loudness, target: float, highest_peak: float) -> float:
+def compute_gain(loudness: LoudnessMeter, target: float, highest_peak: float) -> float:
     """The factor that brings a sound to a loudness, or as near as its peaks allow; 1 of silence.
 
     Args:

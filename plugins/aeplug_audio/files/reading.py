@@ -78,24 +78,26 @@ class Recording:
         heard, frames, full = self.heard, 0, 0
         try:
             # Opened here: libsndfile says of a missing file only "System error."
-            with self.path.open("rb") as opened, _opened(opened) as file:
+            with self.path.open("rb") as opened, _open_sequential(opened) as file:
                 heard.rate, heard.channels = file.samplerate, file.channels
                 if not SLOWEST <= file.samplerate <= FASTEST:
                     raise FileError(
                         f"{file.samplerate} samples a second, expected {SLOWEST} to {FASTEST}"
                     )
                 resampler = soxr.ResampleStream(file.samplerate, RATE, 1, "float32", "HQ")
-                while len(block := _next(file)):
+                while len(block := _read_block(file)):
                     frames += len(block)
                     if frames > LONGEST * file.samplerate:
                         raise FileError(f"longer than {LONGEST // 60} minutes")
                     largest = np.abs(block).max()
                     if not np.isfinite(largest):
-                        raise FileError(f"samples that are no numbers, at {_second(frames, file)}")
+                        raise FileError(
+                            f"samples that are no numbers, at {_format_second(frames, file)}"
+                        )
                     heard.peak = max(heard.peak, float(largest))
-                    full += _flat_tops(block)
-                    yield _resampled(resampler, block.mean(1, dtype=np.float32), last=False)
-                yield _resampled(resampler, np.zeros(0, np.float32), last=True)
+                    full += _count_flat_tops(block)
+                    yield _resample(resampler, block.mean(1, dtype=np.float32), last=False)
+                yield _resample(resampler, np.zeros(0, np.float32), last=True)
         except OSError as error:
             raise FileError(f"cannot be read: {error.strerror or error}") from error
         except soundfile.LibsndfileError as error:
@@ -111,7 +113,7 @@ class Recording:
             raise FileError(f"silent: no sample is louder than {SILENT:g} of full scale")
 
 
-def _opened(file: BinaryIO) -> Any:
+def _open_sequential(file: BinaryIO) -> Any:
     import soundfile
 
     class Sequential(soundfile.SoundFile):
@@ -127,21 +129,19 @@ def _opened(file: BinaryIO) -> Any:
     return Sequential(file)
 
 
-def _next(file: Any) -> Samples:
-    found: Samples = file.read(BLOCK, dtype="float32", always_2d=True)
-    return found
+def _read_block(file: Any) -> Samples:
+    return file.read(BLOCK, dtype="float32", always_2d=True)
 
 
-def _resampled(resampler: Any, block: Samples, last: bool) -> Samples:
-    found: Samples = resampler.resample_chunk(block, last=last)
-    return found
+def _resample(resampler: Any, block: Samples, last: bool) -> Samples:
+    return resampler.resample_chunk(block, last=last)
 
 
-def _second(frames: int, file: Any) -> str:
+def _format_second(frames: int, file: Any) -> str:
     return f"{max(frames - BLOCK, 0) / file.samplerate:.0f} s"
 
 
-def _flat_tops(block: Samples) -> int:
+def _count_flat_tops(block: Samples) -> int:
     """Samples at full scale whose neighbour is as loud: a single one is an honest peak."""
     at_top = np.abs(block) >= 0.999
     return int((at_top[1:] & at_top[:-1]).sum())

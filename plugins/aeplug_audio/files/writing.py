@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
-from aeplug_audio.files.loudness import Loudness, gain_for
+from aeplug_audio.files.loudness import LoudnessMeter, compute_gain
 
 #: Loudness that music is brought to, LUFS, and the highest true peak, dBTP.
 TARGET, HIGHEST_PEAK = -16.0, -1.0
@@ -23,18 +23,18 @@ _BLOCK = 1 << 18
 Samples = npt.NDArray[np.float32]
 
 
-def normalised(loudness: Loudness) -> float:
+def normalise_loudness(loudness: LoudnessMeter) -> float:
     """The factor to -16 LUFS (integrated, ITU-R BS.1770), or as near as peaks of -1 dBTP allow."""
-    return gain_for(loudness, TARGET, HIGHEST_PEAK)
+    return compute_gain(loudness, TARGET, HIGHEST_PEAK)
 
 
-def within_range(loudness: Loudness) -> float:
+def limit_peak(loudness: LoudnessMeter) -> float:
     """1, or less where peaks would pass -1 dBTP."""
     highest: float = 10 ** (HIGHEST_PEAK / 20)
     return min(1.0, highest / loudness.peak) if loudness.peak else 1.0
 
 
-def unchanged(loudness: Loudness) -> float:
+def keep_level(loudness: LoudnessMeter) -> float:
     """1; what is louder than full scale is clipped."""
     return 1.0
 
@@ -44,7 +44,7 @@ def write_wave(
     path: Path,
     rate: int,
     channels: int,
-    gain: Callable[[Loudness], float] = normalised,
+    gain: Callable[[LoudnessMeter], float] = normalise_loudness,
 ) -> None:
     """Write 16-bit samples.
 
@@ -65,7 +65,7 @@ def write_wave(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent) as waiting:
-            loudness = Loudness(rate, channels)
+            loudness = LoudnessMeter(rate, channels)
             for block in blocks:
                 samples = np.ascontiguousarray(block, np.float32)
                 loudness.add(samples)

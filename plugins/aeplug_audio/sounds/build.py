@@ -21,7 +21,7 @@ from aeplug.data import BuildReport, Skipped
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug_audio.sounds.dataset import ARRAY, FORMAT, INDEX, SPLITS, assign_splits
 from aeplug_audio.sounds.note_windows import NoteRequest, render_windows
-from aeplug_audio.synthesis.soundfont import default_soundfont, open_soundfont
+from aeplug_audio.synthesis.soundfont import find_soundfont, open_soundfont
 
 #: Notes that one process makes before it tells of them.
 _TOGETHER = 64
@@ -58,12 +58,12 @@ def build_notes(
     asked = [
         NoteRequest(*one)
         for one in product(
-            numbers("--render", render, 0, 127),
-            numbers("--pitches", pitches, 0, 127),
-            numbers("--velocities", velocities, 1, 127),
+            parse_numbers("--render", render, 0, 127),
+            parse_numbers("--pitches", pitches, 0, 127),
+            parse_numbers("--velocities", velocities, 1, 127),
         )
     ]
-    path = _soundfont(sources)
+    path = _choose_soundfont(sources)
     try:
         font = open_soundfont(path)
     except FileError as error:
@@ -73,7 +73,7 @@ def build_notes(
     kept: list[NoteRequest] = []
     report = BuildReport()
     for number, (part, made) in enumerate(
-        zip(parts, _in_processes(path, parts, processes), strict=True)
+        zip(parts, _render_in_processes(path, parts, processes), strict=True)
     ):
         for note, windows in zip(part, made, strict=True):
             if windows is None:
@@ -106,10 +106,10 @@ def build_notes(
     return report
 
 
-def _soundfont(sources: Sequence[str]) -> Path:
+def _choose_soundfont(sources: Sequence[str]) -> Path:
     if len(sources) > 1:
         raise DataError(f"{len(sources)} sources, expected one soundfont (.sf2), or none")
-    path = Path(sources[0]).expanduser() if sources else default_soundfont()
+    path = Path(sources[0]).expanduser() if sources else find_soundfont()
     if path is None:
         raise DataError("no soundfont was found; name one: aeplug data build FILE.sf2 --render ...")
     if path.is_dir():
@@ -120,7 +120,7 @@ def _soundfont(sources: Sequence[str]) -> Path:
     return path
 
 
-def numbers(option: str, text: str, low: int, high: int) -> list[int]:
+def parse_numbers(option: str, text: str, low: int, high: int) -> list[int]:
     """``"0-7,40"`` as numbers, ascending, each once.
 
     Raises:
@@ -139,7 +139,7 @@ def numbers(option: str, text: str, low: int, high: int) -> list[int]:
     return sorted(found)
 
 
-def _in_processes(
+def _render_in_processes(
     path: Path, parts: list[list[NoteRequest]], processes: int
 ) -> Iterator[list[Stored | None]]:
     if processes == 1 or len(parts) == 1:

@@ -17,8 +17,8 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_audio.files.reading import RATE
-from aeplug_audio.files.writing import unchanged, within_range, write_wave
-from aeplug_audio.sounds.sound import Sound, frames_in, samples_in
+from aeplug_audio.files.writing import keep_level, limit_peak, write_wave
+from aeplug_audio.sounds.sound import Sound, read_frames, read_samples
 from aeplug_audio.sounds.spectrogram import WINDOW_FRAMES, Frames, griffin_lim, split_windows
 
 #: Most frames of a sound that a sheet shows: four windows.
@@ -39,7 +39,7 @@ class SoundCodec:
 
     def read(self, path: Path) -> Document:
         """The frames of a file, channels mixed; raises :class:`aeplug.errors.FileError`."""
-        frames = frames_in(path)
+        frames = read_frames(path)
         return Document(Sound(frames, path), path.stem, path, size=frames.nbytes)
 
     def split(self, document: Document) -> RawBatch:
@@ -70,9 +70,9 @@ class SoundCodec:
         path = stem.with_name(stem.name + ".wav")
         sound: Sound = document.content
         if sound.recording is not None:
-            blocks, gain = samples_in(sound.recording), unchanged
+            blocks, gain = read_samples(sound.recording), keep_level
         else:
-            blocks, gain = griffin_lim(sound.frames), within_range
+            blocks, gain = griffin_lim(sound.frames), limit_peak
         write_wave((block[:, None] for block in blocks), path, RATE, 1, gain)
         return [path]
 
@@ -99,5 +99,4 @@ def _picture(frames: Frames, width: int) -> npt.NDArray[np.uint8]:
 
     shown = np.pad(frames[:, :width], ((0, 0), (0, max(width - frames.shape[1], 0))))
     coloured = colormaps["magma"](shown[::-1])[..., :3]
-    picture: npt.NDArray[np.uint8] = np.rint(coloured * 255).astype(np.uint8)
-    return picture
+    return np.rint(coloured * 255).astype(np.uint8)

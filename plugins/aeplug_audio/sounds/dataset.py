@@ -46,7 +46,7 @@ class NotesConfig(PartConfig):
 
 
 @dataclass
-class _Read:
+class _Rows:
     """Windows and what is known of them.
 
     Attributes:
@@ -81,13 +81,13 @@ class NoteDataset:
         self.shape = DataShape((1, MELS, WINDOW_FRAMES), (1, MELS, WINDOW_FRAMES))
 
     @cached_property
-    def _read(self) -> _Read:
+    def _read(self) -> _Rows:
         if self.path is None:
             raise DataError(
                 "no data folder: give as --data sounds of your own, or notes that "
                 "`aeplug data build --render 0-119 --out notes` makes"
             )
-        return _built(self.path) if (self.path / INDEX).is_file() else _sounds(self.path)
+        return _load_built(self.path) if (self.path / INDEX).is_file() else _load_sounds(self.path)
 
     def split(self, name: str) -> TensorSplit:
         """``train``, ``val``, ``test`` or ``all``.
@@ -117,14 +117,14 @@ class NoteDataset:
         if "program" in rows:
             program = rows["program"].cpu().numpy()
             return {
-                "family": np.array(FAMILIES)[family_of(program)],
+                "family": np.array(FAMILIES)[to_families(program)],
                 "instrument": names[program],
                 "pitch": rows["pitch"].cpu().numpy(),
             }
         return {"folder": names[rows["folder"].cpu().numpy()]} if "folder" in rows else {}
 
 
-def _built(folder: Path) -> _Read:
+def _load_built(folder: Path) -> _Rows:
     try:
         index = json.loads((folder / INDEX).read_text("utf-8"))
         frames = np.load(folder / ARRAY, allow_pickle=False)
@@ -145,12 +145,12 @@ def _built(folder: Path) -> _Read:
         or len(names) != 128
     ):
         raise DataError(f"{folder} is damaged ({ARRAY} does not fit {INDEX}); build it anew")
-    return _Read(frames, split, columns, names)
+    return _Rows(frames, split, columns, names)
 
 
-def _sounds(folder: Path) -> _Read:
+def _load_sounds(folder: Path) -> _Rows:
     """A folder of the user's sounds, each cut into windows; a file stays in one split."""
-    from aeplug_audio.sounds.sound import frames_in
+    from aeplug_audio.sounds.sound import read_frames
 
     found: list[Stored] = []
     names: list[str] = []
@@ -159,7 +159,7 @@ def _sounds(folder: Path) -> _Read:
         one for one in folder.rglob("*") if one.suffix.lower() in RECORDING_SUFFIXES
     ):
         try:
-            windows = split_windows(frames_in(path))
+            windows = split_windows(read_frames(path))
         except FileError as error:
             bad.append(str(error))
             continue
@@ -181,7 +181,7 @@ def _sounds(folder: Path) -> _Read:
     columns = {}
     if len(known) > 1:
         columns["folder"] = np.repeat(np.array([known.index(one) for one in folders]), counts)
-    return _Read(np.concatenate(found).reshape(-1, 1, *found[0].shape[-2:]), split, columns, known)
+    return _Rows(np.concatenate(found).reshape(-1, 1, *found[0].shape[-2:]), split, columns, known)
 
 
 def assign_splits(names: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -200,6 +200,6 @@ def assign_splits(names: Sequence[str]) -> npt.NDArray[np.int64]:
     return splits.astype(np.int64)
 
 
-def family_of(programs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def to_families(programs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Numbers in ``FAMILIES`` of programs 0..127."""
     return programs // 8

@@ -39,7 +39,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     figures = {"rmse_db": (squares / count) ** 0.5, "mae_db": absolute / count}
     if codes:
         program, pitch = torch.cat(programs), torch.cat(pitches)
-        nearest = neighbours(torch.cat(codes), pitch)
+        nearest = find_neighbours(torch.cat(codes), pitch)
         same = program[nearest] == program
         family = program[nearest] // 8 == program // 8
         figures["family_neighbour"] = float(family.float().mean())
@@ -47,7 +47,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     return figures
 
 
-def neighbours(codes: Tensor, pitch: Tensor) -> Tensor:
+def find_neighbours(codes: Tensor, pitch: Tensor) -> Tensor:
     """Of each code ``(N, D)`` the nearest of another pitch, int64 ``(N,)``."""
     found = []
     for place in torch.arange(len(codes)).split(1024):

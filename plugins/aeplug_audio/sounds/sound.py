@@ -26,7 +26,7 @@ class Sound:
     recording: Path | None = None
 
 
-def samples_in(path: Path) -> Iterator[Samples]:
+def read_samples(path: Path) -> Iterator[Samples]:
     """Mono samples of a file at 22,050 a second, block by block.
 
     Raises:
@@ -40,10 +40,10 @@ def samples_in(path: Path) -> Iterator[Samples]:
         raise FileError(f"{path}: {error}") from error
 
 
-def frames_in(path: Path) -> Frames:
+def read_frames(path: Path) -> Frames:
     """The frames of a file.
 
     Raises:
-        FileError: as :func:`samples_in`.
+        FileError: as :func:`read_samples`.
     """
-    return np.concatenate(list(stream_frames(samples_in(path))), axis=1)
+    return np.concatenate(list(stream_frames(read_samples(path))), axis=1)

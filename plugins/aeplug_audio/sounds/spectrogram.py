@@ -49,27 +49,26 @@ def stream_frames(blocks: Iterable[Samples]) -> Iterator[Frames]:
         rest = np.concatenate([rest, block])
         ready = (len(rest) - WINDOW) // HOP + 1
         if ready > 0:
-            yield _frames(rest[: (ready - 1) * HOP + WINDOW])
+            yield _to_frames(rest[: (ready - 1) * HOP + WINDOW])
             rest, sent = rest[ready * HOP :], sent + ready
     missing = 1 + total // HOP - sent
     if missing > 0:
         length = (missing - 1) * HOP + WINDOW
-        yield _frames(np.pad(rest, (0, max(length - len(rest), 0)))[:length])
+        yield _to_frames(np.pad(rest, (0, max(length - len(rest), 0)))[:length])
 
 
-def _frames(padded: Samples) -> Frames:
+def _to_frames(padded: Samples) -> Frames:
     import librosa
 
     spectrum = librosa.stft(padded, n_fft=WINDOW, hop_length=HOP, center=False)
     # A sine of amplitude 1 has a magnitude of a quarter of the window: half its sum.
     power = (np.abs(spectrum) / (WINDOW / 4)) ** 2
-    decibels = 10 * np.log10(np.maximum(_bands() @ power, 1e-10))
-    values: Frames = np.clip(1 + decibels / RANGE_DB, 0, 1).astype(np.float32)
-    return values
+    decibels = 10 * np.log10(np.maximum(_make_mel_weights() @ power, 1e-10))
+    return np.clip(1 + decibels / RANGE_DB, 0, 1).astype(np.float32)
 
 
 @lru_cache(1)
-def _bands() -> npt.NDArray[np.float32]:
+def _make_mel_weights() -> npt.NDArray[np.float32]:
     """Weights of frequencies in bands, ``(MELS, WINDOW / 2 + 1)``, at most 1."""
     import librosa
 
@@ -78,16 +77,16 @@ def _bands() -> npt.NDArray[np.float32]:
 
 
 @lru_cache(1)
-def _bands_back() -> npt.NDArray[np.float32]:
+def _make_inverse_weights() -> npt.NDArray[np.float32]:
     """Each band's power spread over its frequencies, ``(WINDOW / 2 + 1, MELS)``."""
-    bands = _bands().astype(np.float64)
+    bands = _make_mel_weights().astype(np.float64)
     return np.linalg.pinv(bands).astype(np.float32)
 
 
-def _magnitudes(frames: Frames) -> npt.NDArray[np.float32]:
+def _to_magnitudes(frames: Frames) -> npt.NDArray[np.float32]:
     """Magnitudes of the spectrum, ``(WINDOW / 2 + 1, F)``, that have these bands' powers."""
     power = np.where(frames > 0, 10 ** ((frames - 1) * (RANGE_DB / 10)), 0).astype(np.float32)
-    bands, back = _bands(), _bands_back()
+    bands, back = _make_mel_weights(), _make_inverse_weights()
     found = np.maximum(back @ power, 0)
     # Multiplicative updates keep it at or above 0 (Lee and Seung, 1999).
     below = bands.T @ power
@@ -107,7 +106,7 @@ def griffin_lim(frames: Frames) -> Iterator[Samples]:
         if start and part.shape[1] <= _SHARED:
             break
         sound = librosa.griffinlim(
-            _magnitudes(part), n_iter=_ROUNDS, hop_length=HOP, n_fft=WINDOW, random_state=0
+            _to_magnitudes(part), n_iter=_ROUNDS, hop_length=HOP, n_fft=WINDOW, random_state=0
         )
         if start:
             shared = len(fade)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from aeplug_audio.files.writing import write_wave
 from aeplug_audio.synthesis.sampler import SoundfontVoices
-from aeplug_audio.synthesis.soundfont import default_soundfont, open_soundfont
-from aeplug_audio.synthesis.tones import SynthesisedVoices
+from aeplug_audio.synthesis.soundfont import find_soundfont, open_soundfont
+from aeplug_audio.synthesis.tones import ToneVoices
 from aeplug_audio.synthesis.voices import Note, Voices
 
 #: Samples a second of what is written.
@@ -26,14 +26,14 @@ _CUT = 0.005
 Samples = npt.NDArray[np.float32]
 
 
-def voices_of(soundfont: str | Path | None = None) -> Voices:
+def open_voices(soundfont: str | Path | None = None) -> Voices:
     """The soundfont that is named, else the one that comes along, else a simple synthesis.
 
     Raises:
         FileError: the one named is none.
     """
-    path = Path(soundfont).expanduser() if soundfont else default_soundfont()
-    return SoundfontVoices(open_soundfont(path)) if path else SynthesisedVoices()
+    path = Path(soundfont).expanduser() if soundfont else find_soundfont()
+    return SoundfontVoices(open_soundfont(path)) if path else ToneVoices()
 
 
 def write_notes(
@@ -47,35 +47,37 @@ def write_notes(
     Args:
         notes: in any order.
         path: file to write.
-        soundfont: an .sf2 of the user's; None: see :func:`voices_of`.
+        soundfont: an .sf2 of the user's; None: see :func:`open_voices`.
         end: seconds, where rests follow the last note.
 
     Raises:
         FileError: the soundfont is none, or the file cannot be written.
     """
-    voices = voices_of(soundfont)
-    write_wave(blocks(notes, voices, RATE, end), path, RATE, voices.channels)
+    voices = open_voices(soundfont)
+    write_wave(render_blocks(notes, voices, RATE, end), path, RATE, voices.channels)
 
 
-def blocks(notes: Iterable[Note], voices: Voices, rate: int, end: float = 0.0) -> Iterator[Samples]:
+def render_blocks(
+    notes: Iterable[Note], voices: Voices, rate: int, end: float = 0.0
+) -> Iterator[Samples]:
     """The sound of notes, ``(n, channels)``, 10 s at a time; what sounds on is carried over."""
     ordered = sorted(notes)
     end = max([end, *(one.end for one in ordered)])
     lasts = round((end + TAIL) * rate)
-    cut = _cut_at(ordered, voices)
+    cut = _find_cuts(ordered, voices)
     size = _BLOCK * rate
     carried = np.zeros((0, voices.channels), np.float32)
     place = start = 0
     while start < lasts:
         room = np.zeros((size, voices.channels), np.float32)
-        room = _added(room, carried, 0)
+        room = _add_sound(room, carried, 0)
         while place < len(ordered) and ordered[place].begin * rate < start + size:
             note = ordered[place]
             first = max(round(note.begin * rate), start)
             sound = voices.voice(note, rate, lasts - first)
             if place in cut:
-                sound = _shortened(sound, round((cut[place] - note.begin) * rate), rate)
-            room = _added(room, sound, first - start)
+                sound = _shorten(sound, round((cut[place] - note.begin) * rate), rate)
+            room = _add_sound(room, sound, first - start)
             place += 1
         done = place == len(ordered)
         carried = room[size:]
@@ -86,11 +88,11 @@ def blocks(notes: Iterable[Note], voices: Voices, rate: int, end: float = 0.0) -
             last = start + (int(heard[-1]) + 1 if len(heard) else 0)
             lasts = max(round(end * rate), min(last, lasts))
             carried = carried[:0]
-        yield _faded(block[: max(lasts - start, 0)], start, round(end * rate), lasts, rate)
+        yield _fade_out(block[: max(lasts - start, 0)], start, round(end * rate), lasts, rate)
         start += size
 
 
-def _added(room: Samples, sound: Samples, at: int) -> Samples:
+def _add_sound(room: Samples, sound: Samples, at: int) -> Samples:
     """``room`` with a sound in it from a sample on, longer where it has to be."""
     if at + len(sound) > len(room):
         room = np.pad(room, ((0, at + len(sound) - len(room)), (0, 0)))
@@ -98,7 +100,7 @@ def _added(room: Samples, sound: Samples, at: int) -> Samples:
     return room
 
 
-def _cut_at(notes: list[Note], voices: Voices) -> dict[int, float]:
+def _find_cuts(notes: list[Note], voices: Voices) -> dict[int, float]:
     """Number of a note -> when another one ends it, in seconds."""
     following: dict[int, float] = {}
     found = {}
@@ -112,7 +114,7 @@ def _cut_at(notes: list[Note], voices: Voices) -> dict[int, float]:
     return found
 
 
-def _shortened(sound: Samples, length: int, rate: int) -> Samples:
+def _shorten(sound: Samples, length: int, rate: int) -> Samples:
     fade = round(_CUT * rate)
     sound = sound[: length + fade].copy()
     ending = sound[length:]
@@ -120,11 +122,10 @@ def _shortened(sound: Samples, length: int, rate: int) -> Samples:
     return sound
 
 
-def _faded(block: Samples, start: int, end: int, lasts: int, rate: int) -> Samples:
+def _fade_out(block: Samples, start: int, end: int, lasts: int, rate: int) -> Samples:
     """What sounds on for longer than it may fades out, in the last half second."""
     fade = round(_FADE * rate)
     if lasts < end + round(TAIL * rate) or start + len(block) <= lasts - fade:
         return block
     left = (lasts - np.arange(start, start + len(block))) / fade
-    faded: Samples = block * np.clip(left, 0, 1).astype(np.float32)[:, None]
-    return faded
+    return block * np.clip(left, 0, 1).astype(np.float32)[:, None]

@@ -48,7 +48,8 @@ class SoundfontVoices:
         regions = self.font.regions(note.program, drum=note.drum, key=pitch, velocity=velocity)
         seconds = min(max(note.end - note.begin, 0.0), LONGEST_NOTE)
         parts = [
-            _played(self.font, one, pitch, velocity, seconds, rate, longest) for one in regions
+            _render_region(self.font, one, pitch, velocity, seconds, rate, longest)
+            for one in regions
         ]
         sound = np.zeros((max(map(len, parts), default=0), 2), np.float32)
         for part in parts:
@@ -63,7 +64,7 @@ class SoundfontVoices:
         return next((one[57] for one in regions if one[57]), 0)
 
 
-def _played(
+def _render_region(
     font: Soundfont,
     region: Region,
     key: int,
@@ -80,28 +81,28 @@ def _played(
     loop = int(sample["loop"]) + region[2] + 32_768 * region[45] - start
     loop_end = int(sample["loop_end"]) + region[3] + 32_768 * region[50] - start
     looped = region[54] in (1, 3) and 0 <= loop < loop_end <= end - start
-    step = _step(region, sample, key) / rate
+    step = _compute_step(region, sample, key) / rate
     if end - start < 4 or not 0 < step < 1000:
         return np.zeros((0, 2), np.float32)
-    envelope = _envelope(region, key, seconds, rate, longest)
+    envelope = _compute_envelope(region, key, seconds, rate, longest)
     if not looped:
         envelope = envelope[: math.ceil((end - start - 3) / step)]
-    place = _bend(region, step, len(envelope), rate)
+    place = _compute_places(region, step, len(envelope), rate)
     if looped:
         past = place >= loop_end
         place[past] = loop + (place[past] - loop) % (loop_end - loop)
     else:
         np.minimum(place, end - start - 3, out=place)
     wave = font.wave[start : min(end + 4, len(font.wave))].astype(np.float32)
-    sound = _interpolated(wave, place) * envelope
-    sound = _filtered(region, sound, key, seconds, rate)
+    sound = _interpolate(wave, place) * envelope
+    sound = _filter(region, sound, key, seconds, rate)
     loudness = 2**-15 * (velocity / 127) ** 2 * 10 ** (-_ATTENUATION_SHARE * region[48] / 200)
     angle = (min(max(region[17], -500), 500) / 1000 + 0.5) * math.pi / 2
     gains = np.array([math.cos(angle), math.sin(angle)], np.float32) * np.float32(loudness)
     return sound[:, None] * gains
 
 
-def _step(region: Region, sample: np.void, key: int) -> float:
+def _compute_step(region: Region, sample: np.void, key: int) -> float:
     """Samples of the file a second."""
     root = region[58] if 0 <= region[58] <= 127 else int(sample["key"])
     root = root if root <= 127 else 60  # 255: the sample has no pitch
@@ -109,7 +110,7 @@ def _step(region: Region, sample: np.void, key: int) -> float:
     return float(sample["rate"]) * 2 ** (cents / 1200)
 
 
-def _bend(region: Region, step: float, length: int, rate: int) -> npt.NDArray[np.float64]:
+def _compute_places(region: Region, step: float, length: int, rate: int) -> npt.NDArray[np.float64]:
     """Places in the file, ``(length,)``, with the vibrato of both oscillators."""
     if not (region[5] or region[6]):
         return np.arange(length, dtype=np.float64) * step
@@ -118,14 +119,14 @@ def _bend(region: Region, step: float, length: int, rate: int) -> npt.NDArray[np
     for depth, delay, frequency in ((5, 21, 22), (6, 23, 24)):
         if region[depth]:
             hertz = 8.176 * 2 ** (region[frequency] / 1200)
-            turns = np.maximum(time - _seconds(region[delay]), 0) * hertz
+            turns = np.maximum(time - _to_seconds(region[delay]), 0) * hertz
             # A triangle that begins at 0, upwards.
             cents += region[depth] * (1 - np.abs((turns + 0.75) % 1 * 4 - 2))
     places: npt.NDArray[np.float64] = np.cumsum(step * 2 ** (cents / 1200))
     return places - places[0] if length else places
 
 
-def _interpolated(wave: Samples, place: npt.NDArray[np.float64]) -> Samples:
+def _interpolate(wave: Samples, place: npt.NDArray[np.float64]) -> Samples:
     """Catmull-Rom through four neighbours."""
     whole = place.astype(np.int64)
     part = (place - whole).astype(np.float32)
@@ -140,13 +141,15 @@ def _interpolated(wave: Samples, place: npt.NDArray[np.float64]) -> Samples:
     return found
 
 
-def _envelope(region: Region, key: int, seconds: float, rate: int, longest: int | None) -> Samples:
+def _compute_envelope(
+    region: Region, key: int, seconds: float, rate: int, longest: int | None
+) -> Samples:
     """Amplitude from 0 to 1 until it has died away, ``(n,)``."""
-    delay, attack = _seconds(region[33]), _seconds(region[34])
-    hold = _seconds(region[35] + region[39] * (60 - key))
-    decay = max(_seconds(region[36] + region[40] * (60 - key)), 1e-3)
+    delay, attack = _to_seconds(region[33]), _to_seconds(region[34])
+    hold = _to_seconds(region[35] + region[39] * (60 - key))
+    decay = max(_to_seconds(region[36] + region[40] * (60 - key)), 1e-3)
     sustain = min(max(region[37] / 10, 0.0), 100.0)
-    release = max(_seconds(region[38]), _SHORTEST_RELEASE)
+    release = max(_to_seconds(region[38]), _SHORTEST_RELEASE)
     # A note that decays to nothing ends there, held or not.
     dies = delay + attack + hold + decay * _SILENT_DB / 100
     held = min(seconds, dies) if sustain >= _SILENT_DB else seconds
@@ -162,7 +165,7 @@ def _envelope(region: Region, key: int, seconds: float, rate: int, longest: int 
     return (rising * 10 ** (-decayed / 20)).astype(np.float32)
 
 
-def _filtered(region: Region, sound: Samples, key: int, seconds: float, rate: int) -> Samples:
+def _filter(region: Region, sound: Samples, key: int, seconds: float, rate: int) -> Samples:
     """Through the resonant low-pass filter of second order, where it is not open."""
     moved = region[11]
     if not len(sound) or (region[8] >= _OPEN and moved >= 0):
@@ -172,7 +175,9 @@ def _filtered(region: Region, sound: Samples, key: int, seconds: float, rate: in
     quality = 10 ** ((max(region[9], 0) / 10 - 3.01) / 20)
     # The cut-off follows the modulation envelope a stretch at a time; the state goes on.
     width = _STRETCH if moved else len(sound)
-    level = _modulation(region, key, seconds, np.arange(0, len(sound), max(width, 1)) / rate)
+    level = _compute_modulation(
+        region, key, seconds, np.arange(0, len(sound), max(width, 1)) / rate
+    )
     hertz = 8.176 * 2 ** ((region[8] + moved * level) / 1200)
     turn = 2 * math.pi * np.clip(hertz, 20, 0.45 * rate) / rate
     cosine, alpha = np.cos(turn), np.sin(turn) / (2 * quality)
@@ -187,27 +192,24 @@ def _filtered(region: Region, sound: Samples, key: int, seconds: float, rate: in
     return found
 
 
-def _modulation(
+def _compute_modulation(
     region: Region, key: int, seconds: float, time: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """The modulation envelope, 0..1, at times in seconds."""
-    rise = _seconds(region[25])
-    top = rise + _seconds(region[26])
-    fall = top + _seconds(region[27] + region[31] * (60 - key))
-    decay = max(_seconds(region[28] + region[32] * (60 - key)), 1e-3)
+    rise = _to_seconds(region[25])
+    top = rise + _to_seconds(region[26])
+    fall = top + _to_seconds(region[27] + region[31] * (60 - key))
+    decay = max(_to_seconds(region[28] + region[32] * (60 - key)), 1e-3)
     sustain = 1 - min(max(region[29], 0), 1000) / 1000
 
     def held(at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         rising = np.clip((at - rise) / max(top - rise, 1e-4), 0, 1)
-        level: npt.NDArray[np.float64] = np.minimum(
-            rising, np.clip(1 - (at - fall) / decay, sustain, 1)
-        )
-        return level
+        return np.minimum(rising, np.clip(1 - (at - fall) / decay, sustain, 1))
 
-    release = max(_seconds(region[30]), 1e-3)
+    release = max(_to_seconds(region[30]), 1e-3)
     let_go = np.maximum(held(np.array([seconds]))[0] - (time - seconds) / release, 0)
     return np.where(time < seconds, held(time), let_go)
 
 
-def _seconds(timecents: float) -> float:
+def _to_seconds(timecents: float) -> float:
     return 0.0 if timecents <= -12_000 else 2 ** (min(timecents, 8_000) / 1200)

@@ -94,7 +94,7 @@ class Soundfont:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._tables, at, count = _read(path)
+            self._tables, at, count = _read_tables(path)
         except OSError as error:
             raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
         except (struct.error, ValueError, KeyError) as error:
@@ -149,8 +149,8 @@ class Soundfont:
         for outer in self._zones("pbag", "pgen", bags, preset, INSTRUMENT):
             inner_bags = self._tables["inst"]["bag"]
             for inner in self._zones("ibag", "igen", inner_bags, outer[INSTRUMENT], SAMPLE):
-                keys = _both(outer.get(KEY_RANGE), inner.get(KEY_RANGE))
-                velocities = _both(outer.get(VELOCITY_RANGE), inner.get(VELOCITY_RANGE))
+                keys = _intersect(outer.get(KEY_RANGE), inner.get(KEY_RANGE))
+                velocities = _intersect(outer.get(VELOCITY_RANGE), inner.get(VELOCITY_RANGE))
                 number = inner[SAMPLE] & 0xFFFF
                 if keys[0] > keys[1] or velocities[0] > velocities[1]:
                     continue
@@ -182,26 +182,26 @@ class Soundfont:
         return found
 
 
-def _both(outer: int | None, inner: int | None) -> tuple[int, int]:
+def _intersect(outer: int | None, inner: int | None) -> tuple[int, int]:
     """Ranges as files have them, low byte to high byte -> what lies in both."""
     ranges = [(one & 0xFF, one >> 8 & 0xFF) for one in (outer, inner) if one is not None]
     low = max((one[0] for one in ranges), default=0)
     return low, min((one[1] for one in ranges), default=127)
 
 
-def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
+def _read_tables(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
     """The tables, and where in the file the samples lie: first byte, and how many."""
     tables: dict[str, npt.NDArray[Any]] = {}
     at = count = 0
     with path.open("rb") as file:
         if file.read(4) != b"RIFF":
             raise ValueError("it does not begin as one")
-        for kind, place, size in _chunks(file, 12, path.stat().st_size):
+        for kind, place, size in _list_chunks(file, 12, path.stat().st_size):
             if kind != b"LIST":
                 continue
             file.seek(place)
             form = file.read(4)
-            for name, begin, length in _chunks(file, place + 4, place + size):
+            for name, begin, length in _list_chunks(file, place + 4, place + size):
                 if form == b"sdta" and name == b"smpl":
                     at, count = begin, length // 2
                 elif form == b"pdta" and (record := _TABLES.get(name.decode("latin-1"))):
@@ -217,7 +217,7 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
     return tables, at, count
 
 
-def _chunks(file: Any, place: int, end: int) -> list[tuple[bytes, int, int]]:
+def _list_chunks(file: Any, place: int, end: int) -> list[tuple[bytes, int, int]]:
     """Chunks of a RIFF file: name, first byte of the content, and its length in bytes."""
     found = []
     while place + 8 <= end:
@@ -228,7 +228,7 @@ def _chunks(file: Any, place: int, end: int) -> list[tuple[bytes, int, int]]:
     return found
 
 
-def default_soundfont() -> Path | None:
+def find_soundfont() -> Path | None:
     """The General MIDI soundfont that comes with pretty_midi, or the system's; None: neither."""
     spec = importlib.util.find_spec("pretty_midi")  # looked for, not imported
     places = [Path(spec.origin).parent / "TimGM6mb.sf2"] if spec and spec.origin else []

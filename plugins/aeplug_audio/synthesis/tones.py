@@ -59,7 +59,7 @@ _NOISES = {
 _RINGS = (2950.0, 4310.0, 5530.0)
 
 
-class SynthesisedVoices:
+class ToneVoices:
     """Tones and drums made of sines and noise; every program sounds alike. ``channels`` is 1."""
 
     channels = 1
@@ -75,7 +75,9 @@ class SynthesisedVoices:
         # About a decibel for three units of velocity, as samplers have it.
         loudness = np.float32((note.velocity / 127) ** 2)
         if note.drum:
-            return _stroke(_LIKE.get(note.pitch, note.pitch), rate)[:longest, None] * loudness
+            return (
+                _render_stroke(_LIKE.get(note.pitch, note.pitch), rate)[:longest, None] * loudness
+            )
         seconds = min(max(note.end - note.begin, 0.0), LONGEST_NOTE)
         time = np.arange(round((seconds + _RELEASE) * rate))[:longest] / rate
         hertz = 440 * 2 ** ((note.pitch - 69) / 12)
@@ -94,7 +96,7 @@ class SynthesisedVoices:
 
 
 @lru_cache(32)
-def _stroke(pitch: int, rate: int) -> Samples:
+def _render_stroke(pitch: int, rate: int) -> Samples:
     """One stroke of a drum at full velocity."""
     pitch = pitch if pitch in _SKINS or pitch in _NOISES else _CLOSED_HAT
     length = int(rate * (1.5 if pitch == _CRASH else 0.8))

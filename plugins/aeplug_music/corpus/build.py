@@ -32,14 +32,14 @@ import numpy.typing as npt
 from aeplug.data import BuildReport, Skipped
 from aeplug.errors import DataError, nearest
 from aeplug.runtime import say
-from aeplug_music.corpus.fingerprints import Hashes, first_of_each
+from aeplug_music.corpus.fingerprints import Hashes, find_unique
 from aeplug_music.corpus.ingest import Parse, ingest, window_width
-from aeplug_music.corpus.parsed import Melody, ParsedFiles, joined
-from aeplug_music.corpus.splitting import SPLITS, split_as_alone, split_of
+from aeplug_music.corpus.parsed import MelodyInfo, ParsedFiles, concat_parsed
+from aeplug_music.corpus.splitting import SPLITS, assign_splits, assign_splits_alone
 from aeplug_music.corpus.workers import parse_files
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Listing, Source, list_sources
-from aeplug_music.score.metres import METRES, checked_metre
+from aeplug_music.score.metres import METRES, check_metre
 from aeplug_music.score.options import RECORDED_METRE
 
 FORMAT = 1
@@ -63,7 +63,7 @@ class Collection:
         left_out: numbers of files that share a window with what is held out, ``(F,)``.
     """
 
-    melodies: list[Melody]
+    melodies: list[MelodyInfo]
     kept: Int
     melody: Int
     bar: Int
@@ -82,8 +82,8 @@ def collect(
         harvest: what came of the files.
         exact: fingerprints of its windows.
         relative: those of the windows up to transposition.
-        leading: numbers of the files that are divided as if there were no others (see
-            :func:`aeplug_music.corpus.splitting.split_as_alone`); None: all are divided together.
+        leading: numbers of the files that are split as if there were no others (see
+            :func:`aeplug_music.corpus.splitting.assign_splits_alone`); None: all together.
     """
     # Melodies of one file stay together, as all that is alike does.
     names, file = np.unique(harvest.melodies.file, return_inverse=True)
@@ -92,14 +92,14 @@ def collect(
         left_out = np.zeros(len(names), bool)
         # Sorting needs no interpreter, so the two sorts, of all windows each, run side by side.
         with ThreadPoolExecutor(1) as beside:
-            splitting = beside.submit(split_of, len(names), of_window, relative)
-            kept = first_of_each(exact)
+            splitting = beside.submit(assign_splits, len(names), of_window, relative)
+            kept = find_unique(exact)
             split = splitting.result()
     else:
         leads = np.isin(names, leading)
-        split, left_out = split_as_alone(len(names), of_window, relative, leads)
+        split, left_out = assign_splits_alone(len(names), of_window, relative, leads)
         taken = np.flatnonzero(~left_out[of_window])
-        kept = taken[first_of_each(exact[taken])]
+        kept = taken[find_unique(exact[taken])]
     owner = harvest.melody[kept]
     counts = np.bincount(owner, minlength=len(file))
     own = np.flatnonzero(counts)
@@ -178,7 +178,7 @@ def build_melodies(
         harvest.tokens = harvest.tokens[:0]
         harvests.append(harvest)
     files = len(names) + len(recordings) - len(transcriptions)
-    whole = joined(harvests) if harvests else ParsedFiles()
+    whole = concat_parsed(harvests) if harvests else ParsedFiles()
     skipped += [
         Skipped(names[number], reason, detail) for number, reason, detail in sorted(whole.skipped)
     ]
@@ -188,13 +188,13 @@ def build_melodies(
             f"none of {files} files gives a window of {bars} bars: "
             + "; ".join(f"{count} {reason}" for reason, count in reasons[:5])
         )
-    leading = None if split_of is None else _numbers_of(split_of, sources, names)
+    leading = None if split_of is None else _find_files(split_of, sources, names)
     collection = collect(whole, whole.exact, whole.relative, leading)
-    skipped += _echoes(whole, collection, names)
+    skipped += _list_redundant(whole, collection, names)
     _write_tokens(out / TOKENS, harvests, collection.kept, window_width(bars))
     shutil.rmtree(spools)
     _write_index(out / INDEX, collection, names, bars, transcriptions)
-    figures = _figures(collection, files, whole.silent)
+    figures = _summarise(collection, files, whole.silent)
     if recordings:
         figures = {**figures, "recordings": len(recordings), "transcribed": len(transcriptions)}
     return BuildReport(figures, skipped)
@@ -213,12 +213,12 @@ def _transcribe(
     from aeplug_music.transcription.batch import transcribe_all
 
     say(f"transcribing {len(recordings)} recordings, which takes some seconds a minute of each")
-    return transcribe_all(
-        recordings, folder, processes, progress, skipped, bpm, checked_metre(metre)
-    )
+    return transcribe_all(recordings, folder, processes, progress, skipped, bpm, check_metre(metre))
 
 
-def _echoes(harvest: ParsedFiles, collection: Collection, names: Sequence[str]) -> list[Skipped]:
+def _list_redundant(
+    harvest: ParsedFiles, collection: Collection, names: Sequence[str]
+) -> list[Skipped]:
     """Files that add nothing, and those that share a window with what is held out."""
     echoes = np.zeros(len(names), bool)
     echoes[harvest.melodies.file] = True
@@ -231,7 +231,7 @@ def _echoes(harvest: ParsedFiles, collection: Collection, names: Sequence[str]) 
     return [Skipped(names[file], reason) for files, reason in reasons for file in files.tolist()]
 
 
-def _numbers_of(leading: str, sources: Sequence[str], names: Sequence[str]) -> Int:
+def _find_files(leading: str, sources: Sequence[str], names: Sequence[str]) -> Int:
     """Numbers of the files of one of the sources."""
     if leading not in sources:
         raise DataError(f"--split-of {leading}: not what is built. {nearest(leading, sources)}")
@@ -290,7 +290,7 @@ def _write_index(
         file.write("\n]}\n")
 
 
-def _figures(collection: Collection, files: int, silent: int) -> dict[str, Any]:
+def _summarise(collection: Collection, files: int, silent: int) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "files": files,
         "tunes": len(collection.melodies),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.score.grid import runs
+from aeplug_music.score.grid import find_runs
 from aeplug_music.score.tokens import FIRST_ONSET, Tokens
 
 Hashes = npt.NDArray[np.uint64]
@@ -30,10 +30,10 @@ def fingerprint(tokens: Tokens, metre: npt.NDArray[np.int64]) -> Hashes:
     for column in tokens.view("<u8").T:
         value = (value ^ column) * _ODD
         value ^= value >> _SHIFT
-    return mixed(value)
+    return mix_bits(value)
 
 
-def mixed(value: Hashes) -> Hashes:
+def mix_bits(value: Hashes) -> Hashes:
     """Numbers scattered evenly over 64 bits; the same for equal numbers."""
     value = value * _ODD
     value ^= value >> _SHIFT
@@ -41,7 +41,7 @@ def mixed(value: Hashes) -> Hashes:
     return value ^ (value >> _SHIFT)
 
 
-def transposed_to_lowest(tokens: Tokens) -> Tokens:
+def transpose_to_lowest(tokens: Tokens) -> Tokens:
     """Windows ``(W, T)`` moved so that the lowest note of each is token 2."""
     # Below zero it wraps: holds and note-offs become 254 and 255, above every onset. The least is
     # taken over rows as long as there are windows, which is quicker than over the short ones.
@@ -50,15 +50,15 @@ def transposed_to_lowest(tokens: Tokens) -> Tokens:
     return tokens - lowest[:, None] * (tokens >= FIRST_ONSET)
 
 
-def first_of_each(hashes: Hashes) -> Int:
+def find_unique(hashes: Hashes) -> Int:
     """Places in ``(W,)`` of the first of all that are equal, ascending; ``(D,)``."""
-    order, ordered = in_order(hashes)
+    order, ordered = sort_hashes(hashes)
     is_first = np.zeros(len(hashes), bool)
-    is_first[order[runs(ordered)]] = True
+    is_first[order[find_runs(ordered)]] = True
     return np.flatnonzero(is_first)
 
 
-def in_order(hashes: Hashes) -> tuple[Int, Hashes]:
+def sort_hashes(hashes: Hashes) -> tuple[Int, Hashes]:
     """The order in which ``(W,)`` ascend, equal ones as they come, and the ordered; ``(W,)``."""
     # Numbers alone are sorted several times as fast as their places. So the places stand in the
     # low bits, of which hashes have bits to spare: the high ones tell them apart.

@@ -9,14 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
-from aeplug_music.corpus.fingerprints import fingerprint, first_of_each, mixed, transposed_to_lowest
-from aeplug_music.corpus.parsed import Int, Melodies, Melody, ParsedFiles, joined
-from aeplug_music.corpus.windows import Windows, cut
+from aeplug_music.corpus.fingerprints import (
+    find_unique,
+    fingerprint,
+    mix_bits,
+    transpose_to_lowest,
+)
+from aeplug_music.corpus.parsed import Int, MelodyInfo, MelodyTable, ParsedFiles, concat_parsed
+from aeplug_music.corpus.windows import Windows, cut_windows
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.smf import InvalidMidi
 from aeplug_music.midi.sources import Reader, Source
-from aeplug_music.score.grid import Batch, Streams, metre_segments, quantise
-from aeplug_music.score.keys import estimated_shifts, shift_of_signature
+from aeplug_music.score.grid import NoteBatch, StepStreams, metre_segments, quantise
+from aeplug_music.score.keys import estimate_shifts, signature_shift
 from aeplug_music.score.metres import METRES, longest_bar
 from aeplug_music.score.tokens import HIGHEST, LOWEST
 from aeplug_music.score.tune import Tune
@@ -33,11 +38,11 @@ def window_width(bars: int) -> int:
 
 
 @dataclass
-class _Waiting:
+class _Pending:
     """Melodies read and not yet worked on."""
 
-    batch: Batch = field(default_factory=Batch)
-    melodies: list[Melody] = field(default_factory=list)
+    batch: NoteBatch = field(default_factory=NoteBatch)
+    melodies: list[MelodyInfo] = field(default_factory=list)
     steps: float = 0.0
 
 
@@ -55,14 +60,14 @@ def ingest(
         parse: bytes -> tune; raises FileError.
         begun: told the number of each file before it is read, and -1 before the work on all.
     """
-    waiting = _Waiting()
+    waiting = _Pending()
     harvests: list[ParsedFiles] = []
     skipped: list[tuple[int, str, str]] = []
     with Reader() as reader:
         for number, source in files:
             begun(number)
             try:
-                steps = _add(waiting, number, parse(reader.read(source)))
+                steps = _add_tune(waiting, number, parse(reader.read(source)))
             except InvalidMidi as error:
                 skipped.append((number, error.reason, error.detail))
                 continue
@@ -79,41 +84,41 @@ def ingest(
             waiting.steps += steps
             if waiting.steps > STEPS_AT_ONCE:
                 begun(-1)
-                harvests.append(_work_off(waiting, bars))
-                waiting = _Waiting()
+                harvests.append(_process(waiting, bars))
+                waiting = _Pending()
         begun(-1)
-        harvests.append(_work_off(waiting, bars))
-    result = joined(harvests) if len(harvests) > 1 else harvests[0]
+        harvests.append(_process(waiting, bars))
+    result = concat_parsed(harvests) if len(harvests) > 1 else harvests[0]
     result.skipped += skipped
     return result
 
 
-def _add(waiting: _Waiting, number: int, tune: Tune) -> float:
+def _add_tune(waiting: _Pending, number: int, tune: Tune) -> float:
     voices = [track for track in tune.tracks if not track.is_drum]
     if not voices:
         raise InvalidMidi("only drums")
     stretches = metre_segments(tune)
     key = tune.keys[0][1] if tune.keys else None
-    shift = shift_of_signature(key) if key is not None else 0
+    shift = signature_shift(key) if key is not None else 0
     bpm = tune.bpm
     for track in voices:
         waiting.batch.add(track, stretches, tune.ticks_per_quarter)
-        waiting.melodies.append(Melody(number, track.name, bpm, shift, key is not None))
+        waiting.melodies.append(MelodyInfo(number, track.name, bpm, shift, key is not None))
     return 4 * len(voices) * tune.end / tune.ticks_per_quarter
 
 
-def _work_off(waiting: _Waiting, bars: int) -> ParsedFiles:
+def _process(waiting: _Pending, bars: int) -> ParsedFiles:
     if not len(waiting.batch):
         return ParsedFiles(tokens=np.zeros((0, window_width(bars)), np.uint8))
     streams = quantise(waiting.batch)
-    windows = cut(streams, bars, window_width(bars))
-    melodies = Melodies.of(waiting.melodies)
-    melodies.key_shift = np.where(melodies.key_known, melodies.key_shift, estimated_shifts(streams))
+    windows = cut_windows(streams, bars, window_width(bars))
+    melodies = MelodyTable.of(waiting.melodies)
+    melodies.key_shift = np.where(melodies.key_known, melodies.key_shift, estimate_shifts(streams))
     used = np.bincount(windows.melody, minlength=len(melodies)) > 0
     exact = fingerprint(windows.tokens, windows.metre)
     # Tunes repeat themselves: what a file has twice, a third of all, goes no further.
     file = melodies.file[windows.melody].astype(np.uint64)
-    kept = first_of_each(exact ^ mixed(file))
+    kept = find_unique(exact ^ mix_bits(file))
     tokens, metre = windows.tokens[kept], windows.metre[kept]
     return ParsedFiles(
         melodies.part(np.flatnonzero(used)),
@@ -122,17 +127,17 @@ def _work_off(waiting: _Waiting, bars: int) -> ParsedFiles:
         windows.bar[kept].astype(np.int32),
         metre.astype(np.int8),
         exact[kept],
-        fingerprint(transposed_to_lowest(tokens), metre),
-        _why_not(waiting, melodies.file, streams, windows, used, bars),
+        fingerprint(transpose_to_lowest(tokens), metre),
+        _explain_skipped(waiting, melodies.file, streams, windows, used, bars),
         silent=int(windows.silent.sum()),
         repeated=len(exact) - len(kept),
     )
 
 
-def _why_not(
-    waiting: _Waiting,
+def _explain_skipped(
+    waiting: _Pending,
     files: Int,
-    streams: Streams,
+    streams: StepStreams,
     windows: Windows,
     used: npt.NDArray[np.bool_],
     bars: int,

@@ -15,7 +15,7 @@ from aeplug_music.score.tokens import Tokens
 Int = npt.NDArray[np.int64]
 
 
-class Melody(NamedTuple):
+class MelodyInfo(NamedTuple):
     """One voice of a file.
 
     Attributes:
@@ -34,8 +34,8 @@ class Melody(NamedTuple):
 
 
 @dataclass
-class Melodies:
-    """M voices; each attribute is a column of :class:`Melody`, ``(M,)``."""
+class MelodyTable:
+    """M voices; each attribute is a column of :class:`MelodyInfo`, ``(M,)``."""
 
     file: Int
     title: list[str]
@@ -44,7 +44,7 @@ class Melodies:
     key_known: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, melodies: Iterable[Melody]) -> Melodies:
+    def of(cls, melodies: Iterable[MelodyInfo]) -> MelodyTable:
         """From objects."""
         file, title, bpm, key_shift, key_known = tuple(zip(*melodies, strict=True)) or ((),) * 5
         return cls(
@@ -56,7 +56,7 @@ class Melodies:
         )
 
     @classmethod
-    def joined(cls, several: Sequence[Melodies]) -> Melodies:
+    def joined(cls, several: Sequence[MelodyTable]) -> MelodyTable:
         """Several as one, in their order; at least one."""
         return cls(
             np.concatenate([one.file for one in several]),
@@ -69,9 +69,9 @@ class Melodies:
     def __len__(self) -> int:
         return len(self.title)
 
-    def part(self, numbers: Int) -> Melodies:
+    def part(self, numbers: Int) -> MelodyTable:
         """Those of these numbers."""
-        return Melodies(
+        return MelodyTable(
             self.file[numbers],
             [self.title[number] for number in numbers.tolist()],
             self.bpm[numbers],
@@ -79,10 +79,10 @@ class Melodies:
             self.key_known[numbers],
         )
 
-    def objects(self) -> list[Melody]:
+    def objects(self) -> list[MelodyInfo]:
         """One for each."""
         rest = (self.bpm.tolist(), self.key_shift.tolist(), self.key_known.tolist())
-        return [Melody(*one) for one in zip(self.file.tolist(), self.title, *rest, strict=True)]
+        return [MelodyInfo(*one) for one in zip(self.file.tolist(), self.title, *rest, strict=True)]
 
 
 @dataclass
@@ -102,7 +102,7 @@ class ParsedFiles:
         spool: the file the windows were written to, and the row there of the first.
     """
 
-    melodies: Melodies = field(default_factory=lambda: Melodies.of([]))
+    melodies: MelodyTable = field(default_factory=lambda: MelodyTable.of([]))
     tokens: Tokens = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     melody: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     bar: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -115,12 +115,12 @@ class ParsedFiles:
     spool: tuple[str, int] = ("", 0)
 
 
-def joined(harvests: list[ParsedFiles]) -> ParsedFiles:
+def concat_parsed(harvests: list[ParsedFiles]) -> ParsedFiles:
     """Several as one, in their order; at least one."""
     counts = np.cumsum([0, *(len(one.melodies) for one in harvests)])
     tokens = [one.tokens for one in harvests if len(one.tokens)] or [harvests[0].tokens]
     return ParsedFiles(
-        melodies=Melodies.joined([one.melodies for one in harvests]),
+        melodies=MelodyTable.joined([one.melodies for one in harvests]),
         tokens=np.concatenate(tokens),
         melody=np.concatenate([one.melody + n for one, n in zip(harvests, counts, strict=False)]),
         bar=np.concatenate([one.bar for one in harvests]),

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from aeplug_music.midi.sources import Listing, joined_listings
+from aeplug_music.midi.sources import Listing, concat_listings
 
 #: Files of a share.
-SHARE = 1024
+BATCH_FILES = 1024
 #: Shares that each process has at least, where there are files enough, so that all end together.
-SEVERAL = 4
+BATCHES_PER_PROCESS = 4
 
 
 class WorkBatch(NamedTuple):
@@ -38,9 +38,9 @@ class Queue:
         self._listings = listings
         self._ahead: list[Listing] = []
         self._shares: deque[WorkBatch] = deque()
-        while not self.ended and self.listed < SEVERAL * processes * SHARE:
+        while not self.ended and self.listed < BATCHES_PER_PROCESS * processes * BATCH_FILES:
             self._list()
-        self._size = max(1, min(SHARE, -(-self.listed // (SEVERAL * processes))))
+        self._size = max(1, min(BATCH_FILES, -(-self.listed // (BATCHES_PER_PROCESS * processes))))
         self._cut()
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class Queue:
         end = count if self.ended else count - count % self._size
         if not end:
             return
-        ahead = WorkBatch(self.listed - count, joined_listings(self._ahead))
+        ahead = WorkBatch(self.listed - count, concat_listings(self._ahead))
         for first in range(ahead.first, ahead.first + end, self._size):
             last = min(first + self._size, ahead.first + end)
             self._shares.append(ahead.part(first, last))

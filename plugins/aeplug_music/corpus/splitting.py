@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.corpus.fingerprints import Hashes, in_order, mixed
-from aeplug_music.score.grid import runs
+from aeplug_music.corpus.fingerprints import Hashes, mix_bits, sort_hashes
+from aeplug_music.score.grid import find_runs
 
 Int = npt.NDArray[np.int64]
 
@@ -26,7 +26,7 @@ LARGEST_SHARE, LARGEST = 0.01, 10
 FEWEST = 3
 
 
-def groups(count: int, item: Int, key: Hashes) -> Int:
+def find_groups(count: int, item: Int, key: Hashes) -> Int:
     """Items linked by equal keys, in chains too.
 
     Args:
@@ -37,19 +37,19 @@ def groups(count: int, item: Int, key: Hashes) -> Int:
     Returns:
         The lowest item of its group, for each item; ``(count,)``.
     """
-    return _groups_and_keys(count, item, key)[0]
+    return _group_by_key(count, item, key)[0]
 
 
-def _groups_and_keys(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]:
+def _group_by_key(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]:
     """The groups, an item that has it for every key ``(K,)``, and the keys ``(K,)``."""
-    order, key = in_order(key)
+    order, key = sort_hashes(key)
     item = item[order]
     # Every item is linked to the lowest that has the key.
-    first = runs(key)
+    first = find_runs(key)
     lowest = np.minimum.reduceat(item, first)
     linked = np.repeat(lowest, np.diff(first, append=len(key)))
     pairs = np.sort((linked * count + item)[linked != item])
-    pairs = pairs[runs(pairs)]
+    pairs = pairs[find_runs(pairs)]
     left, right = pairs // count, pairs % count
     label = np.arange(count)
     while True:
@@ -64,9 +64,9 @@ def _groups_and_keys(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hash
             return label, lowest, key[first]
 
 
-def split_of(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
-    """The number of the split of each item, ``(count,)``; arguments as for :func:`groups`."""
-    label, owner, keys = _groups_and_keys(count, item, key)
+def assign_splits(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
+    """The number of the split of each item, ``(count,)``; arguments as for :func:`find_groups`."""
+    label, owner, keys = _group_by_key(count, item, key)
     split = np.full(count, TRAIN, np.int64)
     if not count:
         return split
@@ -78,7 +78,7 @@ def split_of(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
     if np.count_nonzero(sizes) < FEWEST or len(candidates) < FEWEST - 1:
         return split
     # Mixed again: the least of many numbers is small, and would favour large groups.
-    draw = mixed(names[candidates]).astype(np.float64) / 2.0**64
+    draw = mix_bits(names[candidates]).astype(np.float64) / 2.0**64
     order = candidates[np.argsort(draw, kind="stable")]
     draw.sort()
     val = max(1, int(np.searchsorted(draw, HELD_OUT)))
@@ -89,7 +89,7 @@ def split_of(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
     return of_group[label]
 
 
-def split_as_alone(
+def assign_splits_alone(
     count: int, item: Int, key: Hashes, leading: npt.NDArray[np.bool_]
 ) -> tuple[Int, npt.NDArray[np.bool_]]:
     """Some items divided as if there were no others, and these around them.
@@ -109,7 +109,7 @@ def split_as_alone(
     numbers = np.unique(item[of_leading])
     own = np.searchsorted(numbers, item[of_leading])
     split = np.full(count, TRAIN, np.int64)
-    split[numbers] = split_of(len(numbers), own, key[of_leading])
+    split[numbers] = assign_splits(len(numbers), own, key[of_leading])
     held_out = key[of_leading & (split[item] != TRAIN)]
     left_out = np.zeros(count, bool)
     left_out[item[~of_leading & np.isin(key, held_out)]] = True

@@ -1,8 +1,9 @@
 """Notes -> steps -> windows for many tunes at once, without Python a note.
 
-The cost of a file is then that of reading it. :class:`Batch` collects melodies, in ticks;
-:func:`quantise` lays them on one long grid of steps, one after another; :func:`cut` takes the
-windows out of it. What becomes of every note is said in :mod:`aeplug_music.score.tokens`.
+The cost of a file is then that of reading it. In :mod:`aeplug_music.score.grid` a ``NoteBatch``
+collects melodies, in ticks, and ``quantise`` lays them on one long grid of steps, one behind the
+other; :func:`cut_windows` takes the windows out of it. What becomes of every note is specified in
+:mod:`aeplug_music.score.tokens`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.score.grid import NO_METRE, Int, Streams
+from aeplug_music.score.grid import NO_METRE, Int, StepStreams
 from aeplug_music.score.tokens import (
     HOLD,
     NOTE_OFF,
@@ -39,7 +40,7 @@ class Windows:
     silent: Int
 
 
-def cut(streams: Streams, bars: int, width: int) -> Windows:
+def cut_windows(streams: StepStreams, bars: int, width: int) -> Windows:
     """One window a bar of every melody.
 
     Args:
@@ -53,12 +54,12 @@ def cut(streams: Streams, bars: int, width: int) -> Windows:
     stretch = np.repeat(np.arange(len(counts)), counts)
     number: Int = np.arange(len(stretch)) - (np.cumsum(counts) - counts)[stretch]
     starts: Int = streams.start[stretch] + number * streams.bar[stretch]
-    quiet = _silent(streams, starts, streams.bar[stretch], bars)
+    quiet = _find_silent(streams, starts, streams.bar[stretch], bars)
     silent = np.bincount(streams.melody[stretch[quiet]], minlength=len(streams.notes))
     if quiet.any():
         stretch, number, starts = stretch[~quiet], number[~quiet], starts[~quiet]
     return Windows(
-        _rows(streams, starts, streams.bar[stretch] * bars, width),
+        _take_rows(streams, starts, streams.bar[stretch] * bars, width),
         streams.melody[stretch],
         streams.first_bar[stretch] + number,
         streams.metre[stretch],
@@ -66,7 +67,7 @@ def cut(streams: Streams, bars: int, width: int) -> Windows:
     )
 
 
-def _rows(streams: Streams, starts: Int, lengths: Int, width: int) -> Tokens:
+def _take_rows(streams: StepStreams, starts: Int, lengths: Int, width: int) -> Tokens:
     stream = np.concatenate([streams.tokens, np.zeros(width, np.uint8)])
     rows: Tokens = np.lib.stride_tricks.sliding_window_view(stream, width)[starts]
     if not len(rows):
@@ -75,21 +76,23 @@ def _rows(streams: Streams, starts: Int, lengths: Int, width: int) -> Tokens:
     edge = rows[:, 0]
     held = np.flatnonzero(edge == HOLD)
     edge[edge == NOTE_OFF] = HOLD
-    edge[held] = _sounding_over(streams, starts[held])
+    edge[held] = _find_sounding(streams, starts[held])
     # Beyond its length a window is all holds, which are 0.
     inside = np.arange(width) < np.arange(width + 1)[:, None]
     rows *= inside.view(np.uint8)[lengths]
     return rows
 
 
-def _sounding_over(streams: Streams, places: Int) -> Tokens:
+def _find_sounding(streams: StepStreams, places: Int) -> Tokens:
     """The onset token of the note that sounds over each place, 0 where none does."""
     note = np.searchsorted(streams.onsets, places) - 1
     over = (note >= 0) & (streams.ends[note] > places)
     return np.where(over, streams.tokens[streams.onsets[note]], HOLD).astype(np.uint8)
 
 
-def _silent(streams: Streams, starts: Int, bars_steps: Int, bars: int) -> npt.NDArray[np.bool_]:
+def _find_silent(
+    streams: StepStreams, starts: Int, bars_steps: Int, bars: int
+) -> npt.NDArray[np.bool_]:
     """Which windows hold as many silent steps in a row as a bar has; ``(W,)``."""
     found = np.zeros(len(starts), bool)
     lengths = np.flatnonzero(np.bincount(bars_steps))

@@ -26,7 +26,7 @@ from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Listing
 
 #: Seconds a file may take, and for the work on all of a share together.
-FILE_SECONDS, SHARE_SECONDS = 2.0, 60.0
+FILE_SECONDS, BATCH_SECONDS = 2.0, 60.0
 #: Bytes a process may take beyond what it has once it is ready to read.
 MEMORY_BYTES = 192 * 2**20
 _LOOK_SECONDS = 0.2
@@ -45,7 +45,7 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def _work(connection: Connection, state: Any, bars: int, parse: Parse, spool: str) -> None:
+def _run_worker(connection: Connection, state: Any, bars: int, parse: Parse, spool: str) -> None:
     """A process's whole life: shares in, harvests out, until told to end by None."""
 
     def begun(number: int) -> None:
@@ -90,13 +90,13 @@ class _Worker:
         self.process.close()
 
 
-def _start(bars: int, parse: Parse, spool: Path) -> _Worker:
+def _start_worker(bars: int, parse: Parse, spool: Path) -> _Worker:
     # A fresh interpreter: forking one in which torch runs threads may hang.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     state = context.RawArray("d", [-1.0, 0.0])
     given = (theirs, state, bars, parse, str(spool))
-    process = context.Process(target=_work, args=given, daemon=True)
+    process = context.Process(target=_run_worker, args=given, daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours, state)
@@ -128,17 +128,17 @@ def parse_files(
         DataError: processes die as soon as they are started.
     """
     started = min(processes, _EARLY)
-    workers = [_start(bars, parse, spools / str(number)) for number in range(started)]
+    workers = [_start_worker(bars, parse, spools / str(number)) for number in range(started)]
     try:
         queue = Queue(listings, processes)
         while started < min(processes, len(queue)):
-            workers.append(_start(bars, parse, spools / str(started)))
+            workers.append(_start_worker(bars, parse, spools / str(started)))
             started += 1
         done, failures = 0, 0
         while True:
             for worker in workers:
                 if worker.share is None:
-                    _give(worker, queue.next())
+                    _send_batch(worker, queue.next())
             busy = [worker.connection for worker in workers if worker.share is not None]
             if not busy:
                 break
@@ -149,12 +149,14 @@ def parse_files(
             for place, worker in enumerate(workers):
                 if worker.share is None:
                     continue
-                harvest = _received(worker) if worker.connection in ready else None
+                harvest = _receive(worker) if worker.connection in ready else None
                 if harvest is not None:
                     failures = 0
                     done += len(worker.share.files)
                     yield worker.share.first, harvest
-                elif (lost := _lost(worker, worker.share, worker.connection in ready)) is not None:
+                elif (
+                    lost := _diagnose(worker, worker.share, worker.connection in ready)
+                ) is not None:
                     number, reason = lost
                     failures += number is None
                     if failures > 2 * processes:
@@ -164,7 +166,7 @@ def parse_files(
                         empty = ParsedFiles(skipped=[(number, reason, "")])
                         yield number, empty
                     worker.stop()
-                    workers[place] = worker = _start(bars, parse, spools / str(started))
+                    workers[place] = worker = _start_worker(bars, parse, spools / str(started))
                     started += 1
                 else:
                     continue
@@ -179,7 +181,7 @@ def parse_files(
             worker.stop()
 
 
-def _give(worker: _Worker, share: WorkBatch | None) -> None:
+def _send_batch(worker: _Worker, share: WorkBatch | None) -> None:
     worker.share = share
     if share is not None:
         worker.state[0], worker.given = -1.0, time.monotonic()
@@ -188,7 +190,7 @@ def _give(worker: _Worker, share: WorkBatch | None) -> None:
             worker.connection.send(share)
 
 
-def _received(worker: _Worker) -> ParsedFiles | None:
+def _receive(worker: _Worker) -> ParsedFiles | None:
     try:
         harvest: ParsedFiles = worker.connection.recv()
     except (EOFError, OSError):
@@ -196,7 +198,7 @@ def _received(worker: _Worker) -> ParsedFiles | None:
     return harvest
 
 
-def _lost(worker: _Worker, share: WorkBatch, silent: bool) -> tuple[int | None, str] | None:
+def _diagnose(worker: _Worker, share: WorkBatch, silent: bool) -> tuple[int | None, str] | None:
     """The file at which a process died or hangs, None within no file; None: it is well."""
     number, since = int(worker.state[0]), worker.state[1]
     now = time.monotonic()
@@ -204,8 +206,8 @@ def _lost(worker: _Worker, share: WorkBatch, silent: bool) -> tuple[int | None, 
         reason = "crashed the reader"
     elif number >= 0 and now - since > FILE_SECONDS:
         reason = f"took over {FILE_SECONDS:g} s"
-    elif number < 0 and now - max(worker.given, since) > SHARE_SECONDS:
-        reason = f"took over {SHARE_SECONDS:g} s"
+    elif number < 0 and now - max(worker.given, since) > BATCH_SECONDS:
+        reason = f"took over {BATCH_SECONDS:g} s"
     else:
         return None
     if number < 0 and len(share.files) == 1 and since > worker.given:

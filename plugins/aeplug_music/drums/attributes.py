@@ -23,12 +23,12 @@ from aeplug_music.drums.kit import (
     RIDE,
     SNARE,
 )
-from aeplug_music.drums.window_shape import bars_of, bits_of
+from aeplug_music.drums.window_shape import combination_to_bits, count_bars
 
 
 def hits_per_bar(batch: Batch, shape: DataShape) -> Tensor:
     """Hits a bar, ``(B,)``."""
-    return _hits(batch).flatten(1).sum(1) / bars_of(shape)
+    return _hits(batch).flatten(1).sum(1) / count_bars(shape)
 
 
 def off_beat(batch: Batch, shape: DataShape) -> Tensor:
@@ -95,7 +95,7 @@ def looseness(batch: Batch, shape: DataShape) -> Tensor:
 def _hits(batch: Batch) -> Tensor:
     if batch.target.is_floating_point():
         return (_values(batch, 0) > 0.5).float()
-    return bits_of(batch.target)
+    return combination_to_bits(batch.target)
 
 
 def _values(batch: Batch, kind: int) -> Tensor:

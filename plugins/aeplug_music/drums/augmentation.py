@@ -67,7 +67,7 @@ class Chances:
     edited: float
 
 
-def augmented(values: Tensor, chances: Chances, generator: torch.Generator) -> Tensor:
+def augment(values: Tensor, chances: Chances, generator: torch.Generator) -> Tensor:
     """Windows ``(B, T, 9, C)`` under the augmentations that their dice give.
 
     Args:
@@ -98,7 +98,7 @@ def augmented(values: Tensor, chances: Chances, generator: torch.Generator) -> T
         use = later & happens(chances.recombined).unsqueeze(1)
         values = torch.where(use[:, :, None, None], shuffled(), values)
     if chances.rearranged and bars > 1:
-        values = _rearranged(values, happens(chances.rearranged), generator)
+        values = _rearrange(values, happens(chances.rearranged), generator)
     if chances.rotated:
         by = integers(steps // 4) * 4 * happens(chances.rotated)
         index = (torch.arange(steps, device=device) + by.unsqueeze(1)) % steps
@@ -113,11 +113,11 @@ def augmented(values: Tensor, chances: Chances, generator: torch.Generator) -> T
         gone = torch.arange(DRUMS, device=device) == which.unsqueeze(1)
         values = values.masked_fill(gone[:, None, :, None], 0)
     if chances.edited:
-        values = _edited(values, happens(chances.edited), generator)
+        values = _edit(values, happens(chances.edited), generator)
     return values
 
 
-def _rearranged(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+def _rearrange(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
     """Chosen windows with some phrases, each window's of one length, in place of others.
 
     What a few hundred performances hold of stretches of sixteen bars is little, of bars much.
@@ -143,7 +143,7 @@ def _rearranged(values: Tensor, chosen: Tensor, generator: torch.Generator) -> T
     return values.unflatten(1, (bars, BAR))[row, source].flatten(1, 2)
 
 
-def _edited(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+def _edit(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
     places = values.shape[:3]
     dice = torch.rand(places, device=values.device, generator=generator)
     chosen = chosen[:, None, None]
@@ -155,7 +155,7 @@ def _edited(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tenso
     return values
 
 
-def _swap_table() -> Tensor:
+def _make_swap_table() -> Tensor:
     table = torch.arange(DRUMS).repeat(len(SWAPS) + 1, 1)
     for row, swap in enumerate(SWAPS, 1):
         for place, taken in swap.items():
@@ -163,4 +163,4 @@ def _swap_table() -> Tensor:
     return table
 
 
-_SWAP_TABLE = _swap_table()
+_SWAP_TABLE = _make_swap_table()

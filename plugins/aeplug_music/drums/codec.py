@@ -18,14 +18,16 @@ from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug.runtime import say
 from aeplug_music.drums.collection import parse_performance
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
-from aeplug_music.drums.performance import (
-    Passage,
-    Performance,
-    passage_of,
-    windows_of,
+from aeplug_music.drums.performance import Passage, Performance, cut_windows, make_passage
+from aeplug_music.drums.sheet import draw_page, draw_thumbnail
+from aeplug_music.drums.window_shape import (
+    ALL,
+    INPUT_VALUES,
+    RHYTHM,
+    VALUES,
+    combination_to_bits,
+    count_bars,
 )
-from aeplug_music.drums.sheet import draw_page, small_grid
-from aeplug_music.drums.window_shape import ALL, GIVEN_VALUES, RHYTHM, VALUES, bars_of, bits_of
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
 from aeplug_music.midi.reading import read_bytes
 from aeplug_music.midi.writing import write_files
@@ -45,7 +47,7 @@ class DrumCodec:
     """
 
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
-        self.bars = bars_of(shape)
+        self.bars = count_bars(shape)
         self.width = self.bars * BAR
         self._form = ALL
         self._advice = ""
@@ -104,7 +106,7 @@ class DrumCodec:
                 for.
         """
         performance: Performance = document.content
-        cut = [windows_of(one, self.bars) for one in performance.passages if one.metre == METRE]
+        cut = [cut_windows(one, self.bars) for one in performance.passages if one.metre == METRE]
         if not cut:
             others = ", ".join(dict.fromkeys(one.metre for one in performance.passages))
             raise FileError(
@@ -127,10 +129,10 @@ class DrumCodec:
         With ``like`` it gets that performance's length and tempo. Fewer pieces than ``like`` has
         end it where they end. Combinations have one velocity, 100, and no offsets.
         """
-        velocity, offset = _stored(pieces.detach().cpu())
+        velocity, offset = _to_stored(pieces.detach().cpu())
         velocity, offset = velocity.reshape(-1, DRUMS), offset.reshape(-1, DRUMS)
         if like is None:
-            return Document(Performance((passage_of(velocity, offset),)), "sample")
+            return Document(Performance((make_passage(velocity, offset),)), "sample")
         original: Performance = like.content
         passages = tuple(self._along(original, velocity, offset))
         return Document(Performance(passages, original.bpm), like.name)
@@ -149,14 +151,14 @@ class DrumCodec:
             if place >= len(velocity):
                 return
             end = min(place + passage.steps, len(velocity))
-            yield passage_of(velocity[place:end], offset[place:end])
+            yield make_passage(velocity[place:end], offset[place:end])
             place += -(-passage.steps // self.width) * self.width
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
         """One performance that plays the documents in a row, at the tempo of the first."""
         passages = [one for document in documents for one in document.content.passages]
         bpm = documents[0].content.bpm if documents else 120.0
-        return Document(Performance(tuple(_merged(passages)), bpm), name)
+        return Document(Performance(tuple(_merge_passages(passages)), bpm), name)
 
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
         """Write ``stem.mid``, and ``stem.wav`` with the option ``wav``.
@@ -185,7 +187,7 @@ class DrumCodec:
 
     def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
         """The performance's first window as a small grid, ``(h, w, 3)``."""
-        return small_grid(document.content, self.width)
+        return draw_thumbnail(document.content, self.width)
 
     def playable(self, document: Document) -> list[tuple[float, float, int]]:
         """The hits: begin and duration in seconds at the own tempo, and MIDI pitch."""
@@ -198,14 +200,14 @@ class DrumCodec:
         ]
 
 
-def _stored(pieces: Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
+def _to_stored(pieces: Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
     """What a model made -> velocity and offset as they are kept, each ``(P, T, 9)``."""
     if not pieces.is_floating_point():
-        hits = bits_of(pieces)
+        hits = combination_to_bits(pieces)
         velocity, offset = hits * VELOCITY, torch.zeros_like(hits)
     else:
         hits, velocity, offset = pieces[..., :VALUES].float().split(DRUMS, -1)
-        if pieces.shape[-1] == GIVEN_VALUES:
+        if pieces.shape[-1] == INPUT_VALUES:
             # What a model is given, to be drawn: hits without velocity, or taps, as a snare's.
             velocity = torch.where((hits > 0) & (velocity == 0), VELOCITY / MAX_VELOCITY, velocity)
             taps = pieces[..., VALUES : VALUES + 3].float()
@@ -216,7 +218,7 @@ def _stored(pieces: Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]
     return velocity.to(torch.uint8).numpy(), offset.to(torch.int8).numpy()
 
 
-def _merged(passages: Sequence[Passage]) -> Iterator[Passage]:
+def _merge_passages(passages: Sequence[Passage]) -> Iterator[Passage]:
     """Neighbours of one metre as one passage."""
     run: list[Passage] = []
     for place, passage in enumerate(passages):

@@ -14,14 +14,14 @@ from aeplug.errors import DataError, FileError
 from aeplug_music.drums.kit import BAR, METRE
 from aeplug_music.drums.pattern import SUFFIX, InvalidPattern, parse_pattern
 from aeplug_music.drums.pattern_header import Header
-from aeplug_music.drums.pattern_timing import tune_of
-from aeplug_music.drums.performance import Performance, performance_of, windows_of
+from aeplug_music.drums.pattern_timing import pattern_to_tune
+from aeplug_music.drums.performance import Performance, cut_windows, extract_performance
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi
-from aeplug_music.midi.sources import SUFFIXES, Reader, find_sources
+from aeplug_music.midi.sources import MIDI_SUFFIXES, Reader, find_sources
 
 #: Files that hold drums: MIDI, and patterns written as text.
-DRUM_SUFFIXES = (*SUFFIXES, SUFFIX)
+DRUM_SUFFIXES = (*MIDI_SUFFIXES, SUFFIX)
 
 
 @dataclass
@@ -68,14 +68,14 @@ def parse_performance(content: bytes, suffix: str) -> tuple[Performance, Header 
         FileError: it is damaged, or holds no note.
     """
     if suffix.lower() != SUFFIX:
-        return performance_of(parse_midi(content)), None
+        return extract_performance(parse_midi(content)), None
     if len(content) > MAX_BYTES:
         raise InvalidPattern(f"over {MAX_BYTES} bytes")
     try:
         pattern = parse_pattern(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InvalidPattern("not text in UTF-8") from None
-    return performance_of(tune_of(pattern)), pattern.header
+    return extract_performance(pattern_to_tune(pattern)), pattern.header
 
 
 def read_collection(path: Path, bars: int) -> Collection:
@@ -93,7 +93,7 @@ def read_collection(path: Path, bars: int) -> Collection:
             suffix = PurePath(source.member or source.path).suffix
             try:
                 performance, header = parse_performance(reader.read(source), suffix)
-                windows = _windows(performance, bars, len(found.names))
+                windows = _cut_windows(performance, bars, len(found.names))
             except InvalidMidi as error:
                 found.skipped.append(Skipped(str(source), error.reason, error.detail))
                 continue
@@ -110,12 +110,12 @@ def read_collection(path: Path, bars: int) -> Collection:
     if not found.names:
         raise DataError(
             f"{path}: none of {len(sources)} MIDI files and patterns gives {bars} bars of "
-            f"drums{_commonest(found.skipped)}"
+            f"drums{_describe_commonest_reason(found.skipped)}"
         )
     return found
 
 
-def _commonest(skipped: list[Skipped]) -> str:
+def _describe_commonest_reason(skipped: list[Skipped]) -> str:
     """The reason for which most files were left out, in full where all say the same."""
     if not skipped:
         return ""
@@ -124,7 +124,7 @@ def _commonest(skipped: list[Skipped]) -> str:
     return f": {reason}" + (f", {details.pop()}" if len(details) == 1 else "")
 
 
-def _windows(performance: Performance, bars: int, number: int) -> Windows:
+def _cut_windows(performance: Performance, bars: int, number: int) -> Windows:
     """The windows of a performance; raises FileError with the reason where there are none."""
     velocities, offsets, begins = [], [], []
     metres, silent, start = [], 0, 0
@@ -133,7 +133,7 @@ def _windows(performance: Performance, bars: int, number: int) -> Windows:
         if passage.metre != METRE:
             metres.append(passage.metre)
             continue
-        velocity, offset, _ = windows_of(passage, bars, slide=1)
+        velocity, offset, _ = cut_windows(passage, bars, slide=1)
         heard = (velocity > 0).any(-1).reshape(-1, bars, BAR).any(-1).all(-1)
         silent += int((~heard).sum())
         velocities.append(velocity[heard])

@@ -16,9 +16,9 @@ from aeplug_music.corpus.splitting import SPLITS
 from aeplug_music.drums.catalogue import read_catalogue
 from aeplug_music.drums.collection import Windows, read_collection
 from aeplug_music.drums.kit import BAR
-from aeplug_music.drums.splits import by_catalogue, by_content, by_header
+from aeplug_music.drums.splits import split_by_catalogue, split_by_content, split_by_header
 from aeplug_music.drums.window_shape import VALUES
-from aeplug_music.score.labels import titles
+from aeplug_music.score.labels import make_titles
 
 BUNDLED = "patterns"
 #: Every window, held out or not: for files of the user's own.
@@ -70,11 +70,11 @@ class DrumDataset:
         stated = [header.split if header else "" for header in found.headers]
         if catalogue:
             counts = [len(windows.bar) for windows in found.windows]
-            self._split = by_catalogue(self._entries, counts)
+            self._split = split_by_catalogue(self._entries, counts)
         elif any(stated):
-            self._split = by_header(stated)
+            self._split = split_by_header(stated)
         else:
-            self._split = by_content(found.performances)
+            self._split = split_by_content(found.performances)
         self._bpm = np.array([played.bpm for played in found.performances], np.float32)
         self._windows = Windows(
             *(
@@ -137,7 +137,7 @@ class DrumDataset:
             **known,
             "hits per bar": hits.cpu().numpy(),
             "bpm": rows["bpm"].double().cpu().numpy(),
-            "name": titles(sources, rows["bar"].cpu().numpy()),
+            "name": make_titles(sources, rows["bar"].cpu().numpy()),
         }
 
 

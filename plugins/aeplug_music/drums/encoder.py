@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from aeplug.config import setting
 from aeplug.interfaces import Context, DataShape
 from aeplug_music.drums.kit import BAR, DRUMS
-from aeplug_music.drums.window_shape import GIVEN_VALUES, bars_of, bits_of
+from aeplug_music.drums.window_shape import INPUT_VALUES, combination_to_bits, count_bars
 from aeplug_music.nets.hierarchy import Gatherer, ResidualMLP, TreeConfig
 
 
@@ -24,11 +24,11 @@ class DrumEncoder(nn.Module):
 
     def __init__(self, config: DrumEncoderConfig, shape: DataShape) -> None:
         super().__init__()
-        self.bars, width = bars_of(shape), config.width
+        self.bars, width = count_bars(shape), config.width
         self.tokens = bool(shape.classes)
         levels, widths = config.tree(self.bars)
         bar_width = widths[-1]
-        self.read = nn.Linear(BAR * (DRUMS if self.tokens else GIVEN_VALUES), bar_width)
+        self.read = nn.Linear(BAR * (DRUMS if self.tokens else INPUT_VALUES), bar_width)
         self.bar_layers = nn.Sequential(
             *(ResidualMLP(bar_width, config.hidden) for _ in range(config.layers))
         )
@@ -38,7 +38,6 @@ class DrumEncoder(nn.Module):
 
     def forward(self, input: Tensor, context: Context | None = None) -> Tensor:
         """Combinations int64 ``(B, T)``, or values ``(B, T, 31)`` -> ``(B, width)``."""
-        values = bits_of(input) - 0.25 if self.tokens else input
+        values = combination_to_bits(input) - 0.25 if self.tokens else input
         by_bar = values.unflatten(1, (self.bars, BAR)).flatten(2)
-        features: Tensor = self.norm(self.gatherer(self.bar_layers(self.read(by_bar))))
-        return features
+        return self.norm(self.gatherer(self.bar_layers(self.read(by_bar))))

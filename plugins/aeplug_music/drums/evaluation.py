@@ -29,7 +29,7 @@ from aeplug.data import INFERENCE_BATCH, open_dataset
 from aeplug.interfaces import Batch, RawBatch, Sampling, Split
 from aeplug.model import Model
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
-from aeplug_music.drums.window_shape import FORMS, bits_of
+from aeplug_music.drums.window_shape import FORMS, combination_to_bits
 from aeplug_music.nets.losses import LN2
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
@@ -67,7 +67,7 @@ def _hit_counts(model: Model, batch: Batch, generator: torch.Generator) -> dict[
     greedy = decoder.generate(mean, context, Sampling(greedy=True))
     right = greedy == target
     forced = replace(context, target=target)
-    true, own = bits_of(target), bits_of(greedy)
+    true, own = combination_to_bits(target), combination_to_bits(greedy)
     return {
         "accuracy_teacher_forced": decoder(mean, forced, schedule_values).likeliest() == target,
         "accuracy_free_running": decoder.generate(mean, context, at_one) == target,
@@ -96,9 +96,9 @@ def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> d
             for form in FORMS
         }
         for form, batch in batches.items():
-            errors[form].add(model, batch, batches["score"].input, _ms(raw), generator)
-    played = _Played.of(split, model.device)
-    learnt = _Played.of(open_dataset(model.config).split("train"), model.device)
+            errors[form].add(model, batch, batches["score"].input, _step_ms(raw), generator)
+    played = _Hits.of(split, model.device)
+    learnt = _Hits.of(open_dataset(model.config).split("train"), model.device)
     return {
         "hits": len(played.drum),
         "constant": played.errors(learnt),
@@ -115,13 +115,13 @@ def _batches(split: Split, device: torch.device) -> Iterator[RawBatch]:
         )
 
 
-def _ms(raw: RawBatch) -> Tensor:
+def _step_ms(raw: RawBatch) -> Tensor:
     """Milliseconds of a step of each window, ``(B, 1, 1)``."""
     return (60_000 / raw["bpm"].double() / STEPS_PER_QUARTER).view(-1, 1, 1)
 
 
 @dataclass
-class _Played:
+class _Hits:
     """The hits of a split, n of them.
 
     Attributes:
@@ -137,17 +137,17 @@ class _Played:
     drum: Tensor
 
     @classmethod
-    def of(cls, split: Split, device: torch.device) -> _Played:
+    def of(cls, split: Split, device: torch.device) -> _Hits:
         """All hits of a split."""
         columns: list[tuple[Tensor, ...]] = []
         for raw in _batches(split, device):
             velocity, offset = raw["velocity"].double(), raw["offset"].double() / OFFSETS
             which = velocity > 0
-            ms = _ms(raw).expand_as(velocity)[which]
+            ms = _step_ms(raw).expand_as(velocity)[which]
             columns.append((velocity[which], offset[which], ms, torch.nonzero(which)[:, 2]))
         return cls(*(torch.cat(column).cpu() for column in zip(*columns, strict=True)))
 
-    def errors(self, learnt: _Played) -> dict[str, float]:
+    def errors(self, learnt: _Hits) -> dict[str, float]:
         """What the means of each class over other hits miss of these."""
         velocity = (self.velocity - learnt._means(learnt.velocity)[self.drum]).abs()
         offset = (self.offset - learnt._means(learnt.offset)[self.drum]).abs()

@@ -18,7 +18,7 @@ from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.drums.hits import HitChain, HitOutput, combination_logits
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.steps import DrumSteps, DrumStepsConfig, Past
-from aeplug_music.drums.window_shape import GIVEN_VALUES, VALUES, bits_of
+from aeplug_music.drums.window_shape import INPUT_VALUES, VALUES, combination_to_bits
 from aeplug_music.nets.hierarchy import ResidualMLP
 from aeplug_music.nets.token_output import draw_class
 from aeplug_music.nets.window_shape import step_mask
@@ -30,7 +30,7 @@ _USUAL_SCALE, _NARROWEST, _WIDEST = -2.0, -6.0, 1.0
 
 
 @dataclass(frozen=True)
-class Grid:
+class ValueGrid:
     """The values that a quantity can have: ``low``, ``low + step`` ... ``high``."""
 
     low: float
@@ -80,8 +80,8 @@ class Grid:
         return self.low + ((value - self.low) / self.step).round() * self.step
 
 
-VELOCITIES = Grid(1 / MAX_VELOCITY, 1.0, 1 / MAX_VELOCITY)
-OFFSET_GRID = Grid(-0.5, 0.5 - 1 / OFFSETS, 1 / OFFSETS)
+VELOCITIES = ValueGrid(1 / MAX_VELOCITY, 1.0, 1 / MAX_VELOCITY)
+OFFSET_GRID = ValueGrid(-0.5, 0.5 - 1 / OFFSETS, 1 / OFFSETS)
 
 
 @dataclass
@@ -146,7 +146,7 @@ class GrooveDecoder(nn.Module):
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> distributions."""
         assert context.target is not None
         past = self._roughened(context.target) if self.training else context.target
-        views = self.steps.history(_magnified(past))
+        views = self.steps.history(_scale_offsets(past))
         vectors = self.steps.vectors(self.steps.plan(z), views)
         hits = HitOutput(self.hits(vectors), self.hits.weights())
         return GrooveOutput(hits, *self._played(vectors, context.target[..., :DRUMS]))
@@ -156,11 +156,11 @@ class GrooveDecoder(nn.Module):
         """Values ``(B, T, 27)``: 0 or 1, on the grid of velocities, on that of offsets."""
         plan, past = self.steps.plan(z), Past(self.steps, len(z), z.device)
         weights, rows = self.hits.weights(), []
-        kept, given = given_hits(context)
+        kept, given = find_fixed_hits(context)
         for step in range(self.steps.steps):
             vector = self.steps.vectors(plan[:, step : step + 1], past.views(), step)[:, 0]
             logits = combination_logits(self.hits(vector), weights)
-            bits = bits_of(draw_class(logits, sampling))
+            bits = combination_to_bits(draw_class(logits, sampling))
             if given is not None:
                 bits = torch.where(kept, given[:, step], bits)
             velocity, offset = self._played(vector, bits)
@@ -170,7 +170,7 @@ class GrooveDecoder(nn.Module):
                 OFFSET_GRID.drawn(offset, sampling) * bits,
             ]
             rows.append(torch.cat(values, -1))
-            past.add(_magnified(rows[-1]))
+            past.add(_scale_offsets(rows[-1]))
         return torch.stack(rows, 1)
 
     def _roughened(self, target: Tensor) -> Tensor:
@@ -191,13 +191,13 @@ class GrooveDecoder(nn.Module):
         return velocity, torch.stack([location[..., 1], scale[..., 1]], -1)
 
 
-def given_hits(context: Context) -> tuple[Tensor, Tensor | None]:
+def find_fixed_hits(context: Context) -> tuple[Tensor, Tensor | None]:
     """Which windows' hits are given, bool ``(B, 1)``, and those, ``(B, T, 9)``; None: nowhere."""
-    if context.input is None or context.input.shape[-1] != GIVEN_VALUES:
+    if context.input is None or context.input.shape[-1] != INPUT_VALUES:
         return torch.zeros(0), None
     return context.input[:, 0, -1:] > 0, context.input[..., :DRUMS]
 
 
-def _magnified(values: Tensor) -> Tensor:
+def _scale_offsets(values: Tensor) -> Tensor:
     """Offsets four times as large: most lie within an eighth of a step."""
     return torch.cat([values[..., : 2 * DRUMS], values[..., 2 * DRUMS :] * 4], -1)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.drums.kit import COMBINATIONS, DRUMS
 from aeplug_music.drums.steps import DrumSteps, DrumStepsConfig, Past
-from aeplug_music.drums.window_shape import bits_of
+from aeplug_music.drums.window_shape import combination_to_bits
 from aeplug_music.nets.token_output import draw_class
 from aeplug_music.nets.window_shape import step_mask
 
@@ -66,7 +66,7 @@ class HitOutput:
     def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
         """Nats of windows int64 ``(B, T)`` over the steps that count, ``(B,)``."""
         mask = step_mask(lengths, target.shape[1])
-        return (self.hit_nll(bits_of(target)) * mask).sum(1)
+        return (self.hit_nll(combination_to_bits(target)) * mask).sum(1)
 
     def likeliest(self) -> Tensor:
         """The likeliest combination at each step given the true ones before: int64 ``(B, T)``."""
@@ -79,7 +79,7 @@ class HitOutput:
 
 def combination_logits(alone: Tensor, weights: Tensor) -> Tensor:
     """Log-probabilities of all combinations: ``(S, 9)`` and ``(9, 9)`` -> ``(S, 512)``."""
-    bits = bits_of(torch.arange(COMBINATIONS, device=alone.device))  # (512, 9)
+    bits = combination_to_bits(torch.arange(COMBINATIONS, device=alone.device))  # (512, 9)
     given_lower = bits @ weights.T
     found = alone.new_zeros(len(alone), 1)
     # Drum by drum: a drum depends on the lower ones alone, of which there are few combinations.
@@ -108,7 +108,7 @@ class DrumDecoder(nn.Module):
     def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> HitOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> logits."""
         assert context.target is not None
-        views = self.steps.history(bits_of(context.target))
+        views = self.steps.history(combination_to_bits(context.target))
         vectors = self.steps.vectors(self.steps.plan(z), views)
         return HitOutput(self.hits(vectors), self.hits.weights())
 
@@ -121,5 +121,5 @@ class DrumDecoder(nn.Module):
             vector = self.steps.vectors(plan[:, step : step + 1], past.views(), step)
             logits = combination_logits(self.hits(vector[:, 0]), weights)
             tokens.append(draw_class(logits, sampling))
-            past.add(bits_of(tokens[-1]))
+            past.add(combination_to_bits(tokens[-1]))
         return torch.stack(tokens, 1)

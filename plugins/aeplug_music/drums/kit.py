@@ -83,26 +83,26 @@ for _number, _pitches in enumerate(PITCHES):
     _CLASS_OF[list(_pitches)] = _number
 
 
-def class_of(pitch: npt.ArrayLike) -> Int:
+def to_classes(pitch: npt.ArrayLike) -> Int:
     """Class of each MIDI pitch 0..127, -1 for what is none of the nine."""
-    found: Int = _CLASS_OF[np.asarray(pitch)]
-    return found
+    return _CLASS_OF[np.asarray(pitch)]
 
 
-def combinations(velocity: Velocity) -> npt.NDArray[np.int64]:
+def combine_hits(velocity: Velocity) -> npt.NDArray[np.int64]:
     """Velocities ``(..., 9)`` -> number of the combination that is hit, 0..511, ``(...)``."""
-    found: npt.NDArray[np.int64] = (velocity > 0) @ (1 << np.arange(DRUMS))
-    return found
+    return (velocity > 0) @ (1 << np.arange(DRUMS))
 
 
-def placed(position: npt.NDArray[np.float64]) -> tuple[Int, Int]:
+def quantise_positions(position: npt.NDArray[np.float64]) -> tuple[Int, Int]:
     """Positions in steps ``(n,)``, from 0 -> step, and offset in 1/256 of a step, each ``(n,)``."""
     step = np.floor(position + 0.5).astype(np.int64)
     offset = np.floor((position - step) * OFFSETS + 0.5).astype(np.int64)
     return step, np.minimum(offset, OFFSETS // 2 - 1)
 
 
-def loudest(cell: Int, position: npt.NDArray[np.float64], velocity: npt.NDArray[np.int64]) -> Int:
+def find_loudest(
+    cell: Int, position: npt.NDArray[np.float64], velocity: npt.NDArray[np.int64]
+) -> Int:
     """Of hits in the same cell ``(n,)`` the loudest, of equal ones the earliest: their numbers."""
     order = np.lexsort((position, -velocity, cell))
     first = np.ones(len(order), bool)

@@ -65,7 +65,7 @@ def parse_pattern(text: str) -> Pattern:
         if (stripped := line.strip()) and not stripped.startswith("#")
     ]
     first = next((n for n, (_, line) in enumerate(lines) if line.startswith("[")), len(lines))
-    settings = _settings(lines[:first])
+    settings = _parse_settings(lines[:first])
     play_line, play = settings.pop("play", (0, ""))
     try:
         header = parse_header({key: value for key, (_, value) in settings.items()})
@@ -74,7 +74,7 @@ def parse_pattern(text: str) -> Pattern:
         raise InvalidPattern(str(error), line) from None
     if first == len(lines):
         raise InvalidPattern("no section; expected '[name]' and below it a row for each drum")
-    sections = _sections(lines[first:], header)
+    sections = _parse_sections(lines[first:], header)
     names = tuple(play.split()) or tuple(sections)
     for name in names:
         if name not in sections:
@@ -85,7 +85,7 @@ def parse_pattern(text: str) -> Pattern:
     return Pattern(header, sections, names)
 
 
-def _settings(lines: _Lines) -> dict[str, tuple[int, str]]:
+def _parse_settings(lines: _Lines) -> dict[str, tuple[int, str]]:
     """The header's lines as number and value by key."""
     settings: dict[str, tuple[int, str]] = {}
     for number, line in lines:
@@ -98,7 +98,7 @@ def _settings(lines: _Lines) -> dict[str, tuple[int, str]]:
     return settings
 
 
-def _sections(lines: _Lines, header: Header) -> dict[str, Velocity]:
+def _parse_sections(lines: _Lines, header: Header) -> dict[str, Velocity]:
     """Velocities of each section, by its name."""
     begins = [place for place, (_, line) in enumerate(lines) if line.startswith("[")]
     sections: dict[str, Velocity] = {}
@@ -111,11 +111,11 @@ def _sections(lines: _Lines, header: Header) -> dict[str, Velocity]:
             raise InvalidPattern(f"section '{name}' is given twice", number)
         if end == begin + 1:
             raise InvalidPattern(f"section '{name}' has no row", number)
-        sections[name] = _section(lines[begin + 1 : end], header)
+        sections[name] = _parse_section(lines[begin + 1 : end], header)
     return sections
 
 
-def _section(lines: _Lines, header: Header) -> Velocity:
+def _parse_section(lines: _Lines, header: Header) -> Velocity:
     rows: dict[int, str] = {}
     for number, line in lines:
         name, _, cells = line.partition("|")
@@ -127,7 +127,7 @@ def _section(lines: _Lines, header: Header) -> Velocity:
         if CLASSES.index(drum) in rows:
             raise InvalidPattern(f"{drum} has two rows in this section", number)
         try:
-            row = _row(cells.removesuffix("|"), header)
+            row = _parse_row(cells.removesuffix("|"), header)
         except ValueError as error:
             raise InvalidPattern(f"{drum}, {error}", number) from None
         length = len(next(iter(rows.values()), row))
@@ -143,7 +143,7 @@ def _section(lines: _Lines, header: Header) -> Velocity:
     return velocity
 
 
-def _row(text: str, header: Header) -> str:
+def _parse_row(text: str, header: Header) -> str:
     """The cells of a row without bar lines and spaces; raises ValueError."""
     bars = ["".join(bar.split()) for bar in text.split("|")]
     for place, bar in enumerate(bars, 1):

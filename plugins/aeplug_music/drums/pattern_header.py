@@ -11,7 +11,7 @@ from typing import Any
 from aeplug.errors import nearest
 from aeplug_music.corpus.splitting import SPLITS
 from aeplug_music.drums.kit import CLASSES
-from aeplug_music.score.metres import parts
+from aeplug_music.score.metres import parse_metre
 
 #: Pairs that can be swung: their length in quarters.
 PAIRS = {"eighths": Fraction(1), "sixteenths": Fraction(1, 2)}
@@ -61,7 +61,7 @@ class Header:
     @property
     def bar(self) -> Fraction:
         """Length of a bar in quarters."""
-        numerator, denominator = parts(self.metre)
+        numerator, denominator = parse_metre(self.metre)
         return Fraction(4 * numerator, denominator)
 
     @property
@@ -97,46 +97,46 @@ def parse_header(values: Mapping[str, str]) -> Header:
     return header
 
 
-def _metre(text: str) -> dict[str, Any]:
+def _parse_metre(text: str) -> dict[str, Any]:
     if not _METRE.fullmatch(text):
         raise ValueError(f"expected a time signature such as 4/4 or 6/8, got '{text}'")
     return {"metre": text}
 
 
-def _tempo(text: str) -> dict[str, Any]:
-    return {"bpm": _number(text, TEMPI, "quarters a minute")}
+def _parse_tempo(text: str) -> dict[str, Any]:
+    return {"bpm": _parse_number(text, TEMPI, "quarters a minute")}
 
 
-def _columns(text: str) -> dict[str, Any]:
+def _parse_columns(text: str) -> dict[str, Any]:
     if text not in map(str, COLUMNS):
         raise ValueError(f"expected one of {', '.join(map(str, COLUMNS))} a quarter, got '{text}'")
     return {"columns": int(text)}
 
 
-def _swing(text: str) -> dict[str, Any]:
+def _parse_swing(text: str) -> dict[str, Any]:
     percent, _, pair = text.partition(" ")
     if pair not in PAIRS:
         raise ValueError(f"expected a percentage and {' or '.join(PAIRS)}, got '{text}'")
-    return {"swing": _number(percent, SWINGS, "percent of the pair"), "pair": pair}
+    return {"swing": _parse_number(percent, SWINGS, "percent of the pair"), "pair": pair}
 
 
-def _feel(text: str) -> dict[str, Any]:
+def _parse_feel(text: str) -> dict[str, Any]:
     late: dict[int, float] = {}
     for part in text.split(","):
         drum, _, ms = part.strip().rpartition(" ")
         if drum not in CLASSES:
             raise ValueError(f"expected a drum and milliseconds, got '{part.strip()}'")
-        late[CLASSES.index(drum)] = _number(ms, FEELS, "milliseconds")
+        late[CLASSES.index(drum)] = _parse_number(ms, FEELS, "milliseconds")
     return {"late": late}
 
 
-def _split(text: str) -> dict[str, Any]:
+def _parse_split(text: str) -> dict[str, Any]:
     if text not in SPLITS:
         raise ValueError(f"expected one of {', '.join(SPLITS)}, got '{text}'")
     return {"split": text}
 
 
-def _number(text: str, limits: tuple[float, float], unit: str) -> float:
+def _parse_number(text: str, limits: tuple[float, float], unit: str) -> float:
     least, most = limits
     if not _NUMBER.fullmatch(text) or not least <= float(text) <= most:
         raise ValueError(f"expected {least:g} to {most:g} {unit}, got '{text}'")
@@ -147,12 +147,12 @@ def _number(text: str, limits: tuple[float, float], unit: str) -> float:
 _PARSERS: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "name": lambda text: {"name": text},
     "style": lambda text: {"style": text},
-    "metre": _metre,
-    "tempo": _tempo,
-    "columns": _columns,
-    "swing": _swing,
-    "feel": _feel,
-    "split": _split,
+    "metre": _parse_metre,
+    "tempo": _parse_tempo,
+    "columns": _parse_columns,
+    "swing": _parse_swing,
+    "feel": _parse_feel,
+    "split": _parse_split,
 }
 #: All keys, that of the arrangement too, which is read with the sections.
 KEYS = (*_PARSERS, "play")

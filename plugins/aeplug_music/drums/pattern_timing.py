@@ -14,7 +14,7 @@ import numpy as np
 from aeplug_music.drums.kit import DRUMS, PITCHES
 from aeplug_music.drums.pattern import Pattern
 from aeplug_music.drums.pattern_header import PAIRS
-from aeplug_music.score.metres import parts
+from aeplug_music.score.metres import parse_metre
 from aeplug_music.score.tune import Track, Tune
 
 #: Of the tunes: three of the ticks at which drums are kept, so that triplets are whole numbers.
@@ -23,7 +23,7 @@ TICKS_PER_QUARTER = 3072
 _LENGTH = TICKS_PER_QUARTER // 16
 
 
-def tune_of(pattern: Pattern) -> Tune:
+def pattern_to_tune(pattern: Pattern) -> Tune:
     """The pattern as it is played, on channel 10.
 
     Raises:
@@ -34,7 +34,7 @@ def tune_of(pattern: Pattern) -> Tune:
     column, drum = np.nonzero(velocity)
     bar, place = np.divmod(column, header.bar_columns)
     # Bars are counted in whole numbers of columns, so that no rounding adds up over a long song.
-    quarters = bar * float(header.bar) + swung(
+    quarters = bar * float(header.bar) + apply_swing(
         place / header.columns, header.swing / 100, float(PAIRS[header.pair])
     )
     late = np.array([header.late.get(number, 0.0) for number in range(DRUMS)])
@@ -46,7 +46,7 @@ def tune_of(pattern: Pattern) -> Tune:
     track = Track.of(
         pitch, onset, onset + _LENGTH, velocity[column, drum][order], is_drum=True, name=header.name
     )
-    numerator, denominator = parts(header.metre)
+    numerator, denominator = parse_metre(header.metre)
     return Tune(
         TICKS_PER_QUARTER,
         [track] if len(track) else [],
@@ -56,7 +56,7 @@ def tune_of(pattern: Pattern) -> Tune:
     )
 
 
-def swung(
+def apply_swing(
     quarters: np.typing.NDArray[np.float64], share: float, pair: float
 ) -> np.typing.NDArray[np.float64]:
     """Places in a bar, in quarters ``(n,)``, where the second of a pair falls at ``share`` of it.
@@ -69,5 +69,4 @@ def swung(
     count, within = np.divmod(quarters / pair, 1.0)
     first = within < 0.5
     moved = np.where(first, within * 2 * share, share + (within - 0.5) * 2 * (1 - share))
-    found: np.typing.NDArray[np.float64] = (count + moved) * pair
-    return found
+    return (count + moved) * pair

@@ -19,9 +19,9 @@ from aeplug_music.drums.kit import (
     Offset,
     Taps,
     Velocity,
-    class_of,
-    loudest,
-    placed,
+    find_loudest,
+    quantise_positions,
+    to_classes,
 )
 from aeplug_music.score.grid import MetreSegment, metre_segments
 from aeplug_music.score.metres import STEPS_PER_QUARTER
@@ -86,7 +86,7 @@ class Performance:
         return np.concatenate([np.zeros((0, DRUMS), np.int8), *(p.offset for p in self.passages)])
 
 
-def taps_of(velocity: Velocity, offset: Offset) -> Taps:
+def reduce_to_taps(velocity: Velocity, offset: Offset) -> Taps:
     """The rhythm of hits ``(..., 9)``: the loudest at each step, of equal ones the earliest."""
     rank = velocity.astype(np.int64) * 512 - offset
     loud = np.where(velocity > 0, rank, -(2**30)).argmax(-1)[..., None]
@@ -94,10 +94,10 @@ def taps_of(velocity: Velocity, offset: Offset) -> Taps:
     return np.concatenate(found, -1, dtype=np.int16)
 
 
-def passage_of(velocity: Velocity, offset: Offset, metre: str = METRE) -> Passage:
+def make_passage(velocity: Velocity, offset: Offset, metre: str = METRE) -> Passage:
     """Hits ``(S, 9)`` as a passage, with their own rhythm; no offset where there is no hit."""
     offset = np.where(velocity > 0, offset, 0).astype(np.int8)
-    return Passage(metre, velocity, offset, taps_of(velocity, offset))
+    return Passage(metre, velocity, offset, reduce_to_taps(velocity, offset))
 
 
 @dataclass
@@ -125,7 +125,7 @@ def drum_tracks(tune: Tune) -> list[Track]:
     ]
 
 
-def performance_of(tune: Tune) -> Performance:
+def extract_performance(tune: Tune) -> Performance:
     """The tune's drums, and the rhythm of all its notes where it has none.
 
     Raises:
@@ -140,7 +140,7 @@ def performance_of(tune: Tune) -> Performance:
     tick, velocity, pitch = (
         np.concatenate(one) for one in (notes.tick, notes.velocity, notes.pitch)
     )
-    drum = class_of(pitch) if drums else np.full(len(pitch), -1)
+    drum = to_classes(pitch) if drums else np.full(len(pitch), -1)
     stretches = metre_segments(tune)
     quarter = tune.ticks_per_quarter
     begins = np.array([one.tick for one in stretches])
@@ -150,9 +150,9 @@ def performance_of(tune: Tune) -> Performance:
     passages = []
     for number, stretch in enumerate(stretches):
         here = owner == number
-        passage = _passage(stretch, position[here], velocity[here], drum[here])
+        passage = _place_notes(stretch, position[here], velocity[here], drum[here])
         after = stretches[number + 1].tick if number + 1 < len(stretches) else None
-        passage = _of_length(passage, stretch, after, quarter)
+        passage = _fit_length(passage, stretch, after, quarter)
         if passage.steps:
             passages.append(passage)
     if not drums:
@@ -163,10 +163,10 @@ def performance_of(tune: Tune) -> Performance:
     return Performance(tuple(passages), tune.bpm, int((drum < 0).sum()), others)
 
 
-def _passage(
+def _place_notes(
     stretch: MetreSegment, position: npt.NDArray[np.float64], velocity: Int, drum: Int
 ) -> Passage:
-    step, offset = placed(position)
+    step, offset = quantise_positions(position)
     steps = int(step.max()) + 1 if len(step) else 0
     made = Passage(
         "{}/{}".format(*stretch.signature),
@@ -175,15 +175,17 @@ def _passage(
         np.zeros((steps, 2), np.int16),
     )
     known = np.flatnonzero(drum >= 0)
-    kept = known[loudest(step[known] * DRUMS + drum[known], position[known], velocity[known])]
+    kept = known[find_loudest(step[known] * DRUMS + drum[known], position[known], velocity[known])]
     made.velocity[step[kept], drum[kept]] = velocity[kept]
     made.offset[step[kept], drum[kept]] = offset[kept]
-    kept = loudest(step, position, velocity)
+    kept = find_loudest(step, position, velocity)
     made.taps[step[kept], 0], made.taps[step[kept], 1] = velocity[kept], offset[kept]
     return made
 
 
-def _of_length(passage: Passage, stretch: MetreSegment, after: int | None, quarter: int) -> Passage:
+def _fit_length(
+    passage: Passage, stretch: MetreSegment, after: int | None, quarter: int
+) -> Passage:
     """Cut or filled up to the change of metre at tick ``after``, or to the end of the last bar."""
     if after is not None:
         steps = -(-(after - stretch.tick) * STEPS_PER_QUARTER // quarter)
@@ -200,7 +202,7 @@ def _of_length(passage: Passage, stretch: MetreSegment, after: int | None, quart
     )
 
 
-def windows_of(passage: Passage, bars: int, slide: int = 0) -> tuple[Velocity, Offset, Taps]:
+def cut_windows(passage: Passage, bars: int, slide: int = 0) -> tuple[Velocity, Offset, Taps]:
     """A passage in 4/4 as windows of ``bars`` bars, ``(P, T, 9)``, ``(P, T, 9)``, ``(P, T, 2)``.
 
     Args:

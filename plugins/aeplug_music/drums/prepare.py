@@ -12,13 +12,13 @@ from torch import Tensor
 from aeplug.config import PartConfig, setting
 from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import Batch, DataShape, RawBatch
-from aeplug_music.drums.augmentation import Chances, augmented
+from aeplug_music.drums.augmentation import Chances, augment
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, OFFSETS
 from aeplug_music.drums.window_shape import (
     ALL,
     FORMS,
     VALUES,
-    combination_of,
+    bits_to_combination,
     groove_shape,
     hits_shape,
 )
@@ -60,8 +60,8 @@ class PrepareDrums:
         """``velocity`` uint8 ``(B, T, 9)`` -> int64 ``(B, T)`` in 0..511."""
         hits = (raw["velocity"] > 0).float()
         if training:
-            hits = augmented(hits.unsqueeze(-1), self._chances, generator).squeeze(-1)
-        tokens = combination_of(hits)
+            hits = augment(hits.unsqueeze(-1), self._chances, generator).squeeze(-1)
+        tokens = bits_to_combination(hits)
         return Batch(tokens, tokens, lengths=_lengths(tokens))
 
 
@@ -114,18 +114,18 @@ class PrepareGroove:
         taps = raw["taps"].float() if "taps" in raw else None
         form = torch.full((len(hits),), FORMS.index(self.form), device=hits.device)
         if training:
-            values, taps = augmented(values, self._chances, generator), None
-            values = _played_otherwise(values, generator)
+            values, taps = augment(values, self._chances, generator), None
+            values = _vary_playing(values, generator)
             dice = torch.rand(len(hits), device=hits.device, generator=generator)
             score, rhythm = self._shares
             form = torch.where(dice < score, 1, torch.where(dice < score + rhythm, 2, 0))
         if taps is None:
-            taps = rhythm_of(values)
-        target = scaled(values)
-        return Batch(given_of(target, taps, form), target, lengths=_lengths(target))
+            taps = reduce_to_rhythm(values)
+        target = scale_values(values)
+        return Batch(build_encoder_input(target, taps, form), target, lengths=_lengths(target))
 
 
-def rhythm_of(values: Tensor) -> Tensor:
+def reduce_to_rhythm(values: Tensor) -> Tensor:
     """Values ``(B, T, 9, 3)`` as one voice, velocity and offset ``(B, T, 2)``.
 
     The loudest at each step, of equal ones the earliest (:mod:`aeplug_music.drums.kit`).
@@ -136,13 +136,13 @@ def rhythm_of(values: Tensor) -> Tensor:
     return torch.cat([velocity.gather(-1, loudest), offset.gather(-1, loudest)], -1)
 
 
-def scaled(values: Tensor) -> Tensor:
+def scale_values(values: Tensor) -> Tensor:
     """Values ``(B, T, 9, 3)`` as they are stored -> the model's, ``(B, T, 27)``."""
     hits, velocity, offset = values.unbind(-1)
     return torch.cat([hits, velocity / MAX_VELOCITY, offset / OFFSETS], -1)
 
 
-def given_of(target: Tensor, taps: Tensor, form: Tensor) -> Tensor:
+def build_encoder_input(target: Tensor, taps: Tensor, form: Tensor) -> Tensor:
     """What the encoder sees, ``(B, T, 31)``.
 
     Args:
@@ -159,7 +159,7 @@ def given_of(target: Tensor, taps: Tensor, form: Tensor) -> Tensor:
     return torch.cat([target * seen, voice * (form == 2), kept.to(target.dtype)], -1)
 
 
-def _played_otherwise(values: Tensor, generator: torch.Generator) -> Tensor:
+def _vary_playing(values: Tensor, generator: torch.Generator) -> Tensor:
     """Each window a little louder or softer, its timing a little looser or tighter."""
     shape = (len(values), 1, 1)
     louder, later = (

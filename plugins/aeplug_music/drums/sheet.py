@@ -56,7 +56,7 @@ _OTHER = "#c0392b"
 _SMALL_ROW, _SMALL_STEP = 8, 4
 
 
-def small_grid(performance: Performance, steps: int) -> npt.NDArray[np.uint8]:
+def draw_thumbnail(performance: Performance, steps: int) -> npt.NDArray[np.uint8]:
     """The first ``steps`` as a picture ``(h, w, 3)``, of one size whatever is played."""
     picture = np.full((DRUMS * _SMALL_ROW, steps * _SMALL_STEP, 3), 255, np.uint8)
     for step in range(0, steps, BAR):
@@ -64,7 +64,7 @@ def small_grid(performance: Performance, steps: int) -> npt.NDArray[np.uint8]:
     velocity = performance.velocity[:steps]
     for step, drum in zip(*(one.tolist() for one in np.nonzero(velocity)), strict=True):
         top = (DRUMS - 1 - int(_ROW_OF[drum])) * _SMALL_ROW
-        colour = np.round(255 * np.array(_colour(drum, int(velocity[step, drum]))))
+        colour = np.round(255 * np.array(_hit_colour(drum, int(velocity[step, drum]))))
         left = step * _SMALL_STEP + 1
         picture[top + 1 : top + _SMALL_ROW - 1, left : left + _SMALL_STEP - 1] = colour
     return picture
@@ -101,7 +101,9 @@ def draw_page(
                 panel.set_axis_off()
                 continue
             caption, performance = cells[column]
-            _draw(panel, performance, span if one_scale else min(performance.steps, span) or BAR)
+            _draw_panel(
+                panel, performance, span if one_scale else min(performance.steps, span) or BAR
+            )
             bars = -(-performance.steps // BAR)
             cut = f" (first {MOST_BARS} of {bars} bars)" * (bars > MOST_BARS)
             most = max(8, int(width * 14))
@@ -115,12 +117,12 @@ def draw_page(
     write_figure(figure, path, dpi="figure")
 
 
-def _draw(panel: Any, performance: Performance, span: int) -> None:
+def _draw_panel(panel: Any, performance: Performance, span: int) -> None:
     end = min(performance.steps, span)
     for row, kind in enumerate(ROWS):
         if kind in _METALS:
             panel.axhspan(row - 0.5, row + 0.5, color=_BAND, linewidth=0, zorder=0)
-    bar_lines = _lines(panel, performance, end)
+    bar_lines = _draw_lines(panel, performance, end)
     velocity, offset = performance.velocity[:end], performance.offset[:end]
     step, drum = np.nonzero(velocity)
     hits, colours = [], []
@@ -129,9 +131,9 @@ def _draw(panel: Any, performance: Performance, span: int) -> None:
         left = s + int(offset[s, d]) / OFFSETS
         bottom = int(_ROW_OF[d]) - _HIT_HEIGHT / 2
         hits.append(Rectangle((left, bottom), _HIT_WIDTH, _HIT_HEIGHT))
-        colours.append(_colour(d, int(velocity[s, d])))
+        colours.append(_hit_colour(d, int(velocity[s, d])))
     if not hits:
-        _add_taps(panel, performance, end)
+        _draw_taps(panel, performance, end)
     panel.add_collection(PatchCollection(hits, facecolors=colours, linewidths=0, zorder=3))
     # Half a step to the left: what comes early on the first beat is seen.
     panel.set_xlim(-0.5, span)
@@ -148,7 +150,7 @@ def _draw(panel: Any, performance: Performance, span: int) -> None:
         spine.set_color(_BAR_LINE)
 
 
-def _add_taps(panel: Any, performance: Performance, end: int) -> None:
+def _draw_taps(panel: Any, performance: Performance, end: int) -> None:
     """Of what has no drums its rhythm, over all rows."""
     taps = np.concatenate([np.zeros((0, 2), np.int16), *(p.taps for p in performance.passages)])
     for step in np.flatnonzero(taps[:end, 0]).tolist():
@@ -161,7 +163,7 @@ def _add_taps(panel: Any, performance: Performance, end: int) -> None:
         panel.text(0.2, DRUMS - 0.7, "rhythm alone", fontsize=7, va="top", zorder=4)
 
 
-def _lines(panel: Any, performance: Performance, end: int) -> list[int]:
+def _draw_lines(panel: Any, performance: Performance, end: int) -> list[int]:
     """Draw lines of bars, quarters and steps up to step ``end``; the bars' first steps."""
     bar_lines: list[int] = []
     start = 0
@@ -182,7 +184,7 @@ def _lines(panel: Any, performance: Performance, end: int) -> list[int]:
     return bar_lines
 
 
-def _colour(drum: int, velocity: int) -> tuple[float, float, float]:
+def _hit_colour(drum: int, velocity: int) -> tuple[float, float, float]:
     """The class's colour, paler the softer; red, green, blue in 0..1."""
     ink = _METAL if drum in _METALS else _SKIN
     share = _SOFTEST + (1 - _SOFTEST) * velocity / MAX_VELOCITY

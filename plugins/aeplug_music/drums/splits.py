@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aeplug_music.corpus.splitting import SPLITS, TEST, TRAIN, VAL, split_of
+from aeplug_music.corpus.splitting import SPLITS, TEST, TRAIN, VAL, assign_splits
 from aeplug_music.drums.catalogue import Entry
-from aeplug_music.drums.kit import BAR, Int, combinations
+from aeplug_music.drums.kit import BAR, Int, combine_hits
 from aeplug_music.drums.performance import Performance
 
 #: Of the windows a collection gives for training, at least so many are held out as ``val``.
@@ -20,7 +20,7 @@ LARGEST = 0.08
 ALIKE_BARS = 8
 
 
-def by_catalogue(entries: Sequence[Entry | None], windows: Sequence[int]) -> Int:
+def split_by_catalogue(entries: Sequence[Entry | None], windows: Sequence[int]) -> Int:
     """The collection's own division, ``(n,)``; whole sessions of its training set become ``val``.
 
     ``test`` is its validation set and, where its files are there, its test set is left out of
@@ -43,14 +43,14 @@ def by_catalogue(entries: Sequence[Entry | None], windows: Sequence[int]) -> Int
         else:
             session = (entry.drummer, entry.session)
             counts[session] = counts.get(session, 0) + count
-    chosen = _sessions(counts)
+    chosen = _choose_sessions(counts)
     for number, entry in enumerate(entries):
         if entry and split[number] == TRAIN and (entry.drummer, entry.session) in chosen:
             split[number] = VAL
     return split
 
 
-def _sessions(counts: Mapping[tuple[str, str], int]) -> set[tuple[str, str]]:
+def _choose_sessions(counts: Mapping[tuple[str, str], int]) -> set[tuple[str, str]]:
     total = sum(counts.values())
     order = sorted(counts, key=lambda one: hashlib.blake2b(repr(one).encode()).digest())
     chosen: set[tuple[str, str]] = set()
@@ -64,20 +64,20 @@ def _sessions(counts: Mapping[tuple[str, str], int]) -> set[tuple[str, str]]:
     return chosen
 
 
-def by_header(stated: Sequence[str]) -> Int:
+def split_by_header(stated: Sequence[str]) -> Int:
     """Numbers of the splits that headers name, ``(n,)``; where the name is empty, of ``train``."""
     return np.array([SPLITS.index(split) if split else TRAIN for split in stated], np.int64)
 
 
-def by_content(performances: Sequence[Performance]) -> Int:
+def split_by_content(performances: Sequence[Performance]) -> Int:
     """Groups of performances that share eight bars of hits, divided as melodies are, ``(n,)``."""
     item: list[int] = []
     key: list[int] = []
     for number, performance in enumerate(performances):
-        hits = combinations(performance.velocity).astype("<u2")
+        hits = combine_hits(performance.velocity).astype("<u2")
         last = max(1, len(hits) - ALIKE_BARS * BAR + 1)
         for start in range(0, last, BAR):
             content = hits[start : start + ALIKE_BARS * BAR].tobytes()
             key.append(int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little"))
             item.append(number)
-    return split_of(len(performances), np.array(item, np.int64), np.array(key, np.uint64))
+    return assign_splits(len(performances), np.array(item, np.int64), np.array(key, np.uint64))

@@ -17,7 +17,7 @@ from torch.nn import functional
 from aeplug.config import setting
 from aeplug.interfaces import DataShape
 from aeplug_music.drums.kit import BAR, DRUMS
-from aeplug_music.drums.window_shape import bars_of, combination_of
+from aeplug_music.drums.window_shape import bits_to_combination, count_bars
 from aeplug_music.nets.hierarchy import Conductor, ResidualMLP, TreeConfig
 from aeplug_music.nets.history import AGREEMENTS, Agreement, agreement, bars_back, corrupt_history
 
@@ -54,7 +54,7 @@ class DrumSteps(nn.Module):
         values: int,
     ) -> None:
         super().__init__()
-        bars, width, step_width = bars_of(shape), config.width, config.step_width
+        bars, width, step_width = count_bars(shape), config.width, config.step_width
         self.steps, self.slice, self.values = bars * BAR, config.slice, values
         self.token_noise = config.token_noise
         self.enter = nn.Linear(math.prod(latent_shape), width)
@@ -86,8 +86,7 @@ class DrumSteps(nn.Module):
     def plan(self, z: Tensor) -> Tensor:
         """Latents ``(B, *latent_shape)`` -> slices ``(B, T, slice)``."""
         bars = self.bar_layers(self.conductor(self.enter(z.flatten(1))))
-        slices: Tensor = self.unroll(bars).reshape(len(z), self.steps, self.slice)
-        return slices
+        return self.unroll(bars).reshape(len(z), self.steps, self.slice)
 
     def history(self, values: Tensor) -> Tensor:
         """What each step sees of those before: ``(B, T, values)`` -> ``(B, T, seen)``.
@@ -107,7 +106,7 @@ class DrumSteps(nn.Module):
         long = torch.cat([before, marked], 1)
         seen = [long[:, behind - by : behind - by + steps] for by in self.views]
         if self.lags:
-            hits = combination_of(functional.pad(values[:, :-1, :DRUMS], (0, 0, 1, 0)))
+            hits = bits_to_combination(functional.pad(values[:, :-1, :DRUMS], (0, 0, 1, 0)))
             lags = torch.tensor(self.lags, device=values.device).expand(count, -1)
             seen.append(one_hot(agreement(hits, lags), values.dtype))
         return torch.cat(seen, 2)
@@ -116,8 +115,7 @@ class DrumSteps(nn.Module):
         """Slices ``(B, S, slice)`` and views ``(B, S, ...)`` from step ``first`` on -> vectors."""
         places = torch.arange(first, first + plan.shape[1], device=plan.device) % BAR
         x = self.step_enter(torch.cat([plan, views.to(plan.dtype)], -1)) + self.place(places)
-        vectors: Tensor = self.step_norm(self.step_layers(x))
-        return vectors
+        return self.step_norm(self.step_layers(x))
 
 
 class Past:

@@ -11,7 +11,7 @@ from aeplug_music.drums.kit import BAR, COMBINATIONS, DRUMS
 #: Of a window with velocity and timing: hits, velocities and offsets of the nine drums.
 VALUES = 3 * DRUMS
 #: Of an encoder's input: those, hit, velocity and offset of taps, and whether hits are given.
-GIVEN_VALUES = VALUES + 4
+INPUT_VALUES = VALUES + 4
 #: What of a performance is given: all of it; its hits; the rhythm, as one voice.
 ALL, SCORE, RHYTHM = FORMS = ("all", "score", "rhythm")
 
@@ -23,10 +23,10 @@ def hits_shape(bars: int) -> DataShape:
 
 def groove_shape(bars: int) -> DataShape:
     """Windows with velocity and timing: 27 values a step, and 31 of what is given of them."""
-    return DataShape((bars * BAR, GIVEN_VALUES), (bars * BAR, VALUES))
+    return DataShape((bars * BAR, INPUT_VALUES), (bars * BAR, VALUES))
 
 
-def bars_of(shape: DataShape) -> int:
+def count_bars(shape: DataShape) -> int:
     """Bars of a window.
 
     Raises:
@@ -43,13 +43,13 @@ def bars_of(shape: DataShape) -> int:
     return steps // BAR
 
 
-def bits_of(combination: Tensor) -> Tensor:
+def combination_to_bits(combination: Tensor) -> Tensor:
     """Combinations int64 ``(...)`` -> hits, float32 ``(..., 9)`` of 0 and 1."""
     drums = torch.arange(DRUMS, device=combination.device)
     return (combination.unsqueeze(-1) >> drums & 1).float()
 
 
-def combination_of(bits: Tensor) -> Tensor:
-    """The inverse of :func:`bits_of`; whatever is above a half is a hit."""
+def bits_to_combination(bits: Tensor) -> Tensor:
+    """The inverse of :func:`combination_to_bits`; whatever is above a half is a hit."""
     weights = 1 << torch.arange(DRUMS, device=bits.device)
     return ((bits > 0.5) * weights).sum(-1)

@@ -7,7 +7,7 @@ import pretty_midi
 
 from aeplug_music.drums.kit import DRUMS, OFFSETS, PITCHES
 from aeplug_music.drums.performance import Performance
-from aeplug_music.score.metres import STEPS_PER_QUARTER, parts
+from aeplug_music.score.metres import STEPS_PER_QUARTER, parse_metre
 
 #: An offset's unit is one tick.
 TICKS_PER_QUARTER = OFFSETS * STEPS_PER_QUARTER
@@ -42,7 +42,7 @@ def to_pretty_midi(performance: Performance, name: str, bpm: float) -> pretty_mi
     seconds = 60.0 / bpm / TICKS_PER_QUARTER
     start = 0
     for passage in performance.passages:
-        numerator, denominator = parts(passage.metre)
+        numerator, denominator = parse_metre(passage.metre)
         midi.time_signature_changes.append(
             pretty_midi.TimeSignature(numerator, denominator, start * OFFSETS * seconds)
         )

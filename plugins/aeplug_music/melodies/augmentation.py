@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.nets.reference_pitch import estimate_reference, to_absolute, to_relative
 from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, PITCH_OFFSET
 
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
@@ -38,7 +38,7 @@ class Chances:
     recombined: float
 
 
-def augmented(
+def augment(
     tokens: Tensor,
     metre: Tensor,
     bar: Tensor,
@@ -67,22 +67,22 @@ def augmented(
     if chances.recombined:
         shuffle = torch.rand(count, device=device, generator=generator)
         kept = bar * (1 + integers(0, max(bars - 1, 1), (count,)))
-        tokens = recombined(tokens, metre, kept, happens(chances.recombined), shuffle)
+        tokens = recombine(tokens, metre, kept, happens(chances.recombined), shuffle)
     if chances.altered:
         shape = (count, tokens.shape[1])
         which = torch.rand(shape, device=device, generator=generator) < ALTERED_NOTES
         which &= happens(chances.altered).unsqueeze(1)
         by = integers(1, 3, shape) * (2 * integers(0, 2, shape) - 1)
-        tokens = moved_by_degrees(tokens, by * which)
+        tokens = move_by_degrees(tokens, by * which)
     if chances.diatonic:
         degrees = integers(-_LARGEST_DEGREES, _LARGEST_DEGREES + 1, (count,))
-        tokens = moved_by_degrees(tokens, (degrees * happens(chances.diatonic)).unsqueeze(1))
+        tokens = move_by_degrees(tokens, (degrees * happens(chances.diatonic)).unsqueeze(1))
     if chances.chromatic:
-        tokens = transposed(tokens, integers(-6, 6, (count,)) * happens(chances.chromatic))
+        tokens = transpose(tokens, integers(-6, 6, (count,)) * happens(chances.chromatic))
     return tokens
 
 
-def transposed(tokens: Tensor, semitones: Tensor) -> Tensor:
+def transpose(tokens: Tensor, semitones: Tensor) -> Tensor:
     """Each window moved by its own number of semitones, unless a note would leave the vocabulary.
 
     Args:
@@ -90,10 +90,10 @@ def transposed(tokens: Tensor, semitones: Tensor) -> Tensor:
         semitones: int64 ``(B,)``.
     """
     onsets = tokens >= FIRST_ONSET
-    return _kept_inside(tokens, torch.where(onsets, tokens + semitones.unsqueeze(1), tokens))
+    return _keep_inside(tokens, torch.where(onsets, tokens + semitones.unsqueeze(1), tokens))
 
 
-def moved_by_degrees(tokens: Tensor, degrees: Tensor) -> Tensor:
+def move_by_degrees(tokens: Tensor, degrees: Tensor) -> Tensor:
     """Notes moved along the scale of the window's tonic, unless one would leave the vocabulary.
 
     Args:
@@ -101,13 +101,13 @@ def moved_by_degrees(tokens: Tensor, degrees: Tensor) -> Tensor:
         degrees: int64 in -3..3, ``(B, 1)`` for all notes of a window or ``(B, T)`` for each.
     """
     onsets = tokens >= FIRST_ONSET
-    tonic = reference_pitch(tokens).unsqueeze(1)
+    tonic = estimate_reference(tokens).unsqueeze(1)
     intervals = torch.where(onsets, tokens + PITCH_OFFSET - tonic, 0)
     moved = _DEGREES.to(tokens.device)[degrees + _LARGEST_DEGREES, intervals + 128]
-    return _kept_inside(tokens, torch.where(onsets, moved + tonic - PITCH_OFFSET, tokens))
+    return _keep_inside(tokens, torch.where(onsets, moved + tonic - PITCH_OFFSET, tokens))
 
 
-def recombined(
+def recombine(
     tokens: Tensor, metre: Tensor, kept: Tensor, chosen: Tensor, shuffle: Tensor
 ) -> Tensor:
     """Chosen windows with all but their first steps from another of the same metre.
@@ -121,20 +121,20 @@ def recombined(
     """
     order = (metre + shuffle).argsort()
     partner = torch.empty_like(order).scatter_(0, order, order.roll(1))
-    reference = reference_pitch(tokens)
-    other = absolute(relative(tokens[partner], reference[partner]), reference)
+    reference = estimate_reference(tokens)
+    other = to_absolute(to_relative(tokens[partner], reference[partner]), reference)
     later = torch.arange(tokens.shape[1], device=tokens.device) >= kept.unsqueeze(1)
     use = (chosen & (metre[partner] == metre)).unsqueeze(1) & later
     return torch.where(use, other, tokens)
 
 
-def _kept_inside(before: Tensor, after: Tensor) -> Tensor:
+def _keep_inside(before: Tensor, after: Tensor) -> Tensor:
     onsets = before >= FIRST_ONSET
     outside = (onsets & ((after < FIRST_ONSET) | (after >= CLASSES))).any(1, keepdim=True)
     return torch.where(outside, before, after)
 
 
-def _degree_table() -> Tensor:
+def _make_degree_table() -> Tensor:
     """``[degrees + 3, interval + 128]`` -> interval moved by degrees within the major scale.
 
     A note between two degrees keeps its distance from the lower one.
@@ -149,4 +149,4 @@ def _degree_table() -> Tensor:
     return table
 
 
-_DEGREES = _degree_table()
+_DEGREES = _make_degree_table()

@@ -16,15 +16,15 @@ from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_audio.files import RECORDING_SUFFIXES
-from aeplug_music.midi.notation import SCORE_SUFFIXES, read_score
+from aeplug_music.midi.notation import NOTATION_SUFFIXES, read_score
 from aeplug_music.midi.reading import read_midi
 from aeplug_music.midi.writing import to_pretty_midi, write_files
-from aeplug_music.plots.pianoroll import draw_page, small_roll
+from aeplug_music.plots.pianoroll import draw_page, draw_thumbnail
 from aeplug_music.score.melody import Melody, Passage, describe_omissions, extract_melody
 from aeplug_music.score.metres import (
     METRES,
     STEPS_PER_QUARTER,
-    checked_metre,
+    check_metre,
     longest_bar,
     window_lengths,
 )
@@ -34,10 +34,10 @@ from aeplug_music.score.tokens import (
     HOLD,
     NOTE_OFF,
     Tokens,
-    canonical,
-    notes_of,
-    sounding_at_end,
-    windows_of,
+    canonicalise,
+    sounding_token,
+    split_windows,
+    tokens_to_notes,
 )
 from aeplug_music.score.tune import Tune
 
@@ -65,7 +65,7 @@ class MelodyCodec:
         """
         found = copy.copy(self)
         found._bpm = options.get("bpm") or None
-        found._metre = checked_metre(options.get("metre") or RECORDED_METRE)
+        found._metre = check_metre(options.get("metre") or RECORDED_METRE)
         return found
 
     def read(self, path: Path) -> Document:
@@ -88,7 +88,7 @@ class MelodyCodec:
 
     def _tune(self, path: Path) -> Tune:
         suffix = path.suffix.lower()
-        if suffix in SCORE_SUFFIXES:
+        if suffix in NOTATION_SUFFIXES:
             return read_score(path)
         if suffix in RECORDING_SUFFIXES:
             # What follows sound takes a moment to import, and most files are none.
@@ -109,10 +109,10 @@ class MelodyCodec:
         for passage in melody.passages:
             if passage.metre in self.metres:
                 number = self.metres.index(passage.metre)
-                cut = windows_of(passage.tokens, self._lengths[number], before)
+                cut = split_windows(passage.tokens, self._lengths[number], before)
                 rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
                 metres += [number] * len(cut)
-            before = sounding_at_end(passage.tokens, before)
+            before = sounding_token(passage.tokens, before)
         if not rows:
             raise self._unlearnt(document)
         return {
@@ -145,18 +145,18 @@ class MelodyCodec:
             first = len(passage.tokens) % length if length else 0
             if length and len(passage.tokens) >= length:
                 lead, tokens = passage.tokens[:first], passage.tokens[first:]
-                cut = windows_of(tokens, length, sounding_at_end(lead, before))
+                cut = split_windows(tokens, length, sounding_token(lead, before))
                 rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
                 metres += [self.metres.index(passage.metre)] * len(cut)
             elif length and len(passage.tokens):
                 bars = -(-len(passage.tokens) // passage.bar)
-                short = passage.metre, windows_of(passage.tokens, bars * passage.bar, before)[0]
-            before = sounding_at_end(passage.tokens, before)
+                short = passage.metre, split_windows(passage.tokens, bars * passage.bar, before)[0]
+            before = sounding_token(passage.tokens, before)
         if not rows and short is not None:
             metre, tokens = short
             length = self._length_in(metre)
             row = np.pad(tokens, (length - len(tokens), self.width - length))
-            rows, metres = [canonical(row[None])], [self.metres.index(metre)]
+            rows, metres = [canonicalise(row[None])], [self.metres.index(metre)]
         if not rows:
             raise self._unlearnt(document)
         return {
@@ -196,11 +196,11 @@ class MelodyCodec:
         rows = pieces.detach().to("cpu", torch.uint8).numpy()
         metres = [int(one) for one in cond["metre"]] if "metre" in cond else [0] * len(rows)
         lengths = np.array([self._lengths[one] for one in metres], np.int64)
-        rows = canonical(rows, lengths)
+        rows = canonicalise(rows, lengths)
         windows = [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
         names = [self.metres[one] for one in metres]
         if like is None:
-            return Document(Melody(tuple(_in_a_row(windows, names))), "sample")
+            return Document(Melody(tuple(_to_passages(windows, names))), "sample")
         original: Melody = like.content
         passages = tuple(self._along(original, windows, names))
         return Document(Melody(passages, original.bpm), like.name)
@@ -220,16 +220,16 @@ class MelodyCodec:
                 end = place + -(-len(tokens) // length)
                 if any(name != passage.metre for name in names[place:end]):
                     # Asked for in another metre: there is nothing to line up with.
-                    yield from _in_a_row(windows[place:], names[place:], here)
+                    yield from _to_passages(windows[place:], names[place:], here)
                     return
                 tokens = np.concatenate(windows[place:end])[: len(tokens)]
-                tokens = _held_over(tokens, passage.tokens, length, here, there)
+                tokens = _tie_over_edges(tokens, passage.tokens, length, here, there)
                 place = end
             elif here >= FIRST_ONSET and there < FIRST_ONSET:
-                tokens = _ended(tokens, here)
+                tokens = _end_note(tokens, here)
             yield Passage(passage.metre, tokens)
-            here = sounding_at_end(tokens, here)
-            there = sounding_at_end(passage.tokens, there)
+            here = sounding_token(tokens, here)
+            there = sounding_token(passage.tokens, there)
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
         """One tune that plays the documents in a row, at the tempo of the first.
@@ -240,9 +240,9 @@ class MelodyCodec:
         before = HOLD
         for document in documents:
             for number, passage in enumerate(document.content.passages):
-                tokens = passage.tokens if number else _ended(passage.tokens, before)
-                before = sounding_at_end(tokens, before)
-                if not number and passages and _goes_on(passages[-1], passage.metre):
+                tokens = passage.tokens if number else _end_note(passage.tokens, before)
+                before = sounding_token(tokens, before)
+                if not number and passages and _continues(passages[-1], passage.metre):
                     tokens = np.concatenate([passages.pop().tokens, tokens])
                 passages.append(Passage(passage.metre, tokens))
         bpm = documents[0].content.bpm if documents else 120.0
@@ -281,7 +281,7 @@ class MelodyCodec:
 
     def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
         """The tune's first window as a small piano roll, ``(h, w, 3)``."""
-        return small_roll(document.content, self.width)
+        return draw_thumbnail(document.content, self.width)
 
     def playable(self, document: Document) -> list[tuple[float, float, int]]:
         """The tune's notes: begin and duration in seconds at its own tempo, and MIDI pitch."""
@@ -289,33 +289,33 @@ class MelodyCodec:
         if not melody.passages:
             return []
         step = 60 / melody.bpm / STEPS_PER_QUARTER
-        onsets, ends, pitches = (values.tolist() for values in notes_of(melody.tokens))
+        onsets, ends, pitches = (values.tolist() for values in tokens_to_notes(melody.tokens))
         return [
             (onset * step, (end - onset) * step, pitch)
             for onset, end, pitch in zip(onsets, ends, pitches, strict=True)
         ]
 
 
-def _in_a_row(
+def _to_passages(
     windows: Sequence[Tokens], names: Sequence[str], before: int = HOLD
 ) -> Iterator[Passage]:
     """Windows as passages, neighbours of one metre as one; ``before`` is what sounds till then."""
     run: list[Tokens] = []
     for place, window in enumerate(windows):
-        run.append(_ended(window, before))
-        before = sounding_at_end(run[-1], before)
+        run.append(_end_note(window, before))
+        before = sounding_token(run[-1], before)
         if place + 1 == len(windows) or names[place + 1] != names[place]:
             yield Passage(names[place], np.concatenate(run))
             run = []
 
 
-def _goes_on(passage: Passage, metre: str) -> bool:
+def _continues(passage: Passage, metre: str) -> bool:
     """Whether the next bar in this metre needs no time signature behind the passage."""
     whole = passage.bar > 0 and len(passage.tokens) % passage.bar == 0
     return whole and passage.metre == metre
 
 
-def _ended(tokens: Tokens, before: int) -> Tokens:
+def _end_note(tokens: Tokens, before: int) -> Tokens:
     """A window that begins with a rest ends the note that sounds ``before`` it."""
     if len(tokens) and tokens[0] == HOLD and before >= FIRST_ONSET:
         tokens = tokens.copy()
@@ -323,7 +323,7 @@ def _ended(tokens: Tokens, before: int) -> Tokens:
     return tokens
 
 
-def _held_over(tokens: Tokens, original: Tokens, length: int, here: int, there: int) -> Tokens:
+def _tie_over_edges(tokens: Tokens, original: Tokens, length: int, here: int, there: int) -> Tokens:
     """Windows in a row, with notes held over edges where the original holds one.
 
     Args:
@@ -335,10 +335,10 @@ def _held_over(tokens: Tokens, original: Tokens, length: int, here: int, there: 
     """
     found = tokens.copy()
     for edge in range(0, len(found), length):
-        before = sounding_at_end(found[:edge], here)
-        tied = original[edge] == HOLD and sounding_at_end(original[:edge], there) >= FIRST_ONSET
+        before = sounding_token(found[:edge], here)
+        tied = original[edge] == HOLD and sounding_token(original[:edge], there) >= FIRST_ONSET
         if tied and before >= FIRST_ONSET and found[edge] == before:
             found[edge] = HOLD
         else:
-            found[edge : edge + 1] = _ended(found[edge : edge + 1], before)
+            found[edge : edge + 1] = _end_note(found[edge : edge + 1], before)
     return found

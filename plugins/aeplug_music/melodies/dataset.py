@@ -23,7 +23,12 @@ from aeplug_music.corpus.ingest import ingest, window_width
 from aeplug_music.corpus.splitting import SPLITS, TRAIN
 from aeplug_music.melodies.tunes import tune_windows
 from aeplug_music.midi.sources import find_sources
-from aeplug_music.score.labels import collection_of, keys_of, notes_per_bar, titles
+from aeplug_music.score.labels import (
+    collection_name,
+    count_notes_per_bar,
+    estimate_keys,
+    make_titles,
+)
 from aeplug_music.score.metres import METRES, longest_bar
 from aeplug_music.score.tokens import CLASSES, Tokens
 
@@ -34,11 +39,11 @@ ALL = "all"
 Int = npt.NDArray[np.int64]
 
 
-def _as_names(value: Any) -> Any:
+def _parse_names(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-def _known(value: tuple[str, ...]) -> tuple[str, ...]:
+def _check_metres(value: tuple[str, ...]) -> tuple[str, ...]:
     for name in value:
         if name not in METRES:
             raise ValueError(f"no metre '{name}'. {nearest(name, METRES)}")
@@ -48,7 +53,7 @@ def _known(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in METRES if name in value)
 
 
-Metres = Annotated[tuple[str, ...], BeforeValidator(_as_names), AfterValidator(_known)]
+Metres = Annotated[tuple[str, ...], BeforeValidator(_parse_names), AfterValidator(_check_metres)]
 
 
 @dataclass
@@ -99,7 +104,7 @@ class MelodyDataset:
         self.config = config
         self.shape = melody_shape(config.bars, config.metres)
         path = Path(config.path).expanduser() if config.path else find_bundled(BUNDLED)
-        rows = _open(path, config.bars)
+        rows = _load(path, config.bars)
         numbers = np.full(len(METRES), -1)
         numbers[[METRES.index(name) for name in config.metres]] = np.arange(len(config.metres))
         self._path, self._rows = path, rows
@@ -162,11 +167,11 @@ class MelodyDataset:
         tokens = rows["tokens"].cpu().numpy().astype(np.uint8)
         sources = [self.tunes[one] for one in rows["tune"].tolist()]
         return {
-            "collection": np.array([collection_of(source) for source in sources], dtype=str),
-            "key": keys_of(tokens),
-            "notes per bar": notes_per_bar(tokens, self.config.bars),
+            "collection": np.array([collection_name(source) for source in sources], dtype=str),
+            "key": estimate_keys(tokens),
+            "notes per bar": count_notes_per_bar(tokens, self.config.bars),
             "metre": np.array(self.config.metres)[rows["metre"].cpu().numpy()],
-            "name": titles(sources, rows["bar"].cpu().numpy()),
+            "name": make_titles(sources, rows["bar"].cpu().numpy()),
         }
 
     def _wanted(self, name: str) -> npt.NDArray[np.bool_]:
@@ -190,9 +195,9 @@ def melody_shape(bars: int, metres: Sequence[str]) -> DataShape:
     return DataShape((width,), (width,), CLASSES, {"metre": tuple(metres)})
 
 
-def _open(path: Path, bars: int) -> _Rows:
+def _load(path: Path, bars: int) -> _Rows:
     if (path / INDEX).is_file() or (path / TOKENS).is_file():
-        return _open_built(path, bars)
+        return _load_built(path, bars)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     sources, skipped = find_sources([str(path)])
@@ -214,7 +219,7 @@ def _open(path: Path, bars: int) -> _Rows:
     )
 
 
-def _open_built(path: Path, bars: int) -> _Rows:
+def _load_built(path: Path, bars: int) -> _Rows:
     try:
         index = json.loads((path / INDEX).read_text(encoding="utf-8"))
         # Mapped, and copied where written to: torch wants memory that it could write.

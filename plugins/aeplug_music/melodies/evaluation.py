@@ -26,9 +26,9 @@ from aeplug.data import open_dataset
 from aeplug.interfaces import Sampling, Split
 from aeplug.model import Model
 from aeplug_music.melodies.sample_structure import PIECE, compare_structure
-from aeplug_music.melodies.samples import compare_samples, like
+from aeplug_music.melodies.samples import compare_samples, draw_in_metres
 from aeplug_music.nets.losses import LN2
-from aeplug_music.nets.window_shape import bars_of, step_mask
+from aeplug_music.nets.window_shape import count_bars, step_mask
 from aeplug_music.score.tokens import FIRST_ONSET
 
 SEED = 1
@@ -40,23 +40,23 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     counts: dict[str, list[Tensor]] = {}
     generator = model.generator(SEED)
     for batch in model.batches(split):
-        for name, values in _counts(model, batch, generator).items():
+        for name, values in _count_batch(model, batch, generator).items():
             counts.setdefault(name, []).append(values.cpu())
     columns = {name: torch.cat(values) for name, values in counts.items()}
-    report: dict[str, Any] = _figures(columns)
+    report: dict[str, Any] = _compute_figures(columns)
     metres = model.shape.conditions["metre"]
     report["by_metre"] = {
-        metres[number]: _figures(
+        metres[number]: _compute_figures(
             {name: values[columns["metre"] == number] for name, values in columns.items()}
         )
         for number in columns["metre"].unique().long().tolist()
     }
     if options.get("samples"):
-        report["samples"] = _samples(model, split, options)
+        report["samples"] = _evaluate_samples(model, split, options)
     return report
 
 
-def _counts(model: Model, batch: Any, generator: torch.Generator) -> dict[str, Tensor]:
+def _count_batch(model: Model, batch: Any, generator: torch.Generator) -> dict[str, Tensor]:
     """What the figures are made of, a value a window, float64 ``(B,)``."""
     posterior, context = model.posterior(batch)
     z, decoder = posterior.mode(), model.task.decoder
@@ -86,7 +86,7 @@ def _counts(model: Model, batch: Any, generator: torch.Generator) -> dict[str, T
     }
 
 
-def _figures(columns: Mapping[str, Tensor]) -> dict[str, Any]:
+def _compute_figures(columns: Mapping[str, Tensor]) -> dict[str, Any]:
     total = {name: float(values.sum()) for name, values in columns.items()}
     windows, steps = len(columns["steps"]), total["steps"]
     return {
@@ -101,11 +101,11 @@ def _figures(columns: Mapping[str, Tensor]) -> dict[str, Any]:
     }
 
 
-def _samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluate_samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
     """Samples in the split's own mixture of metres, compared with it and with the training set."""
-    held_out = _windows(split, int(options["samples"]))
+    held_out = _take_windows(split, int(options["samples"]))
     dataset = open_dataset(model.config)
-    training, other = (_windows(dataset.split(name)) for name in ("train", "val"))
+    training, other = (_take_windows(dataset.split(name)) for name in ("train", "val"))
     metre = held_out["metre"]
     tokens = model.sample(len(metre), SEED, options["sample-temperature"], {"metre": metre})
     report = compare_samples(
@@ -118,17 +118,17 @@ def _samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
         other["metre"],
         model.shape,
     )
-    if bars_of(model.shape) > PIECE:
+    if count_bars(model.shape) > PIECE:
         generator = np.random.default_rng(SEED)
         rows, metres, wanted = (one.numpy() for one in (other["tokens"], other["metre"], metre))
-        real = torch.from_numpy(like(rows, metres, wanted, generator))
+        real = torch.from_numpy(draw_in_metres(rows, metres, wanted, generator))
         report["self_similarity_distance"] = compare_structure(
             tokens.cpu(), held_out["tokens"].long(), real, metre, model.shape
         )
     return report
 
 
-def _windows(split: Split, count: int | None = None) -> dict[str, Tensor]:
+def _take_windows(split: Split, count: int | None = None) -> dict[str, Tensor]:
     """All windows of a split, or ``count`` spread over it: ``tokens`` and ``metre``."""
     rows = len(split) if count is None else min(count, len(split))
     index = torch.linspace(0, len(split) - 1, rows, dtype=torch.float64).round().long()

@@ -16,8 +16,8 @@ from aeplug.config import setting
 from aeplug.interfaces import Context, DataShape
 from aeplug_music.melodies.stepwise import StepConfig, StepwiseDecoder
 from aeplug_music.nets.hierarchy import Conductor, Gatherer, ResidualMLP, TreeConfig
-from aeplug_music.nets.reference_pitch import REFERENCES, reference_pitch, relative
-from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
+from aeplug_music.nets.reference_pitch import REFERENCES, estimate_reference, to_relative
+from aeplug_music.nets.window_shape import count_bars, lengths_by_metre
 from aeplug_music.score.metres import longest_bar
 from aeplug_music.score.tokens import CLASSES, HOLD
 
@@ -35,7 +35,7 @@ class HierarchicalEncoder(nn.Module):
 
     def __init__(self, config: HierarchicalEncoderConfig, shape: DataShape) -> None:
         super().__init__()
-        self.bars = bars_of(shape)
+        self.bars = count_bars(shape)
         metres, width = shape.conditions["metre"], config.width
         levels, widths = config.tree(self.bars)
         bar_width = widths[-1]
@@ -59,14 +59,15 @@ class HierarchicalEncoder(nn.Module):
     def forward(self, input: Tensor, context: Context | None = None) -> Tensor:
         """Tokens int64 ``(B, T)``, metre in ``context.cond`` -> ``(B, width)``."""
         metre = context.cond["metre"] if context else torch.zeros_like(input[:, 0])
-        reference = reference_pitch(input)
-        by_bar = in_bars(relative(input, reference), self.bar[metre], self.bars, self.longest)
+        reference = estimate_reference(input)
+        by_bar = split_into_bars(
+            to_relative(input, reference), self.bar[metre], self.bars, self.longest
+        )
         bars = self.read(self.tokens(by_bar).flatten(2)) + self.metre(metre).unsqueeze(1)
         x = self.gatherer(self.bar_layers(bars))
         angle = reference * (2 * math.pi / 12)
         pitch = torch.stack([(reference - 66) / 6, torch.sin(angle), torch.cos(angle)], 1)
-        features: Tensor = self.norm(x + self.reference(reference) + self.pitch(pitch))
-        return features
+        return self.norm(x + self.reference(reference) + self.pitch(pitch))
 
 
 class HierarchicalDecoderConfig(TreeConfig, StepConfig):
@@ -93,7 +94,7 @@ class HierarchicalDecoder(StepwiseDecoder):
         self, config: HierarchicalDecoderConfig, shape: DataShape, latent_shape: tuple[int, ...]
     ) -> None:
         metres, width = shape.conditions.get("metre", ()), config.width
-        levels, widths = config.tree(bars_of(shape))
+        levels, widths = config.tree(count_bars(shape))
         bar_width = widths[-1]
         self.longest = longest_bar(metres)
         super().__init__(config, shape, len(metres) * self.longest)
@@ -125,7 +126,7 @@ class HierarchicalDecoder(StepwiseDecoder):
         return metre.unsqueeze(1) * self.longest + steps % self.bar[metre].unsqueeze(1)
 
 
-def in_bars(tokens: Tensor, bar: Tensor, bars: int, longest: int) -> Tensor:
+def split_into_bars(tokens: Tensor, bar: Tensor, bars: int, longest: int) -> Tensor:
     """Windows ``(B, T)`` with ``bar`` steps a bar ``(B,)`` -> ``(B, bars, longest)``.
 
     Shorter bars are filled up with HOLD.

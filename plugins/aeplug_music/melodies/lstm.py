@@ -15,7 +15,7 @@ from torch.nn import functional
 from aeplug.config import PartConfig, Schedule, setting
 from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.nets.token_output import TokenOutput, draw_token
-from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
+from aeplug_music.nets.window_shape import count_bars, lengths_by_metre
 from aeplug_music.score.tokens import CLASSES, HOLD
 
 
@@ -33,7 +33,7 @@ class BiLSTMEncoder(nn.Module):
 
     def __init__(self, config: BiLSTMConfig, shape: DataShape) -> None:
         super().__init__()
-        bars_of(shape)
+        count_bars(shape)
         self.register_buffer("lengths", lengths_by_metre(shape), persistent=False)
         self.lengths: Tensor
         self.forwards = nn.LSTM(CLASSES, config.hidden, config.layers, batch_first=True)
@@ -48,7 +48,7 @@ class BiLSTMEncoder(nn.Module):
         # The other direction begins at each window's own end: padding comes last in both.
         mirrored = input.gather(1, (last - steps).clamp(min=0))
         ends = [
-            _state_at(lstm(functional.one_hot(tokens, CLASSES).float())[0], last)
+            _take_state(lstm(functional.one_hot(tokens, CLASSES).float())[0], last)
             for lstm, tokens in ((self.forwards, input), (self.backwards, mirrored))
         ]
         return torch.cat(ends, 1)
@@ -75,7 +75,7 @@ class LSTMDecoder(nn.Module):
         self, config: LSTMDecoderConfig, shape: DataShape, latent_shape: tuple[int, ...]
     ) -> None:
         super().__init__()
-        bars_of(shape)
+        count_bars(shape)
         self.steps = shape.target[0]
         self.register_buffer("lengths", lengths_by_metre(shape), persistent=False)
         self.lengths: Tensor
@@ -138,7 +138,7 @@ class LSTMDecoder(nn.Module):
         return self.logits(output[:, 0]), state
 
 
-def _state_at(states: Tensor, step: Tensor) -> Tensor:
+def _take_state(states: Tensor, step: Tensor) -> Tensor:
     """States ``(B, T, H)`` at each item's own step ``(B, 1)`` -> ``(B, H)``."""
     index = step.unsqueeze(2).expand(-1, 1, states.shape[2])
     return states.gather(1, index).squeeze(1)

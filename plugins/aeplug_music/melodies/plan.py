@@ -14,8 +14,8 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape
 from aeplug_music.melodies.stepwise import StepConfig, StepwiseDecoder
 from aeplug_music.nets.hierarchy import ResidualMLP
-from aeplug_music.nets.reference_pitch import REFERENCES, reference_pitch, relative
-from aeplug_music.nets.window_shape import bars_of
+from aeplug_music.nets.reference_pitch import REFERENCES, estimate_reference, to_relative
+from aeplug_music.nets.window_shape import count_bars
 from aeplug_music.score.tokens import CLASSES
 
 
@@ -35,7 +35,7 @@ class WindowEncoder(nn.Module):
 
     def __init__(self, config: WindowEncoderConfig, shape: DataShape) -> None:
         super().__init__()
-        bars_of(shape)
+        count_bars(shape)
         width = config.width
         self.tokens = nn.Embedding(CLASSES, config.embedding)
         self.metre = nn.Embedding(len(shape.conditions["metre"]), width)
@@ -53,14 +53,13 @@ class WindowEncoder(nn.Module):
     def forward(self, input: Tensor, context: Context | None = None) -> Tensor:
         """Tokens int64 ``(B, T)``, metre in ``context.cond`` -> ``(B, width)``."""
         metre = context.cond["metre"] if context else torch.zeros_like(input[:, 0])
-        reference = reference_pitch(input)
-        vectors = self.tokens(relative(input, reference)).flatten(1)
+        reference = estimate_reference(input)
+        vectors = self.tokens(to_relative(input, reference)).flatten(1)
         angle = reference * (2 * math.pi / 12)
         pitch = torch.stack([(reference - 66) / 6, torch.sin(angle), torch.cos(angle)], 1)
         x = self.gather(vectors) + self.metre(metre)
         x = x + self.reference(reference) + self.pitch(pitch)
-        features: Tensor = self.norm(self.layers(x))
-        return features
+        return self.norm(self.layers(x))
 
 
 class PlanDecoderConfig(StepConfig):

@@ -6,8 +6,8 @@ import torch
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, RawBatch
-from aeplug_music.melodies.augmentation import Chances, augmented
-from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
+from aeplug_music.melodies.augmentation import Chances, augment
+from aeplug_music.nets.window_shape import count_bars, lengths_by_metre
 
 
 class PrepareConfig(PartConfig):
@@ -35,7 +35,7 @@ class PrepareMelodies:
     def __init__(self, config: PrepareConfig, shape: DataShape) -> None:
         self._chances = Chances(**config.model_dump())
         self._lengths = lengths_by_metre(shape)
-        self._bars = bars_of(shape)
+        self._bars = count_bars(shape)
 
     def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """``tokens`` uint8 ``(B, T)``, ``metre`` integer ``(B,)`` -> int64 tokens."""
@@ -45,5 +45,5 @@ class PrepareMelodies:
         lengths = self._lengths[metre]
         if training:
             bar = lengths // self._bars
-            tokens = augmented(tokens, metre, bar, self._bars, self._chances, generator)
+            tokens = augment(tokens, metre, bar, self._bars, self._chances, generator)
         return Batch(tokens, tokens, {"metre": metre}, lengths)

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from aeplug.interfaces import DataShape
-from aeplug_music.melodies.structure import MEASURES, distance, self_similarities
-from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
-from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
+from aeplug_music.melodies.structure import MEASURES, profile_distance, self_similarities
+from aeplug_music.nets.reference_pitch import estimate_reference, to_absolute, to_relative
+from aeplug_music.nets.window_shape import count_bars, lengths_by_metre
 
 #: Bars of a piece of the floor.
 PIECE = 2
@@ -42,13 +42,13 @@ def compare_structure(
     Returns:
         Measure -> ``samples``, ``ceiling``, ``floor``.
     """
-    bars = bars_of(shape)
+    bars = count_bars(shape)
     lengths = lengths_by_metre(shape)[metre]
     sets = {
         "held_out": held_out,
         "samples": samples,
         "ceiling": other,
-        "floor": end_to_end(held_out, metre, lengths // bars, bars),
+        "floor": shuffle_pieces(held_out, metre, lengths // bars, bars),
     }
     profiles = {
         name: self_similarities(
@@ -58,16 +58,19 @@ def compare_structure(
     }
     real = profiles.pop("held_out")
     return {
-        measure: {name: distance(found[measure], real[measure]) for name, found in profiles.items()}
+        measure: {
+            name: profile_distance(found[measure], real[measure])
+            for name, found in profiles.items()
+        }
         for measure in MEASURES
     }
 
 
-def end_to_end(tokens: Tensor, metre: Tensor, bar: Tensor, bars: int) -> Tensor:
+def shuffle_pieces(tokens: Tensor, metre: Tensor, bar: Tensor, bars: int) -> Tensor:
     """Windows of pieces of two bars, each from any window of the metre, in the row's key."""
     generator = np.random.default_rng(SEED)
-    reference = reference_pitch(tokens)
-    plain = relative(tokens, reference)
+    reference = estimate_reference(tokens)
+    plain = to_relative(tokens, reference)
     steps = torch.arange(tokens.shape[1])
     found = torch.zeros_like(tokens)
     for number in metre.unique().tolist():
@@ -77,4 +80,4 @@ def end_to_end(tokens: Tensor, metre: Tensor, bar: Tensor, bars: int) -> Tensor:
             own = (steps >= place * piece) & (steps < (place + 1) * piece)
             dealt = torch.from_numpy(generator.permutation(rows))
             found[rows] = torch.where(own, plain[dealt], found[rows])
-    return absolute(found, reference)
+    return to_absolute(found, reference)

@@ -46,28 +46,29 @@ def compare_samples(
         of held-out windows; ``overlap``: feature -> samples, ceiling, floor.
     """
     lengths = lengths_by_metre(shape).numpy()
-    sets = {"samples": _array(samples), "held_out": _array(held_out)}
-    known = set(_sequences(_array(training)))
-    windows = set(_fingerprints(_array(training), _array(training_metre)))
+    sets = {"samples": _to_array(samples), "held_out": _to_array(held_out)}
+    known = set(_list_sequences(_to_array(training)))
+    windows = set(_fingerprint(_to_array(training), _to_array(training_metre)))
     report: dict[str, Any] = {"count": len(samples)}
     for name, suffix in (("samples", ""), ("held_out", "_held_out")):
-        sequences = _sequences(sets[name])
-        prints = _fingerprints(sets[name], _array(metre))
-        report[f"known_sequences{suffix}"] = _share(sequences, known)
-        report[f"copies{suffix}"] = _share(prints, windows)
+        sequences = _list_sequences(sets[name])
+        prints = _fingerprint(sets[name], _to_array(metre))
+        report[f"known_sequences{suffix}"] = _compute_share(sequences, known)
+        report[f"copies{suffix}"] = _compute_share(prints, windows)
     generator = np.random.default_rng(SEED)
-    ceiling = like(_array(other), _array(other_metre), _array(metre), generator)
-    real = _features(sets["held_out"], lengths[_array(metre)])
+    ceiling = draw_in_metres(_to_array(other), _to_array(other_metre), _to_array(metre), generator)
+    real = _compute_features(sets["held_out"], lengths[_to_array(metre)])
     compared = {
-        "samples": _features(sets["samples"], lengths[_array(metre)]),
-        "ceiling": _features(ceiling, lengths[_array(metre)]),
-        "floor": _features(
-            _shuffled(sets["held_out"], _array(metre), generator), lengths[_array(metre)]
+        "samples": _compute_features(sets["samples"], lengths[_to_array(metre)]),
+        "ceiling": _compute_features(ceiling, lengths[_to_array(metre)]),
+        "floor": _compute_features(
+            _shuffle_steps(sets["held_out"], _to_array(metre), generator), lengths[_to_array(metre)]
         ),
     }
     report["overlap"] = {
         feature: {
-            name: _overlap(values[feature], real[feature]) for name, values in compared.items()
+            name: _compute_overlap(values[feature], real[feature])
+            for name, values in compared.items()
         }
         for feature in real
     }
@@ -84,17 +85,17 @@ def feature_overlaps(
     """Feature -> overlap, 0..1, of windows ``(N, T)`` in metres ``(N,)`` with real ones."""
     lengths = lengths_by_metre(shape).numpy()
     made, real = (
-        _features(_array(one), lengths[_array(classes)])
+        _compute_features(_to_array(one), lengths[_to_array(classes)])
         for one, classes in ((tokens, metre), (real_tokens, real_metre))
     )
-    return {feature: _overlap(made[feature], real[feature]) for feature in real}
+    return {feature: _compute_overlap(made[feature], real[feature]) for feature in real}
 
 
-def _array(tensor: Tensor) -> Array:
+def _to_array(tensor: Tensor) -> Array:
     return tensor.to(torch.int64).numpy()
 
 
-def _sequences(tokens: Array) -> list[bytes]:
+def _list_sequences(tokens: Array) -> list[bytes]:
     """Every run of ``SEQUENCE`` notes as its intervals in semitones and steps between onsets."""
     found: list[bytes] = []
     for row in tokens:
@@ -105,7 +106,7 @@ def _sequences(tokens: Array) -> list[bytes]:
     return found
 
 
-def _fingerprints(tokens: Array, metre: Array) -> list[bytes]:
+def _fingerprint(tokens: Array, metre: Array) -> list[bytes]:
     """Each window with its first onset's pitch taken away, behind its metre."""
     onsets = tokens >= FIRST_ONSET
     first = np.where(onsets.any(1), tokens[np.arange(len(tokens)), onsets.argmax(1)], 0)
@@ -113,11 +114,13 @@ def _fingerprints(tokens: Array, metre: Array) -> list[bytes]:
     return [bytes([number]) + row.tobytes() for number, row in zip(metre, relative, strict=True)]
 
 
-def _share(items: list[bytes], known: set[bytes]) -> float:
+def _compute_share(items: list[bytes], known: set[bytes]) -> float:
     return sum(item in known for item in items) / max(len(items), 1)
 
 
-def like(tokens: Array, metre: Array, wanted: Array, generator: np.random.Generator) -> Array:
+def draw_in_metres(
+    tokens: Array, metre: Array, wanted: Array, generator: np.random.Generator
+) -> Array:
     """Windows drawn from a set, in the metres wanted."""
     rows = np.zeros(len(wanted), np.int64)
     for number in np.unique(wanted):
@@ -128,7 +131,7 @@ def like(tokens: Array, metre: Array, wanted: Array, generator: np.random.Genera
     return tokens[rows]
 
 
-def _shuffled(tokens: Array, metre: Array, generator: np.random.Generator) -> Array:
+def _shuffle_steps(tokens: Array, metre: Array, generator: np.random.Generator) -> Array:
     dealt = tokens.copy()
     for number in np.unique(metre):
         rows = np.flatnonzero(metre == number)
@@ -136,7 +139,7 @@ def _shuffled(tokens: Array, metre: Array, generator: np.random.Generator) -> Ar
     return dealt
 
 
-def _features(tokens: Array, lengths: Array) -> dict[str, Array]:
+def _compute_features(tokens: Array, lengths: Array) -> dict[str, Array]:
     """Values of each feature, a number a window."""
     names = (
         "notes",
@@ -175,7 +178,7 @@ def _features(tokens: Array, lengths: Array) -> dict[str, Array]:
     return dict(zip(names, columns, strict=True))
 
 
-def _overlap(a: Array, b: Array) -> float:
+def _compute_overlap(a: Array, b: Array) -> float:
     """Area that two histograms of 20 equal bins have in common, 0..1."""
     if not len(a) or not len(b):
         return 0.0

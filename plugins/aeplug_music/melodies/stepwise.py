@@ -16,9 +16,9 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.nets.hierarchy import ResidualMLP
 from aeplug_music.nets.history import AGREEMENTS, Agreement, agreement, bars_back, corrupt_history
-from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.nets.reference_pitch import estimate_reference, to_absolute, to_relative
 from aeplug_music.nets.token_output import TokenOutput, draw_class, draw_token
-from aeplug_music.nets.window_shape import bars_of, lengths_by_metre
+from aeplug_music.nets.window_shape import count_bars, lengths_by_metre
 from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, HOLD
 
 #: Stands for steps before the window's first.
@@ -57,7 +57,7 @@ class StepwiseDecoder(nn.Module):
 
     def __init__(self, config: StepConfig, shape: DataShape, places: int) -> None:
         super().__init__()
-        bars = bars_of(shape)
+        bars = count_bars(shape)
         self.steps, self.slice = shape.target[0], config.slice
         self.token_noise = config.token_noise
         step_width = config.step_width
@@ -104,7 +104,7 @@ class StepwiseDecoder(nn.Module):
         assert context.target is not None
         metre = context.cond["metre"]
         plan, reference = self.plan(z, metre)
-        tokens = relative(context.target, reference_pitch(context.target))
+        tokens = to_relative(context.target, estimate_reference(context.target))
         heard = tokens
         if self.training and self.token_noise:
             heard = corrupt_history(tokens, self.token_noise)
@@ -112,7 +112,7 @@ class StepwiseDecoder(nn.Module):
         bar = self.bar[metre]
         views, agreements = history(before, bar, self.back), None
         if self.agreement is not None:
-            agreements = agreement(before, lags_of(bar, self.back))
+            agreements = agreement(before, lags_in_steps(bar, self.back))
         steps = torch.arange(self.steps, device=z.device)
         return TokenOutput(self._step(plan, views, agreements, metre, steps), reference)
 
@@ -132,7 +132,7 @@ class StepwiseDecoder(nn.Module):
             )
             tokens[:, step] = draw_token(logits[:, 0], sampling)
             past.add(tokens[:, step])
-        tokens = absolute(tokens, reference)
+        tokens = to_absolute(tokens, reference)
         counts = torch.arange(self.steps, device=z.device) < self.lengths[metre].unsqueeze(1)
         return torch.where(counts, tokens, HOLD)
 
@@ -154,8 +154,7 @@ class StepwiseDecoder(nn.Module):
         # In bfloat16 under autocast, as all that follows.
         x = entered + place.to(entered.dtype)
         x = self.step_norm(self.step_layers(x))
-        logits: Tensor = self.step_logits(functional.gelu(self.step_hidden(x), approximate="tanh"))
-        return logits
+        return self.step_logits(functional.gelu(self.step_hidden(x), approximate="tanh"))
 
 
 def history(before: Tensor, bar: Tensor, back: tuple[int, ...] = (1,)) -> Tensor:
@@ -186,7 +185,7 @@ def history(before: Tensor, bar: Tensor, back: tuple[int, ...] = (1,)) -> Tensor
     return torch.stack([*earlier, first, second, third, *far], 2)
 
 
-def lags_of(bar: Tensor, back: tuple[int, ...]) -> Tensor:
+def lags_in_steps(bar: Tensor, back: tuple[int, ...]) -> Tensor:
     """Steps of so many bars: bars of ``(B,)`` steps -> int64 ``(B, len(back))``."""
     return torch.stack([by * bar for by in back], 1)
 
@@ -201,7 +200,7 @@ class Past:
     """
 
     def __init__(self, count: int, bar: Tensor, back: tuple[int, ...]) -> None:
-        self._ago = lags_of(bar, back)
+        self._ago = lags_in_steps(bar, back)
         self._agreement = Agreement(self._ago)
         self._longest = int(self._ago.max())
         full = torch.full((count, self._longest), START, dtype=torch.long, device=bar.device)

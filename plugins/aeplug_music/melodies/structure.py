@@ -8,7 +8,7 @@ likeness, from strict to loose:
 * ``equal``: the same notes on the same steps.
 * ``transposed``: the same up to a transposition of the whole bar.
 * ``rhythm``: notes begin on the same steps, whatever their pitches.
-* ``sounding``: no yes or no, but the share of steps on which the same pitch sounds.
+* ``fill_holds``: no yes or no, but the share of steps on which the same pitch sounds.
 
 A bar stands on its own, as windows do (:mod:`aeplug_music.score.tokens`): a note held over its
 left edge begins in it. Pairs of two silent bars are left out. Two profiles are compared by the mean
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.score.tokens import FIRST_ONSET, Tokens, sounding, windows_of
+from aeplug_music.score.tokens import FIRST_ONSET, Tokens, fill_holds, split_windows
 
 Profile = npt.NDArray[np.float64]
 #: Tunes as rows ``(N, T)`` of tokens, or one array ``(S,)`` each.
@@ -74,13 +74,13 @@ def self_similarities(
     ends = [None] * count if lengths is None else np.asarray(lengths).tolist()
     values = {name: np.full((count, lags), np.nan) for name in MEASURES}
     for row, (tune, steps, end) in enumerate(zip(tokens, bars, ends, strict=True)):
-        found = _similarities(windows_of(np.asarray(tune)[:end].astype(np.uint8), steps), lags)
+        found = _similarities(split_windows(np.asarray(tune)[:end].astype(np.uint8), steps), lags)
         for name in MEASURES:
             values[name][row] = found[name]
     return {name: _mean(each) for name, each in values.items()}
 
 
-def distance(a: Profile, b: Profile) -> float:
+def profile_distance(a: Profile, b: Profile) -> float:
     """Mean absolute difference of two profiles over the lags that both have; NaN without any."""
     lags = min(len(a), len(b))
     difference = np.abs(np.asarray(a)[:lags] - np.asarray(b)[:lags])
@@ -97,7 +97,7 @@ def _similarities(bars: Tokens, lags: int) -> dict[str, Profile]:
         "transposed": np.where(onsets, bars - np.minimum(lowest, bars) + FIRST_ONSET, bars),
         "rhythm": onsets,
     }
-    heard = sounding(bars)
+    heard = fill_holds(bars)
     # Before the first note and behind an end it is silent alike.
     heard = np.where(heard >= FIRST_ONSET, heard, 0)
     silent = np.logical_not(onsets.any(axis=1))

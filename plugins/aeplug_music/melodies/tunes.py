@@ -12,7 +12,7 @@ from aeplug.config import PartConfig
 from aeplug.data import concat_raw
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
-from aeplug_music.melodies.augmentation import transposed
+from aeplug_music.melodies.augmentation import transpose
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, Source, find_sources
@@ -43,7 +43,7 @@ def tune_windows(
     codec = MelodyCodec(PartConfig(), shape)
     found: list[RawBatch] = []
     with Reader() as reader:
-        for source in _found(sources):
+        for source in _locate(sources):
             try:
                 melody = extract_melody(parse_midi(reader.read(source)))
             except (FileError, OSError) as error:
@@ -59,19 +59,19 @@ def tune_windows(
     raw = concat_raw(found)
     if generator is not None:
         moves = torch.randint(LOWEST_MOVE, BEYOND_MOVE, (len(counts),), generator=generator)
-        moved = transposed(raw["tokens"].long(), moves.repeat_interleave(counts))
+        moved = transpose(raw["tokens"].long(), moves.repeat_interleave(counts))
         raw = {**raw, "tokens": moved.byte()}
     return raw, counts
 
 
-def _found(names: Sequence[str]) -> Iterator[Source]:
+def _locate(names: Sequence[str]) -> Iterator[Source]:
     """Sources by what they are called, in order."""
     archives: dict[str, dict[str, Source]] = {}
     for name in names:
         if Path(name).is_file():
             yield Source(name)
             continue
-        outer = _archive(name)
+        outer = _find_archive(name)
         if outer and outer not in archives:
             archives[outer] = {str(one): one for one in find_sources([outer])[0]}
         source = archives.get(outer, {}).get(name)
@@ -80,7 +80,7 @@ def _found(names: Sequence[str]) -> Iterator[Source]:
         yield source
 
 
-def _archive(name: str) -> str:
+def _find_archive(name: str) -> str:
     """The zip that a member is in, whose own name may hold the mark as well; empty: none is."""
     end = name.find("!")
     while end >= 0 and not Path(name[:end]).is_file():

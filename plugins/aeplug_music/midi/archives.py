@@ -54,7 +54,7 @@ _ELSEWHERE = 2**32 - 1
 _LATEST = 63
 
 
-class Packed(NamedTuple):
+class ZipEntry(NamedTuple):
     """Where a member lies in its zip, so that readers need not list the zip again.
 
     Attributes:
@@ -72,22 +72,22 @@ class Packed(NamedTuple):
     deflated: int
 
 
-#: In place of a :class:`Packed`, where only zipfile can unpack, or there is no zip.
-NOT_PACKED = (-1, 0, 0, 0, 0)
+#: In place of a :class:`ZipEntry`, where only zipfile can unpack, or there is no zip.
+NO_ENTRY = (-1, 0, 0, 0, 0)
 
 
-def members(path: str, endings: tuple[str, ...]) -> tuple[list[str], Int, list[str]]:
+def list_members(path: str, endings: tuple[str, ...]) -> tuple[list[str], Int, list[str]]:
     """The files in a zip whose names end so, in order of their names.
 
     Returns:
-        Their names, and a :class:`Packed` or ``NOT_PACKED`` for each, int64 ``(n, 5)``; and the
+        Their names, and a :class:`ZipEntry` or ``NO_ENTRY`` for each, int64 ``(n, 5)``; and the
         names of zips in the zip, which are not opened.
 
     Raises:
         OSError, ValueError, zipfile.BadZipFile, NotImplementedError: it cannot be listed.
     """
     with open(path, "rb") as file:
-        names, packed = _directory(file) or _directory_by_zipfile(file)
+        names, packed = _read_directory(file) or _list_by_zipfile(file)
     lower = [name.lower() for name in names]
     wanted = [number for number, name in enumerate(lower) if name.endswith(endings)]
     wanted.sort(key=names.__getitem__)
@@ -95,7 +95,7 @@ def members(path: str, endings: tuple[str, ...]) -> tuple[list[str], Int, list[s
     return [names[number] for number in wanted], packed[wanted], zips
 
 
-def _directory(file: BinaryIO) -> tuple[list[str], Int] | None:
+def _read_directory(file: BinaryIO) -> tuple[list[str], Int] | None:
     """All names and places; None: of an unusual kind, or damaged."""
     length = file.seek(0, os.SEEK_END)
     file.seek(max(length - _END.size, 0))
@@ -133,22 +133,22 @@ def _directory(file: BinaryIO) -> tuple[list[str], Int] | None:
     deflated = method == zipfile.ZIP_DEFLATED
     packed = np.column_stack([numbers.astype(np.int64), deflated])
     readable = deflated | (method == zipfile.ZIP_STORED)
-    packed[~readable | (table["flags"] & _ENCRYPTED > 0)] = NOT_PACKED
+    packed[~readable | (table["flags"] & _ENCRYPTED > 0)] = NO_ENTRY
     return names, packed
 
 
-def _directory_by_zipfile(file: BinaryIO) -> tuple[list[str], Int]:
+def _list_by_zipfile(file: BinaryIO) -> tuple[list[str], Int]:
     with zipfile.ZipFile(file) as archive:
         found = archive.infolist()
-    packed = [_packed(member) for member in found]
+    packed = [_locate_member(member) for member in found]
     return [member.filename for member in found], np.array(packed, np.int64).reshape(-1, 5)
 
 
-def _packed(member: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:
+def _locate_member(member: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:
     encrypted = member.flag_bits & _ENCRYPTED
     if encrypted or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return NOT_PACKED
-    return Packed(
+        return NO_ENTRY
+    return ZipEntry(
         member.header_offset,
         member.compress_size,
         member.file_size,
@@ -157,7 +157,7 @@ def _packed(member: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:
     )
 
 
-def unpacked(file: BinaryIO, packed: Packed) -> bytes:
+def unpack(file: BinaryIO, packed: ZipEntry) -> bytes:
     """A member's content, from its zip.
 
     Raises:

@@ -14,7 +14,7 @@ from aeplug_music.midi.reading import MAX_QUARTERS
 from aeplug_music.midi.smf import MAX_BYTES
 from aeplug_music.score.tune import Track, Tune
 
-SCORE_SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl")
+NOTATION_SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl")
 INSTALL = 'pip install "aeplug[scores]"'
 
 _TICKS_PER_QUARTER = 480
@@ -46,7 +46,7 @@ def read_score(path: Path) -> Tune:
             score = converter.parse(str(path), forceSource=True)
             if isinstance(score, stream.Opus):
                 score = score.scores[0]
-            tune = _tune(score)
+            tune = _to_tune(score)
     except FileError:
         raise
     except Exception as error:
@@ -57,9 +57,11 @@ def read_score(path: Path) -> Tune:
     return tune
 
 
-def _tune(score: Any) -> Tune:
-    played = [_played(part) for part in (score.parts if score.hasPartLikeStreams() else [score])]
-    tracks = [(part, track) for part in played if (track := _track(part)) is not None]
+def _to_tune(score: Any) -> Tune:
+    played = [
+        _expand_repeats(part) for part in (score.parts if score.hasPartLikeStreams() else [score])
+    ]
+    tracks = [(part, track) for part in played if (track := _to_track(part)) is not None]
     if not tracks:
         raise FileError("no notes")
     first = tracks[0][0]
@@ -68,19 +70,19 @@ def _tune(score: Any) -> Tune:
         [track for _, track in tracks],
         _time_signatures(first),
         [
-            (_tick(start), round(60e6 / mark.getQuarterBPM()))
+            (_to_tick(start), round(60e6 / mark.getQuarterBPM()))
             for start, _, mark in score.metronomeMarkBoundaries()
             if mark.getQuarterBPM()
         ],
         [
-            (_tick(one.getOffsetInHierarchy(first)), int(one.sharps), False)
+            (_to_tick(one.getOffsetInHierarchy(first)), int(one.sharps), False)
             for one in first.recurse().getElementsByClass("KeySignature")
         ],
         (score.metadata.bestTitle if score.metadata is not None else "") or "",
     )
 
 
-def _played(part: Any) -> Any:
+def _expand_repeats(part: Any) -> Any:
     from music21.exceptions21 import Music21Exception
 
     # Repeat signs that do not pair are played once, as written.
@@ -89,11 +91,11 @@ def _played(part: Any) -> Any:
     return part.stripTies()
 
 
-def _track(part: Any) -> Track | None:
+def _to_track(part: Any) -> Track | None:
     notes = []
     for element in part.flatten().notes:
-        onset = _tick(element.offset)
-        end = _tick(element.offset + element.quarterLength)
+        onset = _to_tick(element.offset)
+        end = _to_tick(element.offset + element.quarterLength)
         if end > onset:
             notes += [(onset, pitch.midi, end) for pitch in element.pitches]
     if not notes:
@@ -110,17 +112,17 @@ def _time_signatures(part: Any) -> list[tuple[int, int, int]]:
     for one in part.recurse().getElementsByClass("TimeSignature"):
         # A repeat played out states its signature again, and changes nothing by it.
         if not found or found[-1][1:] != (one.numerator, one.denominator):
-            tick = _tick(one.getOffsetInHierarchy(part))
+            tick = _to_tick(one.getOffsetInHierarchy(part))
             found.append((tick, one.numerator, one.denominator))
     measures = list(part.getElementsByClass("Measure"))
     if measures and found and found[0][0] == 0:
         # An upbeat: the first measure is shorter than its time signature says.
-        length = _tick(measures[0].duration.quarterLength)
+        length = _to_tick(measures[0].duration.quarterLength)
         _, numerator, denominator = found[0]
         if 0 < length < 4 * _TICKS_PER_QUARTER * numerator // denominator:
             found.insert(1, (length, numerator, denominator))
     return found
 
 
-def _tick(quarters: Any) -> int:
+def _to_tick(quarters: Any) -> int:
     return round(quarters * _TICKS_PER_QUARTER)

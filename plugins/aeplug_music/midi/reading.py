@@ -80,7 +80,7 @@ def parse_midi(data: bytes) -> Tune:
         check_events(data, places)
         raise InvalidMidi("damaged", str(error).splitlines()[0]) from None
     tempos = _tempos(score.tempos)
-    end = _checked_end(score, ticks_per_quarter, tempos)
+    end = _check_end(score, ticks_per_quarter, tempos)
     tune = Tune(
         ticks_per_quarter,
         [],
@@ -95,19 +95,20 @@ def parse_midi(data: bytes) -> Tune:
         track = tracks[number]
         notes = track.notes
         if notes:
-            tune.tracks.append(Track(_note_bytes(notes), track.program, track.is_drum, track.name))
+            tune.tracks.append(
+                Track(_to_note_bytes(notes), track.program, track.is_drum, track.name)
+            )
     if not tune.tracks:
         raise InvalidMidi("no notes")
     tune.name = tune.tracks[0].name
     return tune
 
 
-def _note_bytes(notes: Any) -> bytes:
+def _to_note_bytes(notes: Any) -> bytes:
     # What the parser pickles is its memory, behind a count of four bytes; taking that costs a
     # tenth of its arrays. Whether it still is so was tried when this module was imported.
     if _PICKLES_MEMORY:
-        found: bytes = notes.__getstate__()[4:]
-        return found
+        return notes.__getstate__()[4:]
     arrays = notes.numpy()
     return Track.of(
         arrays["pitch"], arrays["time"], arrays["time"] + arrays["duration"], arrays["velocity"]
@@ -135,7 +136,7 @@ def _pickles_memory() -> bool:
 _PICKLES_MEMORY = _pickles_memory()
 
 
-def _checked_end(score: Any, ticks_per_quarter: int, tempos: list[tuple[int, int]]) -> int:
+def _check_end(score: Any, ticks_per_quarter: int, tempos: list[tuple[int, int]]) -> int:
     """The tick of the score's end; neither that nor its notes are too many."""
     count = score.note_num()
     if count > MAX_NOTES:
@@ -149,13 +150,13 @@ def _checked_end(score: Any, ticks_per_quarter: int, tempos: list[tuple[int, int
     tracks = len(score.tracks)
     if quarters * STEPS_PER_QUARTER * tracks > MAX_STEPS:
         raise InvalidMidi("too long", f"{tracks} tracks of {quarters:.0f} quarters")
-    seconds = seconds_at(tempos, ticks_per_quarter, end)
+    seconds = ticks_to_seconds(tempos, ticks_per_quarter, end)
     if seconds > MAX_SECONDS:
         raise InvalidMidi("too long", f"{seconds:.0f} s, at most {MAX_SECONDS}")
     return end
 
 
-def seconds_at(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick: int) -> float:
+def ticks_to_seconds(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick: int) -> float:
     """The time of a tick, in seconds, through all changes of tempo."""
     microseconds, since, tempo = 0, 0, _DEFAULT_TEMPO
     for change, value in tempos:

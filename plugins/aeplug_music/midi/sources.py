@@ -15,11 +15,11 @@ import numpy as np
 from aeplug.data import Skipped
 from aeplug.errors import DataError, FileError
 from aeplug_audio.files import RECORDING_SUFFIXES
-from aeplug_music.midi.archives import NOT_PACKED, ZIP, Int, Packed, members, unpacked
+from aeplug_music.midi.archives import NO_ENTRY, ZIP, Int, ZipEntry, list_members, unpack
 from aeplug_music.midi.reading import read_bytes
 from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi
 
-SUFFIXES = (".mid", ".midi")
+MIDI_SUFFIXES = (".mid", ".midi")
 
 _UNPACK = "not opened; unpack the outer zip and build from the folder"
 
@@ -40,7 +40,7 @@ class Source(NamedTuple):
 
     path: str
     member: str = ""
-    packed: Packed | None = None
+    packed: ZipEntry | None = None
 
     def __str__(self) -> str:
         return f"{self.path}!{self.member}" if self.member else self.path
@@ -52,7 +52,7 @@ class Listing:
 
     Attributes:
         paths, members: see :class:`Source`, n of each.
-        packed: a :class:`Packed` or ``NOT_PACKED`` for each, int64 ``(n, 5)``.
+        packed: a :class:`ZipEntry` or ``NO_ENTRY`` for each, int64 ``(n, 5)``.
     """
 
     paths: list[str]
@@ -64,7 +64,7 @@ class Listing:
 
     def __iter__(self) -> Iterator[Source]:
         for path, member, row in zip(self.paths, self.members, self.packed.tolist(), strict=True):
-            yield Source(path, member, Packed._make(row) if row[0] >= 0 else None)
+            yield Source(path, member, ZipEntry._make(row) if row[0] >= 0 else None)
 
     def part(self, first: int, end: int) -> Listing:
         """Files ``first`` to ``end - 1``."""
@@ -78,7 +78,7 @@ class Listing:
         ]
 
 
-def joined_listings(listings: Sequence[Listing]) -> Listing:
+def concat_listings(listings: Sequence[Listing]) -> Listing:
     """Several as one, in their order; at least one."""
     if len(listings) == 1:
         return listings[0]
@@ -90,7 +90,7 @@ def joined_listings(listings: Sequence[Listing]) -> Listing:
 
 
 def find_sources(
-    named: Sequence[str], suffixes: tuple[str, ...] = SUFFIXES
+    named: Sequence[str], suffixes: tuple[str, ...] = MIDI_SUFFIXES
 ) -> tuple[list[Source], list[Skipped]]:
     """All that :func:`list_sources` lists, and what cannot be listed."""
     skipped: list[Skipped] = []
@@ -102,7 +102,7 @@ def list_sources(
     named: Sequence[str],
     skipped: list[Skipped],
     recordings: list[str] | None = None,
-    suffixes: tuple[str, ...] = SUFFIXES,
+    suffixes: tuple[str, ...] = MIDI_SUFFIXES,
 ) -> Iterator[Listing]:
     """All files meant, each once, folders and zips one after another in order of their names.
 
@@ -119,13 +119,13 @@ def list_sources(
     Raises:
         DataError: a name that nothing answers to; before anything is listed.
     """
-    matches = [str(path) for text in named for path in _matches(text)]
+    matches = [str(path) for text in named for path in _expand(text)]
     endings = (*suffixes, ZIP, *(RECORDING_SUFFIXES if recordings is not None else ()))
-    paths = (path for match in matches for path in _files(match, skipped, endings))
-    return _listings(paths, skipped, recordings, suffixes)
+    paths = (path for match in matches for path in _walk_files(match, skipped, endings))
+    return _iter_listings(paths, skipped, recordings, suffixes)
 
 
-def _listings(
+def _iter_listings(
     paths: Iterable[str],
     skipped: list[Skipped],
     recordings: list[str] | None,
@@ -137,35 +137,35 @@ def _listings(
         if path in seen:
             continue
         seen.add(path)
-        ending = _ending(os.path.basename(path))
+        ending = _suffix_of(os.path.basename(path))
         if recordings is not None and ending in RECORDING_SUFFIXES:
             recordings.append(path)
             continue
         if ending != ZIP:
             loose.append(path)
             if len(loose) == _AT_ONCE:
-                yield _on_disk(loose)
+                yield _list_on_disk(loose)
                 loose = []
             continue
         if loose:
-            yield _on_disk(loose)
+            yield _list_on_disk(loose)
             loose = []
         try:
-            names, packed, zips = members(path, suffixes)
+            names, packed, zips = list_members(path, suffixes)
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             skipped.append(Skipped(path, "damaged zip", str(error)))
         else:
             skipped += [Skipped(str(Source(path, name)), "zip in a zip", _UNPACK) for name in zips]
             yield Listing([path] * len(names), names, packed)
     if loose:
-        yield _on_disk(loose)
+        yield _list_on_disk(loose)
 
 
-def _on_disk(paths: list[str]) -> Listing:
-    return Listing(paths, [""] * len(paths), np.tile(np.array(NOT_PACKED), (len(paths), 1)))
+def _list_on_disk(paths: list[str]) -> Listing:
+    return Listing(paths, [""] * len(paths), np.tile(np.array(NO_ENTRY), (len(paths), 1)))
 
 
-def _matches(text: str) -> Iterable[Path]:
+def _expand(text: str) -> Iterable[Path]:
     path = Path(text).expanduser()
     if path.exists():
         return [path]
@@ -175,7 +175,7 @@ def _matches(text: str) -> Iterable[Path]:
     return [Path(match) for match in matches]
 
 
-def _files(path: str, skipped: list[Skipped], endings: Container[str]) -> Iterator[str]:
+def _walk_files(path: str, skipped: list[Skipped], endings: Container[str]) -> Iterator[str]:
     """The path itself or, of a folder, the files with such endings below it, in order."""
     if not os.path.isdir(path):
         if os.path.isfile(path):
@@ -193,8 +193,8 @@ def _files(path: str, skipped: list[Skipped], endings: Container[str]) -> Iterat
     for entry in inside:
         # Links to folders are not followed: they may lead round in a circle.
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(before + entry.name, skipped, endings)
-        elif _ending(entry.name) not in endings:
+            yield from _walk_files(before + entry.name, skipped, endings)
+        elif _suffix_of(entry.name) not in endings:
             continue
         elif os.path.isfile(entry.path):
             yield before + entry.name
@@ -202,7 +202,7 @@ def _files(path: str, skipped: list[Skipped], endings: Container[str]) -> Iterat
             skipped.append(Skipped(before + entry.name, "no regular file"))
 
 
-def _ending(name: str) -> str:
+def _suffix_of(name: str) -> str:
     stem, dot, ending = name.rpartition(".")
     return dot + ending.lower() if stem and ending else ""
 
@@ -229,7 +229,7 @@ class Reader:
                 self._file = open(source.path, "rb", buffering=_BUFFER)  # noqa: SIM115
                 self._path = source.path
             if source.packed is not None:
-                return unpacked(self._file, source.packed)
+                return unpack(self._file, source.packed)
             with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as file:
                 return file.read(MAX_BYTES + 1)
         except FileError:

@@ -14,8 +14,8 @@ from aeplug.errors import FileError
 from aeplug_audio.synthesis.rendering import write_notes
 from aeplug_audio.synthesis.voices import Note
 from aeplug_music.score.melody import Melody
-from aeplug_music.score.metres import STEPS_PER_QUARTER, parts
-from aeplug_music.score.tokens import notes_of
+from aeplug_music.score.metres import STEPS_PER_QUARTER, parse_metre
+from aeplug_music.score.tokens import tokens_to_notes
 
 TICKS_PER_QUARTER = 480
 
@@ -38,7 +38,7 @@ def to_pretty_midi(
     seconds = 60.0 / bpm / STEPS_PER_QUARTER
     start = 0
     for passage in melody.passages:
-        numerator, denominator = parts(passage.metre)
+        numerator, denominator = parse_metre(passage.metre)
         midi.time_signature_changes.append(
             pretty_midi.TimeSignature(numerator, denominator, start * seconds)
         )
@@ -46,7 +46,9 @@ def to_pretty_midi(
     # Text in a Standard MIDI File is Latin-1; a name in another script loses what does not fit.
     name = name.encode("latin-1", "replace").decode("latin-1")
     instrument = pretty_midi.Instrument(program, name=name)
-    for onset, end, pitch in zip(*(one.tolist() for one in notes_of(melody.tokens)), strict=True):
+    for onset, end, pitch in zip(
+        *(one.tolist() for one in tokens_to_notes(melody.tokens)), strict=True
+    ):
         instrument.notes.append(pretty_midi.Note(velocity, pitch, onset * seconds, end * seconds))
     midi.instruments.append(instrument)
     return midi
@@ -70,7 +72,7 @@ def write_files(
     write_midi(midi, written[0])
     if options.get("wav"):
         written.append(stem.with_name(stem.name + ".wav"))
-        write_notes(notes_in(midi), written[1], options.get("soundfont"), seconds)
+        write_notes(list_notes(midi), written[1], options.get("soundfont"), seconds)
     return written
 
 
@@ -92,7 +94,7 @@ def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
             fresh.unlink()
 
 
-def notes_in(midi: pretty_midi.PrettyMIDI) -> list[Note]:
+def list_notes(midi: pretty_midi.PrettyMIDI) -> list[Note]:
     """What is to be heard of it."""
     return [
         Note(one.start, one.end, one.pitch, one.velocity, instrument.program, instrument.is_drum)

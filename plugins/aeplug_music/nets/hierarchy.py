@@ -41,13 +41,13 @@ class TreeConfig(PartConfig):
     layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
 
     def tree(self, bars: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Levels and widths of a tree over so many bars (:func:`levels_of`, :func:`widths_of`).
+        """Levels and widths of a tree over so many bars (:func:`tree_levels`, :func:`tree_widths`).
 
         Raises:
             ValueError: the levels do not give so many bars.
         """
-        levels = levels_of(bars, self.levels)
-        return levels, widths_of(levels, self.width, self.bar_width)
+        levels = tree_levels(bars, self.levels)
+        return levels, tree_widths(levels, self.width, self.bar_width)
 
 
 class ResidualMLP(nn.Module):
@@ -65,11 +65,10 @@ class ResidualMLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., width)`` -> the same shape."""
         inner = functional.gelu(self.widen(self.norm(x)), approximate="tanh")
-        y: Tensor = x + self.narrow(inner)
-        return y
+        return x + self.narrow(inner)
 
 
-def levels_of(bars: int, levels: Sequence[int] = ()) -> tuple[int, ...]:
+def tree_levels(bars: int, levels: Sequence[int] = ()) -> tuple[int, ...]:
     """Children of a node at each level, from the top; their product is ``bars``.
 
     Args:
@@ -93,14 +92,14 @@ def levels_of(bars: int, levels: Sequence[int] = ()) -> tuple[int, ...]:
     return (bars, *found)
 
 
-def widths_of(levels: Sequence[int], width: int, bar_width: int = 0) -> tuple[int, ...]:
+def tree_widths(levels: Sequence[int], width: int, bar_width: int = 0) -> tuple[int, ...]:
     """Widths of the vectors of a tree, from the window's down to a bar's, one more than levels.
 
     Those between are evenly spaced by their ratio. A bar has less to say than the window that
     holds it, so a tree that narrows towards its bars does more with as many weights.
 
     Args:
-        levels: as :func:`levels_of` gives them.
+        levels: as :func:`tree_levels` gives them.
         width: of the window's vector.
         bar_width: of a bar's, if that is narrower; 0: all are as wide as the window's.
     """
@@ -119,7 +118,7 @@ class Conductor(nn.Module):
 
     Args:
         levels: children of a node at each level, from the top.
-        widths: of the vectors at each level, from the window's (:func:`widths_of`).
+        widths: of the vectors at each level, from the window's (:func:`tree_widths`).
         hidden: width inside a residual layer.
         layers: residual layers of a node.
     """

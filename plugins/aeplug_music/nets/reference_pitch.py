@@ -24,7 +24,7 @@ CENTRE = 60
 _FIT = torch.tensor([[PROFILE[(pc - tonic) % 12] for tonic in range(12)] for pc in range(12)])
 
 
-def reference_pitch(tokens: Tensor) -> Tensor:
+def estimate_reference(tokens: Tensor) -> Tensor:
     """Tonic of each window in the octave below its mean: int64 ``(B,)`` MIDI pitches.
 
     Args:
@@ -40,17 +40,17 @@ def reference_pitch(tokens: Tensor) -> Tensor:
     return (tonic + 12 * octave).clamp(0, REFERENCES - 1)
 
 
-def relative(tokens: Tensor, reference: Tensor) -> Tensor:
+def to_relative(tokens: Tensor, reference: Tensor) -> Tensor:
     """Onset classes moved so that the reference becomes ``CENTRE``; the rest as it is."""
-    return _moved(tokens, CENTRE - reference)
+    return _shift_onsets(tokens, CENTRE - reference)
 
 
-def absolute(tokens: Tensor, reference: Tensor) -> Tensor:
-    """The inverse of :func:`relative`; pitches beyond the vocabulary become its ends."""
-    return _moved(tokens, reference - CENTRE)
+def to_absolute(tokens: Tensor, reference: Tensor) -> Tensor:
+    """The inverse of :func:`to_relative`; pitches beyond the vocabulary become its ends."""
+    return _shift_onsets(tokens, reference - CENTRE)
 
 
-def _moved(tokens: Tensor, by: Tensor) -> Tensor:
+def _shift_onsets(tokens: Tensor, by: Tensor) -> Tensor:
     onsets = tokens >= FIRST_ONSET
     moved = (tokens + by.unsqueeze(1)).clamp(FIRST_ONSET, CLASSES - 1)
     return torch.where(onsets, moved, tokens)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aeplug.interfaces import Sampling
-from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.nets.reference_pitch import estimate_reference, to_absolute, to_relative
 from aeplug_music.nets.window_shape import step_mask
 from aeplug_music.score.tokens import FIRST_ONSET
 
@@ -31,8 +31,8 @@ class TokenOutput:
         """Negative log-likelihood of windows in nats, ``(B,)``, over the steps that count."""
         total = torch.zeros(len(target), device=target.device)
         if self.reference is not None:
-            pitch = reference_pitch(target)
-            target = relative(target, pitch)
+            pitch = estimate_reference(target)
+            target = to_relative(target, pitch)
             total = functional.cross_entropy(self.reference.float(), pitch, reduction="none")
         losses = functional.cross_entropy(
             self.logits.float().flatten(0, 1), target.flatten(), reduction="none"
@@ -44,7 +44,7 @@ class TokenOutput:
         tokens = self.logits.argmax(-1)
         if self.reference is None:
             return tokens
-        return absolute(tokens, self.reference.argmax(-1))
+        return to_absolute(tokens, self.reference.argmax(-1))
 
 
 def draw_token(logits: Tensor, sampling: Sampling) -> Tensor:
@@ -61,17 +61,17 @@ def draw_token(logits: Tensor, sampling: Sampling) -> Tensor:
     kinds = (torch.cat([rests, onset], -1) / ((1 + sampling.temperature) / 2)).log_softmax(-1)
     pitches = ((onsets - onset) / sampling.temperature).log_softmax(-1)
     tempered = torch.cat([kinds[..., :FIRST_ONSET], kinds[..., FIRST_ONSET:] + pitches], -1)
-    return _drawn(tempered, sampling)
+    return _sample(tempered, sampling)
 
 
 def draw_class(logits: Tensor, sampling: Sampling) -> Tensor:
     """One class from each row of ``(B, classes)``: int64 ``(B,)``."""
     if sampling.greedy:
         return logits.argmax(-1)
-    return _drawn(logits.float() / sampling.temperature, sampling)
+    return _sample(logits.float() / sampling.temperature, sampling)
 
 
-def _drawn(logits: Tensor, sampling: Sampling) -> Tensor:
+def _sample(logits: Tensor, sampling: Sampling) -> Tensor:
     if 0 < sampling.top_k < logits.shape[-1]:
         least = logits.topk(sampling.top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < least, float("-inf"))

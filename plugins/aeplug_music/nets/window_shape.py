@@ -10,7 +10,7 @@ from aeplug_music.score.metres import longest_bar, window_lengths
 from aeplug_music.score.tokens import CLASSES
 
 
-def bars_of(shape: DataShape) -> int:
+def count_bars(shape: DataShape) -> int:
     """Bars of a window, from its steps and its longest metre.
 
     Raises:
@@ -27,7 +27,7 @@ def bars_of(shape: DataShape) -> int:
 
 def lengths_by_metre(shape: DataShape) -> Tensor:
     """Steps that count, int64 ``(number of metres,)``."""
-    return torch.tensor(window_lengths(shape.conditions["metre"], bars_of(shape)))
+    return torch.tensor(window_lengths(shape.conditions["metre"], count_bars(shape)))
 
 
 def step_mask(lengths: Tensor, steps: int) -> Tensor:

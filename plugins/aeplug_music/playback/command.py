@@ -24,14 +24,14 @@ def play(files: tuple[Path, ...], soundfont: str | None) -> None:
     The sound goes to what the system has for it: afplay on macOS, Windows' own, and on Linux
     pw-play, paplay, aplay, ffplay or SoX. Ctrl-C ends it.
     """
-    from aeplug_music.playback.player import find_player, playable_wave
+    from aeplug_music.playback.player import find_player, make_playable
 
     player = find_player()
     failed = 0
     for path in files:
         try:
             with tempfile.TemporaryDirectory(prefix="aeplug-") as folder:
-                wave = playable_wave(path, Path(folder), soundfont)
+                wave = make_playable(path, Path(folder), soundfont)
                 click.echo(path)
                 player(wave)
         except AeplugError as error:

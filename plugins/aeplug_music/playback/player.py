@@ -15,8 +15,8 @@ from aeplug.errors import FileError
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_audio.synthesis.rendering import write_notes
 from aeplug_audio.synthesis.voices import Note
-from aeplug_music.midi.reading import read_midi, seconds_at
-from aeplug_music.midi.sources import SUFFIXES
+from aeplug_music.midi.reading import read_midi, ticks_to_seconds
+from aeplug_music.midi.sources import MIDI_SUFFIXES
 from aeplug_music.score.tune import Tune
 
 #: Programs that play a .wav, in the order in which they are looked for, with their arguments.
@@ -70,7 +70,7 @@ def _play_on_windows(path: Path) -> None:
             raise FileError(f"Windows cannot play; is there a sound device? ({error})") from error
 
 
-def playable_wave(path: Path, folder: Path, soundfont: str | None = None) -> Path:
+def make_playable(path: Path, folder: Path, soundfont: str | None = None) -> Path:
     """A .wav of a file: itself, or one made in ``folder``.
 
     Args:
@@ -82,15 +82,15 @@ def playable_wave(path: Path, folder: Path, soundfont: str | None = None) -> Pat
         FileError: it is no such file, or cannot be read.
     """
     suffix = path.suffix.lower()
-    if suffix not in (*SUFFIXES, *RECORDING_SUFFIXES):
-        expected = ", ".join((*SUFFIXES, *RECORDING_SUFFIXES))
+    if suffix not in (*MIDI_SUFFIXES, *RECORDING_SUFFIXES):
+        expected = ", ".join((*MIDI_SUFFIXES, *RECORDING_SUFFIXES))
         raise FileError(f"{path} cannot be played: expected {expected}")
     if not path.is_file():
         raise FileError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
     made = folder / f"{path.stem}.wav"
-    if suffix in SUFFIXES:
+    if suffix in MIDI_SUFFIXES:
         try:
-            notes = notes_of(read_midi(path))
+            notes = tune_to_notes(read_midi(path))
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
         write_notes(notes, made, soundfont)
@@ -116,11 +116,11 @@ def _decode(path: Path, made: Path) -> None:
         raise FileError(f"{path} is no readable recording ({error})") from error
 
 
-def notes_of(tune: Tune) -> list[Note]:
+def tune_to_notes(tune: Tune) -> list[Note]:
     """What is to be heard of a MIDI file, through all changes of tempo."""
     end = max(tune.end, 1)
     ticks = sorted({0, end, *(tick for tick, _ in tune.tempos if tick < end)})
-    seconds = [seconds_at(tune.tempos, tune.ticks_per_quarter, tick) for tick in ticks]
+    seconds = [ticks_to_seconds(tune.tempos, tune.ticks_per_quarter, tick) for tick in ticks]
     found: list[Note] = []
     for track in tune.tracks:
         begin, stop = (np.interp(one, ticks, seconds).tolist() for one in (track.onset, track.end))

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from aeplug.runtime import write_figure
-from aeplug_music.plots.systems import System, systems_of
+from aeplug_music.plots.systems import System, split_systems
 from aeplug_music.score.melody import Melody
-from aeplug_music.score.tokens import notes_of
+from aeplug_music.score.tokens import tokens_to_notes
 
 #: Bars drawn of a tune; a page shows how it goes, not all of it.
 MOST_BARS = 128
@@ -39,14 +39,14 @@ def note_name(pitch: int) -> str:
     return f"{_NAMES[pitch % 12]}{pitch // 12 - 1}"
 
 
-def small_roll(melody: Melody, steps: int) -> npt.NDArray[np.uint8]:
+def draw_thumbnail(melody: Melody, steps: int) -> npt.NDArray[np.uint8]:
     """The melody's first ``steps`` as a picture ``(h, w, 3)``, of one size whatever it holds.
 
     Two octaves around its middle; a note beyond them stands at their edge.
     """
     height, width = _SMALL_SEMITONES * _SMALL_ROW, steps * _SMALL_STEP
     tokens = melody.tokens[:steps] if melody.passages else np.zeros(0, np.uint8)
-    onsets, ends, pitches = notes_of(tokens)
+    onsets, ends, pitches = tokens_to_notes(tokens)
     middle = (int(pitches.min()) + int(pitches.max())) // 2 if len(pitches) else 66
     low = middle - _SMALL_SEMITONES // 2
     picture = np.full((height, width, 3), 255, np.uint8)
@@ -95,14 +95,14 @@ def draw_page(
     """
     melodies = [melody for _, cells in rows for _, melody in cells]
     low, high = _pitch_range(melodies)
-    bars = max((min(_bars(melody), MOST_BARS) for melody in melodies), default=1)
+    bars = max((min(_count_bars(melody), MOST_BARS) for melody in melodies), default=1)
     one_scale = bars > _BARS_SIDE_BY_SIDE
     found: dict[int, System] = {}
     if one_scale:
         # Long tunes stand below one another, on one scale of time, as on paper.
         rows = [(label, [cell]) for label, cells in rows for cell in cells]
     if bars > 2 * BARS_OF_A_LINE:
-        rows, found = _in_lines(rows)
+        rows, found = _break_lines(rows)
         melodies = [melody for _, cells in rows for _, melody in cells]
         bars = BARS_OF_A_LINE
     columns = max((len(cells) for _, cells in rows), default=1) or 1
@@ -114,18 +114,20 @@ def draw_page(
         layout="constrained",
     )
     panels = figure.subplots(max(len(rows), 1), columns, squeeze=False, sharey=True)
-    span = max((_shown(melody) for melody in melodies), default=1)
+    span = max((_count_shown_steps(melody) for melody in melodies), default=1)
     for panel_row, (label, cells) in zip(panels, rows, strict=False):
         for column, panel in enumerate(panel_row):
             if column >= len(cells):
                 panel.set_axis_off()
                 continue
             caption, melody = cells[column]
-            _draw(panel, melody, low, high, span if one_scale else _shown(melody))
+            _draw_panel(panel, melody, low, high, span if one_scale else _count_shown_steps(melody))
             if id(melody) in found:
                 _mark_returns(panel, found[id(melody)])
-            cut = f" (first {MOST_BARS} of {_bars(melody)} bars)" * (_bars(melody) > MOST_BARS)
-            text = _fitting(caption, width) + cut
+            cut = f" (first {MOST_BARS} of {_count_bars(melody)} bars)" * (
+                _count_bars(melody) > MOST_BARS
+            )
+            text = _truncate(caption, width) + cut
             panel.set_title(text, fontsize=8, loc="left", pad=3, parse_math=False)
             panel.tick_params(labelleft=column == 0)
         if label:
@@ -135,7 +137,7 @@ def draw_page(
     write_figure(figure, path, dpi="figure")
 
 
-def _in_lines(
+def _break_lines(
     rows: Sequence[tuple[str, Sequence[tuple[str, Melody]]]],
 ) -> tuple[list[tuple[str, Sequence[tuple[str, Melody]]]], dict[int, System]]:
     """Rows of one tune each as rows of a line each, and the lines by their melody's id."""
@@ -143,8 +145,10 @@ def _in_lines(
     found: dict[int, System] = {}
     for label, cells in rows:
         for caption, melody in cells:
-            cut = f" (first {MOST_BARS} of {_bars(melody)} bars)" * (_bars(melody) > MOST_BARS)
-            for number, system in enumerate(systems_of(melody, BARS_OF_A_LINE)):
+            cut = f" (first {MOST_BARS} of {_count_bars(melody)} bars)" * (
+                _count_bars(melody) > MOST_BARS
+            )
+            for number, system in enumerate(split_systems(melody, BARS_OF_A_LINE)):
                 if system.first >= MOST_BARS:
                     break
                 found[id(system.melody)] = system
@@ -175,13 +179,13 @@ def _mark_returns(panel: Any, system: System) -> None:
     )
 
 
-def _draw(panel: Any, melody: Melody, low: int, high: int, span: int) -> None:
+def _draw_panel(panel: Any, melody: Melody, low: int, high: int, span: int) -> None:
     for pitch in range(low, high + 1):
         if pitch % 12 in _BLACK:
             panel.axhspan(pitch - 0.5, pitch + 0.5, color=_BLACK_KEY, linewidth=0, zorder=0)
-    end = _shown(melody)
-    bar_lines = _grid(panel, melody, end)
-    onsets, ends, pitches = notes_of(melody.tokens) if melody.passages else ([], [], [])
+    end = _count_shown_steps(melody)
+    bar_lines = _draw_grid(panel, melody, end)
+    onsets, ends, pitches = tokens_to_notes(melody.tokens) if melody.passages else ([], [], [])
     shown = np.asarray(onsets) < end
     onsets, pitches = np.asarray(onsets)[shown], np.asarray(pitches)[shown]
     ends = np.minimum(np.asarray(ends)[shown], end)
@@ -212,7 +216,7 @@ def _draw(panel: Any, melody: Melody, low: int, high: int, span: int) -> None:
         spine.set_color(_BAR_LINE)
 
 
-def _grid(panel: Any, melody: Melody, end: int) -> list[int]:
+def _draw_grid(panel: Any, melody: Melody, end: int) -> list[int]:
     """Draw bar and quarter lines up to step ``end``; returns the bars' first steps."""
     bar_lines: list[int] = []
     start = 0
@@ -240,7 +244,7 @@ def _grid(panel: Any, melody: Melody, end: int) -> list[int]:
     return bar_lines
 
 
-def _shown(melody: Melody) -> int:
+def _count_shown_steps(melody: Melody) -> int:
     """Steps of the bars that are drawn."""
     steps, bars = 0, 0
     for passage in melody.passages:
@@ -251,7 +255,7 @@ def _shown(melody: Melody) -> int:
     return steps
 
 
-def _bars(melody: Melody) -> int:
+def _count_bars(melody: Melody) -> int:
     return sum(
         -(-len(passage.tokens) // (passage.bar or len(passage.tokens) or 1))
         for passage in melody.passages
@@ -259,7 +263,7 @@ def _bars(melody: Melody) -> int:
 
 
 def _pitch_range(melodies: Sequence[Melody]) -> tuple[int, int]:
-    pitches = [notes_of(melody.tokens)[2] for melody in melodies if melody.passages]
+    pitches = [tokens_to_notes(melody.tokens)[2] for melody in melodies if melody.passages]
     every = np.concatenate(pitches) if pitches else np.zeros(0)
     if not len(every):
         return 58, 74
@@ -269,6 +273,6 @@ def _pitch_range(melodies: Sequence[Melody]) -> tuple[int, int]:
     return low - missing // 2, high + (missing + 1) // 2
 
 
-def _fitting(caption: str, width: float) -> str:
+def _truncate(caption: str, width: float) -> str:
     most = max(8, int(width * 15))
     return caption if len(caption) <= most else caption[: most - 1] + "…"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aeplug_music.score.melody import Melody, Passage
-from aeplug_music.score.tokens import FIRST_ONSET, HOLD, sounding_at_end, windows_of
+from aeplug_music.score.tokens import FIRST_ONSET, HOLD, sounding_token, split_windows
 
 
 @dataclass(frozen=True)
@@ -27,28 +27,28 @@ class System:
     earlier: tuple[int, ...]
 
 
-def systems_of(melody: Melody, bars: int) -> list[System]:
+def split_systems(melody: Melody, bars: int) -> list[System]:
     """The tune's bars, ``bars`` a line; a passage without bars of its own counts as one."""
     lines: list[System] = []
     seen: dict[tuple[str, bytes], int] = {}
     run: list[Passage] = []
     earlier: list[int] = []
     number = 0
-    for bar in _bars(melody):
-        content = (bar.metre, windows_of(bar.tokens, max(len(bar.tokens), 1))[0].tobytes())
+    for bar in _iter_bars(melody):
+        content = (bar.metre, split_windows(bar.tokens, max(len(bar.tokens), 1))[0].tobytes())
         silent = not (bar.tokens >= FIRST_ONSET).any()
         earlier.append(-1 if silent else seen.setdefault(content, number))
         run.append(bar)
         number += 1
         if len(run) == bars:
-            lines.append(System(_joined(run, melody.bpm), number - bars, tuple(earlier)))
+            lines.append(System(_join_bars(run, melody.bpm), number - bars, tuple(earlier)))
             run, earlier = [], []
     if run:
-        lines.append(System(_joined(run, melody.bpm), number - len(run), tuple(earlier)))
+        lines.append(System(_join_bars(run, melody.bpm), number - len(run), tuple(earlier)))
     return lines
 
 
-def _bars(melody: Melody) -> Iterator[Passage]:
+def _iter_bars(melody: Melody) -> Iterator[Passage]:
     """Each bar on its own: a note held into it begins in it."""
     before = HOLD
     for passage in melody.passages:
@@ -59,10 +59,10 @@ def _bars(melody: Melody) -> Iterator[Passage]:
             if alone[0] == HOLD and before >= FIRST_ONSET:
                 alone[0] = before
             yield Passage(passage.metre, alone)
-            before = sounding_at_end(tokens, before)
+            before = sounding_token(tokens, before)
 
 
-def _joined(bars: list[Passage], bpm: float) -> Melody:
+def _join_bars(bars: list[Passage], bpm: float) -> Melody:
     passages: list[Passage] = []
     for bar in bars:
         if passages and passages[-1].metre == bar.metre:

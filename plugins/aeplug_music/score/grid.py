@@ -15,7 +15,7 @@ from aeplug_music.score.metres import (
     METRES,
     STEPS_PER_BAR,
     STEPS_PER_QUARTER,
-    parts,
+    parse_metre,
 )
 from aeplug_music.score.tokens import (
     HIGHEST,
@@ -30,7 +30,9 @@ from aeplug_music.score.tune import NOTE, Track, Tune
 Int = npt.NDArray[np.int64]
 
 
-_NUMBERS = {parts(metre): (number, STEPS_PER_BAR[metre]) for number, metre in enumerate(METRES)}
+_NUMBERS = {
+    parse_metre(metre): (number, STEPS_PER_BAR[metre]) for number, metre in enumerate(METRES)
+}
 
 
 #: Number of a metre outside the table.
@@ -68,12 +70,12 @@ def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
     changes = tune.time_signatures
     quarter = tune.ticks_per_quarter
     if not changes:
-        return _throughout(DEFAULT_METRE)
+        return _single_segment(DEFAULT_METRE)
     if len(changes) == 1 and changes[0][0] == 0:
-        return _throughout(changes[0][1:])
+        return _single_segment(changes[0][1:])
     if changes[0][0] > 0:
         changes = [(0, *DEFAULT_METRE), *changes]
-    found = [_stretch(0, changes[0][1:], 0)]
+    found = [_make_segment(0, changes[0][1:], 0)]
     end = tune.end
     for tick, numerator, denominator in changes[1:]:
         if tick >= end:
@@ -87,25 +89,25 @@ def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
         full = 4 * quarter * numerator
         is_short = done <= bar and tick * denominator < full
         if len(found) == 1 and last.tick == 0 and is_short:
-            found = [_stretch(tick - full // denominator, signature, 0)]
+            found = [_make_segment(tick - full // denominator, signature, 0)]
             continue
-        found.append(_stretch(tick, signature, last.first_bar - (-done // bar)))
+        found.append(_make_segment(tick, signature, last.first_bar - (-done // bar)))
     return found
 
 
-def _stretch(tick: int, signature: tuple[int, int], first_bar: int) -> MetreSegment:
+def _make_segment(tick: int, signature: tuple[int, int], first_bar: int) -> MetreSegment:
     metre, bar = _NUMBERS.get(signature, (NO_METRE, 0))
     return MetreSegment(tick, metre, bar, first_bar, signature)
 
 
 @lru_cache(256)
-def _throughout(signature: tuple[int, int]) -> tuple[MetreSegment]:
+def _single_segment(signature: tuple[int, int]) -> tuple[MetreSegment]:
     # Most tunes keep one metre, and it is one of few.
-    return (_stretch(0, signature, 0),)
+    return (_make_segment(0, signature, 0),)
 
 
 @dataclass
-class Batch:
+class NoteBatch:
     """Melodies of several tunes, in ticks, to be worked on together.
 
     Attributes:
@@ -129,7 +131,7 @@ class Batch:
 
 
 @dataclass
-class Streams:
+class StepStreams:
     """Melodies on one grid of steps.
 
     Attributes:
@@ -163,7 +165,7 @@ class Streams:
         return (self.notes > 0) & (self.voices <= MOST_NOTES_PER_ONSET)
 
 
-def quantise(batch: Batch) -> Streams:
+def quantise(batch: NoteBatch) -> StepStreams:
     """Lay every melody of the batch on the grid, as one voice."""
     melodies = len(batch)
     notes = np.frombuffer(b"".join(batch.notes), NOTE)
@@ -191,17 +193,17 @@ def quantise(batch: Batch) -> Streams:
     one_division = (quarter == quarter[0]).all()
     note_quarter = quarter[0] if one_division else quarter[owner]
     from_zero = not tick.any()
-    onset_step = _step(onset, 0 if from_zero else tick[onset_in], note_quarter)
-    end_step = _step(end, 0 if from_zero else tick[end_in], note_quarter)
+    onset_step = _to_steps(onset, 0 if from_zero else tick[onset_in], note_quarter)
+    end_step = _to_steps(end, 0 if from_zero else tick[end_in], note_quarter)
     # Every stretch ends where the next begins, the last with the bar of the last note.
     steps = np.zeros(len(tick), np.int64)
-    steps[:-1] = _step(tick[1:], tick[:-1], quarter[melody[:-1]])
+    steps[:-1] = _to_steps(tick[1:], tick[:-1], quarter[melody[:-1]])
     whole = np.maximum(bar[last], 1)
     reach = np.maximum(onset_step + 1, end_step)
     if has_changes:
         final = last[owner]
         reach = np.where(onset_in == final, reach, np.where(end_in == final, end_step, 0))
-    steps[last] = _whole_bars(reach, _edges(owner, melodies), whole)
+    steps[last] = _round_to_bars(reach, _owner_edges(owner, melodies), whole)
     # One step more for each melody takes the note-off of one that ends with its last step.
     room = steps.copy()
     room[last] += 1
@@ -214,35 +216,34 @@ def quantise(batch: Batch) -> Streams:
         order = np.argsort(onsets, kind="stable")
         onsets, ends, pitch, owner = onsets[order], ends[order], pitch[order], owner[order]
         onset, end = onset[order], end[order]
-    chords = _in_chords(onsets, onset, end, owner, melodies)
-    onsets, ends, pitch, owner = _one_voice(onsets, ends, pitch, owner)
-    edges = _edges(owner, melodies)
+    chords = _count_chord_notes(onsets, onset, end, owner, melodies)
+    onsets, ends, pitch, owner = _reduce_to_voice(onsets, ends, pitch, owner)
+    edges = _owner_edges(owner, melodies)
     kept = np.diff(edges)
     np.minimum(ends, np.repeat((start + steps)[last], kept), out=ends)
     # Notes that gave way to others do not make a tune longer.
-    steps[last] = _whole_bars(ends - np.repeat(start[last], kept), edges, whole)
+    steps[last] = _round_to_bars(ends - np.repeat(start[last], kept), edges, whole)
     tokens = np.zeros(int(room.sum()), np.uint8)
     tokens[ends] = NOTE_OFF
     tokens[onsets] = pitch - PITCH_OFFSET
     voices = 1 + chords / np.maximum(kept, 1)
-    return Streams(
+    return StepStreams(
         tokens, onsets, ends, owner, melody, start, steps, metre, bar, first_bar, kept, voices
     )
 
 
-def _step(tick: Int, since: Int | int, quarter: Int | np.int64) -> Int:
+def _to_steps(tick: Int, since: Int | int, quarter: Int | np.int64) -> Int:
     # Nearest step, halves up, in whole numbers.
     eighths = 2 * STEPS_PER_QUARTER * (tick - since)
-    found: Int = (eighths + quarter) // (2 * quarter)
-    return found
+    return (eighths + quarter) // (2 * quarter)
 
 
-def _edges(owner: Int, melodies: int) -> Int:
+def _owner_edges(owner: Int, melodies: int) -> Int:
     """The number of each melody's first note, and the one behind the last; ``(M + 1,)``."""
     return np.searchsorted(owner, np.arange(melodies + 1))
 
 
-def _whole_bars(reach: Int, edges: Int, bar: Int) -> Int:
+def _round_to_bars(reach: Int, edges: Int, bar: Int) -> Int:
     """Steps ``(M,)`` in which every note's ``reach``, ``(n,)``, lies, in whole bars."""
     found = np.zeros(len(bar), np.int64)
     sounds = edges[1:] > edges[:-1]
@@ -251,18 +252,18 @@ def _whole_bars(reach: Int, edges: Int, bar: Int) -> Int:
     return -(-found // bar) * bar
 
 
-def _in_chords(onsets: Int, onset: Int, end: Int, owner: Int, melodies: int) -> Int:
+def _count_chord_notes(onsets: Int, onset: Int, end: Int, owner: Int, melodies: int) -> Int:
     """Notes of each melody that begin on the step of the note before and sound with it."""
     # Overlap tells a chord from quick notes, of which a step may hold several.
     together = (onsets[1:] == onsets[:-1]) & (onset[1:] < end[:-1])
     return np.bincount(owner[1:][together], minlength=melodies)
 
 
-def _one_voice(
+def _reduce_to_voice(
     onsets: Int, ends: Int, pitch: npt.NDArray[np.int8], owner: Int
 ) -> tuple[Int, Int, npt.NDArray[np.int8], Int]:
     """The highest note at each step, of one pitch the longest, cut by the next; ordered before."""
-    first = runs(onsets)
+    first = find_runs(onsets)
     if len(first) < len(onsets):
         # Pitch above end in one number, so that the greatest is the one that sounds.
         rank = pitch.astype(np.int64) << _PITCH_BITS | ends
@@ -274,7 +275,7 @@ def _one_voice(
     return onsets, ends, pitch, owner
 
 
-def runs(ordered: npt.NDArray[np.generic]) -> Int:
+def find_runs(ordered: npt.NDArray[np.generic]) -> Int:
     """Where values that differ from those before them stand in ``(W,)``; the first does."""
     new = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.score.grid import Streams
+from aeplug_music.score.grid import StepStreams
 from aeplug_music.score.tokens import CLASSES, PITCH_OFFSET
 
 #: How well the twelve pitch classes, from the tonic up, fit major and minor: the probe-tone
@@ -22,22 +22,21 @@ _PITCH_CLASS = (np.arange(CLASSES) + PITCH_OFFSET) % 12
 Semitones = TypeVar("Semitones", int, npt.NDArray[np.int64])
 
 
-def _profiles() -> npt.NDArray[np.float64]:
+def _make_profiles() -> npt.NDArray[np.float64]:
     rows = [np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)]
     centred = np.array(rows) - np.mean(rows, axis=1, keepdims=True)
-    found: npt.NDArray[np.float64] = centred / np.linalg.norm(centred, axis=1, keepdims=True)
-    return found
+    return centred / np.linalg.norm(centred, axis=1, keepdims=True)
 
 
-_PROFILES = _profiles()
+_PROFILES = _make_profiles()
 
 
-def shift_of_signature(sharps: int) -> int:
+def signature_shift(sharps: int) -> int:
     """Semitones, -5..6, from a key signature (-7..7 sharps) to the one without any."""
-    return _nearest(-7 * sharps)
+    return _wrap(-7 * sharps)
 
 
-def estimated_shifts(streams: Streams) -> npt.NDArray[np.int64]:
+def estimate_shifts(streams: StepStreams) -> npt.NDArray[np.int64]:
     """Semitones, -5..6, to C major or A minor, of each melody, ``(M,)``; 0 without notes.
 
     The key is that whose profile correlates best with how long each pitch class sounds.
@@ -49,8 +48,8 @@ def estimated_shifts(streams: Streams) -> npt.NDArray[np.int64]:
     ).reshape(count, 12)
     best = np.argmax((weights - weights.mean(axis=1, keepdims=True)) @ _PROFILES.T, axis=1)
     tonic = np.where(best < 12, best, best - 12 + _RELATIVE)
-    return _nearest(-np.where(weights.any(axis=1), tonic, 0))
+    return _wrap(-np.where(weights.any(axis=1), tonic, 0))
 
 
-def _nearest(semitones: Semitones) -> Semitones:
+def _wrap(semitones: Semitones) -> Semitones:
     return (semitones + 5) % 12 - 5

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.score.grid import Streams
-from aeplug_music.score.keys import estimated_shifts
+from aeplug_music.score.grid import StepStreams
+from aeplug_music.score.keys import estimate_shifts
 from aeplug_music.score.tokens import FIRST_ONSET, Tokens
 
 #: Major keys by their tonic, each with the minor key of the same signature.
@@ -20,31 +20,30 @@ KEYS = (
 )
 
 
-def keys_of(windows: Tokens) -> npt.NDArray[np.str_]:
+def estimate_keys(windows: Tokens) -> npt.NDArray[np.str_]:
     """The key signature that each window ``(W, T)`` fits best, a name of ``KEYS``, ``(W,)``."""
-    shifts = estimated_shifts(_streams(windows))
+    shifts = estimate_shifts(_to_streams(windows))
     return np.array(KEYS)[-shifts % 12]
 
 
-def notes_per_bar(windows: Tokens, bars: int) -> npt.NDArray[np.float64]:
+def count_notes_per_bar(windows: Tokens, bars: int) -> npt.NDArray[np.float64]:
     """Notes that begin in each window ``(W, T)`` of so many bars, a bar, ``(W,)``."""
-    found: npt.NDArray[np.float64] = (windows >= FIRST_ONSET).sum(1) / bars
-    return found
+    return (windows >= FIRST_ONSET).sum(1) / bars
 
 
-def collection_of(source: str) -> str:
+def collection_name(source: str) -> str:
     """The folder that a tune's file lies in, on disk or in its zip, or the zip itself."""
     outer, bang, inner = source.rpartition("!")
     return PurePath(inner).parent.name or (PurePath(outer).stem if bang else "")
 
 
-def titles(sources: Sequence[str], bars: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
+def make_titles(sources: Sequence[str], bars: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
     """What to call windows: file and first bar, counted from 1."""
     pairs = zip(sources, bars.tolist(), strict=True)
     return np.array([f"{PurePath(source).stem}, bar {bar + 1}" for source, bar in pairs], dtype=str)
 
 
-def _streams(windows: Tokens) -> Streams:
+def _to_streams(windows: Tokens) -> StepStreams:
     count, width = windows.shape
     flat = windows.reshape(-1)
     events = np.flatnonzero(flat)
@@ -53,7 +52,7 @@ def _streams(windows: Tokens) -> Streams:
     ends = np.minimum(np.append(events[1:], len(flat)), (owner + 1) * width)
     onset = flat[events] >= FIRST_ONSET
     alone: dict[str, Any] = dict.fromkeys(("metre", "bar", "first_bar"), np.zeros(count, np.int64))
-    return Streams(
+    return StepStreams(
         tokens=flat,
         onsets=events[onset],
         ends=ends[onset],

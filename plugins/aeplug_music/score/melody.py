@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aeplug.errors import FileError
-from aeplug_music.score.grid import Batch, Streams, metre_segments, quantise
+from aeplug_music.score.grid import NoteBatch, StepStreams, metre_segments, quantise
 from aeplug_music.score.metres import STEPS_PER_BAR
 from aeplug_music.score.tokens import MOST_NOTES_PER_ONSET, Tokens
 from aeplug_music.score.tune import Track, Tune
@@ -63,7 +63,7 @@ def extract_melody(tune: Tune) -> Melody:
     voices = [track for track in tune.tracks if not track.is_drum]
     if not voices:
         raise FileError("only drums, no melody")
-    streams = [_streams(tune, track) for track in voices]
+    streams = [_quantise_track(tune, track) for track in voices]
     heard = [number for number, one in enumerate(streams) if one.notes[0] > 0]
     if not heard:
         raise FileError("no notes within the range of a piano (MIDI 21 to 108)")
@@ -72,7 +72,7 @@ def extract_melody(tune: Tune) -> Melody:
     busiest = max(int(streams[n].notes[0]) for n in candidates)
     leading = [n for n in candidates if 2 * int(streams[n].notes[0]) >= busiest]
     best = max(leading, key=lambda n: float(_mean_pitch(streams[n])))
-    return Melody(_passages(tune, streams[best]), tune.bpm)
+    return Melody(_to_passages(tune, streams[best]), tune.bpm)
 
 
 def describe_omissions(tune: Tune) -> str:
@@ -87,18 +87,17 @@ def describe_omissions(tune: Tune) -> str:
     return " and ".join(said)
 
 
-def _streams(tune: Tune, track: Track) -> Streams:
-    batch = Batch()
+def _quantise_track(tune: Tune, track: Track) -> StepStreams:
+    batch = NoteBatch()
     batch.add(track, metre_segments(tune), tune.ticks_per_quarter)
     return quantise(batch)
 
 
-def _mean_pitch(streams: Streams) -> np.floating:
-    mean: np.floating = streams.tokens[streams.onsets].astype(np.float64).mean()
-    return mean
+def _mean_pitch(streams: StepStreams) -> np.floating:
+    return streams.tokens[streams.onsets].astype(np.float64).mean()
 
 
-def _passages(tune: Tune, streams: Streams) -> tuple[Passage, ...]:
+def _to_passages(tune: Tune, streams: StepStreams) -> tuple[Passage, ...]:
     found: list[Passage] = []
     for number, stretch in enumerate(metre_segments(tune)):
         start, steps = int(streams.start[number]), int(streams.steps[number])

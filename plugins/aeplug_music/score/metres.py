@@ -45,7 +45,7 @@ def window_lengths(metres: Sequence[str], bars: int) -> tuple[int, ...]:
     return tuple(STEPS_PER_BAR[metre] * bars for metre in metres)
 
 
-def checked_metre(metre: str) -> str:
+def check_metre(metre: str) -> str:
     """The time signature, if it is one that melodies are modelled in.
 
     Raises:
@@ -56,7 +56,7 @@ def checked_metre(metre: str) -> str:
     return metre
 
 
-def parts(metre: str) -> tuple[int, int]:
+def parse_metre(metre: str) -> tuple[int, int]:
     """``"6/8"`` -> ``(6, 8)``."""
     numerator, _, denominator = metre.partition("/")
     return int(numerator), int(denominator)

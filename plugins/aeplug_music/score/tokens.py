@@ -29,8 +29,8 @@ windows of one metre are counted once, over the whole set. A window shorter than
 filled up with 0; its length follows from its metre.
 
 **Canonical form.** A model may sample any sequence. A note-off where nothing sounds, and anything
-beyond the window's length, becomes 0 (:func:`canonical`); nothing else can go wrong, since a hold
-before any onset is silence and an onset ends what sounded. Canonical tokens survive writing as
+beyond the window's length, becomes 0 (:func:`canonicalise`); nothing else can go wrong, since a
+hold before any onset is silence and an onset ends what sounded. Canonical tokens survive writing as
 MIDI and reading again unchanged, except that a window without any note makes a file that no
 reader takes for music.
 
@@ -60,7 +60,7 @@ Tokens = npt.NDArray[np.uint8]
 Steps = npt.NDArray[np.int64]
 
 
-def sounding(tokens: Tokens) -> Tokens:
+def fill_holds(tokens: Tokens) -> Tokens:
     """What sounds after each step's event.
 
     Args:
@@ -74,7 +74,7 @@ def sounding(tokens: Tokens) -> Tokens:
     return np.take_along_axis(tokens, places, axis=-1)
 
 
-def canonical(tokens: Tokens, lengths: Steps | None = None) -> Tokens:
+def canonicalise(tokens: Tokens, lengths: Steps | None = None) -> Tokens:
     """Tokens a model sampled -> the one sequence that means the same.
 
     Args:
@@ -85,12 +85,12 @@ def canonical(tokens: Tokens, lengths: Steps | None = None) -> Tokens:
     if lengths is not None:
         tokens[np.arange(tokens.shape[-1]) >= lengths[:, None]] = HOLD
     before = np.zeros_like(tokens)
-    before[:, 1:] = sounding(tokens)[:, :-1]
+    before[:, 1:] = fill_holds(tokens)[:, :-1]
     tokens[(tokens == NOTE_OFF) & (before < FIRST_ONSET)] = HOLD
     return tokens
 
 
-def notes_of(tokens: Tokens) -> tuple[Steps, Steps, Steps]:
+def tokens_to_notes(tokens: Tokens) -> tuple[Steps, Steps, Steps]:
     """Tokens ``(S,)`` -> onset step, end step and pitch of every note, each ``(n,)``."""
     events = np.flatnonzero(tokens)
     ends = np.append(events[1:], len(tokens))
@@ -108,7 +108,7 @@ def tokens_of(onsets: Steps, ends: Steps, pitches: Steps, steps: int) -> Tokens:
     return tokens[:steps]
 
 
-def windows_of(tokens: Tokens, length: int, before: int = HOLD) -> Tokens:
+def split_windows(tokens: Tokens, length: int, before: int = HOLD) -> Tokens:
     """Tokens ``(S,)`` cut into consecutive windows, the last filled up: ``(P, length)``.
 
     Every window stands on its own, as the representation wants it. ``before`` is the onset token
@@ -119,17 +119,17 @@ def windows_of(tokens: Tokens, length: int, before: int = HOLD) -> Tokens:
     padded[: len(tokens)] = tokens
     if len(tokens) and padded[0] == HOLD and before >= FIRST_ONSET:
         padded[0] = before
-    held = sounding(padded[: len(tokens)])
+    held = fill_holds(padded[: len(tokens)])
     if len(tokens) < len(padded) and len(held) and held[-1] >= FIRST_ONSET:
         padded[len(tokens)] = NOTE_OFF
     edges = np.arange(length, len(tokens), length)
     carried = held[edges - 1]
     sounds_on = (padded[edges] == HOLD) & (carried >= FIRST_ONSET)
     padded[edges[sounds_on]] = carried[sounds_on]
-    return canonical(padded.reshape(count, length))
+    return canonicalise(padded.reshape(count, length))
 
 
-def sounding_at_end(tokens: Tokens, before: int = HOLD) -> int:
+def sounding_token(tokens: Tokens, before: int = HOLD) -> int:
     """The onset token of the note that sounds on behind ``(S,)``, below 2 in silence."""
     events = np.flatnonzero(tokens)
     return int(tokens[events[-1]]) if len(events) else before

@@ -51,7 +51,7 @@ def transcribe_all(
         for number, path in enumerate(recordings)
     }
     reasons: dict[str, str] = {}
-    results = _results(list(targets), targets, processes, bpm, metre)
+    results = _iter_results(list(targets), targets, processes, bpm, metre)
     for done, (path, why) in enumerate(results, 1):
         progress(done, len(targets))
         if why:
@@ -63,7 +63,7 @@ def transcribe_all(
     return {path: target for path, target in targets.items() if path not in reasons}
 
 
-def _results(
+def _iter_results(
     recordings: list[str], targets: dict[str, str], processes: int, bpm: float | None, metre: str
 ) -> Iterator[tuple[str, str]]:
     """Each recording, and why it could not be transcribed; empty where it was."""
@@ -76,7 +76,7 @@ def _results(
             with pool:
                 while recordings:
                     given: dict[Future[str], str] = {
-                        pool.submit(_transcribe, path, targets[path], bpm, metre): path
+                        pool.submit(_transcribe_file, path, targets[path], bpm, metre): path
                         for path in recordings[:at_once]
                     }
                     for future in as_completed(given):
@@ -91,7 +91,7 @@ def _results(
             processes, at_once = 1, 1
 
 
-def _transcribe(path: str, target: str, bpm: float | None, metre: str) -> str:
+def _transcribe_file(path: str, target: str, bpm: float | None, metre: str) -> str:
     try:
         tune = transcribe(Path(path), bpm, metre).tune(Path(path).stem)
         melody = extract_melody(tune)

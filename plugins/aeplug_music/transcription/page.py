@@ -53,13 +53,13 @@ def draw_transcription(found: Transcription, title: str, path: Path) -> None:
         )
         panels = figure.subplots(lines, 1, squeeze=False)[:, 0]
         for number, panel in enumerate(panels):
-            _line(panel, found, number * span, (number + 1) * span)
+            _draw_line(panel, found, number * span, (number + 1) * span)
         panels[-1].set_xlabel("seconds")
         figure.suptitle(f"{title}: {found.summary()}{cut}", fontsize=9)
         write_figure(figure, path, dpi="figure")
 
 
-def _line(panel: Any, found: Transcription, begin: float, end: float) -> None:
+def _draw_line(panel: Any, found: Transcription, begin: float, end: float) -> None:
     pitches = [note.pitch for note in found.notes]
     low, high = min(pitches) - _BELOW, max(pitches) + _ABOVE
     first, last = int(begin / STEP), int(np.ceil(end / STEP)) + 1
@@ -84,10 +84,10 @@ def _line(panel: Any, found: Transcription, begin: float, end: float) -> None:
         if b > begin and a < end
     ]
     panel.add_collection(PolyCollection(boxes, facecolor=(*_rgb(_NOTE), 0.3), edgecolor=_NOTE))
-    curve = pitch_curve(found)
+    curve = extract_pitch_curve(found)
     chosen = slice(first, last)
     panel.plot(np.arange(len(curve))[chosen] * STEP, curve[chosen], color=_PITCH, linewidth=1.1)
-    for second in _bar_lines(found, begin, end):
+    for second in _bar_line_seconds(found, begin, end):
         panel.axvline(second, color=_BAR, linewidth=0.7, linestyle=":")
     panel.set_xlim(begin, end)
     panel.set_ylim(low, high)
@@ -96,7 +96,7 @@ def _line(panel: Any, found: Transcription, begin: float, end: float) -> None:
     panel.tick_params(axis="x", labelsize=7)
 
 
-def pitch_curve(found: Transcription) -> Floats:
+def extract_pitch_curve(found: Transcription) -> Floats:
     """The pitch that each note was heard at, MIDI numbers ``(F,)``; NaN between notes."""
     analysis = found.analysis
     curve = np.full(len(analysis), np.nan, np.float32)
@@ -111,12 +111,11 @@ def pitch_curve(found: Transcription) -> Floats:
     return curve
 
 
-def _bar_lines(found: Transcription, begin: float, end: float) -> list[float]:
+def _bar_line_seconds(found: Transcription, begin: float, end: float) -> list[float]:
     grid = found.on_grid.grid
     bar = 60 / grid.bpm / STEPS_PER_QUARTER * STEPS_PER_BAR[found.metre]
     numbers = np.arange(np.ceil((begin - grid.first_beat) / bar), (end - grid.first_beat) / bar)
-    found_at: list[float] = (grid.first_beat + bar * numbers).tolist()
-    return found_at
+    return (grid.first_beat + bar * numbers).tolist()
 
 
 def _rgb(colour: str) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_audio.analysis.voice import Note
+from aeplug_audio.analysis.voice import NoteEvent
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
 #: Quarters a minute that are tried, and that one leans to.
@@ -39,7 +39,7 @@ _LEGATO = 0.7
 Floats64 = npt.NDArray[np.float64]
 
 
-class Grid(NamedTuple):
+class BeatGrid(NamedTuple):
     """Where the beats lie.
 
     Attributes:
@@ -54,7 +54,7 @@ class Grid(NamedTuple):
     first_beat: float
 
 
-class Quantised(NamedTuple):
+class QuantisedNotes(NamedTuple):
     """Notes on the grid, counted in steps from the first bar line.
 
     Attributes:
@@ -66,12 +66,12 @@ class Quantised(NamedTuple):
     onset: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
     pitch: npt.NDArray[np.int64]
-    grid: Grid
+    grid: BeatGrid
 
 
 def quantise(
-    notes: Sequence[Note], metre: tuple[int, int] = (4, 4), bpm: float | None = None
-) -> Quantised:
+    notes: Sequence[NoteEvent], metre: tuple[int, int] = (4, 4), bpm: float | None = None
+) -> QuantisedNotes:
     """Put notes on the grid.
 
     Args:
@@ -83,8 +83,8 @@ def quantise(
     ends = np.array([note.end for note in notes])
     tempo = bpm or estimate_bpm(onsets)
     step = 60 / tempo / STEPS_PER_QUARTER
-    beat = _beat(onsets[onsets <= onsets[0] + _STRETCH], 60 / tempo)
-    places, times, steps = _followed(onsets, beat, step, adapts=bpm is None)
+    beat = _find_beat(onsets[onsets <= onsets[0] + _STRETCH], 60 / tempo)
+    places, times, steps = _follow_beat(onsets, beat, step, adapts=bpm is None)
     # The last note of those on one step is the one that goes on.
     kept = np.append(np.diff(places) > 0, True)
     places, times, steps = places[kept], times[kept], steps[kept]
@@ -93,27 +93,29 @@ def quantise(
     until[:-1] = np.minimum(until[:-1], places[1:])
     legato = onsets[kept][1:] - ends[:-1] < _LEGATO * steps[:-1]
     until[:-1] = np.where(legato, places[1:], until[:-1])
-    start = _bar_line(int(places[0]), metre)
+    start = _find_bar_line(int(places[0]), metre)
     if bpm is None:
         tempo = float(60 / STEPS_PER_QUARTER / _mean_step(places, times, step))
     first = float(times[0] - (places[0] - start) * steps[0])
-    return Quantised(places - start, until - start, pitches, Grid(tempo, bpm is None, first))
+    return QuantisedNotes(
+        places - start, until - start, pitches, BeatGrid(tempo, bpm is None, first)
+    )
 
 
 def estimate_bpm(onsets: Floats64) -> float:
     """The likeliest tempo of onsets in seconds, ascending, ``(n,)``; the usual one of a single."""
     tempi = np.geomspace(SLOWEST, FASTEST, TEMPI)
-    stretches = _stretches(onsets)
+    stretches = _split_onsets(onsets)
     if not stretches:
         return USUAL
     likely = np.zeros(TEMPI)
     for stretch in stretches:
-        likely += [_phases(stretch, 60 / bpm).max() for bpm in tempi]
+        likely += [_score_phases(stretch, 60 / bpm).max() for bpm in tempi]
         likely -= _LEANING * len(stretch) * np.square(np.log2(tempi / USUAL))
     return float(tempi[likely.argmax()])
 
 
-def _stretches(onsets: Floats64) -> list[Floats64]:
+def _split_onsets(onsets: Floats64) -> list[Floats64]:
     """Onsets of some seconds each, at least three, the whole at most a few hundred."""
     edges = np.arange(onsets[0], onsets[-1] + _STRETCH, _STRETCH)
     found = [part for part in np.split(onsets, np.searchsorted(onsets, edges)) if len(part) > 2]
@@ -122,7 +124,7 @@ def _stretches(onsets: Floats64) -> list[Floats64]:
     return found[:: -(-len(found) // _STRETCHES)] if found else []
 
 
-def _phases(onsets: Floats64, beat: float) -> Floats64:
+def _score_phases(onsets: Floats64, beat: float) -> Floats64:
     """Log-likelihood of onsets under a beat of so many seconds, for each of its places."""
     place = (onsets / beat - np.arange(PHASES)[:, None] / PHASES) % 1 * 4
     # Density over a beat: longer beats would be likelier by their length alone.
@@ -130,13 +132,12 @@ def _phases(onsets: Floats64, beat: float) -> Floats64:
     off = (place - number) * beat / 4
     peak = beat / (_JITTER * np.sqrt(2 * np.pi))
     density = _CLASSES[number % 4] * peak * np.exp(-0.5 * np.square(off / _JITTER))
-    found: Floats64 = np.log((1 - _STRAY) * density + _STRAY).sum(1)
-    return found
+    return np.log((1 - _STRAY) * density + _STRAY).sum(1)
 
 
-def _beat(onsets: Floats64, beat: float) -> float:
+def _find_beat(onsets: Floats64, beat: float) -> float:
     """The second of a beat next to the first onset: at it, unless the others say otherwise."""
-    likely = _phases(onsets, beat)
+    likely = _score_phases(onsets, beat)
     phases = np.arange(PHASES) / PHASES
     off = np.abs((onsets[0] / beat - phases + 0.5) % 1 - 0.5)
     likely[off > 1 / 8] -= _UPBEAT * len(onsets)
@@ -144,7 +145,7 @@ def _beat(onsets: Floats64, beat: float) -> float:
     return float((round(onsets[0] / beat - phase) + phase) * beat)
 
 
-def _followed(
+def _follow_beat(
     onsets: Floats64, beat: float, step: float, adapts: bool
 ) -> tuple[npt.NDArray[np.int64], Floats64, Floats64]:
     """The step of each onset from the beat, and the grid's own time and step there, ``(n,)``."""
@@ -168,7 +169,7 @@ def _mean_step(places: npt.NDArray[np.int64], times: Floats64, step: float) -> f
     return float(np.polyfit(places, times, 1)[0])
 
 
-def _bar_line(first: int, metre: tuple[int, int]) -> int:
+def _find_bar_line(first: int, metre: tuple[int, int]) -> int:
     """The step of the bar line at or before the first onset, which is at step ``first``.
 
     A melody is taken to begin on a bar line, or between two beats as an upbeat to one: where bars

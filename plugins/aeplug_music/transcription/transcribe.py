@@ -8,12 +8,12 @@ from pathlib import Path
 from aeplug.errors import FileError
 from aeplug.runtime import say
 from aeplug_audio.analysis.frames import Analysis, analyse
-from aeplug_audio.analysis.voice import Note, notes_of
+from aeplug_audio.analysis.voice import NoteEvent, decode_notes
 from aeplug_audio.files.reading import Recording, RecordingInfo
-from aeplug_music.score.metres import STEPS_PER_QUARTER, parts
+from aeplug_music.score.metres import STEPS_PER_QUARTER, parse_metre
 from aeplug_music.score.options import RECORDED_METRE
 from aeplug_music.score.tune import Track, Tune
-from aeplug_music.transcription.rhythm import Quantised, quantise
+from aeplug_music.transcription.rhythm import QuantisedNotes, quantise
 
 TICKS_PER_QUARTER = 480
 
@@ -31,9 +31,9 @@ class Transcription:
         heard: of the file.
     """
 
-    notes: list[Note]
+    notes: list[NoteEvent]
     tuning: float
-    on_grid: Quantised
+    on_grid: QuantisedNotes
     metre: str
     analysis: Analysis
     heard: RecordingInfo
@@ -44,7 +44,9 @@ class Transcription:
         onset, end, pitch, grid = self.on_grid
         track = Track.of(pitch, onset * ticks, end * ticks, name=name)
         tempo = round(60e6 / grid.bpm)
-        return Tune(TICKS_PER_QUARTER, [track], [(0, *parts(self.metre))], [(0, tempo)], name=name)
+        return Tune(
+            TICKS_PER_QUARTER, [track], [(0, *parse_metre(self.metre))], [(0, tempo)], name=name
+        )
 
     def summary(self) -> str:
         """What was found and what was assumed, in one line."""
@@ -77,10 +79,10 @@ def transcribe(path: Path, bpm: float | None = None, metre: str = RECORDED_METRE
     """
     recording = Recording(path)
     analysis = analyse(recording)
-    notes, tuning = notes_of(analysis)
+    notes, tuning = decode_notes(analysis)
     if not notes:
         raise FileError("no melody: nothing in it has a pitch for as long as a note")
-    on_grid = quantise(notes, parts(metre), bpm)
+    on_grid = quantise(notes, parse_metre(metre), bpm)
     return Transcription(notes, tuning, on_grid, metre, analysis, recording.heard)
 
 

@@ -9,16 +9,22 @@ from hypothesis import strategies as st
 from recorded import TUNE, sound_of
 
 from aeplug_audio.analysis.frames import BANDS, LOWEST_PITCH, PITCHES, STEP, Analysis, analyse
-from aeplug_audio.analysis.onsets import rises, strikes
-from aeplug_audio.analysis.pitch import CANDIDATES, FRAME, RATE, candidates_of
-from aeplug_audio.analysis.voice import SILENCE, Voice, cut_into_notes, notes_of, tuning_of
+from aeplug_audio.analysis.onsets import compute_flux, measure_hard_onsets
+from aeplug_audio.analysis.pitch import CANDIDATES, FRAME, RATE, find_candidates
+from aeplug_audio.analysis.voice import (
+    SILENCE,
+    VoiceModel,
+    decode_notes,
+    estimate_tuning,
+    segment_notes,
+)
 
 #: Partials of a reed, roughly.
 REED = (1.0, 0.6, 0.5, 0.3, 0.2, 0.1)
 
 
 def heard(sound):
-    return notes_of(analyse([np.asarray(sound, np.float32)]))
+    return decode_notes(analyse([np.asarray(sound, np.float32)]))
 
 
 def agree(found, played, lead=0.3, within=0.03):
@@ -32,7 +38,7 @@ class TestCandidates:
     @pytest.mark.parametrize("partials", [(1.0,), REED])
     def test_the_likeliest_is_the_pitch(self, pitch, partials):
         sound = sound_of([(0, 0.5, pitch)], partials=partials, lead=0)[2_000 : 2_000 + FRAME]
-        found = candidates_of(sound[None].astype(np.float32))
+        found = find_candidates(sound[None].astype(np.float32))
         assert found.pitch.shape == found.probability.shape == (1, CANDIDATES)
         best = found.probability[0].argmax()
         assert found.pitch[0, best] == pytest.approx(pitch, abs=0.15)
@@ -40,15 +46,15 @@ class TestCandidates:
 
     def test_noise_and_silence_have_none_that_is_likely(self):
         noise = np.random.default_rng(0).standard_normal((40, FRAME)).astype(np.float32)
-        assert np.median(candidates_of(noise).probability.sum(1)) < 0.2
-        assert candidates_of(np.zeros((1, FRAME), np.float32)).probability.sum() < 0.02
+        assert np.median(find_candidates(noise).probability.sum(1)) < 0.2
+        assert find_candidates(np.zeros((1, FRAME), np.float32)).probability.sum() < 0.02
 
     @settings(max_examples=30)
     @given(st.integers(0, 2**32 - 1))
     def test_probabilities_are_ones(self, seed):
         rng = np.random.default_rng(seed)
         frames = rng.standard_normal((3, FRAME)) * 10.0 ** rng.integers(-6, 1, (3, 1))
-        found = candidates_of(frames.astype(np.float32))
+        found = find_candidates(frames.astype(np.float32))
         assert (found.probability >= 0).all() and (found.probability.sum(1) <= 1.001).all()
         assert np.isnan(found.pitch[found.probability == 0]).all()
 
@@ -137,7 +143,7 @@ class TestSegmentation:
         pitches = np.concatenate([np.full(n, p or np.nan, float) for p, n in runs])
         pitches += jitter * np.random.default_rng(seed).uniform(-1, 1, len(pitches))
         # Tuning is a matter of many notes; here each is where it should be.
-        found, _ = notes_of(curve(pitches))
+        found, _ = decode_notes(curve(pitches))
         assert [note.pitch for note in found] == [pitch for pitch, _ in runs if pitch]
         edges = np.cumsum([0, *(count for _, count in runs)]) * STEP
         starts = [edge for edge, (pitch, _) in zip(edges, runs, strict=False) if pitch]
@@ -147,7 +153,7 @@ class TestSegmentation:
     def test_what_does_not_last_is_no_note(self, pitch, frames, jump):
         pitches = np.full(80, float(pitch))
         pitches[40 : 40 + frames] += jump
-        found, _ = notes_of(curve(np.clip(pitches, 36, 96)))
+        found, _ = decode_notes(curve(np.clip(pitches, 36, 96)))
         assert [note.pitch for note in found] == [pitch]
 
     @given(
@@ -158,9 +164,9 @@ class TestSegmentation:
         rng = np.random.default_rng(seed)
         states = np.repeat(states, rng.integers(1, 8, len(states)))
         rise = rng.exponential(1.0, len(states)).astype(np.float32)
-        struck = strikes(rise, rng.normal(-20, 3, len(states)).astype(np.float32))
-        voice = Voice()
-        found = cut_into_notes(states, rise, struck, voice)
+        struck = measure_hard_onsets(rise, rng.normal(-20, 3, len(states)).astype(np.float32))
+        voice = VoiceModel()
+        found = segment_notes(states, rise, struck, voice)
         for note in found:
             assert note.end - note.onset >= voice.shortest - 1e-9
             assert LOWEST_PITCH <= note.pitch < LOWEST_PITCH + PITCHES
@@ -168,9 +174,9 @@ class TestSegmentation:
             assert before.end <= after.onset + 1e-9
 
     def test_few_frames_do_not_tell_a_tuning(self):
-        assert tuning_of(curve([60.4] * 5)) == 0.0
+        assert estimate_tuning(curve([60.4] * 5)) == 0.0
 
     def test_of_no_frames_there_is_nothing(self):
         nothing = curve([])
-        assert notes_of(nothing) == ([], 0.0)
-        assert len(rises(nothing)) == 0
+        assert decode_notes(nothing) == ([], 0.0)
+        assert len(compute_flux(nothing)) == 0

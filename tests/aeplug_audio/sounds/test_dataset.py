@@ -15,7 +15,7 @@ from aeplug.data.labels import label_rows
 from aeplug.errors import ConfigError, DataError
 from aeplug.interfaces import DataShape, LabelledDataset
 from aeplug_audio.sounds import build
-from aeplug_audio.sounds.build import build_notes, numbers
+from aeplug_audio.sounds.build import build_notes, parse_numbers
 from aeplug_audio.sounds.dataset import (
     ARRAY,
     INDEX,
@@ -125,7 +125,7 @@ def test_notes_without_a_sound_are_left_out_and_told(font, tmp_path):
     ("text", "expected"), [("3", [3]), ("0-2,5", [0, 1, 2, 5]), (" 7 , 7-8", [7, 8])]
 )
 def test_ranges_are_numbers(text, expected):
-    assert numbers("--render", text, 0, 127) == expected
+    assert parse_numbers("--render", text, 0, 127) == expected
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_ranges_are_numbers(text, expected):
 )
 def test_ranges_that_are_none_are_told(text):
     with pytest.raises(ConfigError, match="--render"):
-        numbers("--render", text, 0, 127)
+        parse_numbers("--render", text, 0, 127)
 
 
 def test_the_command_needs_no_sources_for_notes_and_sources_for_tunes(invoke, font, tmp_path):
@@ -160,7 +160,7 @@ def test_the_command_needs_no_sources_for_notes_and_sources_for_tunes(invoke, fo
 
 
 def test_without_any_soundfont_it_is_said_what_to_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "default_soundfont", lambda: None)
+    monkeypatch.setattr(build, "find_soundfont", lambda: None)
     with pytest.raises(DataError, match=r"FILE\.sf2"):
         build_notes([], tmp_path, 1, lambda done, total: None)
 

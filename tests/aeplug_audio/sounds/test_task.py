@@ -14,10 +14,10 @@ from aeplug.plugins import active
 from aeplug.testing import check_task
 from aeplug_audio.files.reading import RATE
 from aeplug_audio.sounds.build import build_notes
-from aeplug_audio.sounds.sound import frames_in
+from aeplug_audio.sounds.sound import read_frames
 from aeplug_audio.sounds.spectrogram import RANGE_DB
 from aeplug_audio.synthesis.sampler import SoundfontVoices
-from aeplug_audio.synthesis.soundfont import default_soundfont, open_soundfont
+from aeplug_audio.synthesis.soundfont import find_soundfont, open_soundfont
 from aeplug_audio.synthesis.voices import Note
 
 #: A net and a training of seconds.
@@ -27,7 +27,7 @@ SMALL = (
     *("--set", "train.steps=3", "--set", "train.batch_size=4"),
 )
 
-needs_soundfont = pytest.mark.skipif(default_soundfont() is None, reason="needs a soundfont")
+needs_soundfont = pytest.mark.skipif(find_soundfont() is None, reason="needs a soundfont")
 needs_weights = pytest.mark.skipif(
     shipped_weights(active().task("audio-vae")) is None, reason="needs the weights"
 )
@@ -37,7 +37,7 @@ needs_weights = pytest.mark.skipif(
 def notes(tmp_path_factory):
     """A violin and a piano, a second each, as recordings."""
     folder = tmp_path_factory.mktemp("notes")
-    voices = SoundfontVoices(open_soundfont(default_soundfont()))
+    voices = SoundfontVoices(open_soundfont(find_soundfont()))
     for name, program, pitch in (("violin", 40, 69), ("piano", 0, 60)):
         sound = voices.voice(Note(0, 0.7, pitch, 100, program), 44_100, 41_000)
         soundfile.write(folder / f"{name}.wav", sound, 44_100)
@@ -76,10 +76,10 @@ def test_notes_come_back_as_themselves_and_a_bad_file_stops_nothing(invoke, note
     )
     assert result.code == 1 and "bad.ogg" in result.err and "no readable recording" in result.err
     for name in ("violin", "piano"):
-        given, back = frames_in(notes / f"{name}.wav"), frames_in(out / f"{name}.wav")
+        given, back = read_frames(notes / f"{name}.wav"), read_frames(out / f"{name}.wav")
         width = min(given.shape[1], back.shape[1])
         error = np.abs(given[:, :width] - back[:, :width]).mean() * RANGE_DB
-        other = frames_in(notes / f"{'piano' if name == 'violin' else 'violin'}.wav")
+        other = read_frames(notes / f"{'piano' if name == 'violin' else 'violin'}.wav")
         far = np.abs(given[:, :width] - other[:, :width]).mean() * RANGE_DB
         assert error < 6 and error < 0.6 * far, (error, far)
 
@@ -105,7 +105,7 @@ def test_the_other_verbs_take_and_write_sounds(invoke, notes, tmp_path):
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
     """A data set of 18 notes."""
-    if default_soundfont() is None:
+    if find_soundfont() is None:
         pytest.skip("no soundfont")
     folder = tmp_path_factory.mktemp("own")
     build_notes([], folder, 1, lambda done, total: None, render="0,40,73", pitches="60-65")

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from made_soundfont import write_soundfont
 
 from aeplug.errors import FileError
-from aeplug_audio.files.loudness import Loudness
+from aeplug_audio.files.loudness import LoudnessMeter
 from aeplug_audio.files.writing import write_wave
 from aeplug_audio.synthesis import rendering
-from aeplug_audio.synthesis.rendering import blocks, voices_of, write_notes
+from aeplug_audio.synthesis.rendering import open_voices, render_blocks, write_notes
 from aeplug_audio.synthesis.sampler import SoundfontVoices
-from aeplug_audio.synthesis.soundfont import Soundfont, default_soundfont
-from aeplug_audio.synthesis.tones import SynthesisedVoices
+from aeplug_audio.synthesis.soundfont import Soundfont, find_soundfont
+from aeplug_audio.synthesis.tones import ToneVoices
 from aeplug_audio.synthesis.voices import Note
 
 TUNE = [Note(0.5 * i, 0.5 * i + 0.45, 60 + (4 * i) % 13, 80, 40) for i in range(16)]
@@ -29,8 +29,8 @@ DRUMS = [Note(0.25 * i, 0.25 * i + 0.1, (36, 42, 38, 46)[i % 4], 100, 0, True) f
 def player(request, monkeypatch):
     """What plays, as on a system with a soundfont, and on one without."""
     if request.param == "synthesis":
-        monkeypatch.setattr(rendering, "default_soundfont", lambda: None)
-    elif default_soundfont() is None:
+        monkeypatch.setattr(rendering, "find_soundfont", lambda: None)
+    elif find_soundfont() is None:
         pytest.skip("no soundfont")
     return request.param
 
@@ -46,7 +46,7 @@ def heard(path):
 
 
 def measured(sound, rate):
-    loudness = Loudness(rate, sound.shape[1])
+    loudness = LoudnessMeter(rate, sound.shape[1])
     loudness.add(sound)
     return loudness.integrated, 20 * np.log10(loudness.peak)
 
@@ -110,7 +110,7 @@ def test_a_broken_off_rendering_leaves_nothing(tmp_path):
 @given(st.data())
 def test_blocks_are_the_whole(tmp_path_factory, data):
     font = Soundfont(write_soundfont(tmp_path_factory.mktemp("font") / "x.sf2"))
-    player = data.draw(st.sampled_from([SoundfontVoices(font), SynthesisedVoices()]))
+    player = data.draw(st.sampled_from([SoundfontVoices(font), ToneVoices()]))
     note = st.builds(
         lambda begin, length, pitch, drum: Note(begin, begin + length, pitch, 90, 0, drum),
         st.floats(0, 40),
@@ -120,7 +120,7 @@ def test_blocks_are_the_whole(tmp_path_factory, data):
     )
     notes = data.draw(st.lists(note, max_size=6))
     rate = 2000
-    whole = np.concatenate(list(blocks(notes, player, rate, 5.0)))
+    whole = np.concatenate(list(render_blocks(notes, player, rate, 5.0)))
     end = max([5.0, *(one.end for one in notes)])
     assert round(end * rate) <= len(whole) <= round((end + rendering.TAIL) * rate)
     expected = np.zeros_like(whole)
@@ -138,7 +138,7 @@ def test_an_hour_is_rendered_in_the_memory_of_a_block():
     notes = [Note(30 * i, 30 * i + 1, 60) for i in range(120)]
     tracemalloc.start()
     try:
-        seconds = sum(len(one) for one in blocks(notes, SynthesisedVoices(), 8000)) / 8000
+        seconds = sum(len(one) for one in render_blocks(notes, ToneVoices(), 8000)) / 8000
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -148,10 +148,10 @@ def test_an_hour_is_rendered_in_the_memory_of_a_block():
 
 
 def test_an_open_hi_hat_ends_where_it_is_closed():
-    player = voices_of()
+    player = open_voices()
     hats = [Note(0, 0.1, 46, 110, 0, True), Note(0.5, 0.6, 42, 10, 0, True)]
     alone, closed = (
-        np.abs(np.concatenate(list(blocks(one, player, 44_100)))[26_000:30_000]).max()
+        np.abs(np.concatenate(list(render_blocks(one, player, 44_100)))[26_000:30_000]).max()
         for one in (hats[:1], hats)
     )
     assert closed < alone / 3
@@ -178,7 +178,7 @@ def test_loudness_is_that_of_the_recommendation():
 def test_a_peak_between_samples_is_seen():
     # A quarter of the rate, caught at 45 degrees: samples of .707, between them 1.
     sine = np.sin(np.pi / 4 + np.pi / 2 * np.arange(4000)).astype(np.float32)[:, None]
-    loudness = Loudness(44_100, 1)
+    loudness = LoudnessMeter(44_100, 1)
     for start in range(0, 4000, 500):
         loudness.add(sine[start : start + 500])
     assert np.abs(sine).max() < 0.71
@@ -187,7 +187,7 @@ def test_a_peak_between_samples_is_seen():
 
 def test_loudness_of_blocks_is_that_of_the_whole():
     sound = np.random.default_rng(0).normal(0, 0.1, (50_000, 2)).astype(np.float32)
-    whole, parts = Loudness(44_100, 2), Loudness(44_100, 2)
+    whole, parts = LoudnessMeter(44_100, 2), LoudnessMeter(44_100, 2)
     whole.add(sound)
     for start in range(0, len(sound), 777):
         parts.add(sound[start : start + 777])

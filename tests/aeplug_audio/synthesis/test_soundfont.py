@@ -12,8 +12,8 @@ from made_soundfont import RATE, write_soundfont
 
 from aeplug.errors import FileError
 from aeplug_audio.synthesis.sampler import SoundfontVoices
-from aeplug_audio.synthesis.soundfont import Soundfont, default_soundfont, open_soundfont
-from aeplug_audio.synthesis.tones import SynthesisedVoices
+from aeplug_audio.synthesis.soundfont import Soundfont, find_soundfont, open_soundfont
+from aeplug_audio.synthesis.tones import ToneVoices
 from aeplug_audio.synthesis.voices import Note
 
 OUT = 44_100
@@ -81,10 +81,10 @@ def test_a_program_that_is_missing_is_played_by_the_first(voices):
     drum=st.booleans(),
 )
 def test_whatever_is_asked_of_the_bundled_one_is_sound(pitch, velocity, seconds, program, drum):
-    path = default_soundfont()
+    path = find_soundfont()
     if path is None:
         pytest.skip("no soundfont")
-    for player in (SoundfontVoices(open_soundfont(path)), SynthesisedVoices()):
+    for player in (SoundfontVoices(open_soundfont(path)), ToneVoices()):
         sound = player.voice(Note(0, seconds, pitch, velocity, program, drum), 22_050, 5000)
         assert sound.shape[1] == player.channels and len(sound) <= 5000
         assert sound.dtype == np.float32 and np.isfinite(sound).all()

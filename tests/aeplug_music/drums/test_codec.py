@@ -17,7 +17,7 @@ from aeplug.errors import FileError
 from aeplug.interfaces import Document
 from aeplug_music.drums.codec import VELOCITY, DrumCodec
 from aeplug_music.drums.kit import BAR, CRASH, DRUMS, KICK, RIDE, SNARE
-from aeplug_music.drums.performance import Performance, passage_of
+from aeplug_music.drums.performance import Performance, make_passage
 from aeplug_music.drums.prepare import PrepareDrums, PrepareGroove
 from aeplug_music.drums.sheet import ROWS
 from aeplug_music.drums.window_shape import groove_shape, hits_shape
@@ -42,7 +42,7 @@ def performances(draw) -> Performance:
     # What would begin before the file does begins with it, and is another performance.
     offset[0] = np.maximum(offset[0], 0)
     bpm = 60e6 / draw(st.integers(200_000, 2_000_000))
-    return Performance((passage_of(velocity, offset),), bpm)
+    return Performance((make_passage(velocity, offset),), bpm)
 
 
 def same(a: Performance, b: Performance) -> None:
@@ -75,7 +75,7 @@ def test_cut_prepared_and_joined_it_is_the_same(performance):
 def test_hits_alone_get_one_velocity_and_stand_on_the_grid():
     velocity = np.zeros((BAR, DRUMS), np.uint8)
     velocity[[0, 4], [KICK, SNARE]] = 30, 120
-    document = Document(Performance((passage_of(velocity, np.full((BAR, DRUMS), 9)),)), "x")
+    document = Document(Performance((make_passage(velocity, np.full((BAR, DRUMS), 9)),)), "x")
     ours = codec(groove=False)
     prepare = PrepareDrums(PrepareDrums.Config(), hits_shape(2))
     batch = prepare(ours.split(document), torch.Generator(), False)
@@ -90,8 +90,10 @@ def test_hits_alone_get_one_velocity_and_stand_on_the_grid():
 def other_metres() -> Performance:
     velocity, offset = np.zeros((20, DRUMS), np.uint8), np.zeros((20, DRUMS), np.int8)
     velocity[::4, SNARE] = 90
-    three = passage_of(velocity[:12], offset[:12] + 3, "3/4")
-    return Performance((passage_of(velocity, offset), three, passage_of(velocity, offset)), 90.0)
+    three = make_passage(velocity[:12], offset[:12] + 3, "3/4")
+    return Performance(
+        (make_passage(velocity, offset), three, make_passage(velocity, offset)), 90.0
+    )
 
 
 def test_passages_in_other_metres_are_no_pieces_and_stay(tmp_path):
@@ -180,7 +182,7 @@ def test_what_is_no_midi_file_says_so(tmp_path, content):
 def test_a_hit_before_the_beginning_stands_at_it(tmp_path):
     velocity, offset = np.zeros((BAR, DRUMS), np.uint8), np.zeros((BAR, DRUMS), np.int8)
     velocity[0, KICK], offset[0, KICK] = 80, -40
-    early = Performance((passage_of(velocity, offset),))
+    early = Performance((make_passage(velocity, offset),))
     (path,) = codec().write(Document(early, "x"), tmp_path / "x", NOTHING)
     found = codec().read(path).content
     assert (found.velocity[0, KICK], found.offset[0, KICK]) == (80, 0)
@@ -204,7 +206,7 @@ def heard(path):
 def test_it_can_be_heard_louder_where_it_is_louder(tmp_path):
     velocity, offset = np.zeros((BAR, DRUMS), np.uint8), np.zeros((BAR, DRUMS), np.int8)
     velocity[[0, 8], SNARE] = 40, 120
-    document = Document(Performance((passage_of(velocity, offset),), 120.0), "x")
+    document = Document(Performance((make_passage(velocity, offset),), 120.0), "x")
     mid, wav = codec().write(document, tmp_path / "x", {"wav": True})
     assert (mid.suffix, wav.suffix) == (".mid", ".wav")
     sound, rate = heard(wav)
@@ -216,7 +218,7 @@ def test_it_can_be_heard_louder_where_it_is_louder(tmp_path):
 def test_every_drum_sounds_and_a_rest_at_the_end_is_kept(tmp_path):
     velocity = np.zeros((BAR * 2, DRUMS), np.uint8)
     velocity[:DRUMS] = np.eye(DRUMS, dtype=np.uint8) * 100
-    one = Performance((passage_of(velocity, np.zeros((BAR * 2, DRUMS), np.int8)),))
+    one = Performance((make_passage(velocity, np.zeros((BAR * 2, DRUMS), np.int8)),))
     _, wav = codec().write(Document(one, "x"), tmp_path / "x", {"wav": True})
     sound, rate = heard(wav)
     for step in range(DRUMS):
@@ -228,7 +230,7 @@ def test_a_page_shows_loud_hits_darker_and_late_ones_further_right(tmp_path):
     velocity, offset = np.zeros((BAR, DRUMS), np.uint8), np.zeros((BAR, DRUMS), np.int8)
     velocity[[0, 8], KICK] = 20, 127
     ours = codec(1)
-    document = Document(Performance((passage_of(velocity, offset),)), "a $name$ of a file")
+    document = Document(Performance((make_passage(velocity, offset),)), "a $name$ of a file")
     small = ours.thumbnail(document).astype(int)
     assert small.shape == (8 * DRUMS, 4 * BAR, 3)
     soft, loud = small[-4, 2].sum(), small[-4, 4 * 8 + 2].sum()
@@ -248,7 +250,7 @@ def test_what_is_played_is_in_order_and_at_the_own_tempo():
     velocity, offset = np.zeros((BAR, DRUMS), np.uint8), np.zeros((BAR, DRUMS), np.int8)
     velocity[[4, 4, 8], [CRASH, RIDE, KICK]] = 100
     offset[4, [CRASH, RIDE]] = 64, -64
-    document = Document(Performance((passage_of(velocity, offset),), 60.0), "x")
+    document = Document(Performance((make_passage(velocity, offset),), 60.0), "x")
     played = codec().playable(document)
     assert [(round(begin, 4), pitch) for begin, _, pitch in played] == [
         (0.9375, 51),

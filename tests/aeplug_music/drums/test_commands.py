@@ -21,7 +21,7 @@ from aeplug.model.checkpoint import shipped_weights
 from aeplug.plugins import active
 from aeplug_music.drums.codec import DrumCodec
 from aeplug_music.drums.kit import BAR, CLOSED_HAT, DRUMS, KICK, SNARE
-from aeplug_music.drums.performance import Performance, passage_of
+from aeplug_music.drums.performance import Performance, make_passage
 from aeplug_music.drums.window_shape import groove_shape
 
 TASKS = ("drums-2bar", "drums-16bar", "groove")
@@ -49,7 +49,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
     velocity[::2, CLOSED_HAT] = 100
     velocity[[0, 7, 10, 16, 23, 26, 32, 39, 42], KICK] = 100
     velocity[4::8, SNARE] = 100
-    stiff = Performance((passage_of(velocity, offset),), 100.0)
+    stiff = Performance((make_passage(velocity, offset),), 100.0)
     (pattern,) = CODEC.write(Document(stiff, "stiff"), folder / "stiff", {})
     midi = pretty_midi.PrettyMIDI(initial_tempo=100)
     piano = pretty_midi.Instrument(0)

@@ -17,9 +17,9 @@ from aeplug.interfaces import Document
 from aeplug_music.drums.catalogue import read_catalogue
 from aeplug_music.drums.codec import DrumCodec
 from aeplug_music.drums.dataset import DrumDataset
-from aeplug_music.drums.kit import BAR, DRUMS, KICK, SNARE, combinations
-from aeplug_music.drums.performance import Passage, Performance, passage_of
-from aeplug_music.drums.splits import by_content
+from aeplug_music.drums.kit import BAR, DRUMS, KICK, SNARE, combine_hits
+from aeplug_music.drums.performance import Passage, Performance, make_passage
+from aeplug_music.drums.splits import split_by_content
 from aeplug_music.drums.window_shape import groove_shape, hits_shape
 
 
@@ -94,7 +94,7 @@ def test_every_bundled_pattern_in_four_four_is_learnt_from_or_held_out(patterns)
 def test_no_bar_of_a_held_out_pattern_is_trained_on():
     data = dataset(bars=1)
     bars = {
-        split: {combinations(bar).tobytes() for bar in velocity_of(data, split)}
+        split: {combine_hits(bar).tobytes() for bar in velocity_of(data, split)}
         for split in ("train", "val", "test")
     }
     assert min(map(len, bars.values())) > 15
@@ -193,9 +193,9 @@ def test_files_in_other_metres_or_too_short_are_named_with_the_reason(collection
     codec = DrumCodec(PartConfig(), hits_shape(2))
     velocity, offset = np.zeros((BAR, DRUMS), np.uint8), np.zeros((BAR, DRUMS), np.int8)
     velocity[::4, KICK] = 90
-    bar = passage_of(velocity, offset)
+    bar = make_passage(velocity, offset)
     three = Passage("3/4", *(getattr(bar, n)[:12] for n in ("velocity", "offset", "taps")))
-    gap = passage_of(np.concatenate([velocity, 0 * velocity] * 3), np.tile(offset, (6, 1)))
+    gap = make_passage(np.concatenate([velocity, 0 * velocity] * 3), np.tile(offset, (6, 1)))
     files = {"short": (bar,), "waltz": (three,) * 4, "gap": (gap,)}
     for name, passages in files.items():
         codec.write(Document(Performance(passages), name), tmp_path / name, {})
@@ -248,7 +248,7 @@ def test_performances_that_share_eight_bars_stay_together():
         return (draw.random((bars * BAR, DRUMS)) < 0.2).astype(np.uint8) * 90
 
     def performance(velocity: np.ndarray) -> Performance:
-        return Performance((passage_of(velocity, np.zeros_like(velocity, np.int8)),))
+        return Performance((make_passage(velocity, np.zeros_like(velocity, np.int8)),))
 
     shared = played(8)
     alone = [performance(played(10)) for _ in range(60)]
@@ -257,7 +257,7 @@ def test_performances_that_share_eight_bars_stay_together():
         performance(np.concatenate([shared * 0 + shared // 2, played(1)])),
     ]
     for _ in range(3):
-        split = by_content([*alone, *twins])
+        split = split_by_content([*alone, *twins])
         assert set(split.tolist()) == {0, 1, 2}
         assert split[-1] == split[-2]
         twins.reverse()

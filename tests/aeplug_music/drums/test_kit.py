@@ -15,11 +15,16 @@ from aeplug_music.drums.kit import (
     LOW_TOM,
     PITCHES,
     SNARE,
-    class_of,
-    combinations,
-    placed,
+    combine_hits,
+    quantise_positions,
+    to_classes,
 )
-from aeplug_music.drums.performance import Performance, performance_of, taps_of, windows_of
+from aeplug_music.drums.performance import (
+    Performance,
+    cut_windows,
+    extract_performance,
+    reduce_to_taps,
+)
 from aeplug_music.score.tune import Track, Tune
 
 #: Ticks a quarter, and a step.
@@ -34,7 +39,7 @@ def drums(*notes: tuple[int, int, int], name: str = "", is_drum: bool = True) ->
 
 
 def performance(*tracks: Track, signatures=(), tempos=()) -> Performance:
-    return performance_of(Tune(QUARTER, list(tracks), list(signatures), list(tempos)))
+    return extract_performance(Tune(QUARTER, list(tracks), list(signatures), list(tempos)))
 
 
 def hits(found: Performance) -> dict[tuple[int, str], tuple[int, int]]:
@@ -49,11 +54,11 @@ def hits(found: Performance) -> dict[tuple[int, str], tuple[int, int]]:
 def test_every_pitch_is_of_one_class_and_each_class_is_written_as_itself():
     pitches = [pitch for each in PITCHES for pitch in each]
     assert len(pitches) == len(set(pitches))
-    assert class_of([each[0] for each in PITCHES]).tolist() == list(range(DRUMS))
+    assert to_classes([each[0] for each in PITCHES]).tolist() == list(range(DRUMS))
     # The TD-11's own: edges of the hi-hat, rims of snare and third tom, edge of the ride.
     named = {22: "closed hi-hat", 26: "open hi-hat", 40: "snare", 58: "low tom", 59: "ride"}
-    assert {p: CLASSES[int(class_of(p))] for p in named} == named
-    assert class_of([56, 63, 75]).tolist() == [-1, -1, -1]  # cowbell, conga, claves
+    assert {p: CLASSES[int(to_classes(p))] for p in named} == named
+    assert to_classes([56, 63, 75]).tolist() == [-1, -1, -1]  # cowbell, conga, claves
 
 
 def test_unknown_percussion_is_left_out_and_counted():
@@ -122,28 +127,28 @@ def test_the_rhythm_of_hits_is_the_loudest_of_each_step():
     velocity, offset = np.zeros((2, DRUMS), np.uint8), np.zeros((2, DRUMS), np.int8)
     velocity[0, [KICK, SNARE, LOW_TOM]] = 80, 100, 100
     offset[0, [KICK, SNARE, LOW_TOM]] = -30, 5, -7
-    assert taps_of(velocity, offset).tolist() == [[100, -7], [0, 0]]
+    assert reduce_to_taps(velocity, offset).tolist() == [[100, -7], [0, 0]]
 
 
 def test_windows_slide_by_a_bar_and_stand_end_to_end():
     ticks = [(bar * 4 * QUARTER, KICK_PITCH, bar + 1) for bar in range(5)]
     passage = performance(drums(*ticks)).passages[0]
-    velocity, _, _ = windows_of(passage, 2, slide=1)
+    velocity, _, _ = cut_windows(passage, 2, slide=1)
     assert velocity[:, 0, KICK].tolist() == [1, 2, 3, 4]
-    velocity, _, taps = windows_of(passage, 2)
+    velocity, _, taps = cut_windows(passage, 2)
     assert velocity[:, 0, KICK].tolist() == [1, 3, 5]
     assert not velocity[2, 16:].any()
     assert taps.shape == (3, 32, 2)
-    assert len(windows_of(passage, 8, slide=1)[0]) == 0
+    assert len(cut_windows(passage, 8, slide=1)[0]) == 0
 
 
 @given(st.lists(st.booleans(), min_size=DRUMS, max_size=DRUMS))
 def test_a_combination_is_its_bits(bits):
-    number = combinations(np.array(bits).astype(np.uint8) * 77)
+    number = combine_hits(np.array(bits).astype(np.uint8) * 77)
     assert number == sum(2**place for place, bit in enumerate(bits) if bit)
 
 
 def test_offsets_never_reach_a_half():
-    step, offset = placed(np.array([0.4999, 0.5, 1.4999999]))
+    step, offset = quantise_positions(np.array([0.4999, 0.5, 1.4999999]))
     assert step.tolist() == [0, 1, 1]
     assert offset.tolist() == [127, -128, 127]

@@ -20,17 +20,22 @@ from aeplug.model.model import Model
 from aeplug.model.task import Task
 from aeplug.plugins import active
 from aeplug_music.drums import attributes
-from aeplug_music.drums.augmentation import Chances, augmented
+from aeplug_music.drums.augmentation import Chances, augment
 from aeplug_music.drums.evaluation import evaluate_groove, evaluate_hits
-from aeplug_music.drums.groove import OFFSET_GRID, VELOCITIES, Grid, GrooveDecoder
+from aeplug_music.drums.groove import OFFSET_GRID, VELOCITIES, GrooveDecoder, ValueGrid
 from aeplug_music.drums.hits import DrumDecoder, HitOutput, combination_logits
 from aeplug_music.drums.kit import BAR, CLOSED_HAT, COMBINATIONS, DRUMS, KICK, RIDE, SNARE
-from aeplug_music.drums.prepare import PrepareDrums, PrepareGroove, given_of, rhythm_of
+from aeplug_music.drums.prepare import (
+    PrepareDrums,
+    PrepareGroove,
+    build_encoder_input,
+    reduce_to_rhythm,
+)
 from aeplug_music.drums.steps import Past
 from aeplug_music.drums.window_shape import (
     FORMS,
-    bits_of,
-    combination_of,
+    bits_to_combination,
+    combination_to_bits,
     groove_shape,
     hits_shape,
 )
@@ -68,7 +73,7 @@ def values_of(raw: dict[str, Tensor]) -> Tensor:
 
 @given(st.integers(0, COMBINATIONS - 1))
 def test_bits_and_combinations_are_one_another(number):
-    assert combination_of(bits_of(torch.tensor(number))).item() == number
+    assert bits_to_combination(combination_to_bits(torch.tensor(number))).item() == number
 
 
 class TestAugmentation:
@@ -77,7 +82,7 @@ class TestAugmentation:
         values = values_of(raw)
         known = {tuple(one) for one in values.reshape(-1, 3).tolist()}
         all_of_it = Chances(**dict.fromkeys(NONE, 1.0))
-        found = augmented(values, all_of_it, torch.Generator().manual_seed(1))
+        found = augment(values, all_of_it, torch.Generator().manual_seed(1))
         assert found.shape == values.shape
         assert {tuple(one) for one in found.reshape(-1, 3).tolist()} <= known
         assert not torch.equal(found, values)
@@ -86,7 +91,7 @@ class TestAugmentation:
     def test_each_does_what_it_says(self, name):
         values = values_of(rows(64, bars=16 if name == "rearranged" else 2))[..., :1]
         chances = Chances(**(NONE | {name: 1.0}))
-        found = augmented(values, chances, torch.Generator().manual_seed(2))
+        found = augment(values, chances, torch.Generator().manual_seed(2))
         changed = (found != values).flatten(1).any(1).float().mean()
         assert changed > 0.5
         if name == "rotated":
@@ -116,7 +121,7 @@ class TestAugmentation:
 
     def test_nothing_is_done_with_no_chance_and_the_same_with_the_same_seed(self):
         values = values_of(rows(16))
-        assert torch.equal(augmented(values, Chances(**NONE), torch.Generator()), values)
+        assert torch.equal(augment(values, Chances(**NONE), torch.Generator()), values)
         prepare = PrepareDrums(PrepareDrums.Config(), groove_shape(2))
         raw = rows(64)
         first, again, other = (
@@ -159,7 +164,7 @@ class TestCombinations:
 
     def test_a_step_sees_nothing_of_itself_or_later(self):
         steps = built("drums-2bar").task.decoder.steps
-        values = bits_of(torch.randint(COMBINATIONS, (2, 2 * BAR)))
+        values = combination_to_bits(torch.randint(COMBINATIONS, (2, 2 * BAR)))
         other = values.clone()
         other[:, 20:] = 1 - other[:, 20:]
         before, after = steps.history(values), steps.history(other)
@@ -175,7 +180,7 @@ class TestCombinations:
         steps = built(task, 4, **{"decoder.agreement": True}).task.decoder
         steps = steps.steps
         values = torch.rand(2, 4 * BAR, steps.values)
-        values[..., :DRUMS] = bits_of(torch.randint(COMBINATIONS, (2, 4 * BAR)))
+        values[..., :DRUMS] = combination_to_bits(torch.randint(COMBINATIONS, (2, 4 * BAR)))
         values[0, 2 * BAR :, :DRUMS] = values[0, : 2 * BAR, :DRUMS]
         whole = steps.history(values)
         lags = whole[..., -len(steps.lags) * AGREEMENTS :].unflatten(2, (-1, AGREEMENTS))
@@ -198,7 +203,7 @@ class TestCombinations:
         def hits(temperature: float) -> float:
             sampling = Sampling(temperature, generator=torch.Generator().manual_seed(0))
             made = model.task.decoder.generate(z, Context(), sampling)
-            return float(bits_of(made).std(0).mean())
+            return float(combination_to_bits(made).std(0).mean())
 
         assert hits(0.05) < hits(1.0)
 
@@ -223,7 +228,7 @@ class TestGrids:
             assert float(total) == pytest.approx(1, abs=2e-3)
 
     def test_the_likeliest_is_nearest_to_the_location_and_draws_spread_with_temperature(self):
-        grid = Grid(0.0, 1.0, 0.25)
+        grid = ValueGrid(0.0, 1.0, 0.25)
         played = torch.tensor([[0.3, -3.0], [0.4, -3.0], [-2.0, -3.0], [9.0, -3.0]])
         assert grid.drawn(played, GREEDY).tolist() == [0.25, 0.5, 0.0, 1.0]
         many = torch.tensor([0.5, -3.0]).expand(2000, 2)
@@ -306,7 +311,7 @@ class TestGroove:
         target = PrepareGroove(PrepareGroove.Config(), groove_shape(2))(
             rows(2), torch.Generator(), False
         ).target
-        inputs = given_of(target, torch.zeros(2, 2 * BAR, 2), torch.tensor([1, 0]))
+        inputs = build_encoder_input(target, torch.zeros(2, 2 * BAR, 2), torch.tensor([1, 0]))
         made = model.task.decoder.generate(torch.zeros(2, 8), Context(input=inputs), GREEDY)
         assert torch.equal(made[0, :, :DRUMS], target[0, :, :DRUMS])
         assert not torch.equal(made[1, :, :DRUMS], target[1, :, :DRUMS])
@@ -325,7 +330,7 @@ class TestGroove:
 
     def test_the_rhythm_is_the_loudest(self):
         raw = rows(8)
-        voice = rhythm_of(values_of(raw))
+        voice = reduce_to_rhythm(values_of(raw))
         assert torch.equal(voice[..., 0], raw["velocity"].float().amax(-1))
 
 
@@ -342,7 +347,7 @@ def test_attributes_measure_what_they_say():
     played = {(0, KICK): (1.0, 0.1), (4, SNARE): (0.5, -0.1), (5, CLOSED_HAT): (0.5, 0.0)}
     played |= {(16, KICK): (1.0, 0.2), (20, RIDE): (0.5, 0.2)}
     groove = batch_of(played)
-    hits = Batch(*[combination_of(groove.target[..., :DRUMS])] * 2)
+    hits = Batch(*[bits_to_combination(groove.target[..., :DRUMS])] * 2)
     expected = {
         "hits_per_bar": 2.5,
         "off_beat": 0.2,

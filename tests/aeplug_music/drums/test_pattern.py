@@ -19,8 +19,8 @@ from aeplug_music.drums.collection import parse_performance
 from aeplug_music.drums.kit import BAR, CLASSES, DRUMS, KICK, OFFSETS, RIDE, SNARE
 from aeplug_music.drums.pattern import VELOCITY_OF, InvalidPattern, Pattern, parse_pattern
 from aeplug_music.drums.pattern_header import COLUMNS, Header
-from aeplug_music.drums.pattern_timing import tune_of
-from aeplug_music.drums.performance import Performance, performance_of
+from aeplug_music.drums.pattern_timing import pattern_to_tune
+from aeplug_music.drums.performance import Performance, extract_performance
 from aeplug_music.drums.window_shape import groove_shape
 
 TOP = "metre: 4/4\ntempo: 120\n"
@@ -29,7 +29,7 @@ CELLS = {velocity: cell for cell, velocity in VELOCITY_OF.items()}
 
 
 def play(text: str) -> Performance:
-    return performance_of(tune_of(parse_pattern(text)))
+    return extract_performance(pattern_to_tune(parse_pattern(text)))
 
 
 def row(drum: str, cells: str) -> str:
@@ -97,7 +97,7 @@ def test_what_is_written_is_what_is_read(pattern, spacing):
 
 @given(patterns())
 def test_every_cell_is_a_note_within_its_time(pattern):
-    tune, header = tune_of(pattern), pattern.header
+    tune, header = pattern_to_tune(pattern), pattern.header
     written = pattern.velocity
     count = int((written > 0).sum())
     if not count:
@@ -259,7 +259,7 @@ def test_every_bundled_pattern_is_played_as_it_is_written(path: Path):
     pattern = parse_pattern(path.read_text(encoding="utf-8"))
     assert pattern.header.name and pattern.header.style
     assert set(pattern.play) == set(pattern.sections)
-    performance = performance_of(tune_of(pattern))
+    performance = extract_performance(pattern_to_tune(pattern))
     # No hit is lost to another of its drum at the same step.
     assert (performance.velocity > 0).sum() == (pattern.velocity > 0).sum()
     assert performance.left_out == 0

@@ -26,7 +26,7 @@ from aeplug_music.midi.writing import to_pretty_midi
 from aeplug_music.plots.pianoroll import note_name
 from aeplug_music.score.melody import Melody, Passage, extract_melody
 from aeplug_music.score.metres import METRES, STEPS_PER_BAR, window_lengths
-from aeplug_music.score.tokens import CLASSES, canonical
+from aeplug_music.score.tokens import CLASSES, canonicalise
 
 LENGTHS = np.array(window_lengths(METRES, 2))
 
@@ -91,7 +91,7 @@ def pieces(count):
 @given(pieces(1), st.sampled_from([120.0, 97.3, 61.0, 400.0]))
 def test_whatever_a_model_samples_is_re_encoded_unchanged(codec, piece, bpm):
     tokens, metre = (torch.tensor(one) for one in piece)
-    expected = canonical(tokens.numpy().astype(np.uint8), LENGTHS[metre.numpy()])
+    expected = canonicalise(tokens.numpy().astype(np.uint8), LENGTHS[metre.numpy()])
     document = codec.join(tokens, {"metre": metre}, None)
     if not (expected >= 2).any():
         with pytest.raises(FileError, match="no notes"):
@@ -107,7 +107,7 @@ def test_several_windows_are_re_encoded_in_a_row(codec, piece):
     tokens, metre = (torch.tensor(one) for one in piece)
     # A note in each, so that the file is as long as the windows.
     tokens[:, 0], tokens[:, 1:3] = 50, 0
-    expected = canonical(tokens.numpy().astype(np.uint8), LENGTHS[metre.numpy()])
+    expected = canonicalise(tokens.numpy().astype(np.uint8), LENGTHS[metre.numpy()])
     document = codec.join(tokens, {"metre": metre}, None)
     again = codec.split(Document(written_and_read(document.content), "again"))
     assert np.array_equal(again["tokens"].numpy(), expected)

@@ -21,12 +21,12 @@ from aeplug.data.bundled import find_bundled
 from aeplug.errors import DataError
 from aeplug_music.corpus.build import build_melodies
 from aeplug_music.corpus.fingerprints import (
+    find_unique,
     fingerprint,
-    first_of_each,
-    in_order,
-    transposed_to_lowest,
+    sort_hashes,
+    transpose_to_lowest,
 )
-from aeplug_music.corpus.splitting import groups, split_of
+from aeplug_music.corpus.splitting import assign_splits, find_groups
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
 from aeplug_music.score.metres import METRES
 
@@ -80,7 +80,7 @@ def test_no_window_of_a_split_is_in_another_in_any_key(whole):
         columns = whole.split(name).columns
         keys[name] = set(
             fingerprint(
-                transposed_to_lowest(columns["tokens"].numpy()), columns["metre"].numpy()
+                transpose_to_lowest(columns["tokens"].numpy()), columns["metre"].numpy()
             ).tolist()
         )
     assert not keys["train"] & keys["val"]
@@ -246,8 +246,8 @@ def test_the_index_is_written_as_json_writes_it(tmp_path):
 
 def test_first_of_each():
     hashes = np.array([5, 3, 5, 2**64 - 1, 3, 0], np.uint64)
-    assert first_of_each(hashes).tolist() == [0, 1, 3, 5]
-    assert first_of_each(hashes[:0]).tolist() == []
+    assert find_unique(hashes).tolist() == [0, 1, 3, 5]
+    assert find_unique(hashes[:0]).tolist() == []
 
 
 @pytest.mark.parametrize("bits", [2, 8, 40, 64])
@@ -259,7 +259,7 @@ def test_in_order_is_a_stable_sort(bits):
             draw.integers(0, 2**bits - 1, count, np.uint64, endpoint=True),
             np.uint64(2**64 - 1) - draw.integers(0, 2**bits - 1, count, np.uint64, endpoint=True),
         ):
-            order, ordered = in_order(hashes)
+            order, ordered = sort_hashes(hashes)
             assert np.array_equal(order, np.argsort(hashes, kind="stable"))
             assert np.array_equal(ordered, np.sort(hashes))
 
@@ -267,7 +267,7 @@ def test_in_order_is_a_stable_sort(bits):
 def test_groups_are_chains_of_equal_keys():
     item = np.array([0, 1, 1, 2, 3, 4, 4])
     key = np.array([7, 7, 8, 8, 9, 9, 5], np.uint64)
-    assert groups(6, item, key).tolist() == [0, 0, 0, 3, 3, 5]
+    assert find_groups(6, item, key).tolist() == [0, 0, 0, 3, 3, 5]
 
 
 def test_groups_of_many_in_a_long_chain():
@@ -275,16 +275,16 @@ def test_groups_of_many_in_a_long_chain():
     order = np.random.default_rng(0).permutation(count)
     item = np.concatenate([order[:-1], order[1:]])
     key = np.concatenate([np.arange(count - 1)] * 2).astype(np.uint64)
-    assert (groups(count, item, key) == 0).all()
+    assert (find_groups(count, item, key) == 0).all()
 
 
 def test_a_split_does_not_depend_on_the_order_of_files():
     draw = np.random.default_rng(1)
     item = np.repeat(np.arange(500), 3)
     key = draw.integers(0, 2**63, 1500).astype(np.uint64)
-    split = split_of(500, item, key)
+    split = assign_splits(500, item, key)
     order = draw.permutation(500)
-    other = split_of(500, np.repeat(np.arange(500), 3), key.reshape(500, 3)[order].reshape(-1))
+    other = assign_splits(500, np.repeat(np.arange(500), 3), key.reshape(500, 3)[order].reshape(-1))
     assert np.array_equal(other, split[order])
     assert 10 < (split == 1).sum() < 45
     assert 10 < (split == 2).sum() < 45

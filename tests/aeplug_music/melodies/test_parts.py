@@ -19,14 +19,14 @@ from aeplug.interfaces import Batch, Context, DataShape, Sampling
 from aeplug.latents.gaussian import GaussianPosterior
 from aeplug.model.task import Task
 from aeplug.plugins import active
-from aeplug_music.melodies.augmentation import Chances, augmented, moved_by_degrees, transposed
+from aeplug_music.melodies.augmentation import Chances, augment, move_by_degrees, transpose
 from aeplug_music.melodies.lstm import BiLSTMEncoder, LSTMDecoder
 from aeplug_music.melodies.plan import PlanDecoder, WindowEncoder
 from aeplug_music.melodies.prepare import PrepareMelodies
 from aeplug_music.melodies.samples import compare_samples
 from aeplug_music.melodies.stepwise import START, history
 from aeplug_music.nets.losses import LN2, SequenceELBO
-from aeplug_music.nets.reference_pitch import absolute, reference_pitch, relative
+from aeplug_music.nets.reference_pitch import estimate_reference, to_absolute, to_relative
 from aeplug_music.nets.token_output import TokenOutput, draw_class, draw_token
 from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, HOLD, PITCH_OFFSET
 
@@ -57,39 +57,39 @@ def batch_of(count: int, seed: int = 0) -> Batch:
 @given(st.lists(st.integers(0, CLASSES - 1), min_size=36, max_size=36))
 def test_a_window_is_given_by_its_reference_and_its_relative_tokens(row: list[int]) -> None:
     tokens = torch.tensor([row])
-    reference = reference_pitch(tokens)
-    moved = relative(tokens, reference)
+    reference = estimate_reference(tokens)
+    moved = to_relative(tokens, reference)
     onsets = tokens >= FIRST_ONSET
     # Only windows wider than the vocabulary's half can touch its ends; real tunes never do.
     exact = moved[onsets] - moved[onsets].min() if onsets.any() else moved[onsets]
     span = tokens[onsets] - tokens[onsets].min() if onsets.any() else tokens[onsets]
     if torch.equal(exact, span):
-        assert torch.equal(absolute(moved, reference), tokens)
+        assert torch.equal(to_absolute(moved, reference), tokens)
     assert torch.equal(moved[~onsets], tokens[~onsets])
 
 
 @given(st.integers(0, 1000), st.integers(-12, 12))
 def test_transposed_windows_look_the_same(seed: int, semitones: int) -> None:
     tokens, _ = random_windows(8, seed)
-    moved = transposed(tokens, torch.full((8,), semitones))
-    before, after = reference_pitch(tokens), reference_pitch(moved)
+    moved = transpose(tokens, torch.full((8,), semitones))
+    before, after = estimate_reference(tokens), estimate_reference(moved)
     # Where two tonics fit equally well either may be taken.
     alike = after - before == semitones
     assert alike.sum() >= 6
-    assert torch.equal(relative(moved, after)[alike], relative(tokens, before)[alike])
+    assert torch.equal(to_relative(moved, after)[alike], to_relative(tokens, before)[alike])
 
 
 def test_a_scale_in_c_has_c_for_its_reference() -> None:
     scale = [60, 62, 64, 65, 67, 69, 71, 72]
     tokens = torch.zeros(1, 36, dtype=torch.long)
     tokens[0, : 8 * 2 : 2] = torch.tensor(scale) - PITCH_OFFSET
-    assert reference_pitch(tokens).item() % 12 == 0
+    assert estimate_reference(tokens).item() % 12 == 0
 
 
 def test_degrees_stay_in_the_scale() -> None:
     tokens = torch.zeros(1, 36, dtype=torch.long)
     tokens[0, :16:2] = torch.tensor([60, 62, 64, 65, 67, 69, 71, 72]) - PITCH_OFFSET
-    moved = moved_by_degrees(tokens, torch.tensor([[2]]))
+    moved = move_by_degrees(tokens, torch.tensor([[2]]))
     pitches = (moved[moved >= FIRST_ONSET] + PITCH_OFFSET).tolist()
     assert pitches == [64, 65, 67, 69, 71, 72, 74, 76]
 
@@ -100,9 +100,9 @@ def test_augmentation_keeps_rhythm_or_swaps_whole_bars(seed: int) -> None:
     tokens, metre = random_windows(32, seed)
     bar = torch.tensor(LENGTHS)[metre] // 2
     generator = torch.Generator().manual_seed(seed)
-    same_rhythm = augmented(tokens, metre, bar, 2, Chances(1, 1, 1, 0), generator)
+    same_rhythm = augment(tokens, metre, bar, 2, Chances(1, 1, 1, 0), generator)
     assert torch.equal(same_rhythm >= FIRST_ONSET, tokens >= FIRST_ONSET)
-    other = augmented(tokens, metre, bar, 2, Chances(0, 0, 0, 1), generator)
+    other = augment(tokens, metre, bar, 2, Chances(0, 0, 0, 1), generator)
     first = torch.arange(36) < bar.unsqueeze(1)
     assert torch.equal(other[first], tokens[first])
     beyond = torch.arange(36) >= torch.tensor(LENGTHS)[metre].unsqueeze(1)
@@ -278,7 +278,7 @@ def test_samples_taken_from_the_training_set_are_found_out() -> None:
     tokens, metre = random_windows(200)
     other, other_metre = random_windows(200, seed=1)
     copied = compare_samples(
-        transposed(tokens, torch.full((200,), 3)),
+        transpose(tokens, torch.full((200,), 3)),
         other,
         metre,
         tokens,

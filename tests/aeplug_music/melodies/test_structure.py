@@ -8,7 +8,7 @@ import pytest
 from aeplug_music.melodies.structure import (
     LAGS,
     MEASURES,
-    distance,
+    profile_distance,
     self_similarities,
     self_similarity,
 )
@@ -71,9 +71,9 @@ def test_tunes_count_alike_whatever_their_lengths_and_metres():
 
 def test_distance_is_over_the_lags_that_both_have():
     a, b = np.array([0.5, np.nan, 0.2]), np.array([0.1, 0.3, 0.2, 0.9])
-    assert distance(a, b) == pytest.approx(0.2)
-    assert distance(a, a) == 0
-    assert np.isnan(distance(np.array([np.nan]), b))
+    assert profile_distance(a, b) == pytest.approx(0.2)
+    assert profile_distance(a, a) == 0
+    assert np.isnan(profile_distance(np.array([np.nan]), b))
 
 
 def test_an_unknown_measure_is_named():

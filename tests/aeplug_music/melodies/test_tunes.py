@@ -18,7 +18,7 @@ from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
 from aeplug_music.melodies.structure import self_similarity
 from aeplug_music.melodies.tunes import tune_windows
-from aeplug_music.plots.systems import systems_of
+from aeplug_music.plots.systems import split_systems
 from aeplug_music.score.melody import Melody, Passage
 from aeplug_music.score.tokens import HOLD, PITCH_OFFSET
 
@@ -194,7 +194,7 @@ class TestSequences:
 class TestPage:
     def test_lines_of_bars_that_know_which_were_there_before(self):
         melody = tune(*FORM)
-        lines = systems_of(melody, 3)
+        lines = split_systems(melody, 3)
         assert [one.first for one in lines] == [0, 3, 6]
         assert [bar for one in lines for bar in one.earlier] == [0, 1, 0, 3, 0, 1, 0, 7]
         assert np.array_equal(np.concatenate([one.melody.tokens for one in lines]), melody.tokens)
@@ -203,7 +203,7 @@ class TestPage:
         rest = np.zeros(16, np.uint8)
         melody = Melody((Passage("4/4", np.concatenate([rest, bar(60), rest])),))
         melody.passages[0].tokens[32] = 1
-        assert systems_of(melody, 8)[0].earlier == (-1, 1, -1)
+        assert split_systems(melody, 8)[0].earlier == (-1, 1, -1)
 
     def test_a_long_tune_takes_several_lines(self, codec, tmp_path):
         from PIL import Image

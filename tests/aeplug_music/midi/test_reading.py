@@ -13,7 +13,7 @@ import pytest
 
 from aeplug.data.bundled import find_bundled
 from aeplug.errors import FileError
-from aeplug_music.midi.reading import parse_midi, read_midi, seconds_at
+from aeplug_music.midi.reading import parse_midi, read_midi, ticks_to_seconds
 from aeplug_music.score.melody import extract_melody
 
 
@@ -91,9 +91,9 @@ def test_what_a_tune_says():
 
 def test_seconds_through_changes_of_tempo():
     tempos = [(0, 1_000_000), (480, 500_000)]
-    assert seconds_at(tempos, 480, 240) == pytest.approx(0.5)
-    assert seconds_at(tempos, 480, 960) == pytest.approx(1.5)
-    assert seconds_at([], 480, 960) == pytest.approx(1.0)
+    assert ticks_to_seconds(tempos, 480, 240) == pytest.approx(0.5)
+    assert ticks_to_seconds(tempos, 480, 960) == pytest.approx(1.5)
+    assert ticks_to_seconds([], 480, 960) == pytest.approx(1.0)
 
 
 def test_of_several_signatures_at_one_tick_the_last_holds():

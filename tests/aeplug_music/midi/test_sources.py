@@ -12,8 +12,8 @@ from aeplug.data.build import build
 from aeplug.data.bundled import find_bundled
 from aeplug.errors import DataError
 from aeplug_music.corpus.build import build_melodies
-from aeplug_music.corpus.queue import SHARE, Queue
-from aeplug_music.midi.archives import members
+from aeplug_music.corpus.queue import BATCH_FILES, Queue
+from aeplug_music.midi.archives import list_members
 from aeplug_music.midi.smf import InvalidMidi
 from aeplug_music.midi.sources import Reader, Source, find_sources, list_sources
 
@@ -142,7 +142,7 @@ KINDS = ["plain", "accents", "comment", "extra fields", "comments of members", "
 def test_zips_are_listed_as_zipfile_lists_them(tmp_path, kind):
     path = tmp_path / "z.zip"
     content = packed_by(path, kind)
-    names, packed, zips = members(str(path), (".mid",))
+    names, packed, zips = list_members(str(path), (".mid",))
     assert not zips
     assert names == sorted(content)
     assert packed.shape == (len(names), 5)
@@ -240,10 +240,10 @@ def test_shares_are_all_files_once_in_order(tmp_path, counts):
     shares = drained(Queue(listings(tmp_path, counts), 2))
     numbered = [pair for share in shares for pair in enumerate(share.files, share.first)]
     assert numbered == list(enumerate(find_sources([str(tmp_path)])[0]))
-    assert all(0 < len(share.files) <= SHARE for share in shares)
+    assert all(0 < len(share.files) <= BATCH_FILES for share in shares)
     # Few files are shared out, and many small zips do not make small shares.
     assert len(shares) >= min(sum(counts), 7)
-    assert len(shares) <= max(8, sum(counts) / SHARE + 1)
+    assert len(shares) <= max(8, sum(counts) / BATCH_FILES + 1)
 
 
 def test_what_is_left_of_a_lost_share_comes_next(tmp_path):

@@ -13,13 +13,17 @@ from aeplug.interfaces import Context, Sampling
 from aeplug.model.task import Task
 from aeplug.plugins import active
 from aeplug_music.melodies.dataset import melody_shape
-from aeplug_music.melodies.hierarchical import HierarchicalDecoder, HierarchicalEncoder, in_bars
+from aeplug_music.melodies.hierarchical import (
+    HierarchicalDecoder,
+    HierarchicalEncoder,
+    split_into_bars,
+)
 from aeplug_music.melodies.prepare import PrepareMelodies
-from aeplug_music.melodies.sample_structure import compare_structure, end_to_end
-from aeplug_music.melodies.stepwise import START, Past, history, lags_of
-from aeplug_music.nets.hierarchy import Conductor, Gatherer, levels_of, widths_of
+from aeplug_music.melodies.sample_structure import compare_structure, shuffle_pieces
+from aeplug_music.melodies.stepwise import START, Past, history, lags_in_steps
+from aeplug_music.nets.hierarchy import Conductor, Gatherer, tree_levels, tree_widths
 from aeplug_music.nets.history import AGREEMENTS, agreement, corrupt_history
-from aeplug_music.nets.reference_pitch import reference_pitch, relative
+from aeplug_music.nets.reference_pitch import estimate_reference, to_relative
 from aeplug_music.score.tokens import FIRST_ONSET, HOLD
 
 METRES = ("4/4", "6/8", "2/4")
@@ -38,7 +42,7 @@ def windows(count: int, bars: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 @given(st.integers(1, 256))
 def test_levels_chosen_give_so_many_bars(bars: int) -> None:
-    levels = levels_of(bars)
+    levels = tree_levels(bars)
     product = 1
     for fan in levels:
         product *= fan
@@ -47,27 +51,27 @@ def test_levels_chosen_give_so_many_bars(bars: int) -> None:
 
 
 def test_levels_that_do_not_fit_say_so() -> None:
-    assert levels_of(16, (2, 2, 4)) == (2, 2, 4)
-    assert levels_of(64) == (4, 4, 4)
+    assert tree_levels(16, (2, 2, 4)) == (2, 2, 4)
+    assert tree_levels(64) == (4, 4, 4)
     with pytest.raises(ValueError, match=r"\(4, 5\) give 20 bars, a window has 16"):
-        levels_of(16, (4, 5))
+        tree_levels(16, (4, 5))
 
 
 def test_a_tree_narrows_evenly_towards_its_bars() -> None:
-    assert widths_of((4, 4), 288) == (288, 288, 288)
-    assert widths_of((4, 4), 576, 256) == (576, 384, 256)
-    assert widths_of((8,), 512, 256) == (512, 256)
-    assert widths_of((4, 4), 8, 8) == (8, 8, 8)
-    assert widths_of((4, 4), 32, 64) == (32, 32, 32)
+    assert tree_widths((4, 4), 288) == (288, 288, 288)
+    assert tree_widths((4, 4), 576, 256) == (576, 384, 256)
+    assert tree_widths((8,), 512, 256) == (512, 256)
+    assert tree_widths((4, 4), 8, 8) == (8, 8, 8)
+    assert tree_widths((4, 4), 32, 64) == (32, 32, 32)
 
 
 @pytest.mark.parametrize("bar_width", [0, 5])
 @pytest.mark.parametrize("levels", [(1,), (2,), (4, 4), (2, 3, 2)])
 def test_up_and_down_the_tree(levels: tuple[int, ...], bar_width: int) -> None:
     torch.manual_seed(0)
-    bars = levels_of(int(torch.tensor(levels).prod()), levels)
+    bars = tree_levels(int(torch.tensor(levels).prod()), levels)
     count = int(torch.tensor(bars).prod())
-    widths = widths_of(levels, 8, bar_width)
+    widths = tree_widths(levels, 8, bar_width)
     down, up = Conductor(bars, widths, 16, 1), Gatherer(bars, widths, 16, 1)
     x = torch.randn(3, 8)
     below = down(x)
@@ -89,7 +93,7 @@ def test_the_past_kept_step_by_step_is_the_history(seed: int) -> None:
     tokens[:, 3] = 1
     bar, back = torch.tensor(BARS)[metre], (1, 2, 4, 8)
     before = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=START)
-    whole, agreements = history(before, bar, back), agreement(before, lags_of(bar, back))
+    whole, agreements = history(before, bar, back), agreement(before, lags_in_steps(bar, back))
     past = Past(6, bar, back)
     for step in range(150):
         assert torch.equal(past.views()[:, 0], whole[:, step])
@@ -101,7 +105,7 @@ def test_a_step_knows_how_long_it_has_repeated() -> None:
     tokens, metre = windows(3, 16)
     tokens[0, 8 * 16 :] = tokens[0, : 8 * 16]
     before = torch.nn.functional.pad(tokens[:, :-1], (1, 0), value=START)
-    found = agreement(before, lags_of(torch.tensor(BARS)[metre], (1, 8)))
+    found = agreement(before, lags_in_steps(torch.tensor(BARS)[metre], (1, 8)))
     assert (found[0, : 8 * 16 + 1, 1] == AGREEMENTS - 1).all()  # nothing stood there
     assert found[0, 8 * 16 + 1, 1] == 1
     assert found[0, 8 * 16 + 8, 1] == 3
@@ -112,7 +116,7 @@ def test_a_step_knows_how_long_it_has_repeated() -> None:
 def test_bars_of_every_metre_stand_at_their_place() -> None:
     tokens, metre = windows(6, 4)
     bar = torch.tensor(BARS)[metre]
-    cut = in_bars(tokens, bar, 4, 16)
+    cut = split_into_bars(tokens, bar, 4, 16)
     assert cut.shape == (6, 4, 16)
     for row, length in enumerate(bar.tolist()):
         joined = torch.cat([cut[row, number, :length] for number in range(4)])
@@ -133,9 +137,9 @@ def test_greedy_generation_agrees_with_teacher_forcing() -> None:
     output = decoder(z, Context(cond={"metre": metre}, target=tokens), {})
     assert output.reference is not None
     own = output.reference.argmax(1)
-    agrees = own == reference_pitch(tokens)
+    agrees = own == estimate_reference(tokens)
     forced = output.logits.argmax(-1)
-    wanted = relative(tokens, own)
+    wanted = to_relative(tokens, own)
     inside = ~beyond & agrees.unsqueeze(1)
     assert torch.equal(forced[inside], wanted[inside])
 
@@ -213,7 +217,7 @@ class TestStructure:
     def test_end_to_end_keeps_metre_and_pieces(self) -> None:
         tokens, metre = self.repeating()
         bar = torch.tensor(BARS)[metre]
-        laid = end_to_end(tokens, metre, bar, 16)
+        laid = shuffle_pieces(tokens, metre, bar, 16)
         pieces = {
             tuple((row[start : start + 2 * length] >= FIRST_ONSET).tolist())
             for row, length in zip(tokens, bar.tolist(), strict=True)

@@ -12,7 +12,7 @@ import soundfile
 from support import assert_one_line_error
 
 from aeplug.errors import FileError
-from aeplug_music.playback.player import notes_of, playable_wave
+from aeplug_music.playback.player import make_playable, tune_to_notes
 from aeplug_music.score.tune import Track, Tune
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="players are shell scripts")
@@ -86,10 +86,10 @@ def test_one_bad_file_stops_nothing(invoke, player, tmp_path):
 def test_files_that_are_nothing_to_play(tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FileError, match=said):
-        playable_wave(tmp_path / name, tmp_path)
+        make_playable(tmp_path / name, tmp_path)
     (tmp_path / "x.wav").mkdir()
     with pytest.raises(FileError, match="is a folder"):
-        playable_wave(tmp_path / "x.wav", tmp_path)
+        make_playable(tmp_path / "x.wav", tmp_path)
 
 
 def test_a_system_without_a_player_or_a_device_says_so(invoke, player, tmp_path):
@@ -107,7 +107,7 @@ def test_notes_stand_where_the_tempo_puts_them():
     melody = Track.of([60, 64, 67], [0, 480, 960], [480, 960, 1440], 70, program=5)
     drums = Track.of([36], [960], [970], 99, is_drum=True)
     tune = Tune(480, [melody, drums], tempos=[(0, 500_000), (480, 1_000_000), (960, 250_000)])
-    notes = sorted(notes_of(tune))
+    notes = sorted(tune_to_notes(tune))
     assert [note.begin for note in notes] == pytest.approx([0, 0.5, 1.5, 1.5])
     assert [note.end for note in notes] == pytest.approx([0.5, 1.5, 1.5 + 10 / 480 / 4, 1.75])
     assert [(one.pitch, one.velocity, one.program, one.drum) for one in notes] == [

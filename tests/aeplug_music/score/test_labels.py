@@ -8,7 +8,12 @@ import torch
 from aeplug.interfaces import Document, LabelledDataset, PicturedCodec, PlayableCodec
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset
-from aeplug_music.score.labels import collection_of, keys_of, notes_per_bar, titles
+from aeplug_music.score.labels import (
+    collection_name,
+    count_notes_per_bar,
+    estimate_keys,
+    make_titles,
+)
 from aeplug_music.score.melody import Melody, Passage
 from aeplug_music.score.tokens import PITCH_OFFSET
 
@@ -21,18 +26,18 @@ def window(pitches, steps=32):
 
 def test_keys_follow_a_scale_through_its_transpositions():
     scale = np.array([60, 62, 64, 65, 67, 69, 71, 72, 67, 64, 60, 60])
-    found = keys_of(np.stack([window(scale + shift) for shift in range(12)]))
+    found = estimate_keys(np.stack([window(scale + shift) for shift in range(12)]))
     assert found[[0, 2, 7, 9]].tolist() == ["C/Am", "D/Bm", "G/Em", "A/F#m"]
     assert len(set(found.tolist())) == 12
-    assert keys_of(np.zeros((1, 32), np.uint8)).tolist() == ["C/Am"]  # silence is in no key
+    assert estimate_keys(np.zeros((1, 32), np.uint8)).tolist() == ["C/Am"]  # silence is in no key
 
 
 def test_notes_and_names():
-    assert notes_per_bar(np.stack([window([60] * 6), window([])]), 2).tolist() == [3.0, 0.0]
-    assert collection_of("/data/tunes.zip!airs/one.mid") == "airs"
-    assert collection_of("/data/tunes.zip!one.mid") == "tunes"
-    assert collection_of("/data/jigs/one.mid") == "jigs"
-    assert titles(["a/tune.mid"], np.array([4])).tolist() == ["tune, bar 5"]
+    assert count_notes_per_bar(np.stack([window([60] * 6), window([])]), 2).tolist() == [3.0, 0.0]
+    assert collection_name("/data/tunes.zip!airs/one.mid") == "airs"
+    assert collection_name("/data/tunes.zip!one.mid") == "tunes"
+    assert collection_name("/data/jigs/one.mid") == "jigs"
+    assert make_titles(["a/tune.mid"], np.array([4])).tolist() == ["tune, bar 5"]
 
 
 def test_the_data_set_says_what_its_windows_are():

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aeplug_music.corpus.windows import cut
-from aeplug_music.score.grid import Batch, metre_segments, quantise
+from aeplug_music.corpus.windows import cut_windows
+from aeplug_music.score.grid import NoteBatch, metre_segments, quantise
 from aeplug_music.score.melody import extract_melody
 from aeplug_music.score.metres import METRES, STEPS_PER_BAR, window_lengths
 from aeplug_music.score.tokens import (
     CLASSES,
     HOLD,
     NOTE_OFF,
-    canonical,
-    notes_of,
-    sounding,
+    canonicalise,
+    fill_holds,
+    split_windows,
     tokens_of,
-    windows_of,
+    tokens_to_notes,
 )
 from aeplug_music.score.tune import Track, Tune
 
@@ -38,11 +38,11 @@ def tokens(one):
 
 
 def windows(*tunes, bars=2):
-    batch = Batch()
+    batch = NoteBatch()
     for one in tunes:
         for track in one.tracks:
             batch.add(track, metre_segments(one), one.ticks_per_quarter)
-    return cut(quantise(batch), bars, 24 * bars)
+    return cut_windows(quantise(batch), bars, 24 * bars)
 
 
 def test_vocabulary():
@@ -268,14 +268,14 @@ def rows(width=48):
 @given(rows())
 def test_canonical_says_the_same_once_and_for_all(row):
     row = row[None]
-    once = canonical(row)
-    assert np.array_equal(canonical(once), once)
-    assert np.array_equal(sounding(once) >= 2, sounding(row) >= 2)
+    once = canonicalise(row)
+    assert np.array_equal(canonicalise(once), once)
+    assert np.array_equal(fill_holds(once) >= 2, fill_holds(row) >= 2)
     assert np.array_equal(once >= 2, row >= 2)
 
 
 def test_canonical_cuts_to_the_length():
-    found = canonical(np.full((2, 48), 50, np.uint8), np.array([16, 48]))
+    found = canonicalise(np.full((2, 48), 50, np.uint8), np.array([16, 48]))
     assert found[0, 16:].sum() == 0
     assert (found[1] == 50).all()
 
@@ -283,8 +283,8 @@ def test_canonical_cuts_to_the_length():
 @settings(deadline=None)
 @given(rows())
 def test_tokens_to_notes_and_back(row):
-    row = canonical(row[None])[0]
-    onsets, ends, pitches = notes_of(row)
+    row = canonicalise(row[None])[0]
+    onsets, ends, pitches = tokens_to_notes(row)
     assert (ends > onsets).all()
     assert (onsets[1:] >= ends[:-1]).all()
     assert np.array_equal(tokens_of(onsets, ends, pitches, len(row)), row)
@@ -293,12 +293,12 @@ def test_tokens_to_notes_and_back(row):
 @settings(deadline=None)
 @given(rows(60), st.sampled_from(sorted(set(window_lengths(METRES, 2)))))
 def test_windows_stand_on_their_own_and_sound_the_same(row, length):
-    row = canonical(row[None])[0]
-    found = windows_of(row, length)
-    assert np.array_equal(canonical(found), found)
-    heard = sounding(found)
+    row = canonicalise(row[None])[0]
+    found = split_windows(row, length)
+    assert np.array_equal(canonicalise(found), found)
+    heard = fill_holds(found)
     heard[heard < 2] = 0
-    whole = sounding(row)
+    whole = fill_holds(row)
     whole[whole < 2] = 0
     assert np.array_equal(heard.reshape(-1)[:60], whole)
     assert not heard.reshape(-1)[60:].any()
@@ -316,12 +316,12 @@ def test_windows_stand_on_their_own_and_sound_the_same(row, length):
 )
 def test_windows_in_bulk_are_those_of_the_tune_alone(notes, quarter, metres):
     one = tune(*((p, on, on + length) for p, on, length in notes), quarter=quarter, metres=metres)
-    batch = Batch()
+    batch = NoteBatch()
     batch.add(one.tracks[0], metre_segments(one), quarter)
     streams = quantise(batch)
-    found = cut(streams, 2, 48)
+    found = cut_windows(streams, 2, 48)
     whole = streams.tokens
-    held = sounding(whole)
+    held = fill_holds(whole)
     for row, bar, metre in zip(found.tokens, found.bar, found.metre, strict=True):
         stretch = int(np.flatnonzero((streams.metre == metre) & (streams.first_bar <= bar))[-1])
         size = int(streams.bar[stretch])
@@ -329,7 +329,7 @@ def test_windows_in_bulk_are_those_of_the_tune_alone(notes, quarter, metres):
         expected = whole[start : start + 2 * size].copy()
         if expected[0] == HOLD and start and held[start - 1] >= 2:
             expected[0] = held[start - 1]
-        expected = canonical(expected[None])[0]
+        expected = canonicalise(expected[None])[0]
         assert np.array_equal(row[: 2 * size], expected)
-        quiet = "".join("s" if one < 2 else "n" for one in sounding(expected))
+        quiet = "".join("s" if one < 2 else "n" for one in fill_holds(expected))
         assert "s" * size not in quiet

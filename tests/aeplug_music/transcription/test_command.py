@@ -21,7 +21,7 @@ from aeplug_music.midi.writing import to_pretty_midi
 from aeplug_music.score.melody import Melody, Passage
 from aeplug_music.score.tokens import tokens_of
 from aeplug_music.transcription.converter import Transcriber
-from aeplug_music.transcription.page import pitch_curve
+from aeplug_music.transcription.page import extract_pitch_curve
 from aeplug_music.transcription.transcribe import transcribe
 
 #: Two bars and two more of 4/4: onset, end, MIDI number, in steps.
@@ -176,7 +176,7 @@ class TestCommand:
         transcriber = Transcriber()
         document = transcriber.read(write(tmp_path / "long.wav", sound_of(notes)))
         assert document.size > 0
-        curve = pitch_curve(document.content)
+        curve = extract_pitch_curve(document.content)
         assert np.nanmin(curve) == pytest.approx(60, abs=0.1)
         assert np.isnan(curve).any()
         _, page = transcriber.write(document, tmp_path / "long", {"picture": True})

@@ -7,19 +7,19 @@ import pytest
 from recorded import write
 
 from aeplug.data.bundled import find_bundled
-from aeplug_audio.synthesis.rendering import blocks, voices_of
-from aeplug_audio.synthesis.soundfont import default_soundfont
+from aeplug_audio.synthesis.rendering import open_voices, render_blocks
+from aeplug_audio.synthesis.soundfont import find_soundfont
 from aeplug_audio.synthesis.voices import Note
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, find_sources
 from aeplug_music.score.melody import extract_melody
-from aeplug_music.score.tokens import notes_of
+from aeplug_music.score.tokens import tokens_to_notes
 from aeplug_music.transcription.transcribe import transcribe
 
 RATE, SECONDS = 22_050, 8.0
 
 mir_eval = pytest.importorskip("mir_eval")
-pytestmark = pytest.mark.skipif(default_soundfont() is None, reason="needs a soundfont")
+pytestmark = pytest.mark.skipif(find_soundfont() is None, reason="needs a soundfont")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def tunes():
     with Reader() as reader:
         for number in (400, 2_000, 3_600):
             melody = extract_melody(parse_midi(reader.read(sources[number])))
-            columns = np.array(notes_of(melody.tokens)).T
+            columns = np.array(tokens_to_notes(melody.tokens)).T
             notes = [(a / 8 + 0.2, b / 8 + 0.2, p) for a, b, p in columns.tolist()]
             found.append([one for one in notes if one[1] < SECONDS])
     return found
@@ -46,7 +46,7 @@ def test_notes_are_heard(tunes, tmp_path, program, bar):
     scores = []
     for number, tune in enumerate(tunes):
         played = [Note(a, b, p, 90, program) for a, b, p in tune]
-        sound = np.concatenate(list(blocks(played, voices_of(), RATE))).mean(1)
+        sound = np.concatenate(list(render_blocks(played, open_voices(), RATE))).mean(1)
         path = write(tmp_path / f"{number}.wav", 0.7 * sound / np.abs(sound).max(), RATE)
         found = transcribe(path).notes
         scores.append(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aeplug_audio.analysis.voice import Note
+from aeplug_audio.analysis.voice import NoteEvent
 from aeplug_music.transcription.rhythm import FASTEST, SLOWEST, USUAL, estimate_bpm, quantise
 
 #: Steps of notes: a bar of eighths and quarters, one with a dotted rhythm, a long note.
@@ -19,7 +19,7 @@ def played(steps, bpm, start=0.4, jitter=0.0, seed=0):
     edges = np.cumsum([0, *steps]) * 60 / bpm / 4 + start
     edges[:-1] += jitter * np.random.default_rng(seed).standard_normal(len(steps))
     edges = np.maximum.accumulate(edges)
-    return [Note(a, b, 60 + n % 5) for n, (a, b) in enumerate(pairwise(edges.tolist()))]
+    return [NoteEvent(a, b, 60 + n % 5) for n, (a, b) in enumerate(pairwise(edges.tolist()))]
 
 
 @pytest.mark.parametrize("bpm", [84.0, 97.3, 120.0, 151.0])
@@ -37,7 +37,7 @@ def test_a_player_who_drifts_is_followed():
     steps = FIGURE * 3
     length = np.linspace(0.125, 0.1375, len(steps)) * steps
     edges = np.cumsum([0.4, *length]).tolist()
-    notes = [Note(a, b, 60) for a, b in pairwise(edges)]
+    notes = [NoteEvent(a, b, 60) for a, b in pairwise(edges)]
     assert np.diff(quantise(notes).onset).tolist() == steps[:-1]
 
 
@@ -63,7 +63,7 @@ def test_with_the_tempo_given_steps_are_right(steps, bpm, start, seed):
 def test_any_notes_come_onto_the_grid(parts, metre, bpm):
     notes, now = [], 0.0
     for gap, length, pitch in parts:
-        notes.append(Note(now + gap, now + gap + length, pitch))
+        notes.append(NoteEvent(now + gap, now + gap + length, pitch))
         now += gap + length
     found = quantise(notes, metre, bpm)
     assert len(found.onset) == len(found.end) == len(found.pitch) >= 1
@@ -87,19 +87,19 @@ def test_in_six_eight_an_eighth_is_a_beat():
 
 
 def test_short_gaps_are_no_rests_and_long_ones_are():
-    notes = [Note(0.5, 0.93, 60), Note(1.0, 1.5, 62), Note(2.0, 2.5, 64)]
+    notes = [NoteEvent(0.5, 0.93, 60), NoteEvent(1.0, 1.5, 62), NoteEvent(2.0, 2.5, 64)]
     found = quantise(notes, bpm=120)
     assert found.onset.tolist() == [0, 4, 12] and found.end.tolist() == [4, 8, 16]
 
 
 def test_of_two_notes_on_a_step_the_later_stays():
-    notes = [Note(0.5, 0.53, 59), Note(0.53, 1.0, 60), Note(1.0, 1.5, 62)]
+    notes = [NoteEvent(0.5, 0.53, 59), NoteEvent(0.53, 1.0, 60), NoteEvent(1.0, 1.5, 62)]
     assert quantise(notes, bpm=120).pitch.tolist() == [60, 62]
 
 
 def test_of_one_note_the_tempo_is_the_usual():
     assert estimate_bpm(np.array([1.0])) == USUAL
-    assert quantise([Note(1, 2, 60)]).onset.tolist() == [0]
+    assert quantise([NoteEvent(1, 2, 60)]).onset.tolist() == [0]
 
 
 @given(st.lists(st.floats(0, 60), min_size=2, max_size=50))

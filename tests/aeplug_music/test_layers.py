@@ -74,20 +74,6 @@ def test_imports_go_down(package):
     assert not wrong
 
 
-@pytest.mark.parametrize("package", LAYERS)
-def test_no_circle_of_modules(package):
-    graph = {module: {t for _, t in imports(path)} - {module} for module, path in modules(package)}
-    done: set[str] = set()
-    while True:
-        free = {
-            m for m, targets in graph.items() if m not in done and not targets & set(graph) - done
-        }
-        if not free:
-            break
-        done |= free
-    assert set(graph) == done
-
-
 def test_the_ground_imports_no_torch():
     names = [name for package in LAYERS for name, _ in modules(package) if name.startswith(LIGHT)]
     heavy = "sorted({'torch', 'matplotlib'} & set(sys.modules))"

@@ -22,7 +22,8 @@ from aeplug.priors.store import PRIORS, cache_folder
 from aeplug_priors.sequence.continuation import continue_documents
 from aeplug_priors.sequence.documents import LONGEST, latent_sequences
 from aeplug_priors.sequence.fitting import fit_sequence_prior
-from aeplug_priors.sequence.network import LONGEST_MATCH, SequenceNetwork, matches
+from aeplug_priors.sequence.layers import LONGEST_MATCH, count_matches
+from aeplug_priors.sequence.network import SequenceNetwork
 from aeplug_priors.sequence.prior import document_lengths
 
 SMALL = {"width": 16, "layers": 1, "components": 2, "form_width": 16, "form_layers": 1}
@@ -171,7 +172,7 @@ class TestNetwork:
 
     def test_equal_pieces_before_two_places_are_counted(self):
         form = torch.tensor([[0, 1, 2, 0, 1, 2, 0, 1, 2]])
-        found = matches(form[:, :, None] == form[:, None])[0]
+        found = count_matches(form[:, :, None] == form[:, None])[0]
         assert found[3, 0] == 0, "nothing is before the first"
         assert (found[4, 1], found[5, 2], found[5, 1]) == (1, 2, 0)
         assert found[8, 5] == LONGEST_MATCH

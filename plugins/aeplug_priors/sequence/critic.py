@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug_priors.sequence.network import FARTHEST, HEADS, Encoding, Relations
+from aeplug_priors.sequence.layers import FARTHEST, HEADS, Relations
+from aeplug_priors.sequence.network import Encoding
 
 
 class Critic(nn.Module):

@@ -17,6 +17,8 @@ from aeplug.runtime import Progress
 
 #: Pieces of a document that are looked at together; longer ones are cut.
 LONGEST = 128
+#: Share of the posteriors' noise in what a density of new pieces is of.
+NOISE = 0.5
 #: Standard deviation given to codes without a posterior's, as a share of the codes' own.
 CODE_NOISE = 0.05
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +23,14 @@ from aeplug.data import choose_split
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.interfaces import Dataset, Sampling
 from aeplug.model import Model
-from aeplug.priors import fit_gaussian_mixture
 from aeplug.runtime import Progress
+from aeplug.training import ScheduledAdamW
+from aeplug_priors.sequence.baselines import measure_baselines
 from aeplug_priors.sequence.critic import Critic
-from aeplug_priors.sequence.documents import LONGEST, Documents, Sequences, latent_sequences
+from aeplug_priors.sequence.documents import NOISE, Documents, Sequences, latent_sequences
 from aeplug_priors.sequence.network import SAME, Encoding, SequenceNetwork
 from aeplug_priors.sequence.prior import SequencePrior, spreads
 
-#: Share of the posteriors' noise in what the density is of.
-NOISE = 0.5
 #: Pieces that are looked at in training, of the network and of the critic.
 SEEN, CRITIC_SEEN = 800_000, 420_000
 #: Most and least passes through the documents.
@@ -40,13 +39,13 @@ PASSES = (4, 60)
 ALTERED = 6
 #: Pieces of a batch: a share of all, within bounds.
 PIECES, LEAST_PIECES, BATCHES = 512, 32, 16
-#: Documents below which none can be told from another.
+#: Minimum number of documents.
 FEWEST = 8
-RATE, WARMUP, DECAY, CLIP = 1.5e-3, 100, 0.1, 1.0
+LR, WARMUP, DECAY, BETA2, CLIP = 1.5e-3, 100, 0.1, 0.98, 1.0
+#: Parameters that do not decay: tables of biases.
+TABLES = ("lag", "matched")
 #: Candidates that the critic learns from, of a share of the new pieces.
 CANDIDATES, CANDIDATES_FOR = 2, 60_000
-#: Most components of the order-free mixture that the density is compared with.
-BASELINE_COMPONENTS = 16
 
 
 @dataclass
@@ -103,7 +102,7 @@ def fit_sequence_prior(
     data += [
         latent_sequences(model, dataset, split, draws) for _ in range(min(ALTERED, passes) - 1)
     ]
-    held_out = _held_out(model, dataset, split)
+    held_out = _encode_held_out(model, dataset, split)
     conditions = {name: len(classes) for name, classes in model.shape.conditions.items()}
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
@@ -113,20 +112,20 @@ def fit_sequence_prior(
             torch.cat([one.mean for one in data]), torch.cat([one.noise for one in data]), NOISE
         )
         bf16 = model.config.train.precision == "bf16"
-        fitting = _Fitting(model, network, critic, draws, bf16, len(first.mean))
-        fitting.fit_network(data, held_out, passes)
-        fitting.fit_critic(data, held_out, max(1, critic_seen // len(first.mean)))
+        fit = _Fit(model, network, critic, draws, bf16, len(first.mean))
+        fit.fit_network(data, held_out, passes)
+        fit.fit_critic(data, held_out, max(1, critic_seen // len(first.mean)))
     facts: dict[str, Any] = {"items": len(first), "pieces": len(first.mean), "split": split}
     facts |= {"seed": seed, "passes": passes}
     if held_out is not None:
-        facts |= fitting.figures(held_out) | _baselines(network, data, held_out, seed)
-        facts["critic_right"] = fitting.critic_right
+        facts |= fit.figures(held_out) | measure_baselines(network, data, held_out, seed)
+        facts["critic_right"] = fit.critic_right
     for module in (network, critic):
         module.eval().requires_grad_(False)
     return SequencePrior(network, critic, facts)
 
 
-class _Fitting:
+class _Fit:
     def __init__(
         self,
         model: Model,
@@ -149,8 +148,8 @@ class _Fitting:
         network = self.network
         form = {"form", "pointer", "fresh"}
         best: dict[bool, tuple[float, dict[str, Tensor]]] = {}
-        training = _Training(network, passes * sum(1 for _ in data[0].batches(self.pieces)))
-        with Progress(training.steps, "steps") as progress:
+        optimizer = _optimizer(network, passes * sum(1 for _ in data[0].batches(self.pieces)))
+        with Progress(optimizer.steps, "steps") as progress:
             for number in range(passes):
                 network.train()
                 sequences = data[number % len(data)]
@@ -161,8 +160,8 @@ class _Fitting:
                     loss = -terms.choice[documents.real].mean()
                     if new.any():
                         loss = loss - 0.3 * terms.density[new].mean()
-                    training.step(loss)
-                    progress.update(training.done)
+                    optimizer.step(loss)
+                    progress.update(optimizer.done)
                 if held_out is None:
                     continue
                 figures = self.figures(held_out)
@@ -251,16 +250,16 @@ class _Fitting:
         tried = [self.candidates(one, share) for one in data]
         judged = self.candidates(held_out, 1.0) if held_out is not None else None
         best: tuple[float, dict[str, Tensor]] | None = None
-        training = _Training(self.critic, passes * sum(1 for _ in data[0].batches(self.pieces)))
-        with Progress(training.steps, "steps") as progress:
+        optimizer = _optimizer(self.critic, passes * sum(1 for _ in data[0].batches(self.pieces)))
+        with Progress(optimizer.steps, "steps") as progress:
             for number in range(passes):
                 self.critic.train()
                 which = number % len(data)
                 for chosen in data[which].batches(self.pieces, self.draws):
                     documents = data[which].padded(chosen)
                     odds = self.judge(documents, tried[which], others[which], altered=True)
-                    progress.update(training.done + 1)
-                    training.step(_classified(odds))
+                    progress.update(optimizer.done + 1)
+                    optimizer.step(_classify(odds))
                 if judged is None:
                     continue
                 assert held_out is not None
@@ -271,7 +270,7 @@ class _Fitting:
                         for chosen in held_out.batches(4 * PIECES)
                     ]
                 odds = torch.cat(found)
-                value = float(_classified(odds))
+                value = float(_classify(odds))
                 if best is None or value < best[0]:
                     best = (value, copy.deepcopy(self.critic.state_dict()))
                     self.critic_right = float((odds[:, :1] > odds[:, 1:]).float().mean())
@@ -354,39 +353,20 @@ class _Fitting:
         return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.bf16)
 
 
-class _Training:
-    """AdamW with a warm-up and a cosine; matrices alone decay."""
-
-    def __init__(self, module: nn.Module, steps: int) -> None:
-        self.parameters = [one for one in module.parameters() if one.requires_grad]
-        tables = {"lag", "matched"}
-        named = dict(module.named_parameters())
-        decayed = [
-            one
-            for name, one in named.items()
-            if one.ndim > 1 and name.rpartition(".")[2] not in tables
-        ]
-        kept = {id(one) for one in decayed}
-        groups = [
-            {"params": decayed, "weight_decay": DECAY},
-            {"params": [p for p in named.values() if id(p) not in kept], "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98))
-        self.steps, self.done = steps, 0
-
-    def step(self, loss: Tensor) -> None:
-        rate = RATE * min(1.0, (self.done + 1) / min(WARMUP, 1 + self.steps // 10))
-        rate *= 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.parameters, CLIP)
-        self.optimizer.step()
-        self.done += 1
+def _optimizer(module: nn.Module, steps: int) -> ScheduledAdamW:
+    return ScheduledAdamW(
+        module,
+        steps,
+        LR,
+        warmup=min(WARMUP, 1 + steps // 10),
+        weight_decay=DECAY,
+        beta2=BETA2,
+        clip=CLIP,
+        undecayed=TABLES,
+    )
 
 
-def _classified(odds: Tensor) -> Tensor:
+def _classify(odds: Tensor) -> Tensor:
     """Cross-entropy of real ones, first in each row, against candidates, nats."""
     if not len(odds):
         return odds.sum() * 0.0
@@ -394,72 +374,8 @@ def _classified(odds: Tensor) -> Tensor:
     return real.mean() + tried.mean()
 
 
-def _held_out(model: Model, dataset: Dataset, split: str) -> Sequences | None:
+def _encode_held_out(model: Model, dataset: Dataset, split: str) -> Sequences | None:
     try:
         return latent_sequences(model, dataset, "val" if split != "val" else "test")
     except AeplugError:
         return None  # a folder too small to have one
-
-
-def _baselines(
-    network: SequenceNetwork, data: list[Sequences], held_out: Sequences, seed: int
-) -> dict[str, float]:
-    """What knows nothing of the pieces before, fitted to the same: how far back, and a mixture.
-
-    Returns:
-        ``lag_choice_nats``, ``lag_choice_right``: of the share of pieces that return, and how far
-        back they were last; ``mixture_density_nats``: of Gaussians with full covariances.
-    """
-    share, lags = _lags(network, data[0])
-    nats, right, pieces = 0.0, 0, 0
-    best = int(lags.argmax())
-    for again, equal in _returning(network, held_out):
-        place = torch.arange(len(again))
-        for t in place.tolist():
-            pieces += 1
-            chances = lags[1 : t + 1].flip(0) / lags[1 : t + 1].sum() if t else lags[:0]
-            if again[t]:
-                nats -= math.log(max(share * float(chances[equal[t, :t]].sum()), 1e-9))
-                right += share > 0.5 and t >= best and bool(equal[t, t - best])
-            else:
-                nats -= math.log(1 - share if t else 1.0)
-                right += share <= 0.5 or t < best
-    generator = torch.Generator().manual_seed(seed)
-    fresh, judged = (_new_draws(network, one, generator) for one in (data[0], held_out))
-    components = max(1, min(BASELINE_COMPONENTS, len(fresh) // (20 * fresh.shape[1])))
-    mixture = fit_gaussian_mixture(fresh, components, seed=seed)
-    return {
-        "lag_choice_nats": nats / max(pieces, 1),
-        "lag_choice_right": right / max(pieces, 1),
-        "mixture_density_nats": float(mixture.log_prob(judged).mean()),
-    }
-
-
-def _returning(network: SequenceNetwork, sequences: Sequences) -> Iterator[tuple[Tensor, Tensor]]:
-    """Of each document which pieces were there before, ``(L,)``, and as which, ``(L, L)``."""
-    for number in range(len(sequences)):
-        documents = sequences.padded(torch.tensor([number], device=sequences.counts.device))
-        equal = network.same(documents.mean)[0].cpu().tril(-1)
-        yield equal.any(-1), equal
-
-
-def _lags(network: SequenceNetwork, sequences: Sequences) -> tuple[float, Tensor]:
-    """Share of pieces that return, and of how many back they were last; place 0 is none."""
-    length = LONGEST + 1
-    counts, pieces, returns = torch.full((length,), 0.01), 0, 0
-    for again, equal in _returning(network, sequences):
-        pieces, returns = pieces + len(again), returns + int(again.sum())
-        places = torch.arange(len(again))
-        last = (equal * (1 + places)).max(-1).values - 1
-        counts += torch.bincount((places - last)[again], minlength=length)
-    counts[0] = 0.0
-    return min(max(returns / max(pieces, 1), 1e-3), 1 - 1e-3), counts / counts.sum()
-
-
-def _new_draws(
-    network: SequenceNetwork, sequences: Sequences, generator: torch.Generator
-) -> Tensor:
-    """Pieces that were not there before, with the noise that the density is of, ``(n, D)``."""
-    new = torch.cat([~again for again, _ in _returning(network, sequences)])
-    mean, noise = sequences.mean[new].cpu(), sequences.noise[new].cpu()
-    return mean + NOISE * noise * torch.empty_like(mean).normal_(generator=generator)

@@ -21,12 +21,13 @@ from aeplug.inference import concat_embeddings, embed_files
 from aeplug.interfaces import LatentDensity
 from aeplug.model import Model
 from aeplug.runtime import Progress
+from aeplug.training import ScheduledAdamW
 from aeplug_priors.sequence.documents import CODE_NOISE
 from aeplug_priors.style.prior import StyleNet, StylePrior
 
-#: Numbers that a latent passes through, unless told.
+#: Size of the style's latent by default.
 INNER = 8
-#: Pieces below which there is no style to speak of.
+#: Minimum number of pieces for adaptation.
 FEWEST = 16
 #: Files from which on some are held out, and their share.
 FILES_TO_HOLD_OUT, HELD_OUT = 8, 0.125
@@ -36,7 +37,7 @@ STEPS, EVERY, STEPS_BLIND = 3000, 50, 600
 PATIENCE = 8
 #: Share of the posteriors' noise in what is learnt from.
 NOISE = 0.5
-BATCH, RATE, DECAY = 128, 1e-3, 0.01
+BATCH, LR, DECAY = 128, 1e-3, 0.01
 #: Draws of each held-out piece's posterior.
 DRAWS = 8
 
@@ -81,7 +82,7 @@ def adapt(
         FileError: no file can be read.
     """
     size = model.latent_size
-    pieces = _embedded(model, paths, failed)
+    pieces = _embed_pieces(model, paths, failed)
     if len(pieces.mean) < FEWEST:
         files, held = int(pieces.file.max()) + 1, len(pieces.mean)
         raise ConfigError(
@@ -90,7 +91,7 @@ def adapt(
             f"time, as an image or some bars of a tune)"
         )
     conditions = {name: len(model.shape.conditions[name]) for name in pieces.cond}
-    train, held_out = _divided(pieces, seed)
+    train, held_out = _hold_out(pieces, seed)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         net = StyleNet(size, inner, conditions).to(model.device)
@@ -108,13 +109,15 @@ def adapt(
         if model.has_prior and isinstance(model.task.latent, LatentDensity):
             draws = held_out.draw(model.generator(seed))
             facts["own_log_density_nats"] = float(model.task.latent.log_prior(draws).mean())
-    combinations, counts = _classes(pieces, list(conditions))
+    combinations, counts = _count_classes(pieces, list(conditions))
     style = StylePrior(net, combinations, counts, facts)
     model.priors.add(style, default=True)
     return style
 
 
-def _embedded(model: Model, paths: Sequence[str], failed: Callable[[str, str], None]) -> _Pieces:
+def _embed_pieces(
+    model: Model, paths: Sequence[str], failed: Callable[[str, str], None]
+) -> _Pieces:
     try:
         block = concat_embeddings(embed_files(model, paths, failed))
     except FileError:
@@ -136,7 +139,7 @@ def _embedded(model: Model, paths: Sequence[str], failed: Callable[[str, str], N
     return _Pieces(mean, noise, cond, file)
 
 
-def _classes(pieces: _Pieces, names: Sequence[str]) -> tuple[Tensor, Tensor]:
+def _count_classes(pieces: _Pieces, names: Sequence[str]) -> tuple[Tensor, Tensor]:
     """The classes that pieces have together, int64 ``(n, conditions)``, and how many have them."""
     if not names:
         alone = torch.zeros(1, 0, dtype=torch.int64, device=pieces.mean.device)
@@ -146,7 +149,7 @@ def _classes(pieces: _Pieces, names: Sequence[str]) -> tuple[Tensor, Tensor]:
     return combinations, counts
 
 
-def _divided(pieces: _Pieces, seed: int) -> tuple[_Pieces, _Pieces | None]:
+def _hold_out(pieces: _Pieces, seed: int) -> tuple[_Pieces, _Pieces | None]:
     """What is learnt from, and the pieces of files held out; None where they are few."""
     count = int(pieces.file.max()) + 1
     if count < FILES_TO_HOLD_OUT:
@@ -160,9 +163,9 @@ def _fit(
     net: StyleNet, train: _Pieces, held_out: _Pieces | None, generator: torch.Generator
 ) -> tuple[int, float]:
     """Steps taken to the best, and the bound on held-out pieces there, nats."""
-    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     best, best_step, state = -float("inf"), 0, copy.deepcopy(net.state_dict())
     steps = STEPS_BLIND if held_out is None else STEPS
+    optimizer = ScheduledAdamW(net, steps, LR, floor=1.0, weight_decay=DECAY, decay_vectors=True)
     with Progress(steps, "steps") as progress:
         for step in range(1, steps + 1):
             net.train()
@@ -171,14 +174,11 @@ def _fit(
             )
             part = train.part(rows)
             likelihood, kl = net.bound(part.draw(generator), part.cond, generator)
-            loss = (kl - likelihood).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            optimizer.step((kl - likelihood).mean())
             if held_out is not None and step % EVERY == 0:
-                found = _bound(net, held_out)
-                if found > best:
-                    best, best_step, state = found, step, copy.deepcopy(net.state_dict())
+                bound = _bound(net, held_out)
+                if bound > best:
+                    best, best_step, state = bound, step, copy.deepcopy(net.state_dict())
                 elif step - best_step >= PATIENCE * EVERY:
                     break
             progress.update(step)

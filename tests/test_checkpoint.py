@@ -128,7 +128,7 @@ class TestAtomic:
         with monkeypatch.context() as patch:
             patch.setattr(checkpoint, "save_model", dies(checkpoint.save_model))
             patch.setattr(checkpoint.torch, "save", dies(torch.save))
-            patch.setattr(checkpoint, "_fsync", dies(checkpoint._fsync))
+            patch.setattr(checkpoint, "fsync_path", dies(checkpoint.fsync_path))
             patch.setattr(Path, "rename", dies(Path.rename))
             patch.setattr(Path, "write_text", dies(Path.write_text))
             patch.setattr(checkpoint.shutil, "rmtree", dies(remove))
@@ -167,7 +167,7 @@ class TestAtomic:
 
 
 class TestFullDisk:
-    @pytest.mark.parametrize("where", ["save_model", "_fsync"])
+    @pytest.mark.parametrize("where", ["save_model", "fsync_path"])
     def test_leaves_the_one_before_untouched(self, tmp_path, monkeypatch, where):
         folder = tmp_path / "last"
         checkpoint.save(folder, HEADER, network(1))

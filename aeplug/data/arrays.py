@@ -18,6 +18,7 @@ from aeplug.config import PartConfig
 from aeplug.errors import FileError
 from aeplug.interfaces import Batch, DataShape, Document, RawBatch
 from aeplug.runtime.figures import write_figure
+from aeplug.runtime.files import atomic_replace
 
 COLUMN = "array"
 
@@ -67,16 +68,13 @@ class ArrayCodec:
         return Document(pieces.cpu().numpy(), like.name if like else "sample")
 
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
-        """Write ``stem.npy``, through a temporary name; one piece without the leading 1."""
+        """Write ``stem.npy``; one piece without the leading 1."""
         array = document.content[0] if len(document.content) == 1 else document.content
         path = stem.with_name(stem.name + ".npy")
-        temporary = path.with_name(f".{path.name}.partial")
         try:
-            with temporary.open("wb") as file:
+            with atomic_replace(path) as temporary, temporary.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
-            temporary.replace(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise FileError(f"{path} cannot be written: {error}") from error
         return [path]
 

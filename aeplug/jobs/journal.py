@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from aeplug.errors import ConfigError, FileError
+from aeplug.runtime.files import atomic_write
 
 #: Folder of the journal in the folder of results; hidden, so that no search for inputs enters it.
 FOLDER = ".aeplug"
@@ -174,12 +175,7 @@ class Journal:
         return False
 
     def _begin(self, header: Mapping[str, Any]) -> None:
-        temporary = self._path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(json.dumps(header).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        atomic_write(self._path, json.dumps(header) + "\n")
 
     def _row(self, place: str) -> int | None:
         key = np.uint64(_hash(place))

@@ -26,7 +26,7 @@ from torch import nn
 from aeplug.errors import CheckpointError
 from aeplug.interfaces import DataShape
 from aeplug.plugins.specs import TaskSpec
-from aeplug.runtime.files import _fsync, _sha256
+from aeplug.runtime.files import fsync_path, hash_file
 
 FORMAT = 1
 CONFIG, WEIGHTS, TRAINER = "config.json", "model.safetensors", "trainer.pt"
@@ -69,7 +69,7 @@ class Checkpoint:
         path = self.folder / WEIGHTS
         if not path.is_file():
             raise CheckpointError(f"{path} is missing")
-        digest = _sha256(path)
+        digest = hash_file(path)
         if digest != self.header["weights_sha256"]:
             raise CheckpointError(
                 f"{path} is damaged or was altered: its sha256 is {digest[:16]}..., "
@@ -132,16 +132,16 @@ def save(
             torch.save(dict(trainer), fresh / TRAINER)
         for name, content in (files or {}).items():
             (fresh / name).write_bytes(content)
-        full = {"format": FORMAT, **header, "weights_sha256": _sha256(weights)}
+        full = {"format": FORMAT, **header, "weights_sha256": hash_file(weights)}
         (fresh / CONFIG).write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
         for path in (*fresh.iterdir(), fresh):
-            _fsync(path)
+            fsync_path(path)
         old = folder.with_name(folder.name + ".old")
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
-        _fsync(folder.parent)
+        fsync_path(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
     except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aeplug.errors import CheckpointError
+from aeplug.runtime.files import atomic_write
 
 LAST: Literal["last"] = "last"
 BEST: Literal["best"] = "best"
@@ -51,19 +52,17 @@ class Run:
             )
         try:
             (self.folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-            for name, content in (("env.json", environment), ("config.json", config)):
-                text = json.dumps(content, indent=2) + "\n"
-                (self.folder / name).write_text(text, encoding="utf-8")
             self.metrics_path.write_text("", encoding="utf-8")
+            atomic_write(self.folder / "env.json", json.dumps(environment, indent=2) + "\n")
+            # Last: with it the run exists.
+            atomic_write(self.config_path, json.dumps(config, indent=2) + "\n")
         except OSError as error:
             raise CheckpointError(f"run folder {self.folder} cannot be written: {error}") from error
 
     def update(self, config: Mapping[str, Any]) -> None:
         """Replace the settings of a run that goes on with others (a greater length)."""
-        fresh = self.config_path.with_suffix(".new")
         try:
-            fresh.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-            fresh.replace(self.config_path)
+            atomic_write(self.config_path, json.dumps(config, indent=2) + "\n")
         except OSError as error:
             raise CheckpointError(f"{self.config_path} cannot be written: {error}") from error
 
@@ -89,9 +88,7 @@ class Run:
     def rewind(self, step: int) -> None:
         """Drop lines beyond ``step``: a resumed run writes them again."""
         kept = [record for record in self.metrics() if record["step"] <= step]
-        fresh = self.metrics_path.with_suffix(".new")
-        fresh.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
-        fresh.replace(self.metrics_path)
+        atomic_write(self.metrics_path, "".join(json.dumps(record) + "\n" for record in kept))
 
 
 def new_folder(task: str, root: Path = Path("runs")) -> Path:

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from aeplug.runtime.console import Progress, say
     from aeplug.runtime.distributed import Distributed, pick_device
     from aeplug.runtime.figures import write_figure
-    from aeplug.runtime.files import atomic_write, describe_error, require_regular
+    from aeplug.runtime.files import atomic_replace, atomic_write, describe_error, require_regular
 
 __all__ = [
     "Distributed",
     "Progress",
+    "atomic_replace",
     "atomic_write",
     "describe_error",
     "pick_device",
@@ -29,6 +30,6 @@ __getattr__ = lazy_exports(
         "console": "Progress say",
         "distributed": "Distributed pick_device",
         "figures": "write_figure",
-        "files": "atomic_write describe_error require_regular",
+        "files": "atomic_replace atomic_write describe_error require_regular",
     },
 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from aeplug.errors import FileError
+from aeplug.runtime.files import atomic_replace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,13 +20,9 @@ def write_figure(figure: Figure, path: Path, dpi: int | Literal["figure"] = 120)
     Raises:
         FileError: it cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(fresh, dpi=dpi, format="png")
-        os.replace(fresh, path)
+        with atomic_replace(path) as temporary:
+            figure.savefig(temporary, dpi=dpi, format="png")
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()

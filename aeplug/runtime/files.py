@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -51,25 +53,57 @@ def require_regular(path: Path) -> None:
             raise FileError(f"{path} is no regular file")
 
 
-def atomic_write(path: Path, content: bytes) -> None:
-    """Write a file whole, in place of one of its name, or not at all.
+@contextmanager
+def atomic_replace(path: Path, *, fsync: bool = False) -> Iterator[Path]:
+    """A new file to be written in the block, which takes the place of ``path`` when that is done.
+
+    Whatever moment a kill picks, ``path`` is what it was or the whole new file. Where the block
+    raises, what was there is untouched and the new file is removed.
+
+    Args:
+        path: the file's final place; its folder exists.
+        fsync: bring the content to the disk before it takes its place, so that a power cut leaves
+            no empty file.
+
+    Yields:
+        A file of that folder, empty; its name is hidden, begins with that of ``path`` and is not
+        to be guessed, so that nobody can have put a link there.
+
+    Raises:
+        OSError: it cannot be written; where the error names a file, it is ``path``.
+    """
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.partial")
+    try:
+        # As a plain open would: readable for others as far as the umask allows.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        yield temporary
+        if fsync:
+            fsync_path(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        if error.filename == str(temporary):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write a file (text as UTF-8) whole, in place of one of its name, or not at all.
+
+    It is on the disk afterwards, its name too.
 
     Raises:
         OSError: it cannot be written; what was there is untouched.
     """
-    fresh = path.with_name(path.name + ".new")
-    try:
-        fresh.write_bytes(content)
-        _fsync(fresh)
-        fresh.replace(path)
-        _fsync(path.parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        raise
+    with atomic_replace(path, fsync=True) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    fsync_path(path.parent)
 
 
-def _sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """The sha256 of a file's content, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -77,7 +111,8 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _fsync(path: Path) -> None:
+def fsync_path(path: Path) -> None:
+    """Bring a file's content, or a folder's names, to the disk."""
     with contextlib.suppress(PermissionError):  # folders cannot be opened on Windows
         descriptor = os.open(path, os.O_RDONLY)
         try:

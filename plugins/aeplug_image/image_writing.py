@@ -6,8 +6,6 @@ together here.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import struct
 import zlib
 from dataclasses import replace
@@ -18,6 +16,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from aeplug.errors import FileError
+from aeplug.runtime import atomic_replace
 from aeplug_image.image_file import FORMATS, Picture, eight_bit
 from aeplug_image.image_metadata import sized_exif, sized_xmp, tiff_tags
 
@@ -31,7 +30,7 @@ _JPEG_XMP = 65_504
 
 
 def write_picture(picture: Picture, path: Path) -> Path:
-    """Encode by the suffix, through a temporary name; profile and metadata are kept.
+    """Encode by the suffix; the file appears only when whole. Profile and metadata are kept.
 
     Formats that cannot hold 16 bit or alpha get 8 bit, and alpha over white. Where EXIF and XMP
     give the size, it becomes that of the picture. A BMP holds only the resolution, a WebP
@@ -44,25 +43,18 @@ def write_picture(picture: Picture, path: Path) -> Path:
     if suffix not in WRITTEN:
         raise FileError(f"{path}: images are written as {', '.join(WRITTEN)}")
     picture = _sized(picture)
-    temporary = path.with_name(f".{path.name}.partial")
     deep = picture.pixels.dtype == np.uint16
     try:
-        with temporary.open("wb") as file:
+        with atomic_replace(path, fsync=True) as temporary, temporary.open("wb") as file:
             if deep and suffix == ".png":
                 _write_deep_png(picture, file)
             elif suffix in (".tif", ".tiff"):
                 _write_tiff(picture, file)
             else:
                 _write_eight_bit(picture, file, suffix)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except Exception as error:  # encoders raise whatever comes: struct.error, RuntimeError
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise FileError(f"{path} cannot be written: {reason}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return path
 
 

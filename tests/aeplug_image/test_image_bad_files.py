@@ -21,7 +21,6 @@ from image_support import noise, png_bytes, png_chunk, save
 from PIL import Image
 
 from aeplug.errors import FileError
-from aeplug_image import image_writing
 from aeplug_image.image_file import MAX_PIXELS, Picture, read_picture
 from aeplug_image.image_writing import write_picture
 
@@ -282,7 +281,7 @@ def test_a_failed_write_leaves_the_old_file(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(image_writing.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(FileError, match="cannot be written: No space left on device"):
         write_picture(Picture(noise(6, 6, 3, kind, seed=1)), path)
     assert path.read_bytes() == before

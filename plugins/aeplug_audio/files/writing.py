@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import struct
 import tempfile
 import wave
@@ -14,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
+from aeplug.runtime import atomic_replace
 from aeplug_audio.files.loudness import LoudnessMeter, compute_gain
 
 #: Loudness that music is brought to, LUFS, and the highest true peak, dBTP.
@@ -61,10 +60,12 @@ def write_wave(
     Raises:
         FileError: it cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent) as waiting:
+        with (
+            atomic_replace(path) as temporary,
+            tempfile.TemporaryFile(dir=path.parent) as waiting,
+        ):
             loudness = LoudnessMeter(rate, channels)
             for block in blocks:
                 samples = np.ascontiguousarray(block, np.float32)
@@ -72,7 +73,7 @@ def write_wave(
                 waiting.write(samples.tobytes())
             scale = np.float32(gain(loudness) * 2**15)
             waiting.seek(0)
-            with wave.open(str(fresh), "wb") as file:
+            with wave.open(str(temporary), "wb") as file:
                 file.setnchannels(channels)
                 file.setsampwidth(2)
                 file.setframerate(rate)
@@ -80,9 +81,5 @@ def write_wave(
                     scaled = np.frombuffer(raw, np.float32) * scale
                     whole = np.rint(scaled).clip(-(2**15), 2**15 - 1)
                     file.writeframesraw(whole.astype("<i2").tobytes())
-        os.replace(fresh, path)
     except (OSError, wave.Error, struct.error) as error:
         raise FileError(f"{path} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import pretty_midi
 
 from aeplug.errors import FileError
+from aeplug.runtime import atomic_replace
 from aeplug_audio.synthesis.rendering import write_notes
 from aeplug_audio.synthesis.voices import Note
 from aeplug_music.score.melody import Melody
@@ -82,16 +81,12 @@ def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
     Raises:
         FileError: it cannot be written.
     """
-    fresh = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        midi.write(str(fresh))
-        os.replace(fresh, path)
+        with atomic_replace(path) as temporary:
+            midi.write(str(temporary))
     except (OSError, ValueError) as error:
         raise FileError(f"{path} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
 
 
 def list_notes(midi: pretty_midi.PrettyMIDI) -> list[Note]:

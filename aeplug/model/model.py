@@ -16,6 +16,7 @@ from torch import Tensor
 from aeplug.config import TaskConfig
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import build_prepare
+from aeplug.data.splits import iter_rows
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.interfaces import (
     OWN,
@@ -135,11 +136,7 @@ class Model:
         return list_verbs(self)
 
     def require(self, verb: str, prior: str = "") -> None:
-        """Check that the model can do what it is asked to, with a prior of this name.
-
-        Raises:
-            ConfigError: it cannot; the message says why and what it can do.
-        """
+        """Raise ConfigError unless the model can do it; with the prior of this name, if given."""
         require_verb(self, verb, prior)
 
     # Tensors
@@ -156,19 +153,17 @@ class Model:
             items: inputs ``(B, *shape.input)`` as the model takes them (pixels in 0..1, tokens),
                 or files, each of which may hold several pieces.
             cond: condition's name -> class name, number, or int64 ``(B,)``; for tensors only.
-                A class that is left out is inferred where the encoder looks at none (see
-                :mod:`aeplug.model.conditions`), else it is the first.
+                One left out is inferred where the encoder looks at none, else the first.
 
         Returns:
             ``mean`` ``(B, *latent_shape)``, ``logvar`` where the posterior has one, and each
             condition by its name, int64 ``(B,)``: :meth:`decode` wants it again.
         """
-        columns: dict[str, list[Tensor]] = {}
-        for batch in iter_chunks(prepare_items(self, items, cond)):
-            posterior, _ = self.posterior(batch)
-            for name, value in (*posterior.statistics().items(), *batch.cond.items()):
-                columns.setdefault(name, []).append(value)
-        return {name: torch.cat(values) for name, values in columns.items()}
+        chunks = [
+            {**self.posterior(batch)[0].statistics(), **batch.cond}
+            for batch in iter_chunks(prepare_items(self, items, cond))
+        ]
+        return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
     @torch.no_grad()
     def decode(
@@ -219,14 +214,14 @@ class Model:
     ) -> Tensor:
         """Items or files (as for :meth:`encode`) through the model: ``(B, *shape.target)``.
 
-        Decoded from the posterior's mode; greedy by default. With ``to`` they change their class
-        and keep the rest: condition's name -> class, as for :meth:`encode`.
+        Decoded from the posterior's mode, greedily by default. ``to`` changes their class and
+        keeps the rest: condition's name -> class.
         """
+        parts, done = [], 0
         batch = prepare_items(self, items, cond)
         changed = self.encode_conditions(to, len(batch.input))
-        parts = []
-        for number, chunk in enumerate(iter_chunks(batch)):
-            part = slice(number * INFERENCE_BATCH, number * INFERENCE_BATCH + INFERENCE_BATCH)
+        for chunk in iter_chunks(batch):
+            part = slice(done, done := done + len(chunk.input))
             classes = {name: value[part] for name, value in changed.items()}
             parts.append(self.reconstruct_batch(chunk, sampling, classes))
         return torch.cat(parts)
@@ -272,9 +267,9 @@ class Model:
             temperature: T above 0, 1 is the model's own; by default the task's. The logits of
                 tokens are divided by T.
             cond: condition's name -> class.
-            top_k: see :class:`aeplug.interfaces.Sampling`, like ``top_p`` and ``greedy``.
-            top_p: see there.
-            greedy: see there.
+            top_k: see :class:`aeplug.interfaces.Sampling`.
+            top_p: likewise.
+            greedy: likewise.
             prior: name of the prior that latents are drawn from (``model.priors.names()``), where
                 need be fitted now; by default :attr:`default_prior`.
             spread: factor of the latents' distance from the middle of the prior; by default the
@@ -337,26 +332,21 @@ class Model:
     def with_options(self, options: Mapping[str, Any]) -> Model:
         """The same model, taking files for what options of its task or codec say.
 
-        Args:
-            options: by name with hyphens; those that neither its preparation nor its codec knows
-                are passed over.
-
-        Raises:
-            ConfigError: a value that one of them does not admit.
+        ``options`` are by name with hyphens; those that neither its preparation nor its codec
+        knows are passed over. Raises ConfigError where one of them does not admit a value.
         """
         model = copy.copy(self)
-        for name in ("prepare", "codec"):
-            asked = getattr(getattr(self, name), "asked", None)
-            if asked is not None:
-                setattr(model, name, asked(options))
+        if hasattr(self.prepare, "asked"):
+            model.prepare = self.prepare.asked(options)
+        if hasattr(self.codec, "asked"):
+            model.codec = self.codec.asked(options)
         return model
 
     def save(self, folder: Path | str, *, half: bool = False) -> None:
         """Write weights and fitted priors without what only training needs; to share or to ship.
 
-        Args:
-            folder: replaced if it exists. Paths of this machine are left out of its header.
-            half: store floating point weights in half precision.
+        ``folder`` is replaced if it exists; ``half`` stores weights in half precision. Paths of
+        this machine are left out of its header.
 
         Raises:
             CheckpointError: it cannot be written, or a prior is damaged.
@@ -389,18 +379,12 @@ class Model:
 
     def batches(self, split: Split, items: int | None = None) -> Iterator[Batch]:
         """A split's rows in order, prepared, ``INFERENCE_BATCH`` at a time."""
-        split = split.to(self.device)
-        count = len(split) if items is None else min(items, len(split))
-        for start in range(0, count, INFERENCE_BATCH):
-            index = torch.arange(start, min(start + INFERENCE_BATCH, count), device=self.device)
-            yield self.prepare_batch(split.take(index))
+        rows = None if items is None else torch.arange(min(items, len(split)))
+        for _, raw in iter_rows(split, self.device, rows):
+            yield self.prepare_batch(raw)
 
     def conditions(self, cond: Mapping[str, Any] | None, count: int) -> dict[str, Tensor]:
-        """Conditions as int64 ``(count,)``; the first class where none is given.
-
-        Raises:
-            ConfigError: an unknown condition or class.
-        """
+        """As :meth:`encode_conditions`, with the first class of those not given."""
         first = dict.fromkeys(self.shape.conditions, 0)
         return self.encode_conditions({**first, **(cond or {})}, count)
 

@@ -60,12 +60,12 @@ def adapt(
     included: it samples and varies in the style, in the classes (metres) that the files have;
     `--prior own` is the original. Files that cannot be read are named, the rest goes on.
     """
-    from aeplug.api import load_model
+    from aeplug import load
     from aeplug.cli import empty_folder
     from aeplug_priors.style.adaptation import adapt as adapted
 
     target = empty_folder(out)
-    loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
+    loaded = load(model, device=device, checkpoint_name=checkpoint or "")
     named = inputs_of(loaded, inputs, manifest, target)
     paths = [one.path for one in named]
     if not paths:

@@ -40,8 +40,8 @@ test: $(VENV)/.installed-test
 test-pluggy: $(VENV)/.installed-test
 	$(INSTALL) --no-deps --upgrade --target build/pluggy "$(filter pluggy~=%,$(MATRIX))"
 	PYTHONPATH=$(CURDIR)/build/pluggy OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive \
-		$(BIN)/python -m pytest $(TEST_ARGS) tests/test_plugins.py tests/test_hookspecs.py \
-		tests/test_plugin_compatibility.py tests/cli/test_plugins_command.py
+		$(BIN)/python -m pytest $(TEST_ARGS) tests/plugins/test_manager.py tests/plugins/test_hookspecs.py \
+		tests/plugins/test_compatibility.py tests/cli/test_plugins_command.py
 
 test-matrix:
 	@failed=; for pin in $(MATRIX); do \

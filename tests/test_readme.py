@@ -85,7 +85,7 @@ def make_inputs(folder: Path) -> None:
 def test_every_command_works(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Those of plugins/README.md and its pages: tests/test_plugin_reference.py."""
+    """Those of plugins/README.md and its pages: tests/plugins/test_reference.py."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AEPLUG_CACHE", str(tmp_path / "cache"))
     make_inputs(tmp_path)

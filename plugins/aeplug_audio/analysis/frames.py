@@ -65,16 +65,16 @@ def analyse(blocks: Iterable[Samples]) -> Analysis:
 
 def _iter_frames(blocks: Iterable[Samples]) -> Iterator[Samples]:
     """The samples around some frames at a time, as many as these need."""
-    held = np.zeros(_MARGIN // 2, np.float32)
-    need = (_AT_ONCE - 1) * HOP + _MARGIN
+    buffer = np.zeros(_MARGIN // 2, np.float32)
+    size = (_AT_ONCE - 1) * HOP + _MARGIN
     for block in blocks:
-        held = np.concatenate([held, block])
-        while len(held) >= need:
-            yield held[:need]
-            held = held[_AT_ONCE * HOP :]
-    held = np.concatenate([held, np.zeros(_MARGIN - _MARGIN // 2, np.float32)])
-    for first in range(0, max(len(held) - _MARGIN, 1), _AT_ONCE * HOP):
-        rest = held[first : first + need]
+        buffer = np.concatenate([buffer, block])
+        while len(buffer) >= size:
+            yield buffer[:size]
+            buffer = buffer[_AT_ONCE * HOP :]
+    buffer = np.concatenate([buffer, np.zeros(_MARGIN - _MARGIN // 2, np.float32)])
+    for first in range(0, max(len(buffer) - _MARGIN, 1), _AT_ONCE * HOP):
+        rest = buffer[first : first + size]
         if len(rest) >= _MARGIN:
             yield rest
 
@@ -112,12 +112,12 @@ def _make_filters() -> Floats:
 
 def _make_partials() -> Floats:
     """Where the first partials of each semitone lie and how they count, ``(bins, PITCHES)``."""
-    found = np.zeros((LONG // 2 + 1, PITCHES), np.float32)
+    weights = np.zeros((LONG // 2 + 1, PITCHES), np.float32)
     for number in range(PITCHES):
         hertz = 440 * 2 ** ((LOWEST_PITCH + number - 69) / 12)
         for partial in range(1, 6):
-            found[round(hertz * partial * LONG / RATE), number] += 0.8 ** (partial - 1)
-    return found
+            weights[round(hertz * partial * LONG / RATE), number] += 0.8 ** (partial - 1)
+    return weights
 
 
 _HANN = np.hanning(SHORT + 1)[:-1].astype(np.float32)

@@ -32,37 +32,37 @@ FrameIndices = npt.NDArray[np.int64]
 
 def compute_flux(analysis: Analysis) -> Floats:
     """How much rises at each frame, mean over the bands in dB, ``(F,)`` from 0."""
-    found = np.zeros(len(analysis), np.float32)
+    flux = np.zeros(len(analysis), np.float32)
     floor = int(analysis.spectrum.max(initial=0)) - 2 * RANGE
-    for first in range(0, len(found), _AT_ONCE):
+    for first in range(0, len(flux), _AT_ONCE):
         before = max(first - LAG, 0)
         part = _compute_flux(analysis.spectrum[before : first + _AT_ONCE], floor)
-        found[first : first + _AT_ONCE] = part[first - before :]
+        flux[first : first + _AT_ONCE] = part[first - before :]
     # What is compared lies on either side of the middle.
-    return np.concatenate([found[LAG // 2 :], np.zeros(LAG // 2, np.float32)])[: len(found)]
+    return np.concatenate([flux[LAG // 2 :], np.zeros(LAG // 2, np.float32)])[: len(flux)]
 
 
 def _compute_flux(spectrum: Bytes, floor: int) -> Floats:
     level = np.maximum(spectrum.astype(np.float32), floor) / 2
-    found = np.zeros(len(level), np.float32)
+    flux = np.zeros(len(level), np.float32)
     if len(level) > LAG:
         before = maximum_filter1d(level[:-LAG], 3, axis=1)
-        found[LAG:] = np.maximum(level[LAG:] - before, 0).mean(1)
-    return found
+        flux[LAG:] = np.maximum(level[LAG:] - before, 0).mean(1)
+    return flux
 
 
-def find_soft_onsets(rise: Floats) -> FrameIndices:
+def find_soft_onsets(flux: Floats) -> FrameIndices:
     """Frames at which something begins, if only another pitch."""
-    return np.flatnonzero((rise == maximum_filter1d(rise, 5)) & (rise > SOFT))
+    return np.flatnonzero((flux == maximum_filter1d(flux, 5)) & (flux > SOFT))
 
 
-def measure_hard_onsets(rise: Floats, loudness: Floats) -> Floats:
+def measure_hard_onsets(flux: Floats, loudness: Floats) -> Floats:
     """How surely a note begins at each frame though the pitch stays, ``(F,)``: 0, or above 1."""
-    is_peak = rise == maximum_filter1d(rise, 2 * NEIGHBOURS + 1)
-    is_peak &= (rise > HARD) & (rise > ABOVE_MEAN * uniform_filter1d(rise, AROUND))
-    found = np.where(is_peak, rise / HARD, 0)
+    is_peak = flux == maximum_filter1d(flux, 2 * NEIGHBOURS + 1)
+    is_peak &= (flux > HARD) & (flux > ABOVE_MEAN * uniform_filter1d(flux, AROUND))
+    strength = np.where(is_peak, flux / HARD, 0)
     behind = maximum_filter1d(loudness, SPAN, origin=-(SPAN // 2)) - loudness
     ahead = maximum_filter1d(loudness, SPAN, origin=(SPAN - 1) // 2) - loudness
     dip = np.minimum(behind, ahead)
     is_dip = (dip > DIP) & (dip >= maximum_filter1d(dip, 2 * NEIGHBOURS + 1))
-    return np.where(is_dip, np.maximum(found, dip / DIP), found).astype(np.float32)
+    return np.where(is_dip, np.maximum(strength, dip / DIP), strength).astype(np.float32)

@@ -59,13 +59,13 @@ def find_candidates(frames: Samples) -> Candidates:
     deepest = np.minimum.accumulate(depths, axis=1)
     before = np.ones_like(depths)
     before[:, 1:] = np.minimum(deepest[:, :-1], 1)
-    taken = _beta_cdf(before) - _beta_cdf(np.minimum(depths, before))
+    mass = _beta_cdf(before) - _beta_cdf(np.minimum(depths, before))
     rows = np.arange(len(dips))
     last = np.argmin(depths, axis=1)
-    taken[rows, last] += _NO_TROUGH * _beta_cdf(np.minimum(depths[rows, last], 1))
-    taken[~is_trough] = 0
-    best = np.argpartition(-taken, CANDIDATES, axis=1)[:, :CANDIDATES]
-    probability = np.take_along_axis(taken, best, 1)
+    mass[rows, last] += _NO_TROUGH * _beta_cdf(np.minimum(depths[rows, last], 1))
+    mass[~is_trough] = 0
+    best = np.argpartition(-mass, CANDIDATES, axis=1)[:, :CANDIDATES]
+    probability = np.take_along_axis(mass, best, 1)
     lag = best + 1 + _interpolate_trough(dips, best + 1) + SHORTEST_LAG
     pitch = 69 + 12 * np.log2(RATE / lag / 440)
     pitch[probability <= 0] = np.nan

@@ -29,7 +29,7 @@ from aeplug_audio.analysis.pitch import Floats
 
 
 class NoteEvent(NamedTuple):
-    """A note as it was heard.
+    """A note of a recording.
 
     Attributes:
         onset, end: seconds.
@@ -43,24 +43,24 @@ class NoteEvent(NamedTuple):
 
 @dataclass(frozen=True)
 class VoiceModel:
-    """How notes are told from what is heard.
+    """Parameters of the hidden Markov model and of the segmentation into notes.
 
     Attributes:
-        spread: of the pitch around its semitone, standard deviation in semitones.
+        spread: standard deviation of the pitch around its semitone, semitones.
         floor: likelihood of any semitone in any frame.
-        subharmonic: share that a candidate gives to the semitones it is a subharmonic of.
+        subharmonic: share of a candidate's likelihood for the semitones it is a subharmonic of.
         partials: power to which the strength of the partials counts.
         unvoiced: likelihood of silence where no candidate is probable.
-        quiet: decibels below the loudest frame, from which on there is silence.
+        quiet: decibels below the loudest frame under which a frame is silent.
         change: cost of a change of state, nats.
-        onset: how much of that an onset takes off.
-        full: mean rise of the spectrum in dB that makes a whole onset.
-        aimed: share of ``onset`` that is taken off only where the new pitch's partials rise.
-        rise_over: frames on either side over which that rise is looked at.
-        wide: cost of each semitone of an interval beyond a fifth.
-        back: frames before a change of pitch in which its onset is looked for.
-        shortest: seconds of a note.
-        apart: seconds between strikes of one pitch.
+        onset: how much an onset takes off that cost, nats.
+        full_flux: mean spectral flux of a full onset, dB.
+        partial_share: share of ``onset`` taken off only where the new pitch's partials rise.
+        flux_span: frames on either side over which that rise is measured.
+        interval_cost: cost of each semitone of an interval beyond a fifth, nats.
+        lookback: frames before a change of pitch in which its onset is searched.
+        min_duration: shortest note, seconds.
+        min_gap: least time between two onsets of one pitch, seconds.
     """
 
     spread: float = 0.465
@@ -71,13 +71,13 @@ class VoiceModel:
     quiet: float = 42.0
     change: float = 7.0
     onset: float = 6.4
-    full: float = 6.0
-    aimed: float = 0.74
-    rise_over: int = 2
-    wide: float = 0.16
-    back: int = 9
-    shortest: float = 0.05
-    apart: float = 0.075
+    full_flux: float = 6.0
+    partial_share: float = 0.74
+    flux_span: int = 2
+    interval_cost: float = 0.16
+    lookback: int = 9
+    min_duration: float = 0.05
+    min_gap: float = 0.075
 
 
 #: The state behind the semitones.
@@ -99,10 +99,10 @@ def decode_notes(
     The latter, -0.5 to 0.5, is the whole recording's, and taken off before pitches are rounded.
     """
     tuning = estimate_tuning(analysis, voice)
-    tuned = replace(analysis, pitch=analysis.pitch - np.float32(tuning))
-    rise = compute_flux(tuned)
-    states = decode_states(tuned, rise, voice)
-    return segment_notes(states, rise, measure_hard_onsets(rise, tuned.loudness), voice), tuning
+    in_tune = replace(analysis, pitch=analysis.pitch - np.float32(tuning))
+    flux = compute_flux(in_tune)
+    states = decode_states(in_tune, flux, voice)
+    return segment_notes(states, flux, measure_hard_onsets(flux, in_tune.loudness), voice), tuning
 
 
 def estimate_tuning(analysis: Analysis, voice: VoiceModel = VoiceModel()) -> float:
@@ -114,12 +114,12 @@ def estimate_tuning(analysis: Analysis, voice: VoiceModel = VoiceModel()) -> flo
     return float(np.angle(np.exp(2j * np.pi * pitches).mean()) / (2 * np.pi))
 
 
-def decode_states(analysis: Analysis, rise: Floats, voice: VoiceModel = VoiceModel()) -> States:
+def decode_states(analysis: Analysis, flux: Floats, voice: VoiceModel = VoiceModel()) -> States:
     """Viterbi's path ``(F,)``: semitones above ``LOWEST_PITCH``, or ``SILENCE``."""
     frames, states = len(analysis), PITCHES + 1
     semitones = np.arange(PITCHES)
     interval = np.zeros((states, states), np.float32)
-    interval[:PITCHES, :PITCHES] = voice.wide * np.maximum(
+    interval[:PITCHES, :PITCHES] = voice.interval_cost * np.maximum(
         np.abs(semitones[:, None] - semitones) - 7, 0
     )
     moving = 1 - np.eye(states, dtype=np.float32)
@@ -128,7 +128,7 @@ def decode_states(analysis: Analysis, rise: Floats, voice: VoiceModel = VoiceMod
     scores = np.zeros(states, np.float32)
     loudest = float(analysis.loudness.max(initial=-np.inf))
     for first in range(0, frames, _AT_ONCE):
-        likely, cost = _compute_evidence(analysis, rise, first, loudest, voice)
+        likely, cost = _compute_evidence(analysis, flux, first, loudest, voice)
         for number in range(len(likely)):
             if first + number:
                 # To a state (row) from each state (column).
@@ -147,7 +147,7 @@ def decode_states(analysis: Analysis, rise: Floats, voice: VoiceModel = VoiceMod
 
 
 def _compute_evidence(
-    analysis: Analysis, rise: Floats, first: int, loudest: float, voice: VoiceModel
+    analysis: Analysis, flux: Floats, first: int, loudest: float, voice: VoiceModel
 ) -> tuple[Floats, Floats]:
     """Log-likelihood of each state, and the cost of changing to it, ``(n, PITCHES + 1)`` each."""
     chosen = slice(first, first + _AT_ONCE)
@@ -160,27 +160,29 @@ def _compute_evidence(
     supported = near.copy()
     for interval in _SUBHARMONICS:
         supported[:, interval:] += voice.subharmonic * near[:, :-interval]
-    over = voice.rise_over
+    over = voice.flux_span
     around = np.arange(first - over, first + len(pitch) + over).clip(0, len(analysis) - 1)
     # Half decibels of a square root of the magnitude.
     strength = 10 ** ((analysis.harmonics[around].astype(np.float32) - 255) / 40)
-    here = strength[over : len(strength) - over]
-    supported *= (here / here.max(1, keepdims=True)) ** voice.partials
+    current = strength[over : len(strength) - over]
+    supported *= (current / current.max(1, keepdims=True)) ** voice.partials
     likelihood = np.full((len(pitch), PITCHES + 1), voice.floor, np.float32)
     likelihood[:, :PITCHES] += supported
     likelihood[:, SILENCE] += voice.unvoiced * np.clip(1 - probability.sum(1), 0, 1)
     quiet = analysis.loudness[chosen] < loudest - voice.quiet
     likelihood[quiet, :PITCHES], likelihood[quiet, SILENCE] = voice.floor, 1
-    risen = np.maximum(strength[2 * over :] - strength[: len(strength) - 2 * over], 0)
-    risen /= risen.max(1, keepdims=True) + 1e-6
-    onset = np.minimum(rise[chosen] / voice.full, 1)[:, None]
+    increase = np.maximum(strength[2 * over :] - strength[: len(strength) - 2 * over], 0)
+    increase /= increase.max(1, keepdims=True) + 1e-6
+    onset = np.minimum(flux[chosen] / voice.full_flux, 1)[:, None]
     cost = np.full_like(likelihood, voice.change - voice.onset / 2)
-    cost[:, :PITCHES] = voice.change - voice.onset * onset * (1 - voice.aimed * (1 - risen))
+    cost[:, :PITCHES] = voice.change - voice.onset * onset * (
+        1 - voice.partial_share * (1 - increase)
+    )
     return np.log(likelihood), cost
 
 
 def segment_notes(
-    states: States, rise: Floats, struck: Floats, voice: VoiceModel = VoiceModel()
+    states: States, flux: Floats, hard_onsets: Floats, voice: VoiceModel = VoiceModel()
 ) -> list[NoteEvent]:
     """States of frames ``(F,)`` -> notes.
 
@@ -188,40 +190,40 @@ def segment_notes(
 
     Args:
         states: as :func:`decode_states` gives.
-        rise: see :func:`aeplug_audio.analysis.onsets.compute_flux`.
-        struck: see :func:`aeplug_audio.analysis.onsets.measure_hard_onsets`.
+        flux: see :func:`aeplug_audio.analysis.onsets.compute_flux`.
+        hard_onsets: see :func:`aeplug_audio.analysis.onsets.measure_hard_onsets`.
         voice: how.
     """
-    onsets = find_soft_onsets(rise)
+    onsets = find_soft_onsets(flux)
     edges = [0, *(np.flatnonzero(np.diff(states)) + 1).tolist(), len(states)]
     runs: list[tuple[int, int, int]] = []
     for begin, end in pairwise(edges):
         if begin < end and states[begin] != SILENCE:
-            earliest = max(begin - voice.back, runs[-1][0] + 4 if runs else 0)
-            onset = _find_strongest(onsets, rise, earliest, begin + 2)
+            earliest = max(begin - voice.lookback, runs[-1][0] + 4 if runs else 0)
+            onset = _find_strongest(onsets, flux, earliest, begin + 2)
             runs.append((begin if onset is None else onset, end, int(states[begin])))
-    found: list[NoteEvent] = []
+    notes: list[NoteEvent] = []
     for number, (begin, end, state) in enumerate(runs):
         if number + 1 < len(runs):
             end = min(end, runs[number + 1][0])
-        if (end - begin) * STEP >= voice.shortest:
-            marks = [begin, *_find_strikes(struck, begin, end, voice), end]
-            found += [
+        if (end - begin) * STEP >= voice.min_duration:
+            marks = [begin, *_find_strikes(hard_onsets, begin, end, voice), end]
+            notes += [
                 NoteEvent(a * STEP, b * STEP, state + LOWEST_PITCH) for a, b in pairwise(marks)
             ]
-    return found
+    return notes
 
 
-def _find_strongest(onsets: FrameIndices, rise: Floats, first: int, last: int) -> int | None:
+def _find_strongest(onsets: FrameIndices, flux: Floats, first: int, last: int) -> int | None:
     within = onsets[np.searchsorted(onsets, first) : np.searchsorted(onsets, last, "right")]
-    return int(within[np.argmax(rise[within])]) if len(within) else None
+    return int(within[np.argmax(flux[within])]) if len(within) else None
 
 
-def _find_strikes(struck: Floats, begin: int, end: int, voice: VoiceModel) -> list[int]:
-    apart = round(voice.apart / STEP)
-    places = np.flatnonzero(struck[begin + 1 : max(end - 2, begin + 1)]) + begin + 1
-    taken: list[int] = []
-    for place in places[np.argsort(-struck[places], kind="stable")].tolist():
-        if all(abs(place - other) >= apart for other in (begin, end, *taken)):
-            taken.append(place)
-    return sorted(taken)
+def _find_strikes(hard_onsets: Floats, begin: int, end: int, voice: VoiceModel) -> list[int]:
+    apart = round(voice.min_gap / STEP)
+    places = np.flatnonzero(hard_onsets[begin + 1 : max(end - 2, begin + 1)]) + begin + 1
+    chosen: list[int] = []
+    for place in places[np.argsort(-hard_onsets[places], kind="stable")].tolist():
+        if all(abs(place - other) >= apart for other in (begin, end, *chosen)):
+            chosen.append(place)
+    return sorted(chosen)

@@ -29,7 +29,9 @@ class LoudnessMeter:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        self._filters = [(one, np.zeros((2, channels))) for one in _design_k_weighting(rate)]
+        self._filters = [
+            (coefficients, np.zeros((2, channels))) for coefficients in _design_k_weighting(rate)
+        ]
         self._step = rate // 10
         self._rest = np.zeros((0, channels))
         self._powers: list[float] = []
@@ -42,20 +44,20 @@ class LoudnessMeter:
 
         if not len(block):
             return
-        near = np.concatenate([self._edge, block])
+        overlapped = np.concatenate([self._edge, block])
         self.peak = max(
-            self.peak, float(np.abs(resample_poly(near, _OVERSAMPLING, 1, axis=0)).max())
+            self.peak, float(np.abs(resample_poly(overlapped, _OVERSAMPLING, 1, axis=0)).max())
         )
-        self._edge = near[-_EDGE:]
+        self._edge = overlapped[-_EDGE:]
         weighted: Any = block
         for number, ((over, under), state) in enumerate(self._filters):
             weighted, state = lfilter(over, under, weighted, axis=0, zi=state)
             self._filters[number] = ((over, under), state)
-        found = np.concatenate([self._rest, weighted])
-        steps = len(found) // self._step
-        whole = found[: steps * self._step].reshape(steps, self._step, found.shape[1])
+        pending = np.concatenate([self._rest, weighted])
+        steps = len(pending) // self._step
+        whole = pending[: steps * self._step].reshape(steps, self._step, pending.shape[1])
         self._powers += np.square(whole).mean(1).sum(1).tolist()
-        self._rest = found[steps * self._step :]
+        self._rest = pending[steps * self._step :]
 
     @property
     def integrated(self) -> float:
@@ -115,5 +117,5 @@ def compute_gain(loudness: LoudnessMeter, target: float, highest_peak: float) ->
     """
     if not math.isfinite(loudness.integrated) or not loudness.peak:
         return 1.0
-    wanted = 10 ** ((target - loudness.integrated) / 20)
-    return min(wanted, 10 ** (highest_peak / 20) / loudness.peak)
+    gain = 10 ** ((target - loudness.integrated) / 20)
+    return min(gain, 10 ** (highest_peak / 20) / loudness.peak)

@@ -29,7 +29,7 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass
 class RecordingInfo:
-    """What was met while reading; whole once the last block has been taken.
+    """Length, format and level of a recording; complete once the last block has been read.
 
     Attributes:
         seconds: length.
@@ -58,12 +58,12 @@ class Recording:
         path: the file; its content decides on the format.
 
     Attributes:
-        heard: what was met so far.
+        info: of what has been read so far.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.heard = RecordingInfo()
+        self.info = RecordingInfo()
 
     def __iter__(self) -> Iterator[Samples]:
         """Blocks of mono samples, float32 ``(n,)``, at ``RATE``; the mean of the channels.
@@ -75,11 +75,11 @@ class Recording:
         import soundfile
         import soxr
 
-        heard, frames, full = self.heard, 0, 0
+        info, frames, flat_tops = self.info, 0, 0
         try:
             # Opened here: libsndfile says of a missing file only "System error."
             with self.path.open("rb") as opened, _open_sequential(opened) as file:
-                heard.rate, heard.channels = file.samplerate, file.channels
+                info.rate, info.channels = file.samplerate, file.channels
                 if not SLOWEST <= file.samplerate <= FASTEST:
                     raise FileError(
                         f"{file.samplerate} samples a second, expected {SLOWEST} to {FASTEST}"
@@ -94,8 +94,8 @@ class Recording:
                         raise FileError(
                             f"samples that are no numbers, at {_format_second(frames, file)}"
                         )
-                    heard.peak = max(heard.peak, float(largest))
-                    full += _count_flat_tops(block)
+                    info.peak = max(info.peak, float(largest))
+                    flat_tops += _count_flat_tops(block)
                     yield _resample(resampler, block.mean(1, dtype=np.float32), last=False)
                 yield _resample(resampler, np.zeros(0, np.float32), last=True)
         except OSError as error:
@@ -103,13 +103,13 @@ class Recording:
         except soundfile.LibsndfileError as error:
             detail = str(error).rpartition(": ")[2].strip().rstrip(".")
             raise FileError(f"no readable recording ({detail})") from error
-        heard.seconds = frames / heard.rate
-        heard.clipped = full / max(frames * heard.channels, 1)
+        info.seconds = frames / info.rate
+        info.clipped = flat_tops / max(frames * info.channels, 1)
         if not frames:
             raise FileError("holds no sound (0 samples)")
-        if heard.seconds < SHORTEST:
-            raise FileError(f"too short ({heard.seconds:.2f} s), expected at least {SHORTEST} s")
-        if heard.peak < SILENT:
+        if info.seconds < SHORTEST:
+            raise FileError(f"too short ({info.seconds:.2f} s), expected at least {SHORTEST} s")
+        if info.peak < SILENT:
             raise FileError(f"silent: no sample is louder than {SILENT:g} of full scale")
 
 

@@ -64,20 +64,20 @@ def write_wave(
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
             atomic_replace(path) as temporary,
-            tempfile.TemporaryFile(dir=path.parent) as waiting,
+            tempfile.TemporaryFile(dir=path.parent) as spool,
         ):
             loudness = LoudnessMeter(rate, channels)
             for block in blocks:
                 samples = np.ascontiguousarray(block, np.float32)
                 loudness.add(samples)
-                waiting.write(samples.tobytes())
+                spool.write(samples.tobytes())
             scale = np.float32(gain(loudness) * 2**15)
-            waiting.seek(0)
+            spool.seek(0)
             with wave.open(str(temporary), "wb") as file:
                 file.setnchannels(channels)
                 file.setsampwidth(2)
                 file.setframerate(rate)
-                while raw := waiting.read(_BLOCK * 4):
+                while raw := spool.read(_BLOCK * 4):
                     scaled = np.frombuffer(raw, np.float32) * scale
                     whole = np.rint(scaled).clip(-(2**15), 2**15 - 1)
                     file.writeframesraw(whole.astype("<i2").tobytes())

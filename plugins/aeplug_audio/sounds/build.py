@@ -55,9 +55,9 @@ def build_notes(
         ConfigError: a range is none.
         DataError: there is no soundfont, or it has no such note.
     """
-    asked = [
-        NoteRequest(*one)
-        for one in product(
+    requests = [
+        NoteRequest(*note)
+        for note in product(
             parse_numbers("--render", render, 0, 127),
             parse_numbers("--pitches", pitches, 0, 127),
             parse_numbers("--velocities", velocities, 1, 127),
@@ -68,39 +68,39 @@ def build_notes(
         font = open_soundfont(path)
     except FileError as error:
         raise DataError(str(error)) from error
-    parts = [asked[start : start + _TOGETHER] for start in range(0, len(asked), _TOGETHER)]
+    parts = [requests[start : start + _TOGETHER] for start in range(0, len(requests), _TOGETHER)]
     frames: list[Stored] = []
-    kept: list[NoteRequest] = []
+    rendered: list[NoteRequest] = []
     report = BuildReport()
-    for number, (part, made) in enumerate(
+    for number, (part, part_frames) in enumerate(
         zip(parts, _render_in_processes(path, parts, processes), strict=True)
     ):
-        for note, windows in zip(part, made, strict=True):
+        for note, windows in zip(part, part_frames, strict=True):
             if windows is None:
                 report.skipped.append(
                     Skipped(f"{path}!{'-'.join(map(str, note))}", "the soundfont has no sound")
                 )
             else:
                 frames.append(windows)
-                kept.append(note)
-        progress(min((number + 1) * _TOGETHER, len(asked)), len(asked))
+                rendered.append(note)
+        progress(min((number + 1) * _TOGETHER, len(requests)), len(requests))
     if not frames:
         raise DataError(f"{path} has no sound of programs {render} at pitches {pitches}")
     np.save(out / ARRAY, np.stack(frames))
-    split = assign_splits([f"{one.program}-{one.pitch}" for one in kept])
-    names = [SPLITS[one] for one in split.tolist()]
+    split = assign_splits([f"{note.program}-{note.pitch}" for note in rendered])
+    names = [SPLITS[number] for number in split.tolist()]
     index = {
         "format": FORMAT,
         "soundfont": path.name,
         "programs": [font.name(program) for program in range(128)],
-        **{field: [getattr(one, field) for one in kept] for field in NoteRequest._fields},
+        **{field: [getattr(note, field) for note in rendered] for field in NoteRequest._fields},
         "split": names,
     }
     (out / INDEX).write_text(json.dumps(index), encoding="utf-8")
     report.figures = {
         "soundfont": path.name,
-        "notes": len(kept),
-        "programs": len({one.program for one in kept}),
+        "notes": len(rendered),
+        "programs": len({note.program for note in rendered}),
         **{name: names.count(name) for name in SPLITS},
     }
     return report
@@ -126,17 +126,17 @@ def parse_numbers(option: str, text: str, low: int, high: int) -> list[int]:
     Raises:
         ConfigError: it says something else, or one is out of range.
     """
-    found: set[int] = set()
+    values: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not (first.isascii() and first.isdigit() and (not dash or last.isdigit())):
             raise ConfigError(f"{option} {text}: expected numbers and ranges such as 0-7,40")
-        found |= (
+        values |= (
             set(range(int(first), int(last or first) + 1)) if int(last or first) < 1000 else {-1}
         )
-    if not found or min(found) < low or max(found) > high:
+    if not values or min(values) < low or max(values) > high:
         raise ConfigError(f"{option} {text}: expected numbers of {low} to {high}")
-    return sorted(found)
+    return sorted(values)
 
 
 def _render_in_processes(

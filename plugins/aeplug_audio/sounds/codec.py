@@ -50,15 +50,15 @@ class SoundCodec:
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
         """Windows ``(P, 1, MELS, FRAMES)`` in 0..1 in a row; as long as ``like``, where given."""
         frames = pieces.detach().float().clamp(0, 1).cpu().squeeze(1)
-        joined = np.ascontiguousarray(frames.permute(1, 0, 2).flatten(1).numpy())
+        whole = np.ascontiguousarray(frames.permute(1, 0, 2).flatten(1).numpy())
         if like is None:
-            return Document(Sound(joined), "sample")
-        return Document(Sound(joined[:, : like.content.frames.shape[1]]), like.name)
+            return Document(Sound(whole), "sample")
+        return Document(Sound(whole[:, : like.content.frames.shape[1]]), like.name)
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
         """One sound that plays the documents in a row."""
         return Document(
-            Sound(np.concatenate([one.content.frames for one in documents], axis=1)), name
+            Sound(np.concatenate([document.content.frames for document in documents], axis=1)), name
         )
 
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:

@@ -133,8 +133,8 @@ def _load_built(folder: Path) -> _Rows:
         columns = {
             name: np.array(index[name], np.int64) for name in ("program", "pitch", "velocity")
         }
-        split = np.array([SPLITS.index(one) for one in index["split"]], np.int64)
-        names = [str(one) for one in index["programs"]]
+        split = np.array([SPLITS.index(name) for name in index["split"]], np.int64)
+        names = [str(name) for name in index["programs"]]
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(f"{folder} is damaged ({error}); build it anew") from error
     lengths = {len(frames), len(split), *map(len, columns.values())}
@@ -152,49 +152,54 @@ def _load_sounds(folder: Path) -> _Rows:
     """A folder of the user's sounds, each cut into windows; a file stays in one split."""
     from aeplug_audio.sounds.sound import read_frames
 
-    found: list[Stored] = []
+    windows_by_file: list[Stored] = []
     names: list[str] = []
-    bad: list[str] = []
+    reasons: list[str] = []
     for path in sorted(
-        one for one in folder.rglob("*") if one.suffix.lower() in RECORDING_SUFFIXES
+        path for path in folder.rglob("*") if path.suffix.lower() in RECORDING_SUFFIXES
     ):
         try:
             windows = split_windows(read_frames(path))
         except FileError as error:
-            bad.append(str(error))
+            reasons.append(str(error))
             continue
-        found.append(to_bytes(windows))
+        windows_by_file.append(to_bytes(windows))
         names.append(path.relative_to(folder).as_posix())
-    for reason in bad[:5]:
+    for reason in reasons[:5]:
         say(f"left out: {reason}")
-    if len(bad) > 5:
-        say(f"left out: {len(bad) - 5} more files that cannot be read")
-    if not found:
+    if len(reasons) > 5:
+        say(f"left out: {len(reasons) - 5} more files that cannot be read")
+    if not windows_by_file:
         raise DataError(
             f"{folder} holds neither what `aeplug data build --render` makes nor a readable sound "
             f"({', '.join(RECORDING_SUFFIXES)})"
         )
-    counts = [len(one) for one in found]
+    counts = [len(windows) for windows in windows_by_file]
     split = np.repeat(assign_splits(names), counts)
     folders = [Path(name).parent.as_posix() for name in names]
     known = sorted(set(folders))
     columns = {}
     if len(known) > 1:
-        columns["folder"] = np.repeat(np.array([known.index(one) for one in folders]), counts)
-    return _Rows(np.concatenate(found).reshape(-1, 1, *found[0].shape[-2:]), split, columns, known)
+        columns["folder"] = np.repeat(np.array([known.index(name) for name in folders]), counts)
+    return _Rows(
+        np.concatenate(windows_by_file).reshape(-1, 1, *windows_by_file[0].shape[-2:]),
+        split,
+        columns,
+        known,
+    )
 
 
 def assign_splits(names: Sequence[str]) -> npt.NDArray[np.int64]:
     """Numbers in ``SPLITS``; of three names or more every split has at least one."""
     digests = [hashlib.sha256(name.encode()).digest()[:4] for name in names]
-    draws = np.array([int.from_bytes(one, "big") / 2**32 for one in digests])
+    draws = np.array([int.from_bytes(digest, "big") / 2**32 for digest in digests])
     splits = np.where(draws < HELD_OUT_SHARE, 1, np.where(draws < 2 * HELD_OUT_SHARE, 2, 0))
     if len(names) >= 3:
         order = np.argsort(draws, kind="stable")
         if not (splits == 1).any():
             splits[order[0]] = 1
         if not (splits == 2).any():
-            splits[next(one for one in order if splits[one] != 1)] = 2
+            splits[next(number for number in order if splits[number] != 1)] = 2
         if not (splits == 0).any():
             splits[order[-1]] = 0
     return splits.astype(np.int64)

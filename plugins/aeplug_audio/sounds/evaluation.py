@@ -49,12 +49,12 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
 
 def find_neighbours(codes: Tensor, pitch: Tensor) -> Tensor:
     """Of each code ``(N, D)`` the nearest of another pitch, int64 ``(N,)``."""
-    found = []
+    nearest = []
     for place in torch.arange(len(codes)).split(1024):
         distance = torch.cdist(codes[place], codes)
         distance[pitch[place, None] == pitch] = torch.inf
-        found.append(distance.argmin(1))
-    return torch.cat(found)
+        nearest.append(distance.argmin(1))
+    return torch.cat(nearest)
 
 
 def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict
     size = min(model.task.latent.latent_shape[0], len(components.mean))
     squares, absolute, count = 0.0, 0.0, 0
     for _, raw in iter_rows(split, device):
-        given = raw["frames"].float().div(255).flatten(1)
-        error = (components.restore(components.project(given, size)) - given).double() * RANGE_DB
+        inputs = raw["frames"].float().div(255).flatten(1)
+        error = (components.restore(components.project(inputs, size)) - inputs).double() * RANGE_DB
         squares += float(error.square().sum())
         absolute += float(error.abs().sum())
         count += error.numel()

@@ -42,13 +42,13 @@ def render_windows(path: Path, notes: Sequence[NoteRequest]) -> list[Stored | No
     voices = SoundfontVoices(open_soundfont(path))
     length = (WINDOW_FRAMES - 1) * HOP
     longest = length * RENDERED // RATE + 1
-    found: list[Stored | None] = []
+    rendered: list[Stored | None] = []
     for program, pitch, velocity in notes:
         sound = voices.voice(Note(0, HELD, pitch, velocity, program), RENDERED, longest).mean(1)
         if np.abs(sound).max(initial=0) < _SILENT:
-            found.append(None)
+            rendered.append(None)
             continue
-        heard = soxr.resample(sound * _GAIN, RENDERED, RATE)[:length].astype(np.float32)
-        frames = compute_frames(np.pad(heard, (0, length - len(heard))))
-        found.append(to_bytes(frames)[None])
-    return found
+        resampled = soxr.resample(sound * _GAIN, RENDERED, RATE)[:length].astype(np.float32)
+        frames = compute_frames(np.pad(resampled, (0, length - len(resampled))))
+        rendered.append(to_bytes(frames)[None])
+    return rendered

@@ -36,8 +36,8 @@ def compute_frames(samples: Samples) -> Frames:
 
     Frame ``k`` has its middle at sample ``k * HOP``; outside there is silence.
     """
-    found = list(stream_frames([samples]))
-    return np.concatenate(found, axis=1)
+    parts = list(stream_frames([samples]))
+    return np.concatenate(parts, axis=1)
 
 
 def stream_frames(blocks: Iterable[Samples]) -> Iterator[Frames]:
@@ -85,14 +85,14 @@ def _make_inverse_weights() -> npt.NDArray[np.float32]:
 
 def _to_magnitudes(frames: Frames) -> npt.NDArray[np.float32]:
     """Magnitudes of the spectrum, ``(WINDOW / 2 + 1, F)``, that have these bands' powers."""
-    power = np.where(frames > 0, 10 ** ((frames - 1) * (RANGE_DB / 10)), 0).astype(np.float32)
+    band_power = np.where(frames > 0, 10 ** ((frames - 1) * (RANGE_DB / 10)), 0).astype(np.float32)
     bands, back = _make_mel_weights(), _make_inverse_weights()
-    found = np.maximum(back @ power, 0)
+    power = np.maximum(back @ band_power, 0)
     # Multiplicative updates keep it at or above 0 (Lee and Seung, 1999).
-    below = bands.T @ power
+    below = bands.T @ band_power
     for _ in range(30):
-        found *= below / (bands.T @ (bands @ found) + 1e-12)
-    return np.sqrt(found) * np.float32(WINDOW / 4)
+        power *= below / (bands.T @ (bands @ power) + 1e-12)
+    return np.sqrt(power) * np.float32(WINDOW / 4)
 
 
 def griffin_lim(frames: Frames) -> Iterator[Samples]:

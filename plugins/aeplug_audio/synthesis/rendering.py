@@ -62,32 +62,32 @@ def render_blocks(
 ) -> Iterator[Samples]:
     """The sound of notes, ``(n, channels)``, 10 s at a time; what sounds on is carried over."""
     ordered = sorted(notes)
-    end = max([end, *(one.end for one in ordered)])
+    end = max([end, *(note.end for note in ordered)])
     lasts = round((end + TAIL) * rate)
-    cut = _find_cuts(ordered, voices)
+    cuts = _find_cuts(ordered, voices)
     size = _BLOCK * rate
-    carried = np.zeros((0, voices.channels), np.float32)
+    tail = np.zeros((0, voices.channels), np.float32)
     place = start = 0
     while start < lasts:
         room = np.zeros((size, voices.channels), np.float32)
-        room = _add_sound(room, carried, 0)
+        room = _add_sound(room, tail, 0)
         while place < len(ordered) and ordered[place].begin * rate < start + size:
             note = ordered[place]
             first = max(round(note.begin * rate), start)
             sound = voices.voice(note, rate, lasts - first)
-            if place in cut:
-                sound = _shorten(sound, round((cut[place] - note.begin) * rate), rate)
+            if place in cuts:
+                sound = _shorten(sound, round((cuts[place] - note.begin) * rate), rate)
             room = _add_sound(room, sound, first - start)
             place += 1
         done = place == len(ordered)
-        carried = room[size:]
+        tail = room[size:]
         block = room[:size]
-        if done and not np.any(np.abs(carried) > 1e-5):
+        if done and not np.any(np.abs(tail) > 1e-5):
             # Nothing more is heard: up to the end of the tune, and of what still sounds.
-            heard = np.flatnonzero(np.abs(block).max(1, initial=0) > 1e-5)
-            last = start + (int(heard[-1]) + 1 if len(heard) else 0)
+            audible = np.flatnonzero(np.abs(block).max(1, initial=0) > 1e-5)
+            last = start + (int(audible[-1]) + 1 if len(audible) else 0)
             lasts = max(round(end * rate), min(last, lasts))
-            carried = carried[:0]
+            tail = tail[:0]
         yield _fade_out(block[: max(lasts - start, 0)], start, round(end * rate), lasts, rate)
         start += size
 
@@ -102,16 +102,16 @@ def _add_sound(room: Samples, sound: Samples, at: int) -> Samples:
 
 def _find_cuts(notes: list[Note], voices: Voices) -> dict[int, float]:
     """Number of a note -> when another one ends it, in seconds."""
-    following: dict[int, float] = {}
-    found = {}
+    next_begin: dict[int, float] = {}
+    cuts = {}
     for number in range(len(notes) - 1, -1, -1):
         note = notes[number]
-        kind = voices.cuts(note) if note.drum else 0
+        kind = voices.exclusive_class(note) if note.drum else 0
         if kind:
-            if kind in following and following[kind] > note.begin:
-                found[number] = following[kind]
-            following[kind] = note.begin
-    return found
+            if kind in next_begin and next_begin[kind] > note.begin:
+                cuts[number] = next_begin[kind]
+            next_begin[kind] = note.begin
+    return cuts
 
 
 def _shorten(sound: Samples, length: int, rate: int) -> Samples:

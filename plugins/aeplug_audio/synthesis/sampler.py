@@ -45,23 +45,23 @@ class SoundfontVoices:
             longest: samples, where no more are wanted.
         """
         pitch, velocity = note.pitch, note.velocity
-        regions = self.font.regions(note.program, drum=note.drum, key=pitch, velocity=velocity)
+        regions = self.font.find_regions(note.program, drum=note.drum, key=pitch, velocity=velocity)
         seconds = min(max(note.end - note.begin, 0.0), LONGEST_NOTE)
         parts = [
-            _render_region(self.font, one, pitch, velocity, seconds, rate, longest)
-            for one in regions
+            _render_region(self.font, region, pitch, velocity, seconds, rate, longest)
+            for region in regions
         ]
         sound = np.zeros((max(map(len, parts), default=0), 2), np.float32)
         for part in parts:
             sound[: len(part)] += part
         return sound
 
-    def cuts(self, note: Note) -> int:
+    def exclusive_class(self, note: Note) -> int:
         """The class of notes that end one another (an open hi-hat and a closed one); 0: none."""
-        regions = self.font.regions(
+        regions = self.font.find_regions(
             note.program, drum=note.drum, key=note.pitch, velocity=note.velocity
         )
-        return next((one[57] for one in regions if one[57]), 0)
+        return next((region[57] for region in regions if region[57]), 0)
 
 
 def _render_region(
@@ -129,16 +129,18 @@ def _compute_places(region: Region, step: float, length: int, rate: int) -> npt.
 def _interpolate(wave: Samples, place: npt.NDArray[np.float64]) -> Samples:
     """Catmull-Rom through four neighbours."""
     whole = place.astype(np.int64)
-    part = (place - whole).astype(np.float32)
+    fraction = (place - whole).astype(np.float32)
     last = len(wave) - 1
-    before, here = wave[np.maximum(whole - 1, 0)], wave[whole]
+    before, current = wave[np.maximum(whole - 1, 0)], wave[whole]
     after, second = wave[np.minimum(whole + 1, last)], wave[np.minimum(whole + 2, last)]
-    slope, next_slope = 0.5 * (after - before), 0.5 * (second - here)
-    bend = here - after
+    slope, next_slope = 0.5 * (after - before), 0.5 * (second - current)
+    bend = current - after
     cubic = 2 * bend + slope + next_slope
-    found: Samples = ((cubic * part - (3 * bend + 2 * slope + next_slope)) * part + slope) * part
-    found += here
-    return found
+    value: Samples = (
+        (cubic * fraction - (3 * bend + 2 * slope + next_slope)) * fraction + slope
+    ) * fraction
+    value += current
+    return value
 
 
 def _compute_envelope(
@@ -167,29 +169,29 @@ def _compute_envelope(
 
 def _filter(region: Region, sound: Samples, key: int, seconds: float, rate: int) -> Samples:
     """Through the resonant low-pass filter of second order, where it is not open."""
-    moved = region[11]
-    if not len(sound) or (region[8] >= _OPEN and moved >= 0):
+    depth = region[11]
+    if not len(sound) or (region[8] >= _OPEN and depth >= 0):
         return sound
     from scipy.signal import lfilter
 
     quality = 10 ** ((max(region[9], 0) / 10 - 3.01) / 20)
     # The cut-off follows the modulation envelope a stretch at a time; the state goes on.
-    width = _STRETCH if moved else len(sound)
+    width = _STRETCH if depth else len(sound)
     level = _compute_modulation(
         region, key, seconds, np.arange(0, len(sound), max(width, 1)) / rate
     )
-    hertz = 8.176 * 2 ** ((region[8] + moved * level) / 1200)
+    hertz = 8.176 * 2 ** ((region[8] + depth * level) / 1200)
     turn = 2 * math.pi * np.clip(hertz, 20, 0.45 * rate) / rate
     cosine, alpha = np.cos(turn), np.sin(turn) / (2 * quality)
     state = np.zeros(2)
-    found = np.empty_like(sound)
+    filtered = np.empty_like(sound)
     for number, (c, a) in enumerate(zip(cosine.tolist(), alpha.tolist(), strict=True)):
         place = slice(number * width, (number + 1) * width)
         low = (1 - c) / 2
-        found[place], state = lfilter(
+        filtered[place], state = lfilter(
             [low, 2 * low, low], [1 + a, -2 * c, 1 - a], sound[place], zi=state
         )
-    return found
+    return filtered
 
 
 def _compute_modulation(
@@ -207,8 +209,8 @@ def _compute_modulation(
         return np.minimum(rising, np.clip(1 - (at - fall) / decay, sustain, 1))
 
     release = max(_to_seconds(region[30]), 1e-3)
-    let_go = np.maximum(held(np.array([seconds]))[0] - (time - seconds) / release, 0)
-    return np.where(time < seconds, held(time), let_go)
+    released = np.maximum(held(np.array([seconds]))[0] - (time - seconds) / release, 0)
+    return np.where(time < seconds, held(time), released)
 
 
 def _to_seconds(timecents: float) -> float:

@@ -108,7 +108,7 @@ class Soundfont:
             self._presets.setdefault((int(header["bank"]), int(header["program"])), number)
         if not self._presets:
             raise FileError(f"{path} has no instrument")
-        self._regions = lru_cache(256)(self._regions_of)
+        self._cached_regions = lru_cache(256)(self._collect_regions)
 
     @property
     def programs(self) -> list[int]:
@@ -121,7 +121,7 @@ class Soundfont:
         raw: bytes = self._tables["phdr"]["at"]["name"][number] if number is not None else b""
         return raw.split(b"\0")[0].decode("latin-1").strip()
 
-    def regions(self, program: int, *, drum: bool, key: int, velocity: int) -> list[Region]:
+    def find_regions(self, program: int, *, drum: bool, key: int, velocity: int) -> list[Region]:
         """The samples of a note.
 
         Args:
@@ -130,25 +130,25 @@ class Soundfont:
             key: MIDI number; of a kit the drum.
             velocity: 1..127.
         """
-        wanted = [(DRUM_BANK, program), (DRUM_BANK, 0)] if drum else [(0, program), _PIANO]
-        found = next((one for one in wanted if one in self._presets), None)
-        if found is None:
+        candidates = [(DRUM_BANK, program), (DRUM_BANK, 0)] if drum else [(0, program), _PIANO]
+        preset = next((bank for bank in candidates if bank in self._presets), None)
+        if preset is None:
             if drum:
                 return []
-            found = min(one for one in self._presets)
+            preset = min(self._presets)
         return [
-            one
-            for one in self._regions(self._presets[found])
-            if one.keys[0] <= key <= one.keys[1]
-            and one.velocities[0] <= velocity <= one.velocities[1]
+            region
+            for region in self._cached_regions(self._presets[preset])
+            if region.keys[0] <= key <= region.keys[1]
+            and region.velocities[0] <= velocity <= region.velocities[1]
         ]
 
-    def _regions_of(self, preset: int) -> list[Region]:
-        found = []
+    def _collect_regions(self, preset: int) -> list[Region]:
+        regions = []
         bags = self._tables["phdr"]["at"]["bag"]
-        for outer in self._zones("pbag", "pgen", bags, preset, INSTRUMENT):
+        for outer in self._collect_zones("pbag", "pgen", bags, preset, INSTRUMENT):
             inner_bags = self._tables["inst"]["bag"]
-            for inner in self._zones("ibag", "igen", inner_bags, outer[INSTRUMENT], SAMPLE):
+            for inner in self._collect_zones("ibag", "igen", inner_bags, outer[INSTRUMENT], SAMPLE):
                 keys = _intersect(outer.get(KEY_RANGE), inner.get(KEY_RANGE))
                 velocities = _intersect(outer.get(VELOCITY_RANGE), inner.get(VELOCITY_RANGE))
                 number = inner[SAMPLE] & 0xFFFF
@@ -160,33 +160,34 @@ class Soundfont:
                 for kind, value in outer.items():
                     if kind not in _NOT_ADDED and kind not in (KEY_RANGE, VELOCITY_RANGE):
                         values[kind] = values.get(kind, _DEFAULTS.get(kind, 0)) + value
-                found.append(Region(keys, velocities, values, number))
-        return found
+                regions.append(Region(keys, velocities, values, number))
+        return regions
 
-    def _zones(
+    def _collect_zones(
         self, bag: str, generator: str, bags: npt.NDArray[Any], number: int, last: int
     ) -> list[Generators]:
         """Zones of a preset or instrument, each with what the global one says."""
         if number + 1 >= len(bags):
             return []
         common: Generators = {}
-        found = []
+        zones = []
         for place in range(int(bags[number]), int(bags[number + 1])):
             first, end = self._tables[bag]["generator"][place : place + 2].tolist()
             rows = self._tables[generator][first:end]
             zone = dict(zip(rows["kind"].tolist(), rows["value"].tolist(), strict=True))
             if last in zone:
-                found.append({**common, **zone})
-            elif not found:
+                zones.append({**common, **zone})
+            elif not zones:
                 common = zone
-        return found
+        return zones
 
 
 def _intersect(outer: int | None, inner: int | None) -> tuple[int, int]:
     """Ranges as files have them, low byte to high byte -> what lies in both."""
-    ranges = [(one & 0xFF, one >> 8 & 0xFF) for one in (outer, inner) if one is not None]
-    low = max((one[0] for one in ranges), default=0)
-    return low, min((one[1] for one in ranges), default=127)
+    ranges = [(both & 0xFF, both >> 8 & 0xFF) for both in (outer, inner) if both is not None]
+    return max((low for low, _ in ranges), default=0), min(
+        (high for _, high in ranges), default=127
+    )
 
 
 def _read_tables(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
@@ -209,7 +210,7 @@ def _read_tables(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
                     raw = file.read(length)
                     whole = len(raw) // record.itemsize * record.itemsize
                     tables[name.decode("latin-1")] = np.frombuffer(raw[:whole], record)
-    missing = sorted(set(_TABLES) - {name for name, one in tables.items() if len(one)})
+    missing = sorted(set(_TABLES) - {name for name, table in tables.items() if len(table)})
     if missing or not count:
         raise ValueError(f"it lacks {', '.join(missing) or 'samples'}")
     if at + 2 * count > path.stat().st_size:
@@ -219,13 +220,13 @@ def _read_tables(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
 
 def _list_chunks(file: Any, place: int, end: int) -> list[tuple[bytes, int, int]]:
     """Chunks of a RIFF file: name, first byte of the content, and its length in bytes."""
-    found = []
+    chunks = []
     while place + 8 <= end:
         file.seek(place)
         name, size = struct.unpack("<4sI", file.read(8))
-        found.append((name, place + 8, size))
+        chunks.append((name, place + 8, size))
         place += 8 + size + size % 2
-    return found
+    return chunks
 
 
 def find_soundfont() -> Path | None:
@@ -235,7 +236,7 @@ def find_soundfont() -> Path | None:
     # Distributions that take it out of pretty_midi have it, or a better one, here.
     system = Path("/usr/share/sounds/sf2")
     places += [system / "TimGM6mb.sf2", system / "default-GM.sf2", system / "FluidR3_GM.sf2"]
-    return next((one for one in places if one.is_file()), None)
+    return next((path for path in places if path.is_file()), None)
 
 
 @lru_cache(4)

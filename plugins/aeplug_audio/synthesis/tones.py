@@ -89,7 +89,7 @@ class ToneVoices:
         envelope = held * np.clip((seconds + _RELEASE - time) / _RELEASE, 0, 1)
         return (0.3 * tone * envelope).astype(np.float32)[:, None] * loudness
 
-    def cuts(self, note: Note) -> int:
+    def exclusive_class(self, note: Note) -> int:
         """The class of notes that end one another (an open hi-hat and a closed one); 0: none."""
         hats = (_CLOSED_HAT, _OPEN_HAT)
         return int(note.drum and _LIKE.get(note.pitch, note.pitch) in hats)

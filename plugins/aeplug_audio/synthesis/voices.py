@@ -44,6 +44,6 @@ class Voices(Protocol):
         """``(n, channels)`` from the note's beginning till it has died away."""
         ...
 
-    def cuts(self, note: Note) -> int:
+    def exclusive_class(self, note: Note) -> int:
         """The class of notes that end one another; 0: none."""
         ...

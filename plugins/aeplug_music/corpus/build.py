@@ -74,43 +74,43 @@ class Collection:
 
 
 def collect(
-    harvest: ParsedFiles, exact: Hashes, relative: Hashes, leading: Int | None = None
+    parsed: ParsedFiles, exact: Hashes, relative: Hashes, leading: Int | None = None
 ) -> Collection:
-    """Drop duplicates and split; the harvest's order is that of the sources.
+    """Drop duplicates and split; files are in the order of their sources.
 
     Args:
-        harvest: what came of the files.
+        parsed: what came of the files.
         exact: fingerprints of its windows.
         relative: those of the windows up to transposition.
         leading: numbers of the files that are split as if there were no others (see
             :func:`aeplug_music.corpus.splitting.assign_splits_alone`); None: all together.
     """
     # Melodies of one file stay together, as all that is alike does.
-    names, file = np.unique(harvest.melodies.file, return_inverse=True)
-    of_window = file[harvest.melody]
+    names, file = np.unique(parsed.melodies.file, return_inverse=True)
+    of_window = file[parsed.melody]
     if leading is None:
         left_out = np.zeros(len(names), bool)
         # Sorting needs no interpreter, so the two sorts, of all windows each, run side by side.
         with ThreadPoolExecutor(1) as beside:
             splitting = beside.submit(assign_splits, len(names), of_window, relative)
-            kept = find_unique(exact)
+            rows = find_unique(exact)
             split = splitting.result()
     else:
-        leads = np.isin(names, leading)
-        split, left_out = assign_splits_alone(len(names), of_window, relative, leads)
-        taken = np.flatnonzero(~left_out[of_window])
-        kept = taken[find_unique(exact[taken])]
-    owner = harvest.melody[kept]
+        is_leading = np.isin(names, leading)
+        split, left_out = assign_splits_alone(len(names), of_window, relative, is_leading)
+        candidates = np.flatnonzero(~left_out[of_window])
+        rows = candidates[find_unique(exact[candidates])]
+    owner = parsed.melody[rows]
     counts = np.bincount(owner, minlength=len(file))
-    own = np.flatnonzero(counts)
+    used = np.flatnonzero(counts)
     return Collection(
-        harvest.melodies.part(own).objects(),
-        kept,
-        np.repeat(np.arange(len(own)), counts[own]),
-        harvest.bar[kept].astype(np.int64),
-        harvest.metre[kept].astype(np.int64),
-        split[file][own],
-        harvest.repeated + int((~left_out[of_window]).sum()) - len(kept),
+        parsed.melodies.select(used).to_rows(),
+        rows,
+        np.repeat(np.arange(len(used)), counts[used]),
+        parsed.bar[rows].astype(np.int64),
+        parsed.metre[rows].astype(np.int64),
+        split[file][used],
+        parsed.repeated + int((~left_out[of_window]).sum()) - len(rows),
         names[left_out],
     )
 
@@ -133,7 +133,7 @@ def build_melodies(
         sources: files, folders, zips, globs.
         out: an empty folder.
         processes: at work.
-        progress: told files done and files in all.
+        progress: called with files done and files in all.
         bars: bars a window.
         bpm: of recordings, quarters a minute; None: estimated of each.
         metre: of recordings, their time signature.
@@ -155,46 +155,46 @@ def build_melodies(
 
     spools = out / SPOOLS
     spools.mkdir()
-    arrived = sorted(
+    parsed_by_first = sorted(
         parse_files(listed(), spools, max(processes, 1), bars, parse, progress),
-        key=lambda one: one[0],
+        key=lambda pair: pair[0],
     )
     if not names and not recordings and not skipped:
         raise DataError(f"no MIDI files and no recordings in {', '.join(sources)}")
     progress(len(names), len(names))
-    harvests = [harvest for _, harvest in arrived]
+    parts = [part for _, part in parsed_by_first]
     transcriptions: dict[str, str] = {}
     if recordings:
         folder = out / TRANSCRIBED
         folder.mkdir()
-        written = _transcribe(recordings, folder, processes, progress, skipped, bpm, metre)
+        transcribed = _transcribe(recordings, folder, processes, progress, skipped, bpm, metre)
         transcriptions = {
-            name: f"{TRANSCRIBED}/{os.path.basename(path)}" for name, path in written.items()
+            name: f"{TRANSCRIBED}/{os.path.basename(path)}" for name, path in transcribed.items()
         }
-        harvest = ingest(enumerate(map(Source, written.values()), len(names)), bars, parse)
-        names += written
-        harvest.spool = (str(spools / TRANSCRIBED), 0)
-        Path(harvest.spool[0]).write_bytes(harvest.tokens.tobytes())
-        harvest.tokens = harvest.tokens[:0]
-        harvests.append(harvest)
+        part = ingest(enumerate(map(Source, transcribed.values()), len(names)), bars, parse)
+        names += transcribed
+        part.spool = (str(spools / TRANSCRIBED), 0)
+        Path(part.spool[0]).write_bytes(part.tokens.tobytes())
+        part.tokens = part.tokens[:0]
+        parts.append(part)
     files = len(names) + len(recordings) - len(transcriptions)
-    whole = concat_parsed(harvests) if harvests else ParsedFiles()
+    parsed = concat_parsed(parts) if parts else ParsedFiles()
     skipped += [
-        Skipped(names[number], reason, detail) for number, reason, detail in sorted(whole.skipped)
+        Skipped(names[number], reason, detail) for number, reason, detail in sorted(parsed.skipped)
     ]
-    if not len(whole.exact):
+    if not len(parsed.exact):
         reasons = BuildReport(skipped=skipped).reasons()
         raise DataError(
             f"none of {files} files gives a window of {bars} bars: "
             + "; ".join(f"{count} {reason}" for reason, count in reasons[:5])
         )
     leading = None if split_of is None else _find_files(split_of, sources, names)
-    collection = collect(whole, whole.exact, whole.relative, leading)
-    skipped += _list_redundant(whole, collection, names)
-    _write_tokens(out / TOKENS, harvests, collection.kept, window_width(bars))
+    collection = collect(parsed, parsed.exact, parsed.relative, leading)
+    skipped += _list_redundant(parsed, collection, names)
+    _write_tokens(out / TOKENS, parts, collection.kept, window_width(bars))
     shutil.rmtree(spools)
     _write_index(out / INDEX, collection, names, bars, transcriptions)
-    figures = _summarise(collection, files, whole.silent)
+    figures = _summarise(collection, files, parsed.silent)
     if recordings:
         figures = {**figures, "recordings": len(recordings), "transcribed": len(transcriptions)}
     return BuildReport(figures, skipped)
@@ -217,15 +217,15 @@ def _transcribe(
 
 
 def _list_redundant(
-    harvest: ParsedFiles, collection: Collection, names: Sequence[str]
+    parsed: ParsedFiles, collection: Collection, names: Sequence[str]
 ) -> list[Skipped]:
     """Files that add nothing, and those that share a window with what is held out."""
-    echoes = np.zeros(len(names), bool)
-    echoes[harvest.melodies.file] = True
-    echoes[[melody.file for melody in collection.melodies]] = False
-    echoes[collection.left_out] = False
+    redundant = np.zeros(len(names), bool)
+    redundant[parsed.melodies.file] = True
+    redundant[[melody.file for melody in collection.melodies]] = False
+    redundant[collection.left_out] = False
     reasons = (
-        (np.flatnonzero(echoes), "every window is in a file before it"),
+        (np.flatnonzero(redundant), "every window is in a file before it"),
         (collection.left_out, "shares a window with a tune that is held out"),
     )
     return [Skipped(names[file], reason) for files, reason in reasons for file in files.tolist()]
@@ -235,19 +235,19 @@ def _find_files(leading: str, sources: Sequence[str], names: Sequence[str]) -> I
     """Numbers of the files of one of the sources."""
     if leading not in sources:
         raise DataError(f"--split-of {leading}: not what is built. {nearest(leading, sources)}")
-    its = {name for listing in list_sources([leading], []) for name in listing.names()}
-    return np.array([number for number, name in enumerate(names) if name in its], np.int64)
+    wanted = {name for listing in list_sources([leading], []) for name in listing.names()}
+    return np.array([number for number, name in enumerate(names) if name in wanted], np.int64)
 
 
-def _write_tokens(path: Path, harvests: Sequence[ParsedFiles], kept: Int, width: int) -> None:
-    tokens = np.lib.format.open_memmap(path, "w+", np.uint8, (len(kept), width))
+def _write_tokens(path: Path, parts: Sequence[ParsedFiles], rows_kept: Int, width: int) -> None:
+    tokens = np.lib.format.open_memmap(path, "w+", np.uint8, (len(rows_kept), width))
     spools: dict[str, npt.NDArray[np.uint8]] = {}
-    edges = np.cumsum([0, *(len(harvest.exact) for harvest in harvests)])
-    places = np.searchsorted(kept, edges)
-    for number, harvest in enumerate(harvests):
-        rows = kept[places[number] : places[number + 1]] - edges[number]
+    edges = np.cumsum([0, *(len(part.exact) for part in parts)])
+    places = np.searchsorted(rows_kept, edges)
+    for number, part in enumerate(parts):
+        rows = rows_kept[places[number] : places[number + 1]] - edges[number]
         if len(rows):
-            name, first = harvest.spool
+            name, first = part.spool
             if name not in spools:
                 spools[name] = np.memmap(name, np.uint8, "r").reshape(-1, width)
             tokens[places[number] : places[number + 1]] = spools[name][first + rows]
@@ -264,21 +264,21 @@ def _write_index(
     transcriptions: Mapping[str, str],
 ) -> None:
     edges = np.searchsorted(collection.melody, np.arange(len(collection.melodies) + 1)).tolist()
-    bar, metre = collection.bar.tolist(), [METRES[one] for one in collection.metre.tolist()]
+    bar, metre = collection.bar.tolist(), [METRES[number] for number in collection.metre.tolist()]
     encode = json.JSONEncoder(ensure_ascii=False).encode
     tunes = []
     for melody, split, first, end in zip(
         collection.melodies, collection.split.tolist(), edges[:-1], edges[1:], strict=True
     ):
         metres = metre[first:end]
-        same = metres.count(metres[0]) == len(metres)
+        is_uniform = metres.count(metres[0]) == len(metres)
         # Python writes lists of whole numbers as JSON does, and three times as fast.
         tunes.append(
             f'{{"source": {encode(names[melody.file])}, "title": {encode(melody.title)}, '
             f'"split": "{SPLITS[split]}", "bpm": {round(melody.bpm, 3)}, '
             f'"key_shift": {melody.key_shift}, "key_known": {encode(melody.key_known)}, '
             f'"rows": [{first}, {end}], "bar": {bar[first:end]}, '
-            f'"metre": {encode(metres[0] if same else metres)}}}'
+            f'"metre": {encode(metres[0] if is_uniform else metres)}}}'
         )
     content: dict[str, Any] = {"format": FORMAT, "bars": bars, "metres": list(METRES)}
     if transcriptions:

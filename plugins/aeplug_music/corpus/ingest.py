@@ -1,4 +1,4 @@
-"""Files -> windows: what one process does with its share, file by file, then all at once."""
+"""Files -> windows: what one process does with its batch, file by file, then all at once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def ingest(
     files: Iterable[tuple[int, Source]],
     bars: int = 2,
     parse: Parse = parse_midi,
-    begun: Callable[[int], None] = lambda number: None,
+    on_start: Callable[[int], None] = lambda number: None,
 ) -> ParsedFiles:
     """Read files and cut their melodies into windows.
 
@@ -58,16 +58,17 @@ def ingest(
         files: numbers, ascending, and sources.
         bars: bars a window.
         parse: bytes -> tune; raises FileError.
-        begun: told the number of each file before it is read, and -1 before the work on all.
+        on_start: called with the number of each file before it is read, and with -1 before the work
+            on all of them.
     """
-    waiting = _Pending()
-    harvests: list[ParsedFiles] = []
+    pending = _Pending()
+    parts: list[ParsedFiles] = []
     skipped: list[tuple[int, str, str]] = []
     with Reader() as reader:
         for number, source in files:
-            begun(number)
+            on_start(number)
             try:
-                steps = _add_tune(waiting, number, parse(reader.read(source)))
+                steps = _add_tune(pending, number, parse(reader.read(source)))
             except InvalidMidi as error:
                 skipped.append((number, error.reason, error.detail))
                 continue
@@ -81,61 +82,61 @@ def ingest(
                 # One file never stops the rest, whatever is wrong with it.
                 skipped.append((number, "unexpected error", f"{type(error).__name__}: {error}"))
                 continue
-            waiting.steps += steps
-            if waiting.steps > STEPS_AT_ONCE:
-                begun(-1)
-                harvests.append(_process(waiting, bars))
-                waiting = _Pending()
-        begun(-1)
-        harvests.append(_process(waiting, bars))
-    result = concat_parsed(harvests) if len(harvests) > 1 else harvests[0]
+            pending.steps += steps
+            if pending.steps > STEPS_AT_ONCE:
+                on_start(-1)
+                parts.append(_process(pending, bars))
+                pending = _Pending()
+        on_start(-1)
+        parts.append(_process(pending, bars))
+    result = concat_parsed(parts) if len(parts) > 1 else parts[0]
     result.skipped += skipped
     return result
 
 
-def _add_tune(waiting: _Pending, number: int, tune: Tune) -> float:
+def _add_tune(pending: _Pending, number: int, tune: Tune) -> float:
     voices = [track for track in tune.tracks if not track.is_drum]
     if not voices:
         raise InvalidMidi("only drums")
-    stretches = metre_segments(tune)
+    segments = metre_segments(tune)
     key = tune.keys[0][1] if tune.keys else None
     shift = signature_shift(key) if key is not None else 0
     bpm = tune.bpm
     for track in voices:
-        waiting.batch.add(track, stretches, tune.ticks_per_quarter)
-        waiting.melodies.append(MelodyInfo(number, track.name, bpm, shift, key is not None))
+        pending.batch.add(track, segments, tune.ticks_per_quarter)
+        pending.melodies.append(MelodyInfo(number, track.name, bpm, shift, key is not None))
     return 4 * len(voices) * tune.end / tune.ticks_per_quarter
 
 
-def _process(waiting: _Pending, bars: int) -> ParsedFiles:
-    if not len(waiting.batch):
+def _process(pending: _Pending, bars: int) -> ParsedFiles:
+    if not len(pending.batch):
         return ParsedFiles(tokens=np.zeros((0, window_width(bars)), np.uint8))
-    streams = quantise(waiting.batch)
+    streams = quantise(pending.batch)
     windows = cut_windows(streams, bars, window_width(bars))
-    melodies = MelodyTable.of(waiting.melodies)
+    melodies = MelodyTable.of(pending.melodies)
     melodies.key_shift = np.where(melodies.key_known, melodies.key_shift, estimate_shifts(streams))
     used = np.bincount(windows.melody, minlength=len(melodies)) > 0
     exact = fingerprint(windows.tokens, windows.metre)
     # Tunes repeat themselves: what a file has twice, a third of all, goes no further.
     file = melodies.file[windows.melody].astype(np.uint64)
-    kept = find_unique(exact ^ mix_bits(file))
-    tokens, metre = windows.tokens[kept], windows.metre[kept]
+    first = find_unique(exact ^ mix_bits(file))
+    tokens, metre = windows.tokens[first], windows.metre[first]
     return ParsedFiles(
-        melodies.part(np.flatnonzero(used)),
+        melodies.select(np.flatnonzero(used)),
         tokens,
-        (np.cumsum(used) - 1)[windows.melody[kept]],
-        windows.bar[kept].astype(np.int32),
+        (np.cumsum(used) - 1)[windows.melody[first]],
+        windows.bar[first].astype(np.int32),
         metre.astype(np.int8),
-        exact[kept],
+        exact[first],
         fingerprint(transpose_to_lowest(tokens), metre),
-        _explain_skipped(waiting, melodies.file, streams, windows, used, bars),
+        _explain_skipped(pending, melodies.file, streams, windows, used, bars),
         silent=int(windows.silent.sum()),
-        repeated=len(exact) - len(kept),
+        repeated=len(exact) - len(first),
     )
 
 
 def _explain_skipped(
-    waiting: _Pending,
+    pending: _Pending,
     files: Int,
     streams: StepStreams,
     windows: Windows,
@@ -150,14 +151,16 @@ def _explain_skipped(
         file = int(files[number])
         if file in with_windows:
             continue
-        stretches = waiting.batch.stretches[number]
+        segments = pending.batch.segments[number]
         if streams.notes[number] == 0:
             reason = (0, "no notes within the range", f"MIDI {LOWEST} to {HIGHEST}")
         elif not is_melody[number]:
             voices = f"{streams.voices[number]:.1f} notes at once on average"
             reason = (1, "no melody, only chords", voices)
-        elif all(stretch.metre < 0 for stretch in stretches):
-            names = dict.fromkeys(f"{a}/{b}" for a, b in (one.signature for one in stretches))
+        elif all(segment.metre < 0 for segment in segments):
+            names = dict.fromkeys(
+                f"{a}/{b}" for a, b in (segment.signature for segment in segments)
+            )
             reason = (2, "metre not among those learnt", ", ".join(names))
         elif windows.silent[number]:
             reason = (4, "a bar of silence in every window", "")

@@ -56,20 +56,20 @@ class MelodyTable:
         )
 
     @classmethod
-    def joined(cls, several: Sequence[MelodyTable]) -> MelodyTable:
+    def concat(cls, tables: Sequence[MelodyTable]) -> MelodyTable:
         """Several as one, in their order; at least one."""
         return cls(
-            np.concatenate([one.file for one in several]),
-            [title for one in several for title in one.title],
-            np.concatenate([one.bpm for one in several]),
-            np.concatenate([one.key_shift for one in several]),
-            np.concatenate([one.key_known for one in several]),
+            np.concatenate([table.file for table in tables]),
+            [title for table in tables for title in table.title],
+            np.concatenate([table.bpm for table in tables]),
+            np.concatenate([table.key_shift for table in tables]),
+            np.concatenate([table.key_known for table in tables]),
         )
 
     def __len__(self) -> int:
         return len(self.title)
 
-    def part(self, numbers: Int) -> MelodyTable:
+    def select(self, numbers: Int) -> MelodyTable:
         """Those of these numbers."""
         return MelodyTable(
             self.file[numbers],
@@ -79,10 +79,10 @@ class MelodyTable:
             self.key_known[numbers],
         )
 
-    def objects(self) -> list[MelodyInfo]:
+    def to_rows(self) -> list[MelodyInfo]:
         """One for each."""
         rest = (self.bpm.tolist(), self.key_shift.tolist(), self.key_known.tolist())
-        return [MelodyInfo(*one) for one in zip(self.file.tolist(), self.title, *rest, strict=True)]
+        return [MelodyInfo(*row) for row in zip(self.file.tolist(), self.title, *rest, strict=True)]
 
 
 @dataclass
@@ -115,19 +115,19 @@ class ParsedFiles:
     spool: tuple[str, int] = ("", 0)
 
 
-def concat_parsed(harvests: list[ParsedFiles]) -> ParsedFiles:
+def concat_parsed(parts: list[ParsedFiles]) -> ParsedFiles:
     """Several as one, in their order; at least one."""
-    counts = np.cumsum([0, *(len(one.melodies) for one in harvests)])
-    tokens = [one.tokens for one in harvests if len(one.tokens)] or [harvests[0].tokens]
+    counts = np.cumsum([0, *(len(part.melodies) for part in parts)])
+    tokens = [part.tokens for part in parts if len(part.tokens)] or [parts[0].tokens]
     return ParsedFiles(
-        melodies=MelodyTable.joined([one.melodies for one in harvests]),
+        melodies=MelodyTable.concat([part.melodies for part in parts]),
         tokens=np.concatenate(tokens),
-        melody=np.concatenate([one.melody + n for one, n in zip(harvests, counts, strict=False)]),
-        bar=np.concatenate([one.bar for one in harvests]),
-        metre=np.concatenate([one.metre for one in harvests]),
-        exact=np.concatenate([one.exact for one in harvests]),
-        relative=np.concatenate([one.relative for one in harvests]),
-        skipped=[skip for one in harvests for skip in one.skipped],
-        silent=sum(one.silent for one in harvests),
-        repeated=sum(one.repeated for one in harvests),
+        melody=np.concatenate([part.melody + n for part, n in zip(parts, counts, strict=False)]),
+        bar=np.concatenate([part.bar for part in parts]),
+        metre=np.concatenate([part.metre for part in parts]),
+        exact=np.concatenate([part.exact for part in parts]),
+        relative=np.concatenate([part.relative for part in parts]),
+        skipped=[skip for part in parts for skip in part.skipped],
+        silent=sum(part.silent for part in parts),
+        repeated=sum(part.repeated for part in parts),
     )

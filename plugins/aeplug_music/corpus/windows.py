@@ -51,18 +51,18 @@ def cut_windows(streams: StepStreams, bars: int, width: int) -> Windows:
     usable = (streams.metre != NO_METRE) & streams.is_melody[streams.melody]
     possible = streams.steps // np.maximum(streams.bar, 1) - bars + 1
     counts: Int = np.where(usable, np.maximum(possible, 0), 0).astype(np.int64)
-    stretch = np.repeat(np.arange(len(counts)), counts)
-    number: Int = np.arange(len(stretch)) - (np.cumsum(counts) - counts)[stretch]
-    starts: Int = streams.start[stretch] + number * streams.bar[stretch]
-    quiet = _find_silent(streams, starts, streams.bar[stretch], bars)
-    silent = np.bincount(streams.melody[stretch[quiet]], minlength=len(streams.notes))
-    if quiet.any():
-        stretch, number, starts = stretch[~quiet], number[~quiet], starts[~quiet]
+    segment = np.repeat(np.arange(len(counts)), counts)
+    number: Int = np.arange(len(segment)) - (np.cumsum(counts) - counts)[segment]
+    starts: Int = streams.start[segment] + number * streams.bar[segment]
+    is_silent = _find_silent(streams, starts, streams.bar[segment], bars)
+    silent = np.bincount(streams.melody[segment[is_silent]], minlength=len(streams.notes))
+    if is_silent.any():
+        segment, number, starts = segment[~is_silent], number[~is_silent], starts[~is_silent]
     return Windows(
-        _take_rows(streams, starts, streams.bar[stretch] * bars, width),
-        streams.melody[stretch],
-        streams.first_bar[stretch] + number,
-        streams.metre[stretch],
+        _take_rows(streams, starts, streams.bar[segment] * bars, width),
+        streams.melody[segment],
+        streams.first_bar[segment] + number,
+        streams.metre[segment],
         silent,
     )
 
@@ -94,10 +94,10 @@ def _find_silent(
     streams: StepStreams, starts: Int, bars_steps: Int, bars: int
 ) -> npt.NDArray[np.bool_]:
     """Which windows hold as many silent steps in a row as a bar has; ``(W,)``."""
-    found = np.zeros(len(starts), bool)
+    silent = np.zeros(len(starts), bool)
     lengths = np.flatnonzero(np.bincount(bars_steps))
     if not len(lengths):
-        return found
+        return silent
     gap_start = np.concatenate([[0], streams.ends])
     gap_end = np.concatenate([streams.onsets, [len(streams.tokens)]])
     gaps = gap_end - gap_start
@@ -114,5 +114,5 @@ def _find_silent(
         marks = np.zeros(len(place) + 1, np.int64)
         np.add.at(marks, since, 1)
         np.add.at(marks, until, -1)
-        found[mine] = np.cumsum(marks[:-1]) > 0
-    return found
+        silent[mine] = np.cumsum(marks[:-1]) > 0
+    return silent

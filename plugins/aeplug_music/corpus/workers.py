@@ -1,4 +1,4 @@
-"""Processes that each read a share of the files, watched over by the one that started them.
+"""Processes that each read batches of files, watched by the one that started them.
 
 A file that crashes its process, takes too long or too much memory costs that process, not the
 build: the file is set aside with its reason and a new process goes on with the rest.
@@ -25,7 +25,7 @@ from aeplug_music.corpus.queue import Queue, WorkBatch
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Listing
 
-#: Seconds a file may take, and for the work on all of a share together.
+#: Seconds a file may take, and the work on all of a batch together.
 FILE_SECONDS, BATCH_SECONDS = 2.0, 60.0
 #: Bytes a process may take beyond what it has once it is ready to read.
 MEMORY_BYTES = 192 * 2**20
@@ -46,9 +46,9 @@ def _limit_memory() -> None:
 
 
 def _run_worker(connection: Connection, state: Any, bars: int, parse: Parse, spool: str) -> None:
-    """A process's whole life: shares in, harvests out, until told to end by None."""
+    """The whole life of a process: batches in, parsed files out, until None ends it."""
 
-    def begun(number: int) -> None:
+    def note_start(number: int) -> None:
         # Time first: whoever looks in between takes an old file for a young one.
         state[1] = time.monotonic()
         state[0] = number
@@ -57,20 +57,20 @@ def _run_worker(connection: Connection, state: Any, bars: int, parse: Parse, spo
     # What is read has no cycles; looking for some takes a tenth of the time.
     gc.disable()
     # glibc hands large blocks back at every free, and faults their pages in again, until it has
-    # seen a larger one freed. Arrays of a share are then reused; elsewhere this costs nothing.
+    # seen a larger one freed. Arrays of a batch are then reused; elsewhere this costs nothing.
     np.empty(_LARGE_BLOCK, np.uint8)
     rows = 0
     with (
         contextlib.suppress(EOFError, BrokenPipeError, ConnectionError, KeyboardInterrupt),
         open(spool, "wb", buffering=0) as file,
     ):
-        while (share := connection.recv()) is not None:
-            harvest = ingest(enumerate(share.files, share.first), bars, parse, begun)
+        while (batch := connection.recv()) is not None:
+            parsed = ingest(enumerate(batch.files, batch.first), bars, parse, note_start)
             # Windows go to disk from here; the other end needs only what tells them apart.
-            file.write(harvest.tokens.data)
-            harvest.spool, rows = (spool, rows), rows + len(harvest.tokens)
-            harvest.tokens = harvest.tokens[:0].copy()
-            connection.send(harvest)
+            file.write(parsed.tokens.data)
+            parsed.spool, rows = (spool, rows), rows + len(parsed.tokens)
+            parsed.tokens = parsed.tokens[:0].copy()
+            connection.send(parsed)
 
 
 @dataclass
@@ -78,8 +78,8 @@ class _Worker:
     process: Any
     connection: Connection
     state: Any
-    share: WorkBatch | None = None
-    given: float = 0.0
+    batch: WorkBatch | None = None
+    sent_at: float = 0.0
 
     def stop(self) -> None:
         """End the process at once and wait for it."""
@@ -95,8 +95,8 @@ def _start_worker(bars: int, parse: Parse, spool: Path) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     state = context.RawArray("d", [-1.0, 0.0])
-    given = (theirs, state, bars, parse, str(spool))
-    process = context.Process(target=_run_worker, args=given, daemon=True)
+    arguments = (theirs, state, bars, parse, str(spool))
+    process = context.Process(target=_run_worker, args=arguments, daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours, state)
@@ -118,10 +118,10 @@ def parse_files(
         processes: how many.
         bars: bars a window.
         parse: bytes -> tune.
-        progress: told files done and files in all, once these are known.
+        progress: called with files done and files in all, once these are known.
 
     Yields:
-        The number of its first source and the harvest, for every share, in no fixed order; each
+        For every batch, in no fixed order, the number of its first source and what was parsed; each
         source is in one of them.
 
     Raises:
@@ -137,31 +137,31 @@ def parse_files(
         done, failures = 0, 0
         while True:
             for worker in workers:
-                if worker.share is None:
+                if worker.batch is None:
                     _send_batch(worker, queue.next())
-            busy = [worker.connection for worker in workers if worker.share is not None]
+            busy = [worker.connection for worker in workers if worker.batch is not None]
             if not busy:
                 break
             ready = wait(busy, _LOOK_SECONDS if queue.ended else 0)
             if not ready and not queue.ended:
-                queue.list_on()
+                queue.list_more()
                 continue
             for place, worker in enumerate(workers):
-                if worker.share is None:
+                if worker.batch is None:
                     continue
-                harvest = _receive(worker) if worker.connection in ready else None
-                if harvest is not None:
+                parsed = _receive(worker) if worker.connection in ready else None
+                if parsed is not None:
                     failures = 0
-                    done += len(worker.share.files)
-                    yield worker.share.first, harvest
+                    done += len(worker.batch.files)
+                    yield worker.batch.first, parsed
                 elif (
-                    lost := _diagnose(worker, worker.share, worker.connection in ready)
+                    loss := _diagnose(worker, worker.batch, worker.connection in ready)
                 ) is not None:
-                    number, reason = lost
+                    number, reason = loss
                     failures += number is None
                     if failures > 2 * processes:
                         raise DataError(f"worker processes do not start: {reason}")
-                    done += queue.put_back(worker.share, number)
+                    done += queue.put_back(worker.batch, number)
                     if number is not None:
                         empty = ParsedFiles(skipped=[(number, reason, "")])
                         yield number, empty
@@ -170,7 +170,7 @@ def parse_files(
                     started += 1
                 else:
                     continue
-                worker.share = None
+                worker.batch = None
                 if queue.ended:
                     progress(done, queue.listed)
     finally:
@@ -181,36 +181,36 @@ def parse_files(
             worker.stop()
 
 
-def _send_batch(worker: _Worker, share: WorkBatch | None) -> None:
-    worker.share = share
-    if share is not None:
-        worker.state[0], worker.given = -1.0, time.monotonic()
+def _send_batch(worker: _Worker, batch: WorkBatch | None) -> None:
+    worker.batch = batch
+    if batch is not None:
+        worker.state[0], worker.sent_at = -1.0, time.monotonic()
         # A process that has just died is noticed when its answer is waited for.
         with contextlib.suppress(OSError):
-            worker.connection.send(share)
+            worker.connection.send(batch)
 
 
 def _receive(worker: _Worker) -> ParsedFiles | None:
     try:
-        harvest: ParsedFiles = worker.connection.recv()
+        parsed: ParsedFiles = worker.connection.recv()
     except (EOFError, OSError):
         return None
-    return harvest
+    return parsed
 
 
-def _diagnose(worker: _Worker, share: WorkBatch, silent: bool) -> tuple[int | None, str] | None:
+def _diagnose(worker: _Worker, batch: WorkBatch, has_ended: bool) -> tuple[int | None, str] | None:
     """The file at which a process died or hangs, None within no file; None: it is well."""
     number, since = int(worker.state[0]), worker.state[1]
     now = time.monotonic()
-    if silent:
+    if has_ended:
         reason = "crashed the reader"
     elif number >= 0 and now - since > FILE_SECONDS:
         reason = f"took over {FILE_SECONDS:g} s"
-    elif number < 0 and now - max(worker.given, since) > BATCH_SECONDS:
+    elif number < 0 and now - max(worker.sent_at, since) > BATCH_SECONDS:
         reason = f"took over {BATCH_SECONDS:g} s"
     else:
         return None
-    if number < 0 and len(share.files) == 1 and since > worker.given:
+    if number < 0 and len(batch.files) == 1 and since > worker.sent_at:
         # It was read; what fails is the work on its notes.
-        number = share.first
+        number = batch.first
     return (number if number >= 0 else None), reason

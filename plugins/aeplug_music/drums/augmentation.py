@@ -88,7 +88,7 @@ def augment(values: Tensor, chances: Chances, generator: torch.Generator) -> Ten
         return values[torch.randperm(count, device=device, generator=generator)]
 
     if chances.mixed:
-        keeps = torch.tensor([one in FEET_AND_SNARE for one in range(DRUMS)], device=device)
+        keeps = torch.tensor([drum in FEET_AND_SNARE for drum in range(DRUMS)], device=device)
         use = happens(chances.mixed).unsqueeze(1) & ~keeps  # (B, 9)
         values = torch.where(use[:, None, :, None], shuffled(), values)
     bars = steps // BAR
@@ -128,15 +128,15 @@ def _rearrange(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Te
     def dice(*shape: int) -> Tensor:
         return torch.rand(shape, device=device, generator=generator)
 
-    lengths = torch.tensor([one for one in PHRASES if one < bars], device=device)
+    lengths = torch.tensor([length for length in PHRASES if length < bars], device=device)
     length = lengths[(dice(count) * len(lengths)).long()].unsqueeze(1)
     bar = torch.arange(bars, device=device)
     phrase = bar // length  # (B, bars)
     changes = dice(count, bars).gather(1, phrase) < REARRANGED_PHRASES
     foreign = dice(count, bars).gather(1, phrase) < FOREIGN_PHRASES
-    taken = (dice(count, bars).gather(1, phrase) * (bars // length)).long()
+    phrase_source = (dice(count, bars).gather(1, phrase) * (bars // length)).long()
     changes &= chosen.unsqueeze(1)
-    source = torch.where(changes, taken * length + bar % length, bar)
+    source = torch.where(changes, phrase_source * length + bar % length, bar)
     own = torch.arange(count, device=device).unsqueeze(1)
     other = torch.randperm(count, device=device, generator=generator).unsqueeze(1)
     row = torch.where(changes & foreign, other, own)
@@ -158,8 +158,8 @@ def _edit(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
 def _make_swap_table() -> Tensor:
     table = torch.arange(DRUMS).repeat(len(SWAPS) + 1, 1)
     for row, swap in enumerate(SWAPS, 1):
-        for place, taken in swap.items():
-            table[row, place] = taken
+        for place, source in swap.items():
+            table[row, place] = source
     return table
 
 

@@ -60,11 +60,11 @@ def read_catalogue(path: Path) -> Mapping[str, Entry]:
     missing = [name for name in COLUMNS if not rows or not rows[0].get(name)]
     if missing:
         raise DataError(f"{path}: {NAME} has no column {', '.join(missing)}")
-    found = {}
+    entries = {}
     for row in rows:
         name = PurePath(row["midi_filename"])
         place = str(path / name) if path.is_dir() else f"{path}!{name}"
-        found[place] = Entry(
+        entries[place] = Entry(
             row["split"] or "", row["drummer"] or "", row["session"] or "", row["style"] or ""
         )
-    return found
+    return entries

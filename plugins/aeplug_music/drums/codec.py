@@ -77,15 +77,15 @@ class DrumCodec:
             performance, _ = parse_performance(read_bytes(path), path.suffix)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
-        self._tell_left_out(path, performance)
+        self._report_omissions(path, performance)
         return Document(performance, path.stem, path)
 
-    def _tell_left_out(self, path: Path, performance: Performance) -> None:
+    def _report_omissions(self, path: Path, performance: Performance) -> None:
         # Of a rhythm all percussion counts; where there is no drum at all, split says that.
         is_rhythm = self._form == RHYTHM
         if not (is_rhythm or performance.velocity.any()):
             return
-        found = [
+        omissions = [
             f"{count} {what}{'s' * (count > 1)}{which}"
             for count, what, which in (
                 (0 if is_rhythm else performance.left_out, "note", " of other percussion"),
@@ -93,8 +93,8 @@ class DrumCodec:
             )
             if count
         ]
-        if found:
-            say(f"{path}: {' and '.join(found)} left out")
+        if omissions:
+            say(f"{path}: {' and '.join(omissions)} left out")
 
     def split(self, document: Document) -> RawBatch:
         """``velocity`` uint8, ``offset`` int8 ``(P, T, 9)`` and ``taps`` int16 ``(P, T, 2)``.
@@ -106,20 +106,24 @@ class DrumCodec:
                 for.
         """
         performance: Performance = document.content
-        cut = [cut_windows(one, self.bars) for one in performance.passages if one.metre == METRE]
-        if not cut:
-            others = ", ".join(dict.fromkeys(one.metre for one in performance.passages))
+        windows = [
+            cut_windows(passage, self.bars)
+            for passage in performance.passages
+            if passage.metre == METRE
+        ]
+        if not windows:
+            others = ", ".join(dict.fromkeys(passage.metre for passage in performance.passages))
             raise FileError(
                 f"{document.source or document.name} is in {others}; drums are learnt in {METRE}"
             )
-        if self._form != RHYTHM and not any(velocity.any() for velocity, _, _ in cut):
+        if self._form != RHYTHM and not any(velocity.any() for velocity, _, _ in windows):
             raise FileError(
                 f"{document.source or document.name}: no drums: no hit of the nine classes on "
                 f"channel 10{self._advice}"
             )
         names = ("velocity", "offset", "taps")
-        columns = [np.concatenate(column) for column in zip(*cut, strict=True)]
-        return {name: torch.from_numpy(one) for name, one in zip(names, columns, strict=True)}
+        columns = [np.concatenate(column) for column in zip(*windows, strict=True)]
+        return {name: torch.from_numpy(column) for name, column in zip(names, columns, strict=True)}
 
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
         """Windows ``(P, T)`` of combinations, or ``(P, T, 27)`` of values -> one performance.
@@ -134,10 +138,10 @@ class DrumCodec:
         if like is None:
             return Document(Performance((make_passage(velocity, offset),)), "sample")
         original: Performance = like.content
-        passages = tuple(self._along(original, velocity, offset))
+        passages = tuple(self._align_with(original, velocity, offset))
         return Document(Performance(passages, original.bpm), like.name)
 
-    def _along(
+    def _align_with(
         self,
         original: Performance,
         velocity: npt.NDArray[np.uint8],
@@ -156,7 +160,7 @@ class DrumCodec:
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
         """One performance that plays the documents in a row, at the tempo of the first."""
-        passages = [one for document in documents for one in document.content.passages]
+        passages = [passage for document in documents for passage in document.content.passages]
         bpm = documents[0].content.bpm if documents else 120.0
         return Document(Performance(tuple(_merge_passages(passages)), bpm), name)
 
@@ -180,7 +184,10 @@ class DrumCodec:
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of performances as drum grids into one PNG."""
         draw_page(
-            [(label, [(one.name, one.content) for one in documents]) for label, documents in rows],
+            [
+                (label, [(document.name, document.content) for document in documents])
+                for label, documents in rows
+            ],
             path,
             title,
         )
@@ -211,8 +218,8 @@ def _to_stored(pieces: Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.in
             # What a model is given, to be drawn: hits without velocity, or taps, as a snare's.
             velocity = torch.where((hits > 0) & (velocity == 0), VELOCITY / MAX_VELOCITY, velocity)
             taps = pieces[..., VALUES : VALUES + 3].float()
-            for one, tap in zip((hits, velocity, offset), taps.unbind(-1), strict=True):
-                one[..., SNARE] = torch.where(taps[..., 0] > 0, tap, one[..., SNARE])
+            for values, tap in zip((hits, velocity, offset), taps.unbind(-1), strict=True):
+                values[..., SNARE] = torch.where(taps[..., 0] > 0, tap, values[..., SNARE])
         velocity = (velocity * MAX_VELOCITY).round().clamp(1, MAX_VELOCITY) * (hits > 0.5)
         offset = (offset * OFFSETS).round().clamp(-OFFSETS // 2, OFFSETS // 2 - 1) * (hits > 0.5)
     return velocity.to(torch.uint8).numpy(), offset.to(torch.int8).numpy()
@@ -227,7 +234,7 @@ def _merge_passages(passages: Sequence[Passage]) -> Iterator[Passage]:
             yield Passage(
                 passage.metre,
                 *(
-                    np.concatenate([getattr(one, name) for one in run])
+                    np.concatenate([getattr(member, name) for member in run])
                     for name in ("velocity", "offset", "taps")
                 ),
             )

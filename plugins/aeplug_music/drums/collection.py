@@ -87,32 +87,32 @@ def read_collection(path: Path, bars: int) -> Collection:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     sources, skipped = find_sources([str(path)], DRUM_SUFFIXES)
-    found = Collection(skipped=list(skipped))
+    collection = Collection(skipped=list(skipped))
     with Reader() as reader:
         for source in sources:
             suffix = PurePath(source.member or source.path).suffix
             try:
                 performance, header = parse_performance(reader.read(source), suffix)
-                windows = _cut_windows(performance, bars, len(found.names))
+                windows = _cut_windows(performance, bars, len(collection.names))
             except InvalidMidi as error:
-                found.skipped.append(Skipped(str(source), error.reason, error.detail))
+                collection.skipped.append(Skipped(str(source), error.reason, error.detail))
                 continue
             except InvalidPattern as error:
-                found.skipped.append(Skipped(str(source), "no drum pattern", str(error)))
+                collection.skipped.append(Skipped(str(source), "no drum pattern", str(error)))
                 continue
             except FileError as error:
-                found.skipped.append(Skipped(str(source), str(error)))
+                collection.skipped.append(Skipped(str(source), str(error)))
                 continue
-            found.performances.append(performance)
-            found.names.append(str(source))
-            found.windows.append(windows)
-            found.headers.append(header)
-    if not found.names:
+            collection.performances.append(performance)
+            collection.names.append(str(source))
+            collection.windows.append(windows)
+            collection.headers.append(header)
+    if not collection.names:
         raise DataError(
             f"{path}: none of {len(sources)} MIDI files and patterns gives {bars} bars of "
-            f"drums{_describe_commonest_reason(found.skipped)}"
+            f"drums{_describe_commonest_reason(collection.skipped)}"
         )
-    return found
+    return collection
 
 
 def _describe_commonest_reason(skipped: list[Skipped]) -> str:
@@ -134,11 +134,11 @@ def _cut_windows(performance: Performance, bars: int, number: int) -> Windows:
             metres.append(passage.metre)
             continue
         velocity, offset, _ = cut_windows(passage, bars, slide=1)
-        heard = (velocity > 0).any(-1).reshape(-1, bars, BAR).any(-1).all(-1)
-        silent += int((~heard).sum())
-        velocities.append(velocity[heard])
-        offsets.append(offset[heard])
-        begins.append(first + np.flatnonzero(heard))
+        has_hits = (velocity > 0).any(-1).reshape(-1, bars, BAR).any(-1).all(-1)
+        silent += int((~has_hits).sum())
+        velocities.append(velocity[has_hits])
+        offsets.append(offset[has_hits])
+        begins.append(first + np.flatnonzero(has_hits))
     if not sum(map(len, begins)):
         if not (performance.velocity > 0).any():
             raise FileError("no hit of the nine drums")

@@ -97,8 +97,8 @@ class DrumDataset:
         if name not in (*SPLITS, ALL):
             raise DataError(f"drums have no split '{name}'. {nearest(name, (*SPLITS, ALL))}")
         owner = self._windows.performance
-        wanted = self._split >= 0 if name == ALL else self._split == SPLITS.index(name)
-        rows = np.flatnonzero(wanted[owner])
+        chosen = self._split >= 0 if name == ALL else self._split == SPLITS.index(name)
+        rows = np.flatnonzero(chosen[owner])
         if not len(rows):
             raise DataError(
                 f"{self._path}: its {len(self._split)} performances are too few, or too much "

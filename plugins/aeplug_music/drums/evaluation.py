@@ -62,18 +62,20 @@ def _hit_counts(model: Model, batch: Batch, generator: torch.Generator) -> dict[
         model.task.new_schedule_values(model.device),
         batch.target,
     )
-    mean, drawn = posterior.mode(), posterior.sample(generator)
+    mean, sampled = posterior.mode(), posterior.sample(generator)
     at_one = Sampling(generator=generator)
     greedy = decoder.generate(mean, context, Sampling(greedy=True))
     right = greedy == target
     forced = replace(context, target=target)
     true, own = combination_to_bits(target), combination_to_bits(greedy)
     return {
-        "accuracy_teacher_forced": decoder(mean, forced, schedule_values).likeliest() == target,
+        "accuracy_teacher_forced": decoder(mean, forced, schedule_values).most_likely() == target,
         "accuracy_free_running": decoder.generate(mean, context, at_one) == target,
         "accuracy_greedy": right,
-        "accuracy_from_draws": decoder.generate(drawn, context, at_one) == target,
-        "accuracy_teacher_forced_from_draws": decoder(drawn, forced, schedule_values).likeliest()
+        "accuracy_from_draws": decoder.generate(sampled, context, at_one) == target,
+        "accuracy_teacher_forced_from_draws": decoder(
+            sampled, forced, schedule_values
+        ).most_likely()
         == target,
         "exact": right.all(1),
         "hits_right": true * own,
@@ -97,13 +99,13 @@ def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> d
         }
         for form, batch in batches.items():
             errors[form].add(model, batch, batches["score"].input, _step_ms(raw), generator)
-    played = _Hits.of(split, model.device)
-    learnt = _Hits.of(open_dataset(model.config).split("train"), model.device)
+    hits = _Hits.of(split, model.device)
+    reference = _Hits.of(open_dataset(model.config).split("train"), model.device)
     return {
-        "hits": len(played.drum),
-        "constant": played.errors(learnt),
-        "constant_in_hindsight": played.errors(played),
-        **{form: found.figures() for form, found in errors.items()},
+        "hits": len(hits.drum),
+        "constant": hits.errors(reference),
+        "constant_in_hindsight": hits.errors(hits),
+        **{form: error.figures() for form, error in errors.items()},
     }
 
 
@@ -149,14 +151,14 @@ class _Hits:
 
     def errors(self, learnt: _Hits) -> dict[str, float]:
         """What the means of each class over other hits miss of these."""
-        velocity = (self.velocity - learnt._means(learnt.velocity)[self.drum]).abs()
-        offset = (self.offset - learnt._means(learnt.offset)[self.drum]).abs()
+        velocity = (self.velocity - learnt._class_means(learnt.velocity)[self.drum]).abs()
+        offset = (self.offset - learnt._class_means(learnt.offset)[self.drum]).abs()
         return {
             "velocity_error": float(velocity.mean()),
             "timing_error_ms": float((offset * self.ms).mean()),
         }
 
-    def _means(self, values: Tensor) -> Tensor:
+    def _class_means(self, values: Tensor) -> Tensor:
         """Of each class ``(9,)``; of one that is not hit the mean of all."""
         sums, counts = (values.new_zeros(DRUMS) for _ in range(2))
         sums.scatter_add_(0, self.drum, values)
@@ -177,9 +179,9 @@ class _Errors:
         decoder, greedy = model.task.decoder, Sampling(greedy=True)
         target = batch.target.double()
         hits, velocity, offset = target.split(DRUMS, -1)
-        kept = replace(context, input=score)
+        fixed = replace(context, input=score)
         for end, z in (("", posterior.mode()), ("_from_draws", posterior.sample(generator))):
-            _, loud, late = decoder.generate(z, kept, greedy).double().split(DRUMS, -1)
+            _, loud, late = decoder.generate(z, fixed, greedy).double().split(DRUMS, -1)
             self._add("velocity_error" + end, ((loud - velocity).abs() * hits) * MAX_VELOCITY)
             self._add("timing_error_ms" + end, (late - offset).abs() * hits * ms)
         self._add("hits", hits)

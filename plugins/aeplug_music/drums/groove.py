@@ -37,17 +37,17 @@ class ValueGrid:
     high: float
     step: float
 
-    def log_prob(self, value: Tensor, played: Tensor) -> Tensor:
+    def log_prob(self, value: Tensor, logistic: Tensor) -> Tensor:
         """Nats of values under a logistic cut at the grid's middles (Salimans et al., 2017).
 
         The ends take the tails, so that the probabilities of the grid's values sum to 1.
 
         Args:
             value: on the grid, ``(...)``.
-            played: where the logistic is highest, and the natural logarithm of its scale, in the
+            logistic: where the logistic is highest, and the natural logarithm of its scale, in the
                 value's units, ``(..., 2)``.
         """
-        location, scale = played.unbind(-1)
+        location, scale = logistic.unbind(-1)
         narrow = torch.exp(-scale)
         above = (value + self.step / 2 - location) * narrow
         below = (value - self.step / 2 - location) * narrow
@@ -58,15 +58,19 @@ class ValueGrid:
             + functional.logsigmoid(-below)
             + torch.log(-torch.expm1(-width))
         )
-        found = torch.where(value < self.low + self.step / 2, functional.logsigmoid(above), inside)
-        return torch.where(value > self.high - self.step / 2, functional.logsigmoid(-below), found)
+        log_probs = torch.where(
+            value < self.low + self.step / 2, functional.logsigmoid(above), inside
+        )
+        return torch.where(
+            value > self.high - self.step / 2, functional.logsigmoid(-below), log_probs
+        )
 
-    def drawn(self, played: Tensor, sampling: Sampling) -> Tensor:
+    def sample_values(self, logistic: Tensor, sampling: Sampling) -> Tensor:
         """A value of the grid for each location and log-scale ``(..., 2)``.
 
         The likeliest, or a draw; neither ``top_k`` nor ``top_p`` changes that.
         """
-        location, scale = played.unbind(-1)
+        location, scale = logistic.unbind(-1)
         value = location
         if not sampling.greedy:
             chance = torch.empty_like(location)
@@ -101,9 +105,9 @@ class GrooveOutput:
     def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
         """Nats of windows ``(B, T, 27)``, of velocities and offsets those of hits, ``(B,)``."""
         hits, velocity, offset = target.split(DRUMS, -1)
-        played = VELOCITIES.log_prob(velocity, self.velocity)
-        played = played + OFFSET_GRID.log_prob(offset, self.offset)
-        steps = self.hits.hit_nll(hits) - (played * hits).sum(-1)
+        playing = VELOCITIES.log_prob(velocity, self.velocity)
+        playing = playing + OFFSET_GRID.log_prob(offset, self.offset)
+        steps = self.hits.hit_nll(hits) - (playing * hits).sum(-1)
         return (steps * step_mask(lengths, target.shape[1])).sum(1)
 
 
@@ -145,35 +149,35 @@ class GrooveDecoder(nn.Module):
     def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> GrooveOutput:
         """Latents ``(B, D)`` and ``context.target`` for teacher forcing -> distributions."""
         assert context.target is not None
-        past = self._roughened(context.target) if self.training else context.target
+        past = self._add_noise(context.target) if self.training else context.target
         views = self.steps.history(_scale_offsets(past))
         vectors = self.steps.vectors(self.steps.plan(z), views)
         hits = HitOutput(self.hits(vectors), self.hits.weights())
-        return GrooveOutput(hits, *self._played(vectors, context.target[..., :DRUMS]))
+        return GrooveOutput(hits, *self._predict_playing(vectors, context.target[..., :DRUMS]))
 
     @torch.no_grad()
     def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:
         """Values ``(B, T, 27)``: 0 or 1, on the grid of velocities, on that of offsets."""
         plan, past = self.steps.plan(z), Past(self.steps, len(z), z.device)
         weights, rows = self.hits.weights(), []
-        kept, given = find_fixed_hits(context)
+        is_fixed, fixed = find_fixed_hits(context)
         for step in range(self.steps.steps):
             vector = self.steps.vectors(plan[:, step : step + 1], past.views(), step)[:, 0]
             logits = combination_logits(self.hits(vector), weights)
             bits = combination_to_bits(draw_class(logits, sampling))
-            if given is not None:
-                bits = torch.where(kept, given[:, step], bits)
-            velocity, offset = self._played(vector, bits)
+            if fixed is not None:
+                bits = torch.where(is_fixed, fixed[:, step], bits)
+            velocity, offset = self._predict_playing(vector, bits)
             values = [
                 bits,
-                VELOCITIES.drawn(velocity, sampling) * bits,
-                OFFSET_GRID.drawn(offset, sampling) * bits,
+                VELOCITIES.sample_values(velocity, sampling) * bits,
+                OFFSET_GRID.sample_values(offset, sampling) * bits,
             ]
             rows.append(torch.cat(values, -1))
             past.add(_scale_offsets(rows[-1]))
         return torch.stack(rows, 1)
 
-    def _roughened(self, target: Tensor) -> Tensor:
+    def _add_noise(self, target: Tensor) -> Tensor:
         """Windows as the past shows them in training, ``(B, T, 27)``."""
         hits, velocity, offset = target.split(DRUMS, -1)
         seen = hits * (torch.rand(len(hits), 1, 1, device=hits.device) >= self.hidden)
@@ -181,10 +185,10 @@ class GrooveDecoder(nn.Module):
         offset = offset + self.noise / 2 * torch.randn_like(offset)
         return torch.cat([hits, velocity * seen, offset * seen], -1)
 
-    def _played(self, vectors: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
+    def _predict_playing(self, vectors: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
         """Location and log-scale of velocities and of offsets, each ``(..., 9, 2)``."""
-        found = self.play(vectors + self.see(hits.to(vectors.dtype))).float()
-        values = found.unflatten(-1, (DRUMS, 4))
+        outputs = self.play(vectors + self.see(hits.to(vectors.dtype))).float()
+        values = outputs.unflatten(-1, (DRUMS, 4))
         location = values[..., ::2] * 0.25
         scale = (values[..., 1::2] + _USUAL_SCALE).clamp(_NARROWEST, _WIDEST)
         velocity = torch.stack([location[..., 0] + _USUAL_VELOCITY, scale[..., 0]], -1)

@@ -68,26 +68,24 @@ class HitOutput:
         mask = step_mask(lengths, target.shape[1])
         return (self.hit_nll(combination_to_bits(target)) * mask).sum(1)
 
-    def likeliest(self) -> Tensor:
+    def most_likely(self) -> Tensor:
         """The likeliest combination at each step given the true ones before: int64 ``(B, T)``."""
         steps = self.alone.flatten(0, 1)
-        found = [
-            combination_logits(part, self.weights).argmax(-1) for part in steps.split(_AT_ONCE)
-        ]
-        return torch.cat(found).reshape(self.alone.shape[:2])
+        best = [combination_logits(part, self.weights).argmax(-1) for part in steps.split(_AT_ONCE)]
+        return torch.cat(best).reshape(self.alone.shape[:2])
 
 
 def combination_logits(alone: Tensor, weights: Tensor) -> Tensor:
     """Log-probabilities of all combinations: ``(S, 9)`` and ``(9, 9)`` -> ``(S, 512)``."""
     bits = combination_to_bits(torch.arange(COMBINATIONS, device=alone.device))  # (512, 9)
     given_lower = bits @ weights.T
-    found = alone.new_zeros(len(alone), 1)
+    log_probs = alone.new_zeros(len(alone), 1)
     # Drum by drum: a drum depends on the lower ones alone, of which there are few combinations.
     for drum in range(DRUMS):
         logits = alone[:, drum : drum + 1] + given_lower[: 1 << drum, drum]
         hit, silent = functional.logsigmoid(logits), functional.logsigmoid(-logits)
-        found = torch.cat([found + silent, found + hit], 1)
-    return found
+        log_probs = torch.cat([log_probs + silent, log_probs + hit], 1)
+    return log_probs
 
 
 class DrumDecoder(nn.Module):

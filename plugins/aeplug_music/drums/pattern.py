@@ -132,7 +132,7 @@ def _parse_section(lines: _Lines, header: Header) -> Velocity:
             raise InvalidPattern(f"{drum}, {error}", number) from None
         length = len(next(iter(rows.values()), row))
         if len(row) != length:
-            bars = [one // header.bar_columns for one in (len(row), length)]
+            bars = [cells // header.bar_columns for cells in (len(row), length)]
             raise InvalidPattern(
                 f"{drum} has {bars[0]} bars, the rows above have {bars[1]}", number
             )

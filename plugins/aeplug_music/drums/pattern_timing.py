@@ -68,5 +68,5 @@ def apply_swing(
     """
     count, within = np.divmod(quarters / pair, 1.0)
     first = within < 0.5
-    moved = np.where(first, within * 2 * share, share + (within - 0.5) * 2 * (1 - share))
-    return (count + moved) * pair
+    swung = np.where(first, within * 2 * share, share + (within - 0.5) * 2 * (1 - share))
+    return (count + swung) * pair

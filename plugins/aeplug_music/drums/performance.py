@@ -90,8 +90,8 @@ def reduce_to_taps(velocity: Velocity, offset: Offset) -> Taps:
     """The rhythm of hits ``(..., 9)``: the loudest at each step, of equal ones the earliest."""
     rank = velocity.astype(np.int64) * 512 - offset
     loud = np.where(velocity > 0, rank, -(2**30)).argmax(-1)[..., None]
-    found = [np.take_along_axis(one, loud, -1) for one in (velocity, offset)]
-    return np.concatenate(found, -1, dtype=np.int16)
+    columns = [np.take_along_axis(values, loud, -1) for values in (velocity, offset)]
+    return np.concatenate(columns, -1, dtype=np.int16)
 
 
 def make_passage(velocity: Velocity, offset: Offset, metre: str = METRE) -> Passage:
@@ -109,12 +109,12 @@ class _Notes:
     pitch: list[Int] = field(default_factory=list)
 
     def add(self, track: Track) -> None:
-        for values, found in (
+        for values, column in (
             (self.tick, track.onset),
             (self.velocity, track.velocity),
             (self.pitch, track.pitch),
         ):
-            values.append(found.astype(np.int64))
+            values.append(column.astype(np.int64))
 
 
 def drum_tracks(tune: Tune) -> list[Track]:
@@ -138,21 +138,21 @@ def extract_performance(tune: Tune) -> Performance:
     if not notes.tick:
         raise FileError("no notes")
     tick, velocity, pitch = (
-        np.concatenate(one) for one in (notes.tick, notes.velocity, notes.pitch)
+        np.concatenate(column) for column in (notes.tick, notes.velocity, notes.pitch)
     )
     drum = to_classes(pitch) if drums else np.full(len(pitch), -1)
-    stretches = metre_segments(tune)
+    segments = metre_segments(tune)
     quarter = tune.ticks_per_quarter
-    begins = np.array([one.tick for one in stretches])
+    begins = np.array([segment.tick for segment in segments])
     # Half a step before a change of metre is nearest to its first step.
     owner = np.searchsorted(begins[1:] - quarter / (2 * STEPS_PER_QUARTER), tick, side="right")
     position = (tick - begins[owner]) * (STEPS_PER_QUARTER / quarter)
     passages = []
-    for number, stretch in enumerate(stretches):
-        here = owner == number
-        passage = _place_notes(stretch, position[here], velocity[here], drum[here])
-        after = stretches[number + 1].tick if number + 1 < len(stretches) else None
-        passage = _fit_length(passage, stretch, after, quarter)
+    for number, segment in enumerate(segments):
+        inside = owner == number
+        passage = _place_notes(segment, position[inside], velocity[inside], drum[inside])
+        after = segments[number + 1].tick if number + 1 < len(segments) else None
+        passage = _fit_length(passage, segment, after, quarter)
         if passage.steps:
             passages.append(passage)
     if not drums:
@@ -164,34 +164,36 @@ def extract_performance(tune: Tune) -> Performance:
 
 
 def _place_notes(
-    stretch: MetreSegment, position: npt.NDArray[np.float64], velocity: Int, drum: Int
+    segment: MetreSegment, position: npt.NDArray[np.float64], velocity: Int, drum: Int
 ) -> Passage:
     step, offset = quantise_positions(position)
     steps = int(step.max()) + 1 if len(step) else 0
-    made = Passage(
-        "{}/{}".format(*stretch.signature),
+    passage = Passage(
+        "{}/{}".format(*segment.signature),
         np.zeros((steps, DRUMS), np.uint8),
         np.zeros((steps, DRUMS), np.int8),
         np.zeros((steps, 2), np.int16),
     )
     known = np.flatnonzero(drum >= 0)
-    kept = known[find_loudest(step[known] * DRUMS + drum[known], position[known], velocity[known])]
-    made.velocity[step[kept], drum[kept]] = velocity[kept]
-    made.offset[step[kept], drum[kept]] = offset[kept]
-    kept = find_loudest(step, position, velocity)
-    made.taps[step[kept], 0], made.taps[step[kept], 1] = velocity[kept], offset[kept]
-    return made
+    chosen = known[
+        find_loudest(step[known] * DRUMS + drum[known], position[known], velocity[known])
+    ]
+    passage.velocity[step[chosen], drum[chosen]] = velocity[chosen]
+    passage.offset[step[chosen], drum[chosen]] = offset[chosen]
+    chosen = find_loudest(step, position, velocity)
+    passage.taps[step[chosen], 0], passage.taps[step[chosen], 1] = velocity[chosen], offset[chosen]
+    return passage
 
 
 def _fit_length(
-    passage: Passage, stretch: MetreSegment, after: int | None, quarter: int
+    passage: Passage, segment: MetreSegment, after: int | None, quarter: int
 ) -> Passage:
     """Cut or filled up to the change of metre at tick ``after``, or to the end of the last bar."""
     if after is not None:
-        steps = -(-(after - stretch.tick) * STEPS_PER_QUARTER // quarter)
+        steps = -(-(after - segment.tick) * STEPS_PER_QUARTER // quarter)
     else:
-        numerator, denominator = stretch.signature
-        bar = stretch.bar or max(1, 16 * numerator // denominator)
+        numerator, denominator = segment.signature
+        bar = segment.bar or max(1, 16 * numerator // denominator)
         steps = -(-passage.steps // bar) * bar
     more = ((0, max(0, steps - passage.steps)), (0, 0))
     return Passage(
@@ -220,7 +222,7 @@ def cut_windows(passage: Passage, bars: int, slide: int = 0) -> tuple[Velocity, 
         more = begins[-1] + length - passage.steps
     index = begins[:, None] + np.arange(length)
     velocity, offset, taps = (
-        np.pad(one, ((0, more), (0, 0)))[index]
-        for one in (passage.velocity, passage.offset, passage.taps)
+        np.pad(array, ((0, more), (0, 0)))[index]
+        for array in (passage.velocity, passage.offset, passage.taps)
     )
     return velocity, offset, taps

@@ -91,7 +91,7 @@ class PrepareGroove:
             raise ValueError("prepare.score and prepare.rhythm are shares: at most 1 together")
         self.shape = groove_shape(shape.target[0] // BAR)
         self.form = ALL
-        self._chances, self._shares = config.chances(), (config.score, config.rhythm)
+        self._chances, self._batches = config.chances(), (config.score, config.rhythm)
 
     def asked(self, options: Mapping[str, Any]) -> PrepareGroove:
         """The same for files of which only ``options["given"]`` is to be taken.
@@ -117,7 +117,7 @@ class PrepareGroove:
             values, taps = augment(values, self._chances, generator), None
             values = _vary_playing(values, generator)
             dice = torch.rand(len(hits), device=hits.device, generator=generator)
-            score, rhythm = self._shares
+            score, rhythm = self._batches
             form = torch.where(dice < score, 1, torch.where(dice < score + rhythm, 2, 0))
         if taps is None:
             taps = reduce_to_rhythm(values)
@@ -155,8 +155,8 @@ def build_encoder_input(target: Tensor, taps: Tensor, form: Tensor) -> Tensor:
     seen = (form == 0) | ((form == 1) & is_hit)
     velocity, offset = taps.unbind(-1)
     voice = torch.stack([velocity > 0, velocity / MAX_VELOCITY, offset / OFFSETS], -1)
-    kept = (form == 1).expand(*target.shape[:2], 1)
-    return torch.cat([target * seen, voice * (form == 2), kept.to(target.dtype)], -1)
+    is_score = (form == 1).expand(*target.shape[:2], 1)
+    return torch.cat([target * seen, voice * (form == 2), is_score.to(target.dtype)], -1)
 
 
 def _vary_playing(values: Tensor, generator: torch.Generator) -> Tensor:

@@ -62,7 +62,7 @@ def draw_thumbnail(performance: Performance, steps: int) -> npt.NDArray[np.uint8
     for step in range(0, steps, BAR):
         picture[:, step * _SMALL_STEP] = 200
     velocity = performance.velocity[:steps]
-    for step, drum in zip(*(one.tolist() for one in np.nonzero(velocity)), strict=True):
+    for step, drum in zip(*(values.tolist() for values in np.nonzero(velocity)), strict=True):
         top = (DRUMS - 1 - int(_ROW_OF[drum])) * _SMALL_ROW
         colour = np.round(255 * np.array(_hit_colour(drum, int(velocity[step, drum]))))
         left = step * _SMALL_STEP + 1
@@ -82,8 +82,11 @@ def draw_page(
     Raises:
         FileError: the file cannot be written.
     """
-    performances = [one for _, cells in rows for _, one in cells]
-    span = max((min(one.steps, MOST_BARS * BAR) for one in performances), default=BAR) or BAR
+    performances = [performance for _, cells in rows for _, performance in cells]
+    span = (
+        max((min(performance.steps, MOST_BARS * BAR) for performance in performances), default=BAR)
+        or BAR
+    )
     one_scale = span > _BARS_SIDE_BY_SIDE * BAR
     if one_scale:
         rows = [(label, [cell]) for label, cells in rows for cell in cells]
@@ -105,10 +108,10 @@ def draw_page(
                 panel, performance, span if one_scale else min(performance.steps, span) or BAR
             )
             bars = -(-performance.steps // BAR)
-            cut = f" (first {MOST_BARS} of {bars} bars)" * (bars > MOST_BARS)
+            note = f" (first {MOST_BARS} of {bars} bars)" * (bars > MOST_BARS)
             most = max(8, int(width * 14))
             short = caption if len(caption) <= most else caption[: most - 1] + "…"
-            panel.set_title(short + cut, fontsize=8, loc="left", pad=3, parse_math=False)
+            panel.set_title(short + note, fontsize=8, loc="left", pad=3, parse_math=False)
             panel.tick_params(labelleft=column == 0)
         if label:
             panel_row[0].set_ylabel(label, fontsize=9)

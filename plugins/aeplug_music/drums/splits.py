@@ -52,15 +52,15 @@ def split_by_catalogue(entries: Sequence[Entry | None], windows: Sequence[int]) 
 
 def _choose_sessions(counts: Mapping[tuple[str, str], int]) -> set[tuple[str, str]]:
     total = sum(counts.values())
-    order = sorted(counts, key=lambda one: hashlib.blake2b(repr(one).encode()).digest())
+    order = sorted(counts, key=lambda session: hashlib.blake2b(repr(session).encode()).digest())
     chosen: set[tuple[str, str]] = set()
-    held = 0
+    held_out = 0
     for session in order:
-        if held >= HELD_OUT * total:
+        if held_out >= HELD_OUT * total:
             break
         if counts[session] <= LARGEST * total and len(chosen) + 1 < len(counts):
             chosen.add(session)
-            held += counts[session]
+            held_out += counts[session]
     return chosen
 
 

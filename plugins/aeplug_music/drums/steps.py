@@ -133,18 +133,18 @@ class Past:
 
     def views(self) -> Tensor:
         """What the next step sees, ``(B, 1, seen)``."""
-        here = self._behind + self._step
-        seen = [self._values[:, here - by] for by in self._views]
+        now = self._behind + self._step
+        seen = [self._values[:, now - by] for by in self._views]
         if self._lags:
             seen.append(one_hot(self._agreement.classes(), self._values.dtype).squeeze(1))
         return torch.cat(seen, 1).unsqueeze(1)
 
     def add(self, values: Tensor) -> None:
         """What was played at the next step, ``(B, values)``."""
-        here = self._behind + self._step
-        self._values[:, here, :-1] = values
+        now = self._behind + self._step
+        self._values[:, now, :-1] = values
         if self._lags:
-            hits = self._values[:, [here - lag for lag in self._lags], :DRUMS] > 0.5
+            hits = self._values[:, [now - lag for lag in self._lags], :DRUMS] > 0.5
             self._agreement.add((hits == (values[:, None, :DRUMS] > 0.5)).all(2))
         self._step += 1
 

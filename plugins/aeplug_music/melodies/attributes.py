@@ -99,8 +99,8 @@ def _lengths(batch: Batch, shape: DataShape) -> Tensor:
 def _weights(shape: DataShape) -> Tensor:
     """Strength of every step, 0 the bar's first and below, ``(metres, T)``; -inf behind the end."""
     lengths = lengths_by_metre(shape).tolist()
-    found = torch.full((len(lengths), shape.target[0]), -torch.inf)
-    for row, metre, length in zip(found, shape.conditions["metre"], lengths, strict=True):
+    weights = torch.full((len(lengths), shape.target[0]), -torch.inf)
+    for row, metre, length in zip(weights, shape.conditions["metre"], lengths, strict=True):
         period = STEPS_PER_BAR[metre]
         steps = torch.arange(length)
         levels = torch.zeros(length)
@@ -108,4 +108,4 @@ def _weights(shape: DataShape) -> Tensor:
             levels -= (steps % period != 0).float()
             period //= parts
         row[:length] = levels
-    return found
+    return weights

@@ -66,8 +66,8 @@ def augment(
 
     if chances.recombined:
         shuffle = torch.rand(count, device=device, generator=generator)
-        kept = bar * (1 + integers(0, max(bars - 1, 1), (count,)))
-        tokens = recombine(tokens, metre, kept, happens(chances.recombined), shuffle)
+        own_steps = bar * (1 + integers(0, max(bars - 1, 1), (count,)))
+        tokens = recombine(tokens, metre, own_steps, happens(chances.recombined), shuffle)
     if chances.altered:
         shape = (count, tokens.shape[1])
         which = torch.rand(shape, device=device, generator=generator) < ALTERED_NOTES
@@ -108,14 +108,14 @@ def move_by_degrees(tokens: Tensor, degrees: Tensor) -> Tensor:
 
 
 def recombine(
-    tokens: Tensor, metre: Tensor, kept: Tensor, chosen: Tensor, shuffle: Tensor
+    tokens: Tensor, metre: Tensor, own_steps: Tensor, chosen: Tensor, shuffle: Tensor
 ) -> Tensor:
     """Chosen windows with all but their first steps from another of the same metre.
 
     Args:
         tokens: int64 ``(B, T)``.
         metre: int64 ``(B,)``.
-        kept: steps of its own, int64 ``(B,)``.
+        own_steps: steps that a window keeps of its own, int64 ``(B,)``.
         chosen: bool ``(B,)``.
         shuffle: numbers in 0..1, ``(B,)``, that decide who goes with whom.
     """
@@ -123,7 +123,7 @@ def recombine(
     partner = torch.empty_like(order).scatter_(0, order, order.roll(1))
     reference = estimate_reference(tokens)
     other = to_absolute(to_relative(tokens[partner], reference[partner]), reference)
-    later = torch.arange(tokens.shape[1], device=tokens.device) >= kept.unsqueeze(1)
+    later = torch.arange(tokens.shape[1], device=tokens.device) >= own_steps.unsqueeze(1)
     use = (chosen & (metre[partner] == metre)).unsqueeze(1) & later
     return torch.where(use, other, tokens)
 
@@ -144,8 +144,10 @@ def _make_degree_table() -> Tensor:
         for column in range(256):
             octave, above = divmod(column - 128, 12)
             degree = max(number for number, pitch in enumerate(_MAJOR) if pitch <= above)
-            octaves, moved = divmod(degree + row - _LARGEST_DEGREES, 7)
-            table[row, column] = 12 * (octave + octaves) + _MAJOR[moved] + above - _MAJOR[degree]
+            octaves, new_degree = divmod(degree + row - _LARGEST_DEGREES, 7)
+            table[row, column] = (
+                12 * (octave + octaves) + _MAJOR[new_degree] + above - _MAJOR[degree]
+            )
     return table
 
 

@@ -109,18 +109,18 @@ class MelodyCodec:
         for passage in melody.passages:
             if passage.metre in self.metres:
                 number = self.metres.index(passage.metre)
-                cut = split_windows(passage.tokens, self._lengths[number], before)
-                rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
-                metres += [number] * len(cut)
+                windows = split_windows(passage.tokens, self._lengths[number], before)
+                rows.append(np.pad(windows, ((0, 0), (0, self.width - windows.shape[1]))))
+                metres += [number] * len(windows)
             before = sounding_token(passage.tokens, before)
         if not rows:
-            raise self._unlearnt(document)
+            raise self._metre_error(document)
         return {
             "tokens": torch.from_numpy(np.concatenate(rows)),
             "metre": torch.tensor(metres, dtype=torch.int64),
         }
 
-    def _unlearnt(self, document: Document) -> FileError:
+    def _metre_error(self, document: Document) -> FileError:
         others = ", ".join(dict.fromkeys(passage.metre for passage in document.content.passages))
         return FileError(
             f"{document.source or document.name} is in {others}; the model has learnt "
@@ -145,9 +145,9 @@ class MelodyCodec:
             first = len(passage.tokens) % length if length else 0
             if length and len(passage.tokens) >= length:
                 lead, tokens = passage.tokens[:first], passage.tokens[first:]
-                cut = split_windows(tokens, length, sounding_token(lead, before))
-                rows.append(np.pad(cut, ((0, 0), (0, self.width - cut.shape[1]))))
-                metres += [self.metres.index(passage.metre)] * len(cut)
+                windows = split_windows(tokens, length, sounding_token(lead, before))
+                rows.append(np.pad(windows, ((0, 0), (0, self.width - windows.shape[1]))))
+                metres += [self.metres.index(passage.metre)] * len(windows)
             elif length and len(passage.tokens):
                 bars = -(-len(passage.tokens) // passage.bar)
                 short = passage.metre, split_windows(passage.tokens, bars * passage.bar, before)[0]
@@ -158,7 +158,7 @@ class MelodyCodec:
             row = np.pad(tokens, (length - len(tokens), self.width - length))
             rows, metres = [canonicalise(row[None])], [self.metres.index(metre)]
         if not rows:
-            raise self._unlearnt(document)
+            raise self._metre_error(document)
         return {
             "tokens": torch.from_numpy(np.concatenate(rows)),
             "metre": torch.tensor(metres, dtype=torch.int64),
@@ -194,23 +194,23 @@ class MelodyCodec:
         Fewer pieces than ``like`` has end the tune where they end.
         """
         rows = pieces.detach().to("cpu", torch.uint8).numpy()
-        metres = [int(one) for one in cond["metre"]] if "metre" in cond else [0] * len(rows)
-        lengths = np.array([self._lengths[one] for one in metres], np.int64)
+        metres = [int(number) for number in cond["metre"]] if "metre" in cond else [0] * len(rows)
+        lengths = np.array([self._lengths[number] for number in metres], np.int64)
         rows = canonicalise(rows, lengths)
         windows = [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
-        names = [self.metres[one] for one in metres]
+        names = [self.metres[number] for number in metres]
         if like is None:
             return Document(Melody(tuple(_to_passages(windows, names))), "sample")
         original: Melody = like.content
-        passages = tuple(self._along(original, windows, names))
+        passages = tuple(self._align_with(original, windows, names))
         return Document(Melody(passages, original.bpm), like.name)
 
-    def _along(
+    def _align_with(
         self, original: Melody, windows: list[Tokens], names: list[str]
     ) -> Iterator[Passage]:
         place = 0
         # What sounds over the edge of two passages: here, and in the original.
-        here, there = HOLD, HOLD
+        sounds, original_sounds = HOLD, HOLD
         for passage in original.passages:
             tokens = passage.tokens
             if passage.metre in self.metres:
@@ -220,16 +220,16 @@ class MelodyCodec:
                 end = place + -(-len(tokens) // length)
                 if any(name != passage.metre for name in names[place:end]):
                     # Asked for in another metre: there is nothing to line up with.
-                    yield from _to_passages(windows[place:], names[place:], here)
+                    yield from _to_passages(windows[place:], names[place:], sounds)
                     return
                 tokens = np.concatenate(windows[place:end])[: len(tokens)]
-                tokens = _tie_over_edges(tokens, passage.tokens, length, here, there)
+                tokens = _tie_over_edges(tokens, passage.tokens, length, sounds, original_sounds)
                 place = end
-            elif here >= FIRST_ONSET and there < FIRST_ONSET:
-                tokens = _end_note(tokens, here)
+            elif sounds >= FIRST_ONSET and original_sounds < FIRST_ONSET:
+                tokens = _end_note(tokens, sounds)
             yield Passage(passage.metre, tokens)
-            here = sounding_token(tokens, here)
-            there = sounding_token(passage.tokens, there)
+            sounds = sounding_token(tokens, sounds)
+            original_sounds = sounding_token(passage.tokens, original_sounds)
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
         """One tune that plays the documents in a row, at the tempo of the first.
@@ -274,7 +274,10 @@ class MelodyCodec:
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of tunes as piano rolls into one PNG."""
         draw_page(
-            [(label, [(one.name, one.content) for one in documents]) for label, documents in rows],
+            [
+                (label, [(document.name, document.content) for document in documents])
+                for label, documents in rows
+            ],
             path,
             title,
         )
@@ -323,22 +326,27 @@ def _end_note(tokens: Tokens, before: int) -> Tokens:
     return tokens
 
 
-def _tie_over_edges(tokens: Tokens, original: Tokens, length: int, here: int, there: int) -> Tokens:
+def _tie_over_edges(
+    tokens: Tokens, original: Tokens, length: int, sounds: int, original_sounds: int
+) -> Tokens:
     """Windows in a row, with notes held over edges where the original holds one.
 
     Args:
         tokens: what the windows say, ``(S,)``.
         original: what the tune said, ``(S,)`` or longer.
         length: steps a window.
-        here: what sounds before the first of them.
-        there: what sounds there in the original.
+        sounds: the token that sounds before the first of them.
+        original_sounds: the token that sounds there in the original.
     """
-    found = tokens.copy()
-    for edge in range(0, len(found), length):
-        before = sounding_token(found[:edge], here)
-        tied = original[edge] == HOLD and sounding_token(original[:edge], there) >= FIRST_ONSET
-        if tied and before >= FIRST_ONSET and found[edge] == before:
-            found[edge] = HOLD
+    tied_tokens = tokens.copy()
+    for edge in range(0, len(tied_tokens), length):
+        before = sounding_token(tied_tokens[:edge], sounds)
+        tied = (
+            original[edge] == HOLD
+            and sounding_token(original[:edge], original_sounds) >= FIRST_ONSET
+        )
+        if tied and before >= FIRST_ONSET and tied_tokens[edge] == before:
+            tied_tokens[edge] = HOLD
         else:
-            found[edge : edge + 1] = _end_note(found[edge : edge + 1], before)
-    return found
+            tied_tokens[edge : edge + 1] = _end_note(tied_tokens[edge : edge + 1], before)
+    return tied_tokens

@@ -129,9 +129,9 @@ class MelodyDataset:
         """
         if name not in (*SPLITS, ALL):
             raise DataError(f"melodies have no split '{name}'. {nearest(name, (*SPLITS, ALL))}")
-        rows = np.flatnonzero(self._wanted(name))
+        rows = np.flatnonzero(self._select_rows(name))
         if not len(rows):
-            raise DataError(self._why_empty(name))
+            raise DataError(self._explain_empty(name))
         return TensorSplit(
             {
                 "tokens": torch.from_numpy(
@@ -151,11 +151,13 @@ class MelodyDataset:
         common are rows but once. Columns are ``tokens`` and ``metre``.
         """
         self.split(name)  # that there is one
-        numbers = np.unique(self._rows.tune[self._wanted(name)])
+        numbers = np.unique(self._rows.tune[self._select_rows(name)])
         names = dict.fromkeys(self.tunes[number] for number in numbers.tolist())
         # Recordings are not transcribed again.
-        made = self._rows.transcriptions
-        sources = [str(self._path / made[name]) if name in made else name for name in names]
+        transcribed = self._rows.transcriptions
+        sources = [
+            str(self._path / transcribed[name]) if name in transcribed else name for name in names
+        ]
         return tune_windows(sources, self.shape, generator)
 
     def labels(self, rows: RawBatch) -> dict[str, npt.NDArray[np.generic]]:
@@ -165,7 +167,7 @@ class MelodyDataset:
         file and the bar at which the window begins.
         """
         tokens = rows["tokens"].cpu().numpy().astype(np.uint8)
-        sources = [self.tunes[one] for one in rows["tune"].tolist()]
+        sources = [self.tunes[number] for number in rows["tune"].tolist()]
         return {
             "collection": np.array([collection_name(source) for source in sources], dtype=str),
             "key": estimate_keys(tokens),
@@ -174,13 +176,13 @@ class MelodyDataset:
             "name": make_titles(sources, rows["bar"].cpu().numpy()),
         }
 
-    def _wanted(self, name: str) -> npt.NDArray[np.bool_]:
-        wanted = self._number >= 0
+    def _select_rows(self, name: str) -> npt.NDArray[np.bool_]:
+        chosen = self._number >= 0
         if name != ALL:
-            wanted = wanted & (self._rows.split[self._rows.tune] == SPLITS.index(name))
-        return wanted
+            chosen = chosen & (self._rows.split[self._rows.tune] == SPLITS.index(name))
+        return chosen
 
-    def _why_empty(self, name: str) -> str:
+    def _explain_empty(self, name: str) -> str:
         if (self._rows.split == TRAIN).all():
             return (
                 f"{self._path}: its {len(self._rows.split)} tunes are too few, or too much alike, "
@@ -201,21 +203,21 @@ def _load(path: Path, bars: int) -> _Rows:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     sources, skipped = find_sources([str(path)])
-    harvest = ingest(enumerate(sources), bars)
-    if not len(harvest.exact):
-        reasons = [skip.reason for skip in skipped] + [why for _, why, _ in harvest.skipped]
-        said = f": {max(set(reasons), key=reasons.count)}" if reasons else ""
+    parsed = ingest(enumerate(sources), bars)
+    if not len(parsed.exact):
+        reasons = [skip.reason for skip in skipped] + [why for _, why, _ in parsed.skipped]
+        detail = f": {max(set(reasons), key=reasons.count)}" if reasons else ""
         raise DataError(
-            f"{path}: none of {len(sources)} MIDI files gives a window of {bars} bars{said}"
+            f"{path}: none of {len(sources)} MIDI files gives a window of {bars} bars{detail}"
         )
-    found = collect(harvest, harvest.exact, harvest.relative)
+    collection = collect(parsed, parsed.exact, parsed.relative)
     return _Rows(
-        harvest.tokens[found.kept],
-        found.metre,
-        found.melody,
-        found.bar,
-        found.split,
-        [str(sources[melody.file]) for melody in found.melodies],
+        parsed.tokens[collection.kept],
+        collection.metre,
+        collection.melody,
+        collection.bar,
+        collection.split,
+        [str(sources[melody.file]) for melody in collection.melodies],
     )
 
 

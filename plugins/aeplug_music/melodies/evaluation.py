@@ -62,9 +62,9 @@ def _count_batch(model: Model, batch: Any, generator: torch.Generator) -> dict[s
     z, decoder = posterior.mode(), model.task.decoder
     free = decoder.generate(z, context, Sampling(generator=generator))
     greedy = decoder.generate(z, context, Sampling(greedy=True))
-    drawn = decoder.generate(posterior.sample(generator), context, Sampling(generator=generator))
+    sampled = decoder.generate(posterior.sample(generator), context, Sampling(generator=generator))
     context.target = batch.target
-    forced = decoder(z, context, model.task.new_schedule_values(model.device)).likeliest()
+    forced = decoder(z, context, model.task.new_schedule_values(model.device)).most_likely()
     target = batch.target
     mask = step_mask(batch.lengths, target.shape[1])
 
@@ -77,7 +77,7 @@ def _count_batch(model: Model, batch: Any, generator: torch.Generator) -> dict[s
         "steps": batch.lengths.double(),
         "forced": hits(forced),
         "free": hits(free),
-        "drawn": hits(drawn),
+        "drawn": hits(sampled),
         "greedy": hits(greedy),
         "exact": (hits(greedy) == batch.lengths).double(),
         "onsets_right": (true_onsets & (greedy == target)).sum(1).double(),
@@ -120,8 +120,10 @@ def _evaluate_samples(model: Model, split: Split, options: Mapping[str, Any]) ->
     )
     if count_bars(model.shape) > PIECE:
         generator = np.random.default_rng(SEED)
-        rows, metres, wanted = (one.numpy() for one in (other["tokens"], other["metre"], metre))
-        real = torch.from_numpy(draw_in_metres(rows, metres, wanted, generator))
+        rows, metres, target_metres = (
+            array.numpy() for array in (other["tokens"], other["metre"], metre)
+        )
+        real = torch.from_numpy(draw_in_metres(rows, metres, target_metres, generator))
         report["self_similarity_distance"] = compare_structure(
             tokens.cpu(), held_out["tokens"].long(), real, metre, model.shape
         )

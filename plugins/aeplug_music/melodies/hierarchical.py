@@ -134,5 +134,5 @@ def split_into_bars(tokens: Tensor, bar: Tensor, bars: int, longest: int) -> Ten
     step = torch.arange(longest, device=tokens.device)
     first = torch.arange(bars, device=tokens.device) * bar.unsqueeze(1)  # (B, bars)
     index = (first.unsqueeze(2) + step).clamp(max=tokens.shape[1] - 1)
-    found = tokens.gather(1, index.flatten(1)).unflatten(1, (bars, longest))
-    return torch.where(step < bar.view(-1, 1, 1), found, HOLD)
+    by_bar = tokens.gather(1, index.flatten(1)).unflatten(1, (bars, longest))
+    return torch.where(step < bar.view(-1, 1, 1), by_bar, HOLD)

@@ -91,12 +91,14 @@ class LSTMDecoder(nn.Module):
         assert context.target is not None
         z = z.flatten(1)
         if self.training and self.scheduled:
-            return TokenOutput(self._scheduled(z, context.target, schedule_values["own_prob"]))
+            return TokenOutput(
+                self._forward_scheduled(z, context.target, schedule_values["own_prob"])
+            )
         before = functional.one_hot(context.target, CLASSES).to(z.dtype)
         # Nothing sounds before the window: a row of zeros, as in MusicVAE.
         before = functional.pad(before[:, :-1], (0, 0, 1, 0))
         repeated = z.unsqueeze(1).expand(-1, self.steps, -1)
-        states, _ = self.lstm(torch.cat([before, repeated], -1), self._begin(z))
+        states, _ = self.lstm(torch.cat([before, repeated], -1), self._initial_state(z))
         return TokenOutput(self.logits(states))
 
     @torch.no_grad()
@@ -104,7 +106,7 @@ class LSTMDecoder(nn.Module):
         """Tokens int64 ``(B, T)``; steps beyond the metre's length are 0."""
         z = z.flatten(1)
         lengths = self.lengths[context.cond["metre"]]
-        state, before = self._begin(z), z.new_zeros(len(z), CLASSES)
+        state, before = self._initial_state(z), z.new_zeros(len(z), CLASSES)
         tokens = torch.full((len(z), self.steps), HOLD, dtype=torch.long, device=z.device)
         for step in range(int(lengths.max())):
             logits, state = self._step(before, z, state)
@@ -113,9 +115,9 @@ class LSTMDecoder(nn.Module):
         counts = torch.arange(self.steps, device=z.device) < lengths.unsqueeze(1)
         return torch.where(counts, tokens, HOLD)
 
-    def _scheduled(self, z: Tensor, target: Tensor, own_prob: Tensor) -> Tensor:
+    def _forward_scheduled(self, z: Tensor, target: Tensor, own_prob: Tensor) -> Tensor:
         """Step by step, where a step may see what the model itself draws (Bengio et al., 2015)."""
-        state, before = self._begin(z), z.new_zeros(len(z), CLASSES)
+        state, before = self._initial_state(z), z.new_zeros(len(z), CLASSES)
         all_logits = []
         for step in range(self.steps):
             logits, state = self._step(before, z, state)
@@ -126,7 +128,7 @@ class LSTMDecoder(nn.Module):
             before = functional.one_hot(token, CLASSES).to(z.dtype)
         return torch.stack(all_logits, 1)
 
-    def _begin(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def _initial_state(self, z: Tensor) -> tuple[Tensor, Tensor]:
         states = torch.tanh(self.begin(z)).reshape(len(z), 2, self.layers, self.hidden)
         hidden, cell = states.permute(1, 2, 0, 3).contiguous().unbind(0)
         return hidden, cell

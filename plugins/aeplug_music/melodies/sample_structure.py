@@ -59,8 +59,8 @@ def compare_structure(
     real = profiles.pop("held_out")
     return {
         measure: {
-            name: profile_distance(found[measure], real[measure])
-            for name, found in profiles.items()
+            name: profile_distance(profile[measure], real[measure])
+            for name, profile in profiles.items()
         }
         for measure in MEASURES
     }
@@ -72,12 +72,12 @@ def shuffle_pieces(tokens: Tensor, metre: Tensor, bar: Tensor, bars: int) -> Ten
     reference = estimate_reference(tokens)
     plain = to_relative(tokens, reference)
     steps = torch.arange(tokens.shape[1])
-    found = torch.zeros_like(tokens)
+    shuffled = torch.zeros_like(tokens)
     for number in metre.unique().tolist():
         rows = np.flatnonzero((metre == number).numpy())
         piece = PIECE * int(bar[rows[0]])
         for place in range(-(-bars // PIECE)):
             own = (steps >= place * piece) & (steps < (place + 1) * piece)
-            dealt = torch.from_numpy(generator.permutation(rows))
-            found[rows] = torch.where(own, plain[dealt], found[rows])
-    return to_absolute(found, reference)
+            source = torch.from_numpy(generator.permutation(rows))
+            shuffled[rows] = torch.where(own, plain[source], shuffled[rows])
+    return to_absolute(shuffled, reference)

@@ -84,11 +84,11 @@ def feature_overlaps(
 ) -> dict[str, float]:
     """Feature -> overlap, 0..1, of windows ``(N, T)`` in metres ``(N,)`` with real ones."""
     lengths = lengths_by_metre(shape).numpy()
-    made, real = (
-        _compute_features(_to_array(one), lengths[_to_array(classes)])
-        for one, classes in ((tokens, metre), (real_tokens, real_metre))
+    ours, real = (
+        _compute_features(_to_array(windows), lengths[_to_array(classes)])
+        for windows, classes in ((tokens, metre), (real_tokens, real_metre))
     )
-    return {feature: _compute_overlap(made[feature], real[feature]) for feature in real}
+    return {feature: _compute_overlap(ours[feature], real[feature]) for feature in real}
 
 
 def _to_array(tensor: Tensor) -> Array:
@@ -97,13 +97,13 @@ def _to_array(tensor: Tensor) -> Array:
 
 def _list_sequences(tokens: Array) -> list[bytes]:
     """Every run of ``SEQUENCE`` notes as its intervals in semitones and steps between onsets."""
-    found: list[bytes] = []
+    sequences: list[bytes] = []
     for row in tokens:
         places = np.flatnonzero(row >= FIRST_ONSET)
         moves = np.stack([np.diff(row[places]), np.diff(places)], 1).astype(np.int8)
         last = len(moves) - SEQUENCE + 2
-        found += [moves[start : start + SEQUENCE - 1].tobytes() for start in range(last)]
-    return found
+        sequences += [moves[start : start + SEQUENCE - 1].tobytes() for start in range(last)]
+    return sequences
 
 
 def _fingerprint(tokens: Array, metre: Array) -> list[bytes]:
@@ -119,13 +119,13 @@ def _compute_share(items: list[bytes], known: set[bytes]) -> float:
 
 
 def draw_in_metres(
-    tokens: Array, metre: Array, wanted: Array, generator: np.random.Generator
+    tokens: Array, metre: Array, target_metres: Array, generator: np.random.Generator
 ) -> Array:
     """Windows drawn from a set, in the metres wanted."""
-    rows = np.zeros(len(wanted), np.int64)
-    for number in np.unique(wanted):
+    rows = np.zeros(len(target_metres), np.int64)
+    for number in np.unique(target_metres):
         places = np.flatnonzero(metre == number)
-        needed = wanted == number
+        needed = target_metres == number
         if len(places):
             rows[needed] = generator.choice(places, int(needed.sum()), replace=True)
     return tokens[rows]

@@ -105,10 +105,10 @@ class StepwiseDecoder(nn.Module):
         metre = context.cond["metre"]
         plan, reference = self.plan(z, metre)
         tokens = to_relative(context.target, estimate_reference(context.target))
-        heard = tokens
+        past = tokens
         if self.training and self.token_noise:
-            heard = corrupt_history(tokens, self.token_noise)
-        before = functional.pad(heard[:, :-1], (1, 0), value=START)
+            past = corrupt_history(tokens, self.token_noise)
+        before = functional.pad(past[:, :-1], (1, 0), value=START)
         bar = self.bar[metre]
         views, agreements = history(before, bar, self.back), None
         if self.agreement is not None:
@@ -126,9 +126,9 @@ class StepwiseDecoder(nn.Module):
         steps = int(self.lengths[metre].max())
         tokens = torch.full((len(z), self.steps), HOLD, dtype=torch.long, device=z.device)
         for step in range(steps):
-            here = torch.tensor([step], device=z.device)
+            now = torch.tensor([step], device=z.device)
             logits = self._step(
-                plan[:, step : step + 1], past.views(), past.agreements(), metre, here
+                plan[:, step : step + 1], past.views(), past.agreements(), metre, now
             )
             tokens[:, step] = draw_token(logits[:, 0], sampling)
             past.add(tokens[:, step])
@@ -220,9 +220,9 @@ class Past:
 
     def add(self, token: Tensor) -> None:
         """The next token of each window, int64 ``(B,)``."""
-        there = self._tokens.gather(1, self._tokens.shape[1] - self._ago)
-        self._agreement.add(there == token.unsqueeze(1))
+        token_ago = self._tokens.gather(1, self._tokens.shape[1] - self._ago)
+        self._agreement.add(token_ago == token.unsqueeze(1))
         self._tokens = torch.cat([self._tokens[:, -self._longest + 1 :], token.unsqueeze(1)], 1)
         onset = (token >= FIRST_ONSET).unsqueeze(1)
-        moved = torch.cat([token.unsqueeze(1), self._onsets[:, :-1]], 1)
-        self._onsets = torch.where(onset, moved, self._onsets)
+        onsets = torch.cat([token.unsqueeze(1), self._onsets[:, :-1]], 1)
+        self._onsets = torch.where(onset, onsets, self._onsets)

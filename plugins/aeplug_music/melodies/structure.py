@@ -74,9 +74,11 @@ def self_similarities(
     ends = [None] * count if lengths is None else np.asarray(lengths).tolist()
     values = {name: np.full((count, lags), np.nan) for name in MEASURES}
     for row, (tune, steps, end) in enumerate(zip(tokens, bars, ends, strict=True)):
-        found = _similarities(split_windows(np.asarray(tune)[:end].astype(np.uint8), steps), lags)
+        similarities = _similarities(
+            split_windows(np.asarray(tune)[:end].astype(np.uint8), steps), lags
+        )
         for name in MEASURES:
-            values[name][row] = found[name]
+            values[name][row] = similarities[name]
     return {name: _mean(each) for name, each in values.items()}
 
 
@@ -97,21 +99,21 @@ def _similarities(bars: Tokens, lags: int) -> dict[str, Profile]:
         "transposed": np.where(onsets, bars - np.minimum(lowest, bars) + FIRST_ONSET, bars),
         "rhythm": onsets,
     }
-    heard = fill_holds(bars)
+    pitches = fill_holds(bars)
     # Before the first note and behind an end it is silent alike.
-    heard = np.where(heard >= FIRST_ONSET, heard, 0)
+    pitches = np.where(pitches >= FIRST_ONSET, pitches, 0)
     silent = np.logical_not(onsets.any(axis=1))
-    found = {name: np.full(lags, np.nan) for name in MEASURES}
+    similarities = {name: np.full(lags, np.nan) for name in MEASURES}
     for lag in range(1, min(lags, len(bars) - 1) + 1):
         counted = np.logical_not(silent[:-lag] & silent[lag:])
         if not counted.any():
             continue
         for name, form in forms.items():
             same = (form[:-lag] == form[lag:]).all(1)
-            found[name][lag - 1] = same[counted].mean()
-        alike = (heard[:-lag] == heard[lag:]).mean(1)
-        found["sounding"][lag - 1] = alike[counted].mean()
-    return found
+            similarities[name][lag - 1] = same[counted].mean()
+        alike = (pitches[:-lag] == pitches[lag:]).mean(1)
+        similarities["sounding"][lag - 1] = alike[counted].mean()
+    return similarities
 
 
 def _mean(values: npt.NDArray[np.float64]) -> Profile:

@@ -41,7 +41,7 @@ def tune_windows(
         DataError: a file is no longer there, or not what it was.
     """
     codec = MelodyCodec(PartConfig(), shape)
-    found: list[RawBatch] = []
+    rows: list[RawBatch] = []
     with Reader() as reader:
         for source in _locate(sources):
             try:
@@ -49,18 +49,18 @@ def tune_windows(
             except (FileError, OSError) as error:
                 raise DataError(f"{_AGAIN}, but {source} cannot be: {error}") from error
             try:
-                found.append(codec.passage(Document(melody, str(source))))
+                rows.append(codec.passage(Document(melody, str(source))))
             except FileError:
                 continue
-    if not found:
+    if not rows:
         empty = torch.zeros(0, dtype=torch.int64)
         return {"tokens": empty.new_zeros(0, shape.input[0]).byte(), "metre": empty}, empty
-    counts = torch.tensor([len(one["metre"]) for one in found])
-    raw = concat_raw(found)
+    counts = torch.tensor([len(windows["metre"]) for windows in rows])
+    raw = concat_raw(rows)
     if generator is not None:
         moves = torch.randint(LOWEST_MOVE, BEYOND_MOVE, (len(counts),), generator=generator)
-        moved = transpose(raw["tokens"].long(), moves.repeat_interleave(counts))
-        raw = {**raw, "tokens": moved.byte()}
+        tokens = transpose(raw["tokens"].long(), moves.repeat_interleave(counts))
+        raw = {**raw, "tokens": tokens.byte()}
     return raw, counts
 
 
@@ -73,7 +73,7 @@ def _locate(names: Sequence[str]) -> Iterator[Source]:
             continue
         outer = _find_archive(name)
         if outer and outer not in archives:
-            archives[outer] = {str(one): one for one in find_sources([outer])[0]}
+            archives[outer] = {str(source): source for source in find_sources([outer])[0]}
         source = archives.get(outer, {}).get(name)
         if source is None:
             raise DataError(f"{_AGAIN}, but {name} is no longer there")

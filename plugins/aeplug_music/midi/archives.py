@@ -89,10 +89,10 @@ def list_members(path: str, endings: tuple[str, ...]) -> tuple[list[str], Int, l
     with open(path, "rb") as file:
         names, packed = _read_directory(file) or _list_by_zipfile(file)
     lower = [name.lower() for name in names]
-    wanted = [number for number, name in enumerate(lower) if name.endswith(endings)]
-    wanted.sort(key=names.__getitem__)
+    numbers = [number for number, name in enumerate(lower) if name.endswith(endings)]
+    numbers.sort(key=names.__getitem__)
     zips = sorted(names[number] for number, name in enumerate(lower) if name.endswith(ZIP))
-    return [names[number] for number in wanted], packed[wanted], zips
+    return [names[number] for number in numbers], packed[numbers], zips
 
 
 def _read_directory(file: BinaryIO) -> tuple[list[str], Int] | None:
@@ -102,8 +102,8 @@ def _read_directory(file: BinaryIO) -> tuple[list[str], Int] | None:
     end = file.read()
     if len(end) < _END.size:
         return None
-    signature, here, count, size, start, comment = _END.unpack(end)
-    if signature != b"PK\5\6" or here != count or comment or start + size + len(end) != length:
+    signature, on_disk, count, size, start, comment = _END.unpack(end)
+    if signature != b"PK\5\6" or on_disk != count or comment or start + size + len(end) != length:
         return None
     file.seek(start)
     # A name that holds the signature breaks its entry, which then is of a wrong length.
@@ -121,12 +121,12 @@ def _read_directory(file: BinaryIO) -> tuple[list[str], Int] | None:
     ):
         return None
     ends = (table["name"].astype(int) + _ENTRY.itemsize).tolist()
-    joined = b"\0".join(
+    joined_names = b"\0".join(
         [entry[_ENTRY.itemsize : end] for entry, end in zip(entries, ends, strict=True)]
     )
-    if b"\\" in joined or not (joined.isascii() or (table["flags"] & _UTF8).all()):
+    if b"\\" in joined_names or not (joined_names.isascii() or (table["flags"] & _UTF8).all()):
         return None
-    names = joined.decode().split("\0")
+    names = joined_names.decode().split("\0")
     if len(names) != count:
         return None
     method = table["method"]
@@ -139,9 +139,9 @@ def _read_directory(file: BinaryIO) -> tuple[list[str], Int] | None:
 
 def _list_by_zipfile(file: BinaryIO) -> tuple[list[str], Int]:
     with zipfile.ZipFile(file) as archive:
-        found = archive.infolist()
-    packed = [_locate_member(member) for member in found]
-    return [member.filename for member in found], np.array(packed, np.int64).reshape(-1, 5)
+        entries = archive.infolist()
+    packed = [_locate_member(member) for member in entries]
+    return [member.filename for member in entries], np.array(packed, np.int64).reshape(-1, 5)
 
 
 def _locate_member(member: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:

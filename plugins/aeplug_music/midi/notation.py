@@ -58,10 +58,10 @@ def read_score(path: Path) -> Tune:
 
 
 def _to_tune(score: Any) -> Tune:
-    played = [
+    parts = [
         _expand_repeats(part) for part in (score.parts if score.hasPartLikeStreams() else [score])
     ]
-    tracks = [(part, track) for part in played if (track := _to_track(part)) is not None]
+    tracks = [(part, track) for part in parts if (track := _to_track(part)) is not None]
     if not tracks:
         raise FileError("no notes")
     first = tracks[0][0]
@@ -75,8 +75,8 @@ def _to_tune(score: Any) -> Tune:
             if mark.getQuarterBPM()
         ],
         [
-            (_to_tick(one.getOffsetInHierarchy(first)), int(one.sharps), False)
-            for one in first.recurse().getElementsByClass("KeySignature")
+            (_to_tick(key.getOffsetInHierarchy(first)), int(key.sharps), False)
+            for key in first.recurse().getElementsByClass("KeySignature")
         ],
         (score.metadata.bestTitle if score.metadata is not None else "") or "",
     )
@@ -108,20 +108,20 @@ def _to_track(part: Any) -> Track | None:
 
 
 def _time_signatures(part: Any) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] = []
-    for one in part.recurse().getElementsByClass("TimeSignature"):
+    signatures: list[tuple[int, int, int]] = []
+    for signature in part.recurse().getElementsByClass("TimeSignature"):
         # A repeat played out states its signature again, and changes nothing by it.
-        if not found or found[-1][1:] != (one.numerator, one.denominator):
-            tick = _to_tick(one.getOffsetInHierarchy(part))
-            found.append((tick, one.numerator, one.denominator))
+        if not signatures or signatures[-1][1:] != (signature.numerator, signature.denominator):
+            tick = _to_tick(signature.getOffsetInHierarchy(part))
+            signatures.append((tick, signature.numerator, signature.denominator))
     measures = list(part.getElementsByClass("Measure"))
-    if measures and found and found[0][0] == 0:
+    if measures and signatures and signatures[0][0] == 0:
         # An upbeat: the first measure is shorter than its time signature says.
         length = _to_tick(measures[0].duration.quarterLength)
-        _, numerator, denominator = found[0]
+        _, numerator, denominator = signatures[0]
         if 0 < length < 4 * _TICKS_PER_QUARTER * numerator // denominator:
-            found.insert(1, (length, numerator, denominator))
-    return found
+            signatures.insert(1, (length, numerator, denominator))
+    return signatures
 
 
 def _to_tick(quarters: Any) -> int:

@@ -126,11 +126,11 @@ def _pickles_memory() -> bool:
     )
     try:
         track = Track(notes.__getstate__()[4:])
-        found = [one.tolist() for one in (track.pitch, track.velocity)]
-        found += [one.tolist() for one in (track.onset, track.end)]
+        columns = [column.tolist() for column in (track.pitch, track.velocity)]
+        columns += [column.tolist() for column in (track.onset, track.end)]
     except (AttributeError, TypeError, ValueError):
         return False
-    return found == [pitch, velocity, onset, end]
+    return columns == [pitch, velocity, onset, end]
 
 
 _PICKLES_MEMORY = _pickles_memory()
@@ -168,20 +168,20 @@ def ticks_to_seconds(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick
 
 
 def _tempos(events: Any) -> list[tuple[int, int]]:
-    found = []
+    tempos = []
     for number in range(len(events)):
         event = events[number]
         tick, tempo = event.time, event.mspq
         if tempo <= 0:
             raise InvalidMidi("tempo 0", f"at tick {tick}")
-        found.append((tick, tempo))
-    if len(found) > 1:
-        found.sort()
-    return found
+        tempos.append((tick, tempo))
+    if len(tempos) > 1:
+        tempos.sort()
+    return tempos
 
 
 def _time_signatures(events: Any) -> list[tuple[int, int, int]]:
-    found = []
+    signatures = []
     for number in range(len(events)):
         event = events[number]
         tick, numerator, denominator = event.time, event.numerator, event.denominator
@@ -189,15 +189,15 @@ def _time_signatures(events: Any) -> list[tuple[int, int, int]]:
             raise InvalidMidi(
                 "invalid time signature", f"{numerator} over a note no one writes, at tick {tick}"
             )
-        found.append((tick, numerator, denominator))
-    if len(found) > 1:
+        signatures.append((tick, numerator, denominator))
+    if len(signatures) > 1:
         # Of several at one tick (each track may repeat it) the last holds.
-        found = sorted({event[0]: event for event in found}.values())
-    return found
+        signatures = sorted({event[0]: event for event in signatures}.values())
+    return signatures
 
 
 def _keys(events: Any) -> list[tuple[int, int, bool]]:
-    found = []
+    keys = []
     for number in range(len(events)):
         event = events[number]
         tick, sharps, mode = event.time, event.key, event.tonality
@@ -205,6 +205,6 @@ def _keys(events: Any) -> list[tuple[int, int, bool]]:
             raise InvalidMidi(
                 "invalid key signature", f"{sharps} sharps, mode {mode}, at tick {tick}"
             )
-        found.append((tick, sharps, mode == 1))
-    found.sort()
-    return found
+        keys.append((tick, sharps, mode == 1))
+    keys.sort()
+    return keys

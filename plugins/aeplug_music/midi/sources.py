@@ -66,7 +66,7 @@ class Listing:
         for path, member, row in zip(self.paths, self.members, self.packed.tolist(), strict=True):
             yield Source(path, member, ZipEntry._make(row) if row[0] >= 0 else None)
 
-    def part(self, first: int, end: int) -> Listing:
+    def select(self, first: int, end: int) -> Listing:
         """Files ``first`` to ``end - 1``."""
         return Listing(self.paths[first:end], self.members[first:end], self.packed[first:end])
 
@@ -83,23 +83,23 @@ def concat_listings(listings: Sequence[Listing]) -> Listing:
     if len(listings) == 1:
         return listings[0]
     return Listing(
-        [path for one in listings for path in one.paths],
-        [member for one in listings for member in one.members],
-        np.concatenate([one.packed for one in listings]),
+        [path for listing in listings for path in listing.paths],
+        [member for listing in listings for member in listing.members],
+        np.concatenate([listing.packed for listing in listings]),
     )
 
 
 def find_sources(
-    named: Sequence[str], suffixes: tuple[str, ...] = MIDI_SUFFIXES
+    names: Sequence[str], suffixes: tuple[str, ...] = MIDI_SUFFIXES
 ) -> tuple[list[Source], list[Skipped]]:
     """All that :func:`list_sources` lists, and what cannot be listed."""
     skipped: list[Skipped] = []
-    listings = list_sources(named, skipped, suffixes=suffixes)
+    listings = list_sources(names, skipped, suffixes=suffixes)
     return [source for listing in listings for source in listing], skipped
 
 
 def list_sources(
-    named: Sequence[str],
+    names: Sequence[str],
     skipped: list[Skipped],
     recordings: list[str] | None = None,
     suffixes: tuple[str, ...] = MIDI_SUFFIXES,
@@ -110,7 +110,7 @@ def list_sources(
     file in it, but not for zips in it; a file that is named itself is read whatever its ending.
 
     Args:
-        named: files, folders, zips, globs.
+        names: files, folders, zips, globs.
         skipped: gets the zips and folders that cannot be listed, and zips in zips.
         recordings: gets those that are named or lie in folders, as they are met; None: they are
             left out of folders.
@@ -119,7 +119,7 @@ def list_sources(
     Raises:
         DataError: a name that nothing answers to; before anything is listed.
     """
-    matches = [str(path) for text in named for path in _expand(text)]
+    matches = [str(path) for text in names for path in _expand(text)]
     endings = (*suffixes, ZIP, *(RECORDING_SUFFIXES if recordings is not None else ()))
     paths = (path for match in matches for path in _walk_files(match, skipped, endings))
     return _iter_listings(paths, skipped, recordings, suffixes)

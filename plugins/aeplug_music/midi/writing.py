@@ -46,7 +46,7 @@ def to_pretty_midi(
     name = name.encode("latin-1", "replace").decode("latin-1")
     instrument = pretty_midi.Instrument(program, name=name)
     for onset, end, pitch in zip(
-        *(one.tolist() for one in tokens_to_notes(melody.tokens)), strict=True
+        *(column.tolist() for column in tokens_to_notes(melody.tokens)), strict=True
     ):
         instrument.notes.append(pretty_midi.Note(velocity, pitch, onset * seconds, end * seconds))
     midi.instruments.append(instrument)
@@ -92,7 +92,9 @@ def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
 def list_notes(midi: pretty_midi.PrettyMIDI) -> list[Note]:
     """What is to be heard of it."""
     return [
-        Note(one.start, one.end, one.pitch, one.velocity, instrument.program, instrument.is_drum)
+        Note(
+            note.start, note.end, note.pitch, note.velocity, instrument.program, instrument.is_drum
+        )
         for instrument in midi.instruments
-        for one in instrument.notes
+        for note in instrument.notes
     ]

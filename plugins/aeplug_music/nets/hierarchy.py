@@ -85,11 +85,11 @@ def tree_levels(bars: int, levels: Sequence[int] = ()) -> tuple[int, ...]:
                 f"levels {tuple(levels)} give {math.prod(levels)} bars, a window has {bars}"
             )
         return tuple(levels)
-    found: list[int] = []
+    fans: list[int] = []
     while bars > _FAN and bars % _FAN == 0:
-        found.insert(0, _FAN)
+        fans.insert(0, _FAN)
         bars //= _FAN
-    return (bars, *found)
+    return (bars, *fans)
 
 
 def tree_widths(levels: Sequence[int], width: int, bar_width: int = 0) -> tuple[int, ...]:
@@ -107,7 +107,11 @@ def tree_widths(levels: Sequence[int], width: int, bar_width: int = 0) -> tuple[
         return (width,) * (len(levels) + 1)
     narrower = (bar_width / width) ** (1 / len(levels))
     between = (round(width * narrower**level / 16) * 16 for level in range(1, len(levels)))
-    return (width, *(min(max(one, bar_width), width) for one in between), bar_width)
+    return (
+        width,
+        *(min(max(size, bar_width), width) for size in between),
+        bar_width,
+    )
 
 
 class Conductor(nn.Module):

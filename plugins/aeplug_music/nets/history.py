@@ -36,15 +36,15 @@ def agreement(before: Tensor, lags: Tensor) -> Tensor:
     """
     count, steps = before.shape
     places = torch.arange(steps, device=before.device)
-    found = []
+    classes = []
     for lag in lags.unbind(1):
         ago = (places.unsqueeze(0) - lag.unsqueeze(1)).expand(count, steps)
         exists = ago >= 1
         same = exists & (before == before.gather(1, ago.clamp(min=0)))
         # Steps since the last that differs.
         run = places - torch.where(same, -1, places).cummax(1).values
-        found.append(torch.where(exists, _class_of(run), AGREEMENTS - 1))
-    return torch.stack(found, 2)
+        classes.append(torch.where(exists, _class_of(run), AGREEMENTS - 1))
+    return torch.stack(classes, 2)
 
 
 class Agreement:

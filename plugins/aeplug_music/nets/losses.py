@@ -48,8 +48,8 @@ class SequenceELBO(torch.nn.Module):
         super().__init__()
         self.free = config.free_bits * LN2
         self.per_dimension = config.free_bits_of == "dimension"
-        given = f", given its {' and '.join(shape.conditions)}" if shape.conditions else ""
-        self._distribution = f"categorical tokens of a window{given}"
+        conditions = f", given its {' and '.join(shape.conditions)}" if shape.conditions else ""
+        self._distribution = f"categorical tokens of a window{conditions}"
 
     def connect(self, task: torch.nn.Module) -> None:
         """Take the distribution's name from the decoder."""

@@ -52,5 +52,5 @@ def to_absolute(tokens: Tensor, reference: Tensor) -> Tensor:
 
 def _shift_onsets(tokens: Tensor, by: Tensor) -> Tensor:
     onsets = tokens >= FIRST_ONSET
-    moved = (tokens + by.unsqueeze(1)).clamp(FIRST_ONSET, CLASSES - 1)
-    return torch.where(onsets, moved, tokens)
+    shifted = (tokens + by.unsqueeze(1)).clamp(FIRST_ONSET, CLASSES - 1)
+    return torch.where(onsets, shifted, tokens)

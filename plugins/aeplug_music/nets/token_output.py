@@ -39,7 +39,7 @@ class TokenOutput:
         ).reshape(target.shape)
         return total + (losses * step_mask(lengths, target.shape[1])).sum(1)
 
-    def likeliest(self) -> Tensor:
+    def most_likely(self) -> Tensor:
         """The likeliest token at each step given the true ones before: int64 ``(B, T)``."""
         tokens = self.logits.argmax(-1)
         if self.reference is None:

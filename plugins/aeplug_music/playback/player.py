@@ -53,11 +53,11 @@ def find_player() -> Player:
 
 
 def _run(command: Sequence[str], path: Path) -> None:
-    done = subprocess.run([*command, str(path)], stderr=subprocess.PIPE, check=False)
-    if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        said = f": {lines[-1]}" if lines else ""
-        raise FileError(f"{Path(command[0]).name} cannot play; is there a sound device?{said}")
+    result = subprocess.run([*command, str(path)], stderr=subprocess.PIPE, check=False)
+    if result.returncode:
+        lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+        detail = f": {lines[-1]}" if lines else ""
+        raise FileError(f"{Path(command[0]).name} cannot play; is there a sound device?{detail}")
 
 
 def _play_on_windows(path: Path) -> None:
@@ -87,30 +87,30 @@ def make_playable(path: Path, folder: Path, soundfont: str | None = None) -> Pat
         raise FileError(f"{path} cannot be played: expected {expected}")
     if not path.is_file():
         raise FileError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
-    made = folder / f"{path.stem}.wav"
+    target = folder / f"{path.stem}.wav"
     if suffix in MIDI_SUFFIXES:
         try:
             notes = tune_to_notes(read_midi(path))
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
-        write_notes(notes, made, soundfont)
-        return made
+        write_notes(notes, target, soundfont)
+        return target
     if suffix == ".wav":
         return path
-    _decode(path, made)
-    return made
+    _decode(path, target)
+    return target
 
 
-def _decode(path: Path, made: Path) -> None:
+def _decode(path: Path, target: Path) -> None:
     import soundfile
 
     try:
         with (
             path.open("rb") as opened,
-            soundfile.SoundFile(opened) as given,
-            soundfile.SoundFile(made, "w", given.samplerate, given.channels, "PCM_16") as wave,
+            soundfile.SoundFile(opened) as source,
+            soundfile.SoundFile(target, "w", source.samplerate, source.channels, "PCM_16") as wave,
         ):
-            for block in given.blocks(_BLOCK, dtype="float32", always_2d=True):
+            for block in source.blocks(_BLOCK, dtype="float32", always_2d=True):
                 wave.write(block)
     except (OSError, soundfile.LibsndfileError) as error:
         raise FileError(f"{path} is no readable recording ({error})") from error
@@ -121,9 +121,10 @@ def tune_to_notes(tune: Tune) -> list[Note]:
     end = max(tune.end, 1)
     ticks = sorted({0, end, *(tick for tick, _ in tune.tempos if tick < end)})
     seconds = [ticks_to_seconds(tune.tempos, tune.ticks_per_quarter, tick) for tick in ticks]
-    found: list[Note] = []
+    notes: list[Note] = []
     for track in tune.tracks:
-        begin, stop = (np.interp(one, ticks, seconds).tolist() for one in (track.onset, track.end))
+        begin = np.interp(track.onset, ticks, seconds).tolist()
+        stop = np.interp(track.end, ticks, seconds).tolist()
         columns = zip(begin, stop, track.pitch.tolist(), track.velocity.tolist(), strict=True)
-        found += [Note(*column, track.program, track.is_drum) for column in columns]
-    return found
+        notes += [Note(*column, track.program, track.is_drum) for column in columns]
+    return notes

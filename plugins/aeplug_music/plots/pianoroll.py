@@ -97,12 +97,12 @@ def draw_page(
     low, high = _pitch_range(melodies)
     bars = max((min(_count_bars(melody), MOST_BARS) for melody in melodies), default=1)
     one_scale = bars > _BARS_SIDE_BY_SIDE
-    found: dict[int, System] = {}
+    systems: dict[int, System] = {}
     if one_scale:
         # Long tunes stand below one another, on one scale of time, as on paper.
         rows = [(label, [cell]) for label, cells in rows for cell in cells]
     if bars > 2 * BARS_OF_A_LINE:
-        rows, found = _break_lines(rows)
+        rows, systems = _break_lines(rows)
         melodies = [melody for _, cells in rows for _, melody in cells]
         bars = BARS_OF_A_LINE
     columns = max((len(cells) for _, cells in rows), default=1) or 1
@@ -122,12 +122,12 @@ def draw_page(
                 continue
             caption, melody = cells[column]
             _draw_panel(panel, melody, low, high, span if one_scale else _count_shown_steps(melody))
-            if id(melody) in found:
-                _mark_returns(panel, found[id(melody)])
-            cut = f" (first {MOST_BARS} of {_count_bars(melody)} bars)" * (
+            if id(melody) in systems:
+                _mark_returns(panel, systems[id(melody)])
+            suffix = f" (first {MOST_BARS} of {_count_bars(melody)} bars)" * (
                 _count_bars(melody) > MOST_BARS
             )
-            text = _truncate(caption, width) + cut
+            text = _truncate(caption, width) + suffix
             panel.set_title(text, fontsize=8, loc="left", pad=3, parse_math=False)
             panel.tick_params(labelleft=column == 0)
         if label:
@@ -142,19 +142,19 @@ def _break_lines(
 ) -> tuple[list[tuple[str, Sequence[tuple[str, Melody]]]], dict[int, System]]:
     """Rows of one tune each as rows of a line each, and the lines by their melody's id."""
     lines: list[tuple[str, Sequence[tuple[str, Melody]]]] = []
-    found: dict[int, System] = {}
+    systems: dict[int, System] = {}
     for label, cells in rows:
         for caption, melody in cells:
-            cut = f" (first {MOST_BARS} of {_count_bars(melody)} bars)" * (
+            suffix = f" (first {MOST_BARS} of {_count_bars(melody)} bars)" * (
                 _count_bars(melody) > MOST_BARS
             )
             for number, system in enumerate(split_systems(melody, BARS_OF_A_LINE)):
                 if system.first >= MOST_BARS:
                     break
-                found[id(system.melody)] = system
-                text = f"{caption}{cut}" if number == 0 else ""
+                systems[id(system.melody)] = system
+                text = f"{caption}{suffix}" if number == 0 else ""
                 lines.append((label if number == 0 else "", [(text, system.melody)]))
-    return lines, found
+    return lines, systems
 
 
 def _mark_returns(panel: Any, system: System) -> None:
@@ -186,9 +186,9 @@ def _draw_panel(panel: Any, melody: Melody, low: int, high: int, span: int) -> N
     end = _count_shown_steps(melody)
     bar_lines = _draw_grid(panel, melody, end)
     onsets, ends, pitches = tokens_to_notes(melody.tokens) if melody.passages else ([], [], [])
-    shown = np.asarray(onsets) < end
-    onsets, pitches = np.asarray(onsets)[shown], np.asarray(pitches)[shown]
-    ends = np.minimum(np.asarray(ends)[shown], end)
+    is_shown = np.asarray(onsets) < end
+    onsets, pitches = np.asarray(onsets)[is_shown], np.asarray(pitches)[is_shown]
+    ends = np.minimum(np.asarray(ends)[is_shown], end)
     # A light edge, so that repeated notes are told apart.
     panel.barh(
         pitches,
@@ -250,8 +250,8 @@ def _count_shown_steps(melody: Melody) -> int:
     for passage in melody.passages:
         length = len(passage.tokens)
         bar = passage.bar or length or 1
-        taken = min(length, (MOST_BARS - bars) * bar)
-        steps, bars = steps + taken, bars + -(-taken // bar)
+        length_shown = min(length, (MOST_BARS - bars) * bar)
+        steps, bars = steps + length_shown, bars + -(-length_shown // bar)
     return steps
 
 

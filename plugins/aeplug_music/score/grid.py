@@ -66,7 +66,7 @@ class MetreSegment(NamedTuple):
 
 
 def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
-    """The tune's stretches of one metre, in order; at least one."""
+    """The segments of one metre of a tune, in order; at least one."""
     changes = tune.time_signatures
     quarter = tune.ticks_per_quarter
     if not changes:
@@ -75,12 +75,12 @@ def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
         return _single_segment(changes[0][1:])
     if changes[0][0] > 0:
         changes = [(0, *DEFAULT_METRE), *changes]
-    found = [_make_segment(0, changes[0][1:], 0)]
+    segments = [_make_segment(0, changes[0][1:], 0)]
     end = tune.end
     for tick, numerator, denominator in changes[1:]:
         if tick >= end:
             break
-        signature, last = (numerator, denominator), found[-1]
+        signature, last = (numerator, denominator), segments[-1]
         # Compared times the denominator, where bars are whole numbers of ticks.
         done = (tick - last.tick) * last.signature[1]
         bar = 4 * quarter * last.signature[0]
@@ -88,11 +88,11 @@ def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
             continue
         full = 4 * quarter * numerator
         is_short = done <= bar and tick * denominator < full
-        if len(found) == 1 and last.tick == 0 and is_short:
-            found = [_make_segment(tick - full // denominator, signature, 0)]
+        if len(segments) == 1 and last.tick == 0 and is_short:
+            segments = [_make_segment(tick - full // denominator, signature, 0)]
             continue
-        found.append(_make_segment(tick, signature, last.first_bar - (-done // bar)))
-    return found
+        segments.append(_make_segment(tick, signature, last.first_bar - (-done // bar)))
+    return segments
 
 
 def _make_segment(tick: int, signature: tuple[int, int], first_bar: int) -> MetreSegment:
@@ -113,18 +113,18 @@ class NoteBatch:
     Attributes:
         notes: of each melody, see :class:`aeplug_music.score.tune.Track`.
         quarters: its ticks a quarter.
-        stretches: its stretches.
+        segments: its metre segments.
     """
 
     notes: list[bytes] = field(default_factory=list)
     quarters: list[int] = field(default_factory=list)
-    stretches: list[Sequence[MetreSegment]] = field(default_factory=list)
+    segments: list[Sequence[MetreSegment]] = field(default_factory=list)
 
-    def add(self, track: Track, stretches: Sequence[MetreSegment], ticks_per_quarter: int) -> None:
+    def add(self, track: Track, segments: Sequence[MetreSegment], ticks_per_quarter: int) -> None:
         """Add a track with at least one note; its number is ``len(self)`` before the call."""
         self.notes.append(track.notes)
         self.quarters.append(ticks_per_quarter)
-        self.stretches.append(stretches)
+        self.segments.append(segments)
 
     def __len__(self) -> int:
         return len(self.notes)
@@ -139,9 +139,9 @@ class StepStreams:
         onsets: places of onsets in ``tokens``, ``(n,)``.
         ends: places behind the notes' last steps, ``(n,)``.
         owner: number of the melody each note is of, ``(n,)``.
-        melody: whose stretch each is, ``(K,)``.
-        start, steps: the stretches' places and steps, ``(K,)``.
-        metre, bar, first_bar: see :class:`Stretch`, ``(K,)``.
+        melody: number of the melody of each metre segment, ``(K,)``.
+        start, steps: the segments' first places and lengths in steps, ``(K,)``.
+        metre, bar, first_bar: see :class:`MetreSegment`, ``(K,)``.
         notes: notes of each melody that sound, ``(M,)``.
         voices: notes that begin together, on average, of each melody, ``(M,)``.
     """
@@ -171,14 +171,14 @@ def quantise(batch: NoteBatch) -> StepStreams:
     notes = np.frombuffer(b"".join(batch.notes), NOTE)
     pitch, onset = notes["pitch"].copy(), notes["onset"].astype(np.int64)
     end = onset + notes["length"]
-    sizes = np.array([len(one) for one in batch.notes]) // NOTE.itemsize
+    sizes = np.array([len(melody_notes) for melody_notes in batch.notes]) // NOTE.itemsize
     owner = np.repeat(np.arange(melodies), sizes)
-    heard = (pitch >= LOWEST) & (pitch <= HIGHEST) & (end > onset)
-    if not heard.all():
-        pitch, onset, end, owner = pitch[heard], onset[heard], end[heard], owner[heard]
-    rows = [stretch[:4] for several in batch.stretches for stretch in several]
+    audible = (pitch >= LOWEST) & (pitch <= HIGHEST) & (end > onset)
+    if not audible.all():
+        pitch, onset, end, owner = pitch[audible], onset[audible], end[audible], owner[audible]
+    rows = [segment[:4] for segments_of_melody in batch.segments for segment in segments_of_melody]
     tick, metre, bar, first_bar = np.array(rows, np.int64).T
-    count = np.array([len(several) for several in batch.stretches])
+    count = np.array([len(segments_of_melody) for segments_of_melody in batch.segments])
     melody = np.repeat(np.arange(melodies), count)
     last = np.cumsum(count) - 1
     quarter = np.array(batch.quarters, np.int64)
@@ -219,16 +219,16 @@ def quantise(batch: NoteBatch) -> StepStreams:
     chords = _count_chord_notes(onsets, onset, end, owner, melodies)
     onsets, ends, pitch, owner = _reduce_to_voice(onsets, ends, pitch, owner)
     edges = _owner_edges(owner, melodies)
-    kept = np.diff(edges)
-    np.minimum(ends, np.repeat((start + steps)[last], kept), out=ends)
+    counts = np.diff(edges)
+    np.minimum(ends, np.repeat((start + steps)[last], counts), out=ends)
     # Notes that gave way to others do not make a tune longer.
-    steps[last] = _round_to_bars(ends - np.repeat(start[last], kept), edges, whole)
+    steps[last] = _round_to_bars(ends - np.repeat(start[last], counts), edges, whole)
     tokens = np.zeros(int(room.sum()), np.uint8)
     tokens[ends] = NOTE_OFF
     tokens[onsets] = pitch - PITCH_OFFSET
-    voices = 1 + chords / np.maximum(kept, 1)
+    voices = 1 + chords / np.maximum(counts, 1)
     return StepStreams(
-        tokens, onsets, ends, owner, melody, start, steps, metre, bar, first_bar, kept, voices
+        tokens, onsets, ends, owner, melody, start, steps, metre, bar, first_bar, counts, voices
     )
 
 
@@ -245,11 +245,11 @@ def _owner_edges(owner: Int, melodies: int) -> Int:
 
 def _round_to_bars(reach: Int, edges: Int, bar: Int) -> Int:
     """Steps ``(M,)`` in which every note's ``reach``, ``(n,)``, lies, in whole bars."""
-    found = np.zeros(len(bar), np.int64)
+    steps = np.zeros(len(bar), np.int64)
     sounds = edges[1:] > edges[:-1]
     if sounds.any():
-        found[sounds] = np.maximum(np.maximum.reduceat(reach, edges[:-1][sounds]), 0)
-    return -(-found // bar) * bar
+        steps[sounds] = np.maximum(np.maximum.reduceat(reach, edges[:-1][sounds]), 0)
+    return -(-steps // bar) * bar
 
 
 def _count_chord_notes(onsets: Int, onset: Int, end: Int, owner: Int, melodies: int) -> Int:

@@ -64,11 +64,11 @@ def extract_melody(tune: Tune) -> Melody:
     if not voices:
         raise FileError("only drums, no melody")
     streams = [_quantise_track(tune, track) for track in voices]
-    heard = [number for number, one in enumerate(streams) if one.notes[0] > 0]
-    if not heard:
+    audible = [number for number, stream in enumerate(streams) if stream.notes[0] > 0]
+    if not audible:
         raise FileError("no notes within the range of a piano (MIDI 21 to 108)")
-    single = [n for n in heard if streams[n].voices[0] <= MOST_NOTES_PER_ONSET]
-    candidates = single or heard
+    single = [n for n in audible if streams[n].voices[0] <= MOST_NOTES_PER_ONSET]
+    candidates = single or audible
     busiest = max(int(streams[n].notes[0]) for n in candidates)
     leading = [n for n in candidates if 2 * int(streams[n].notes[0]) >= busiest]
     best = max(leading, key=lambda n: float(_mean_pitch(streams[n])))
@@ -79,12 +79,12 @@ def describe_omissions(tune: Tune) -> str:
     """The tracks beside the melody, in words; empty: there are none."""
     drums = sum(track.is_drum for track in tune.tracks)
     others = len(tune.tracks) - drums - 1
-    said = []
+    omissions = []
     if others > 0:
-        said.append(f"{others} other track{'s' if others > 1 else ''}")
+        omissions.append(f"{others} other track{'s' if others > 1 else ''}")
     if drums:
-        said.append("the drums")
-    return " and ".join(said)
+        omissions.append("the drums")
+    return " and ".join(omissions)
 
 
 def _quantise_track(tune: Tune, track: Track) -> StepStreams:
@@ -98,10 +98,10 @@ def _mean_pitch(streams: StepStreams) -> np.floating:
 
 
 def _to_passages(tune: Tune, streams: StepStreams) -> tuple[Passage, ...]:
-    found: list[Passage] = []
-    for number, stretch in enumerate(metre_segments(tune)):
+    passages: list[Passage] = []
+    for number, segment in enumerate(metre_segments(tune)):
         start, steps = int(streams.start[number]), int(streams.steps[number])
         if steps > 0:
-            name = "{}/{}".format(*stretch.signature)
-            found.append(Passage(name, streams.tokens[start : start + steps]))
-    return tuple(found)
+            name = "{}/{}".format(*segment.signature)
+            passages.append(Passage(name, streams.tokens[start : start + steps]))
+    return tuple(passages)

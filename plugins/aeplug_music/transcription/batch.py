@@ -75,14 +75,14 @@ def _iter_results(
         try:
             with pool:
                 while recordings:
-                    given: dict[Future[str], str] = {
+                    futures: dict[Future[str], str] = {
                         pool.submit(_transcribe_file, path, targets[path], bpm, metre): path
                         for path in recordings[:at_once]
                     }
-                    for future in as_completed(given):
+                    for future in as_completed(futures):
                         why = future.result()
-                        recordings.remove(given[future])
-                        yield given[future], why
+                        recordings.remove(futures[future])
+                        yield futures[future], why
         except BrokenProcessPool:
             if at_once == 1:
                 yield recordings.pop(0), CRASHED

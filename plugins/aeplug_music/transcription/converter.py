@@ -40,11 +40,13 @@ class Transcriber:
         if path.suffix.lower() not in RECORDING_SUFFIXES:
             raise FileError(f"{path}: expected a recording, {', '.join(RECORDING_SUFFIXES)}")
         try:
-            found = transcribe(path, self.bpm, self.metre)
+            transcription = transcribe(path, self.bpm, self.metre)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
-        say(f"{path}: {found.summary()}")
-        return Document(found, path.stem, path, size=_FRAME_BYTES * len(found.analysis))
+        say(f"{path}: {transcription.summary()}")
+        return Document(
+            transcription, path.stem, path, size=_FRAME_BYTES * len(transcription.analysis)
+        )
 
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
         """Write ``stem.mid``, and ``stem.png`` with the option ``picture``.
@@ -52,8 +54,8 @@ class Transcriber:
         Raises:
             FileError: a file cannot be written.
         """
-        found: Transcription = document.content
-        melody = extract_melody(found.tune(document.name))
+        transcription: Transcription = document.content
+        melody = extract_melody(transcription.tune(document.name))
         midi = to_pretty_midi(melody, document.name, melody.bpm, 0, VELOCITY)
         written = [stem.with_name(stem.name + ".mid")]
         write_midi(midi, written[0])
@@ -62,5 +64,5 @@ class Transcriber:
             from aeplug_music.transcription.page import draw_transcription
 
             written.append(stem.with_name(stem.name + ".png"))
-            draw_transcription(found, document.name, written[1])
+            draw_transcription(transcription, document.name, written[1])
         return written

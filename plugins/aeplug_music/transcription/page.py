@@ -33,16 +33,16 @@ _PITCH, _NOTE, _BAR = "#c0392b", "#2f6db5", "#8d949e"
 _drawing = threading.Lock()
 
 
-def draw_transcription(found: Transcription, title: str, path: Path) -> None:
+def draw_transcription(transcription: Transcription, title: str, path: Path) -> None:
     """Draw into a PNG that appears only when whole.
 
     Raises:
         FileError: it cannot be written.
     """
-    seconds = found.heard.seconds
+    seconds = transcription.info.seconds
     lines = int(np.clip(np.ceil(seconds / LINE_SECONDS), 1, LINES))
     span = min(seconds, LINE_SECONDS)
-    cut = (
+    note = (
         f"; the first {lines * LINE_SECONDS / 60:.0f} minutes of it"
         if seconds > lines * LINE_SECONDS
         else ""
@@ -53,18 +53,18 @@ def draw_transcription(found: Transcription, title: str, path: Path) -> None:
         )
         panels = figure.subplots(lines, 1, squeeze=False)[:, 0]
         for number, panel in enumerate(panels):
-            _draw_line(panel, found, number * span, (number + 1) * span)
+            _draw_line(panel, transcription, number * span, (number + 1) * span)
         panels[-1].set_xlabel("seconds")
-        figure.suptitle(f"{title}: {found.summary()}{cut}", fontsize=9)
+        figure.suptitle(f"{title}: {transcription.summary()}{note}", fontsize=9)
         write_figure(figure, path, dpi="figure")
 
 
-def _draw_line(panel: Any, found: Transcription, begin: float, end: float) -> None:
-    pitches = [note.pitch for note in found.notes]
+def _draw_line(panel: Any, transcription: Transcription, begin: float, end: float) -> None:
+    pitches = [note.pitch for note in transcription.notes]
     low, high = min(pitches) - _BELOW, max(pitches) + _ABOVE
     first, last = int(begin / STEP), int(np.ceil(end / STEP)) + 1
-    part = found.analysis.spectrum[first:last]
-    loudest = int(found.analysis.spectrum.max())
+    part = transcription.analysis.spectrum[first:last]
+    loudest = int(transcription.analysis.spectrum.max())
     bottom, top = (69 + 12 * np.log2(hertz / 440) for hertz in (LOWEST_BAND, HIGHEST_BAND))
     half = (top - bottom) / (BANDS - 1) / 2
     panel.imshow(
@@ -80,14 +80,17 @@ def _draw_line(panel: Any, found: Transcription, begin: float, end: float) -> No
     # Drawn where they were heard: above concert pitch by as much as the recording is.
     boxes = [
         [(a, p - 0.5), (a, p + 0.5), (b, p + 0.5), (b, p - 0.5)]
-        for a, b, p in ((one.onset, one.end, one.pitch + found.tuning) for one in found.notes)
+        for a, b, p in (
+            (note.onset, note.end, note.pitch + transcription.tuning)
+            for note in transcription.notes
+        )
         if b > begin and a < end
     ]
     panel.add_collection(PolyCollection(boxes, facecolor=(*_rgb(_NOTE), 0.3), edgecolor=_NOTE))
-    curve = extract_pitch_curve(found)
+    curve = extract_pitch_curve(transcription)
     chosen = slice(first, last)
     panel.plot(np.arange(len(curve))[chosen] * STEP, curve[chosen], color=_PITCH, linewidth=1.1)
-    for second in _bar_line_seconds(found, begin, end):
+    for second in _bar_line_seconds(transcription, begin, end):
         panel.axvline(second, color=_BAR, linewidth=0.7, linestyle=":")
     panel.set_xlim(begin, end)
     panel.set_ylim(low, high)
@@ -96,14 +99,14 @@ def _draw_line(panel: Any, found: Transcription, begin: float, end: float) -> No
     panel.tick_params(axis="x", labelsize=7)
 
 
-def extract_pitch_curve(found: Transcription) -> Floats:
+def extract_pitch_curve(transcription: Transcription) -> Floats:
     """The pitch that each note was heard at, MIDI numbers ``(F,)``; NaN between notes."""
-    analysis = found.analysis
+    analysis = transcription.analysis
     curve = np.full(len(analysis), np.nan, np.float32)
-    for note in found.notes:
+    for note in transcription.notes:
         frames = slice(round(note.onset / STEP), round(note.end / STEP))
         pitch = analysis.pitch[frames]
-        away = np.abs(np.nan_to_num(pitch, nan=-99.0) - note.pitch - found.tuning)
+        away = np.abs(np.nan_to_num(pitch, nan=-99.0) - note.pitch - transcription.tuning)
         nearest = away.argmin(1)
         rows = np.arange(len(pitch))
         near = away[rows, nearest] < _NEAR
@@ -111,9 +114,9 @@ def extract_pitch_curve(found: Transcription) -> Floats:
     return curve
 
 
-def _bar_line_seconds(found: Transcription, begin: float, end: float) -> list[float]:
-    grid = found.on_grid.grid
-    bar = 60 / grid.bpm / STEPS_PER_QUARTER * STEPS_PER_BAR[found.metre]
+def _bar_line_seconds(transcription: Transcription, begin: float, end: float) -> list[float]:
+    grid = transcription.on_grid.grid
+    bar = 60 / grid.bpm / STEPS_PER_QUARTER * STEPS_PER_BAR[transcription.metre]
     numbers = np.arange(np.ceil((begin - grid.first_beat) / bar), (end - grid.first_beat) / bar)
     return (grid.first_beat + bar * numbers).tolist()
 

@@ -86,12 +86,12 @@ def quantise(
     beat = _find_beat(onsets[onsets <= onsets[0] + _STRETCH], 60 / tempo)
     places, times, steps = _follow_beat(onsets, beat, step, adapts=bpm is None)
     # The last note of those on one step is the one that goes on.
-    kept = np.append(np.diff(places) > 0, True)
-    places, times, steps = places[kept], times[kept], steps[kept]
-    ends, pitches = ends[kept], np.array([note.pitch for note in notes])[kept]
+    last_on_step = np.append(np.diff(places) > 0, True)
+    places, times, steps = places[last_on_step], times[last_on_step], steps[last_on_step]
+    ends, pitches = ends[last_on_step], np.array([note.pitch for note in notes])[last_on_step]
     until = places + np.maximum(np.round((ends - times) / steps).astype(np.int64), 1)
     until[:-1] = np.minimum(until[:-1], places[1:])
-    legato = onsets[kept][1:] - ends[:-1] < _LEGATO * steps[:-1]
+    legato = onsets[last_on_step][1:] - ends[:-1] < _LEGATO * steps[:-1]
     until[:-1] = np.where(legato, places[1:], until[:-1])
     start = _find_bar_line(int(places[0]), metre)
     if bpm is None:
@@ -118,10 +118,10 @@ def estimate_bpm(onsets: Floats64) -> float:
 def _split_onsets(onsets: Floats64) -> list[Floats64]:
     """Onsets of some seconds each, at least three, the whole at most a few hundred."""
     edges = np.arange(onsets[0], onsets[-1] + _STRETCH, _STRETCH)
-    found = [part for part in np.split(onsets, np.searchsorted(onsets, edges)) if len(part) > 2]
-    if not found and len(onsets) > 1:
-        found = [onsets]
-    return found[:: -(-len(found) // _STRETCHES)] if found else []
+    parts = [part for part in np.split(onsets, np.searchsorted(onsets, edges)) if len(part) > 2]
+    if not parts and len(onsets) > 1:
+        parts = [onsets]
+    return parts[:: -(-len(parts) // _STRETCHES)] if parts else []
 
 
 def _score_phases(onsets: Floats64, beat: float) -> Floats64:
@@ -153,11 +153,11 @@ def _follow_beat(
     times, steps = np.zeros(len(onsets)), np.zeros(len(onsets))
     place, time, usual = 0, beat, step
     for number, onset in enumerate(onsets.tolist()):
-        moved = round((onset - time) / step)
-        off = onset - (time + moved * step)
-        place, time = place + moved, time + moved * step + _FOLLOW * off
-        if adapts and moved > 0:
-            step = float(np.clip(step + _FOLLOW_STEP * off / moved, usual / 1.25, usual * 1.25))
+        steps_on = round((onset - time) / step)
+        off = onset - (time + steps_on * step)
+        place, time = place + steps_on, time + steps_on * step + _FOLLOW * off
+        if adapts and steps_on > 0:
+            step = float(np.clip(step + _FOLLOW_STEP * off / steps_on, usual / 1.25, usual * 1.25))
         places[number], times[number], steps[number] = place, time, step
     return places, times, steps
 

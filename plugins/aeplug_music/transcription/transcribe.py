@@ -36,7 +36,7 @@ class Transcription:
     on_grid: QuantisedNotes
     metre: str
     analysis: Analysis
-    heard: RecordingInfo
+    info: RecordingInfo
 
     def tune(self, name: str = "") -> Tune:
         """The notes as a file of music would hold them, from the first bar line on."""
@@ -51,7 +51,7 @@ class Transcription:
     def summary(self) -> str:
         """What was found and what was assumed, in one line."""
         grid = self.on_grid.grid
-        found = [
+        facts = [
             f"{len(self.notes)} notes",
             f"{grid.bpm:.1f} quarters a minute ({'estimated' if grid.estimated else 'given'})",
             f"in {self.metre}",
@@ -59,10 +59,10 @@ class Transcription:
         ]
         if abs(self.tuning) > 0.05:
             side = "above" if self.tuning > 0 else "below"
-            found.append(f"{abs(self.tuning) * 100:.0f} cents {side} concert pitch")
-        if self.heard.is_clipped:
-            found.append(f"clipped: {self.heard.clipped:.1%} of the samples at full scale")
-        return ", ".join(found)
+            facts.append(f"{abs(self.tuning) * 100:.0f} cents {side} concert pitch")
+        if self.info.is_clipped:
+            facts.append(f"clipped: {self.info.clipped:.1%} of the samples at full scale")
+        return ", ".join(facts)
 
 
 def transcribe(path: Path, bpm: float | None = None, metre: str = RECORDED_METRE) -> Transcription:
@@ -83,11 +83,11 @@ def transcribe(path: Path, bpm: float | None = None, metre: str = RECORDED_METRE
     if not notes:
         raise FileError("no melody: nothing in it has a pitch for as long as a note")
     on_grid = quantise(notes, parse_metre(metre), bpm)
-    return Transcription(notes, tuning, on_grid, metre, analysis, recording.heard)
+    return Transcription(notes, tuning, on_grid, metre, analysis, recording.info)
 
 
 def read_recording(path: Path, bpm: float | None = None, metre: str = RECORDED_METRE) -> Tune:
     """The tune of a recording, as :func:`transcribed`; says on stderr what it was taken for."""
-    found = transcribe(path, bpm, metre)
-    say(f"{path}: {found.summary()}")
-    return found.tune(path.stem)
+    transcription = transcribe(path, bpm, metre)
+    say(f"{path}: {transcription.summary()}")
+    return transcription.tune(path.stem)

@@ -168,7 +168,7 @@ class TestSegmentation:
         voice = VoiceModel()
         found = segment_notes(states, rise, struck, voice)
         for note in found:
-            assert note.end - note.onset >= voice.shortest - 1e-9
+            assert note.end - note.onset >= voice.min_duration - 1e-9
             assert LOWEST_PITCH <= note.pitch < LOWEST_PITCH + PITCHES
         for before, after in pairwise(found):
             assert before.end <= after.onset + 1e-9

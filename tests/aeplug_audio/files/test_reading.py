@@ -30,8 +30,8 @@ def test_every_format_is_read(tmp_path, name):
     sound = sound_of(TUNE, 44_100)
     recording = Recording(write(tmp_path / name, sound, 44_100))
     found = np.concatenate(list(recording))
-    assert recording.heard.rate == 44_100 and recording.heard.channels == 1
-    assert recording.heard.seconds == pytest.approx(len(sound) / 44_100, abs=0.1)
+    assert recording.info.rate == 44_100 and recording.info.channels == 1
+    assert recording.info.seconds == pytest.approx(len(sound) / 44_100, abs=0.1)
     assert np.sqrt(np.mean(found**2)) == pytest.approx(np.sqrt(np.mean(sound**2)), rel=0.1)
 
 
@@ -126,7 +126,7 @@ def test_clipping_is_noticed(tmp_path):
             write(tmp_path / "a.wav", np.clip(gain * sound_of(TUNE), -1, 1), subtype="PCM_16")
         )
         list(recording)
-        assert recording.heard.is_clipped == clipped
+        assert recording.info.is_clipped == clipped
 
 
 def test_a_long_file_is_not_held(tmp_path):
@@ -141,7 +141,7 @@ def test_a_long_file_is_not_held(tmp_path):
     found = sum(len(block) for block in recording)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert found == 600 * RATE and recording.heard.seconds == pytest.approx(600)
+    assert found == 600 * RATE and recording.info.seconds == pytest.approx(600)
     assert most < 8e6
 
 

@@ -57,8 +57,8 @@ def test_velocity_is_loudness_and_pan_a_side(voices):
 
 def test_a_drum_is_played_once_and_ends_those_of_its_class(voices):
     drum = Note(0, 0.01, 42, 100, 0, drum=True)
-    assert voices.cuts(drum) == 1
-    assert voices.cuts(Note(0, 1, 69)) == 0
+    assert voices.exclusive_class(drum) == 1
+    assert voices.exclusive_class(Note(0, 1, 69)) == 0
     # A kit that is not there is played as the first one; a key without a drum is silent.
     assert len(voices.voice(Note(0, 0.5, 42, 100, 9, drum=True), OUT)) > 1000
     assert len(voices.voice(Note(0, 0.5, 60, 100, 0, drum=True), OUT)) == 0

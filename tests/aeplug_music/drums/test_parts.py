@@ -146,7 +146,7 @@ class TestCombinations:
         nll = output.nll(tokens, torch.tensor([4]))
         torch.testing.assert_close(nll[0], expected, atol=1e-3, rtol=1e-4)
         assert output.nll(tokens, torch.tensor([2]))[0] < nll[0]
-        best = output.likeliest()
+        best = output.most_likely()
         assert (output.nll(best, torch.tensor([4])) <= nll + 1e-4).all()
         torch.testing.assert_close(best[0], logits.argmax(-1))
 
@@ -159,7 +159,7 @@ class TestCombinations:
         z = torch.randn(3, 8)
         made = decoder.generate(z, Context(), GREEDY)
         assert made.shape == (3, bars * BAR)
-        forced = decoder(z, Context(target=made), {}).likeliest()
+        forced = decoder(z, Context(target=made), {}).most_likely()
         assert torch.equal(made, forced)
 
     def test_a_step_sees_nothing_of_itself_or_later(self):
@@ -230,13 +230,13 @@ class TestGrids:
     def test_the_likeliest_is_nearest_to_the_location_and_draws_spread_with_temperature(self):
         grid = ValueGrid(0.0, 1.0, 0.25)
         played = torch.tensor([[0.3, -3.0], [0.4, -3.0], [-2.0, -3.0], [9.0, -3.0]])
-        assert grid.drawn(played, GREEDY).tolist() == [0.25, 0.5, 0.0, 1.0]
+        assert grid.sample_values(played, GREEDY).tolist() == [0.25, 0.5, 0.0, 1.0]
         many = torch.tensor([0.5, -3.0]).expand(2000, 2)
         samplings = [
             Sampling(temperature, generator=torch.Generator().manual_seed(0))
             for temperature in (0.3, 1.0)
         ]
-        spread = [float(VELOCITIES.drawn(many, one).std()) for one in samplings]
+        spread = [float(VELOCITIES.sample_values(many, one).std()) for one in samplings]
         # A logistic's standard deviation is its scale times pi over the square root of 3.
         assert spread[1] == pytest.approx(math.exp(-3) * math.pi / 3**0.5, rel=0.1)
         assert spread[0] == pytest.approx(0.3 * spread[1], rel=0.1)

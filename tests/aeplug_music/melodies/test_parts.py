@@ -152,7 +152,7 @@ def test_greedy_generation_agrees_with_teacher_forcing(which: str) -> None:
     assert (tokens[beyond] == 0).all()
     if which == "lstm":
         output = decoder(z, Context(cond={"metre": metre}, target=tokens), {})
-        assert torch.equal(output.likeliest()[~beyond], tokens[~beyond])
+        assert torch.equal(output.most_likely()[~beyond], tokens[~beyond])
 
 
 @pytest.mark.parametrize("which", ["plan", "lstm"])

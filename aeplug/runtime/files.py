@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from aeplug.errors import FileError
 
 
@@ -30,6 +28,9 @@ def describe_error(error: BaseException, names: Mapping[str, str] | None = None)
 
 
 def _said(error: BaseException) -> str:
+    # In here: processes that only read and write files do without it.
+    import torch
+
     text = str(error)
     if isinstance(error, FileError):
         return text

@@ -26,7 +26,7 @@ from aeplug_priors.sequence.layers import LONGEST_MATCH, count_matches
 from aeplug_priors.sequence.network import SequenceNetwork
 from aeplug_priors.sequence.prior import document_lengths
 
-SMALL = {"width": 16, "layers": 1, "components": 2, "form_width": 16, "form_layers": 1}
+SMALL = {"width": 16, "layers": 1, "components": 2, "pointer_width": 16, "pointer_layers": 1}
 FORM = (0, 1, 0, 1, 2, 3, 2, 3)
 
 
@@ -159,7 +159,7 @@ class TestNetwork:
         cond, whole = {"kind": torch.zeros(2, 7, dtype=torch.int64)}, torch.tensor([7, 9])
 
         def seen(given):
-            read = network.read(given, same, cond, whole)
+            read = network.encode(given, same, cond, whole)
             z = torch.zeros(2, 7, 3)
             return network.choices(read)[:, :5, :5], network.density(read).log_prob(z)[:, :5]
 
@@ -180,13 +180,13 @@ class TestNetwork:
     def test_the_density_is_one(self):
         """Its mass over a grid of the plane is 1."""
         network = SequenceNetwork(2, {}, **SMALL).eval()
-        network.scale(torch.randn(100, 2) * 2 + 1, torch.full((100, 2), 0.5), 0.5)
+        network.fit_scales(torch.randn(100, 2) * 2 + 1, torch.full((100, 2), 0.5), 0.5)
         axis = torch.linspace(-25, 25, 201)
         grid = torch.cartesian_prod(axis, axis)
         mean = torch.randn(1, 3, 2)
         same = torch.zeros(1, 3, 3, dtype=torch.bool)
         with torch.no_grad():
-            density = network.density(network.read(mean, same, {}, torch.tensor([3])))
+            density = network.density(network.encode(mean, same, {}, torch.tensor([3])))
             mass = density.log_prob(grid[:, None].expand(-1, 3, -1)).exp().sum(0)
         assert (mass * (axis[1] - axis[0]) ** 2).tolist() == pytest.approx([1, 1, 1], abs=0.02)
 
@@ -195,8 +195,8 @@ class TestNetwork:
         mean = torch.tensor([[[3.0, -2.0], [0.5, 0.5], [0.0, 0.0]]])
         same = torch.zeros(1, 3, 3, dtype=torch.bool)
         with torch.no_grad():
-            density = network.density(network.read(mean, same, {}, torch.tensor([3])))
-            z = density.draw(4000, 1.0, torch.Generator().manual_seed(0), places=1)
+            density = network.density(network.encode(mean, same, {}, torch.tensor([3])))
+            z = density.sample(4000, 1.0, torch.Generator().manual_seed(0), places=1)
             assert z.shape == (1, 1, 4000, 2)
             entropy = -density.log_prob(z[0, 0, :, None].expand(-1, 3, -1))[:, -1].mean()
             spread = z[0, 0].var(0).log().sum() / 2 + 2.84  # of a Gaussian as wide

@@ -56,7 +56,7 @@ def _iter_returns(
     """Of each document which pieces were there before, ``(L,)``, and as which, ``(L, L)``."""
     for number in range(len(sequences)):
         documents = sequences.padded(torch.tensor([number], device=sequences.counts.device))
-        equal = network.same(documents.mean)[0].cpu().tril(-1)
+        equal = network.find_equal_pieces(documents.mean)[0].cpu().tril(-1)
         yield equal.any(-1), equal
 
 

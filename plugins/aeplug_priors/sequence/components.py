@@ -40,7 +40,7 @@ class Components:
         found: Tensor = (self.weights + torch.cat([own, varied], -1)).logsumexp(-1)
         return found - self.spread.log().sum()
 
-    def draw(
+    def sample(
         self,
         count: int,
         spread: float | Tensor,

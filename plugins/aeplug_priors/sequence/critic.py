@@ -45,20 +45,20 @@ class Critic(nn.Module):
             nn.Linear(width, 1),
         )
 
-    def forward(self, read: Encoding, scaled: Tensor, candidates: Tensor) -> Tensor:
+    def forward(self, encoding: Encoding, scaled: Tensor, candidates: Tensor) -> Tensor:
         """Log-odds ``(B, P, C)``.
 
         Args:
-            read: of L pieces.
+            encoding: of L pieces.
             scaled: those pieces' means in the data's own scale, ``(B, L, D)``.
             candidates: means of C candidates for each of the last P places, in the same scale,
                 ``(B, P, C, D)``.
         """
         pieces, given = self.piece(scaled), self.piece(candidates)
         count, places, several, width = given.shape
-        hidden = read.hidden[:, -places:].unsqueeze(2).expand(-1, -1, several, -1)
+        hidden = encoding.hidden[:, -places:].unsqueeze(2).expand(-1, -1, several, -1)
         query = self.query(torch.cat([given, hidden], -1))
-        known = self.key_value(torch.cat([pieces, read.hidden], -1))
+        known = self.key_value(torch.cat([pieces, encoding.hidden], -1))
         # One place more, of nothing, for the first piece has none before it.
         known = functional.pad(known, (0, 0, 0, 1))
         key, value = (
@@ -66,7 +66,7 @@ class Critic(nn.Module):
             for part in known.chunk(2, dim=-1)
         )
         query = query.view(count, places * several, HEADS, -1).transpose(1, 2)
-        bias = self._bias(read.relations)[:, -places:].repeat_interleave(several, 1)
+        bias = self._bias(encoding.relations)[:, -places:].repeat_interleave(several, 1)
         seen = functional.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
         seen = seen.transpose(1, 2).reshape(count, places, several, width)
         judged = self.judge(torch.cat([given, hidden, seen, given * seen], -1))

@@ -108,7 +108,7 @@ def fit_sequence_prior(
         torch.manual_seed(seed)
         network = SequenceNetwork(first.mean.shape[1], conditions, **settings).to(model.device)
         critic = Critic(first.mean.shape[1], network.settings["width"]).to(model.device)
-        network.scale(
+        network.fit_scales(
             torch.cat([one.mean for one in data]), torch.cat([one.noise for one in data]), NOISE
         )
         bf16 = model.config.train.precision == "bf16"
@@ -146,7 +146,7 @@ class _Fit:
 
     def fit_network(self, data: list[Sequences], held_out: Sequences | None, passes: int) -> None:
         network = self.network
-        form = {"form", "pointer", "fresh"}
+        pointer_parts = {"pointer_trunk", "pointer", "new_piece_head"}
         best: dict[bool, tuple[float, dict[str, Tensor]]] = {}
         optimizer = _optimizer(network, passes * sum(1 for _ in data[0].batches(self.pieces)))
         with Progress(optimizer.steps, "steps") as progress:
@@ -165,15 +165,15 @@ class _Fit:
                 if held_out is None:
                     continue
                 figures = self.figures(held_out)
-                for is_form, name in ((True, "choice_nats"), (False, "density_nats")):
-                    value = figures[name] if is_form else -figures[name]
-                    if is_form not in best or value < best[is_form][0]:
+                for is_pointer, name in ((True, "choice_nats"), (False, "density_nats")):
+                    value = figures[name] if is_pointer else -figures[name]
+                    if is_pointer not in best or value < best[is_pointer][0]:
                         state = {
                             key: one.clone()
                             for key, one in network.state_dict().items()
-                            if (key.split(".")[0] in form) == is_form
+                            if (key.split(".")[0] in pointer_parts) == is_pointer
                         }
-                        best[is_form] = (value, state)
+                        best[is_pointer] = (value, state)
         if best:
             network.load_state_dict({**best[True][1], **best[False][1]})
 
@@ -186,10 +186,10 @@ class _Fit:
     ) -> _Terms:
         """What the network makes of documents; ``altered``: of their content a little blurred."""
         network, mean = self.network, documents.mean
-        read, same = self.read(documents, altered=altered)
+        encoding, same = self.encode(documents, altered=altered)
         with self.autocast():
-            choices, density = network.choices(read), network.density(read)
-        equal = same & read.relations.before
+            choices, density = network.choices(encoding), network.density(encoding)
+        equal = same & encoding.relations.before
         returns = equal.any(-1)
         copied = choices[..., :-1].masked_fill(~equal, -1e9).logsumexp(-1)
         noise = torch.empty_like(mean).normal_(generator=generator or self.noise)
@@ -201,17 +201,17 @@ class _Fit:
             (likeliest & torch.cat([equal, ~returns.unsqueeze(-1)], -1)).any(-1),
         )
 
-    def read(self, documents: Documents, *, altered: bool = False) -> tuple[Encoding, Tensor]:
+    def encode(self, documents: Documents, *, altered: bool = False) -> tuple[Encoding, Tensor]:
         """The network's reading, and which pieces are equal."""
         mean = documents.mean
-        same = self.network.same(mean)
+        same = self.network.find_equal_pieces(mean)
         if altered:
             # Else it knows the documents by heart before it knows how they go.
             strength = NOISE * torch.rand(len(mean), 1, 1, device=mean.device, generator=self.noise)
             noise = torch.empty_like(mean).normal_(generator=self.noise)
             mean = mean + strength * documents.noise * noise
         with self.autocast():
-            return self.network.read(mean, same, documents.cond, documents.whole), same
+            return self.network.encode(mean, same, documents.cond, documents.whole), same
 
     @torch.no_grad()
     def figures(self, sequences: Sequences) -> dict[str, float]:
@@ -291,12 +291,12 @@ class _Fit:
             done = 0
             for chosen in sequences.batches(PIECES):
                 documents = sequences.padded(chosen)
-                read, same = self.read(documents)
-                new = documents.real & ~(same & read.relations.before).any(-1)
+                encoding, same = self.encode(documents)
+                new = documents.real & ~(same & encoding.relations.before).any(-1)
                 new &= torch.rand(new.shape, device=new.device, generator=self.noise) < share
                 with self.autocast():
-                    density = network.density(read)
-                z = density.draw(CANDIDATES, spread, self.noise)[new]
+                    density = network.density(encoding)
+                z = density.sample(CANDIDATES, spread, self.noise)[new]
                 cond = {
                     name: classes[new].repeat_interleave(CANDIDATES)
                     for name, classes in documents.cond.items()
@@ -334,7 +334,7 @@ class _Fit:
         network, rows = self.network, documents.rows
         where = documents.real & tried["known"][rows]
         with torch.no_grad():
-            read, _ = self.read(documents, altered=altered)
+            encoding, _ = self.encode(documents, altered=altered)
         candidates = [documents.mean.unsqueeze(2), tried["mean"][rows].float()]
         if other is not None:
             # Nothing before tells the first piece's key from another.
@@ -344,7 +344,9 @@ class _Fit:
             candidates.append(another.unsqueeze(2))
         with self.autocast():
             odds = self.critic(
-                read, network.scaled(documents.mean), network.scaled(torch.cat(candidates, 2))
+                encoding,
+                network.standardize(documents.mean),
+                network.standardize(torch.cat(candidates, 2)),
             )
         found: Tensor = odds[where]
         return found

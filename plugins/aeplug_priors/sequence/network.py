@@ -23,7 +23,7 @@ from aeplug_priors.sequence.components import NARROWEST, Components
 from aeplug_priors.sequence.layers import PERIODS, Pointer, Relations, Trunk
 
 #: Numbers that a piece's content has to pass through on its way into the pointer.
-FORM_CONTENT = 12
+POINTER_CONTENT = 12
 #: Pieces whose means are nearer than this are one, in nats of the posteriors' own noise.
 SAME = 0.25
 
@@ -43,8 +43,8 @@ class SequenceNetwork(nn.Module):
         width: W, of what the density is made from.
         layers: of its trunk.
         components: of the mixture that are not around earlier pieces.
-        form_width: of what the pointer is made from.
-        form_layers: of its trunk.
+        pointer_width: of what the pointer is made from.
+        pointer_layers: of its trunk.
         dropout: share of what each layer adds that is left out in training.
     """
 
@@ -60,8 +60,8 @@ class SequenceNetwork(nn.Module):
         width: int = 160,
         layers: int = 4,
         components: int = 8,
-        form_width: int = 64,
-        form_layers: int = 2,
+        pointer_width: int = 64,
+        pointer_layers: int = 2,
         dropout: float = 0.15,
     ) -> None:
         super().__init__()
@@ -70,8 +70,8 @@ class SequenceNetwork(nn.Module):
             "width": width,
             "layers": layers,
             "components": components,
-            "form_width": form_width,
-            "form_layers": form_layers,
+            "pointer_width": pointer_width,
+            "pointer_layers": pointer_layers,
         }
         self.conditions = dict(conditions)
         self.register_buffer("middle", torch.zeros(size))
@@ -79,9 +79,11 @@ class SequenceNetwork(nn.Module):
         self.register_buffer("drawn_spread", torch.ones(size))
         self.register_buffer("noise", torch.ones(size))
         self.content = Trunk(size, conditions, width, layers, 2 * width, dropout)
-        self.form = Trunk(size, conditions, form_width, form_layers, FORM_CONTENT, dropout)
-        self.pointer = Pointer(form_width)
-        self.fresh = nn.Linear(form_width, 1)
+        self.pointer_trunk = Trunk(
+            size, conditions, pointer_width, pointer_layers, POINTER_CONTENT, dropout
+        )
+        self.pointer = Pointer(pointer_width)
+        self.new_piece_head = nn.Linear(pointer_width, 1)
         self.variation = Pointer(width)
         self.mixture = nn.Linear(width, components * (2 * size + 1))
         self.change = nn.Linear(width, size)
@@ -93,7 +95,7 @@ class SequenceNetwork(nn.Module):
             self.mixture.bias.view(components, -1)[:, :size].normal_(std=0.3)
             self.change.bias.fill_(-1.0)
 
-    def scale(self, mean: Tensor, noise: Tensor, share: float) -> None:
+    def fit_scales(self, mean: Tensor, noise: Tensor, share: float) -> None:
         """Take the scales of the data.
 
         Args:
@@ -108,17 +110,17 @@ class SequenceNetwork(nn.Module):
         self.noise.copy_(noise.square().mean(0).sqrt() + 1e-6)
         self.drawn_spread.copy_((spread.square() + (share * self.noise).square()).sqrt())
 
-    def scaled(self, mean: Tensor) -> Tensor:
+    def standardize(self, mean: Tensor) -> Tensor:
         """Means ``(..., D)`` in the data's own scale."""
         return (mean - self.middle) / self.spread
 
-    def same(self, mean: Tensor) -> Tensor:
+    def find_equal_pieces(self, mean: Tensor) -> Tensor:
         """Which pieces ``(B, L, D)`` are equal, or as good as: bool ``(B, L, L)``."""
         scaled = (mean - self.middle) / self.noise
         nats = 0.5 * torch.cdist(scaled, scaled, compute_mode="donot_use_mm_for_euclid_dist") ** 2
         return nats < SAME
 
-    def read(
+    def encode(
         self,
         mean: Tensor,
         same: Tensor,
@@ -135,34 +137,38 @@ class SequenceNetwork(nn.Module):
             whole: pieces of the whole document, int64 ``(B,)``; 0: not known.
             first: number of the first piece in its document.
         """
-        scaled = self.scaled(mean)
+        scaled = self.standardize(mean)
         place = _places(mean.shape[1], whole, first)
         relations = Relations(same)
         return Encoding(
             mean,
             relations,
             *self.content(scaled, place, cond, relations),
-            *self.form(scaled, place, cond, relations),
+            *self.pointer_trunk(scaled, place, cond, relations),
         )
 
-    def choices(self, read: Encoding) -> Tensor:
+    def choices(self, encoding: Encoding) -> Tensor:
         """Log-probabilities ``(B, L, L + 1)``: each piece before returns; last, a new one comes."""
-        logits = self.pointer(read.form, read.form_pieces, read.relations)
-        return torch.cat([logits, self.fresh(read.form)], dim=-1).float().log_softmax(-1)
+        logits = self.pointer(encoding.pointer_hidden, encoding.pointer_pieces, encoding.relations)
+        return (
+            torch.cat([logits, self.new_piece_head(encoding.pointer_hidden)], dim=-1)
+            .float()
+            .log_softmax(-1)
+        )
 
-    def density(self, read: Encoding) -> Components:
+    def density(self, encoding: Encoding) -> Components:
         """Where the latents of new pieces lie, for every place."""
-        count, length, _ = read.hidden.shape
+        count, length, _ = encoding.hidden.shape
         size = len(self.middle)
-        found = self.mixture(read.hidden).float().view(count, length, -1, 2 * size + 1)
+        found = self.mixture(encoding.hidden).float().view(count, length, -1, 2 * size + 1)
         mean, deviation, weight = found.split([size, size, 1], dim=-1)
-        near = self.variation(read.hidden, read.pieces, read.relations)
+        near = self.variation(encoding.hidden, encoding.pieces, encoding.relations)
         return Components(
             torch.cat([weight.squeeze(-1), near], dim=-1).log_softmax(-1),
             mean,
             _deviation(deviation),
-            (read.mean - self.middle) / self.drawn_spread,
-            _deviation(self.change(read.hidden).float()),
+            (encoding.mean - self.middle) / self.drawn_spread,
+            _deviation(self.change(encoding.hidden).float()),
             self.middle,
             self.drawn_spread,
         )
@@ -170,22 +176,22 @@ class SequenceNetwork(nn.Module):
 
 @dataclass
 class Encoding:
-    """What :meth:`SequenceNetwork.read` gives.
+    """What :meth:`SequenceNetwork.encode` gives.
 
     Attributes:
         mean: ``(B, L, D)`` as given.
         relations: between places and pieces.
         hidden: ``(B, L, W)`` of each place.
         pieces: ``(B, L, W)`` of each piece alone.
-        form, form_pieces: the same of the small trunk.
+        pointer_hidden, pointer_pieces: the same of the pointer's small trunk.
     """
 
     mean: Tensor
     relations: Relations
     hidden: Tensor
     pieces: Tensor
-    form: Tensor
-    form_pieces: Tensor
+    pointer_hidden: Tensor
+    pointer_pieces: Tensor
 
 
 def _places(length: int, whole: Tensor, first: int) -> Tensor:

@@ -210,8 +210,8 @@ class SequencePrior:
             # The last is not there yet: nothing looks at what stands for it.
             mean = torch.cat([given[first:], given.new_zeros(1, size)])[None]
             here = {name: one[None, first : place + 1] for name, one in classes.items()}
-            read = network.read(mean, network.same(mean), here, whole, first)
-            chances = network.choices(read)[0, -1].exp()
+            encoding = network.encode(mean, network.find_equal_pieces(mean), here, whole, first)
+            chances = network.choices(encoding)[0, -1].exp()
             chosen = int(torch.multinomial(chances, 1, generator=generator))
             if chosen < place - first:
                 chosen += first
@@ -223,13 +223,13 @@ class SequencePrior:
             if style is not None:
                 z = style.sample(candidates, float(spread[-1]), generator, repeated)
             else:
-                z = network.density(read).draw(candidates, spread, generator, places=1)[0, 0]
+                z = network.density(encoding).sample(candidates, spread, generator, places=1)[0, 0]
             decoded = model.decode(z, repeated, sampling)
             means = model.encode(decoded, repeated)["mean"].float()
             number = 0
             if candidates > 1:
-                scaled, tried = network.scaled(mean), network.scaled(means)[None, None]
-                odds = self.critic(read, scaled, tried)[0, 0] / sampling.temperature
+                scaled, tried = network.standardize(mean), network.standardize(means)[None, None]
+                odds = self.critic(encoding, scaled, tried)[0, 0] / sampling.temperature
                 number = int(torch.multinomial(odds.softmax(0), 1, generator=generator))
             given = torch.cat([given, means[number : number + 1]])
             data.append(decoded[number])

@@ -124,7 +124,7 @@ class TestFitting:
         assert len(dataset.split("val")) == 48
         assert sequences.counts.tolist() == [8] * 12
         same = SequenceNetwork(2, {}, **SMALL)
-        same.scale(sequences.mean, sequences.noise, 0.5)
+        same.fit_scales(sequences.mean, sequences.noise, 0.5)
         equal = same.same(sequences.padded(torch.arange(3)).mean)
         assert bool(equal[:, 0, 2].all()) and bool(equal[:, 5, 7].all())
 

@@ -12,8 +12,9 @@ from aeplug_music.drums.kit import BAR, COMBINATIONS, DRUMS
 VALUES = 3 * DRUMS
 #: Of an encoder's input: those, hit, velocity and offset of taps, and whether hits are given.
 INPUT_VALUES = VALUES + 4
-#: What of a performance is given: all of it; its hits; the rhythm, as one voice.
-ALL, SCORE, RHYTHM = FORMS = ("all", "score", "rhythm")
+#: What an encoder sees of a performance: all of it; its hits; its rhythm, as one voice.
+ALL, RHYTHM = "all", "rhythm"
+FORMS = (ALL, "score", RHYTHM)
 
 
 def hits_shape(bars: int) -> DataShape:

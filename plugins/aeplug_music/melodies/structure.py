@@ -34,14 +34,13 @@ MEASURES = ("equal", "transposed", "rhythm", "sounding")
 LAGS = 32
 
 
-def self_similarity(
+def self_similarities(
     tokens: Tunes,
     bar: int | Sequence[int] | npt.NDArray[Any],
     lengths: Sequence[int] | npt.NDArray[Any] | None = None,
     lags: int = LAGS,
-    measure: str = "equal",
-) -> Profile:
-    """Mean likeness of bars ``lag`` bars apart, float64 ``(lags,)``, 0..1; place 0 is lag 1.
+) -> dict[str, Profile]:
+    """The profile of every measure: mean likeness of bars ``lag`` bars apart, 0..1.
 
     Args:
         tokens: uint8 or int64 ``(N, T)``, or N arrays ``(S,)``; a last bar cut short is filled up
@@ -49,26 +48,11 @@ def self_similarity(
         bar: steps of a bar, of all tunes or of each, ``(N,)``.
         lengths: steps of each tune that count, ``(N,)``; None: all.
         lags: L, from 1.
-        measure: one of ``MEASURES``.
 
     Returns:
-        The mean over tunes that have the lag; NaN where none has.
-
-    Raises:
-        ValueError: no measure is called so.
+        Measure -> float64 ``(lags,)``, place 0 is lag 1: the mean over the tunes that have the
+        lag; NaN where none has.
     """
-    if measure not in MEASURES:
-        raise ValueError(f"no measure '{measure}', expected one of {', '.join(MEASURES)}")
-    return self_similarities(tokens, bar, lengths, lags)[measure]
-
-
-def self_similarities(
-    tokens: Tunes,
-    bar: int | Sequence[int] | npt.NDArray[Any],
-    lengths: Sequence[int] | npt.NDArray[Any] | None = None,
-    lags: int = LAGS,
-) -> dict[str, Profile]:
-    """The profile of every measure, by name; arguments as for :func:`self_similarity`."""
     count = len(tokens)
     bars = np.broadcast_to(np.asarray(bar, np.int64), (count,)).tolist()
     ends = [None] * count if lengths is None else np.asarray(lengths).tolist()

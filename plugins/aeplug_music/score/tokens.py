@@ -99,15 +99,6 @@ def tokens_to_notes(tokens: Tokens) -> tuple[Steps, Steps, Steps]:
     return onsets, ends[begins], tokens[onsets].astype(np.int64) + PITCH_OFFSET
 
 
-def tokens_of(onsets: Steps, ends: Steps, pitches: Steps, steps: int) -> Tokens:
-    """One voice's notes, ordered, none beyond ``steps``, -> tokens ``(steps,)``."""
-    # One place more, for notes that end with the last step.
-    tokens = np.zeros(steps + 1, np.uint8)
-    tokens[ends] = NOTE_OFF
-    tokens[onsets] = pitches - PITCH_OFFSET
-    return tokens[:steps]
-
-
 def split_windows(tokens: Tokens, length: int, before: int = HOLD) -> Tokens:
     """Tokens ``(S,)`` cut into consecutive windows, the last filled up: ``(P, length)``.
 

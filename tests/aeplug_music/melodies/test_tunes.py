@@ -16,7 +16,7 @@ from aeplug.inference.sample import sample_documents
 from aeplug.interfaces import Document, Sampling
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
-from aeplug_music.melodies.structure import self_similarity
+from aeplug_music.melodies.structure import self_similarities
 from aeplug_music.melodies.tunes import tune_windows
 from aeplug_music.plots.systems import split_systems
 from aeplug_music.score.melody import Melody, Passage
@@ -227,7 +227,7 @@ class TestShipped:
             documents = sample_documents(model, 3, 1, sampling, cond, prior, 32)
             tunes = [one.content.tokens for one in documents]
             assert [len(one) for one in tunes] == [64 * 12] * 3
-            profiles.append(self_similarity(tunes, 12, lags=8))
+            profiles.append(self_similarities(tunes, 12, lags=8)["equal"])
         # Sections of 8 bars come twice.
         assert profiles[0][7] > profiles[1][7] + 0.2
 

@@ -15,10 +15,10 @@ from aeplug_music.score.tokens import (
     CLASSES,
     HOLD,
     NOTE_OFF,
+    PITCH_OFFSET,
     canonicalise,
     fill_holds,
     split_windows,
-    tokens_of,
     tokens_to_notes,
 )
 from aeplug_music.score.tune import Track, Tune
@@ -280,6 +280,14 @@ def test_canonical_cuts_to_the_length():
     assert (found[1] == 50).all()
 
 
+def to_tokens(onsets, ends, pitches, steps):
+    """Notes of one voice as tokens ``(steps,)``; the inverse of ``tokens_to_notes``."""
+    tokens = np.zeros(steps + 1, np.uint8)
+    tokens[ends] = NOTE_OFF
+    tokens[onsets] = pitches - PITCH_OFFSET
+    return tokens[:steps]
+
+
 @settings(deadline=None)
 @given(rows())
 def test_tokens_to_notes_and_back(row):
@@ -287,7 +295,7 @@ def test_tokens_to_notes_and_back(row):
     onsets, ends, pitches = tokens_to_notes(row)
     assert (ends > onsets).all()
     assert (onsets[1:] >= ends[:-1]).all()
-    assert np.array_equal(tokens_of(onsets, ends, pitches, len(row)), row)
+    assert np.array_equal(to_tokens(onsets, ends, pitches, len(row)), row)
 
 
 @settings(deadline=None)

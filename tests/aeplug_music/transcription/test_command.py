@@ -19,7 +19,7 @@ from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
 from aeplug_music.midi.writing import to_pretty_midi
 from aeplug_music.score.melody import Melody, Passage
-from aeplug_music.score.tokens import tokens_of
+from aeplug_music.score.tokens import NOTE_OFF, PITCH_OFFSET
 from aeplug_music.transcription.converter import Transcriber
 from aeplug_music.transcription.page import extract_pitch_curve
 from aeplug_music.transcription.transcribe import transcribe
@@ -36,9 +36,17 @@ def codec(metres=("4/4", "3/4")):
     return MelodyCodec(PartConfig(), melody_shape(2, metres))
 
 
+def to_tokens(onsets, ends, pitches, steps):
+    """Notes of one voice as tokens ``(steps,)``; the inverse of ``tokens_to_notes``."""
+    tokens = np.zeros(steps + 1, np.uint8)
+    tokens[ends] = NOTE_OFF
+    tokens[onsets] = pitches - PITCH_OFFSET
+    return tokens[:steps]
+
+
 def melody(bpm=120.0, steps=STEPS, metre="4/4"):
     onset, end, pitch = np.array(steps, np.int64).T
-    return Melody((Passage(metre, tokens_of(onset, end, pitch, 64)),), bpm)
+    return Melody((Passage(metre, to_tokens(onset, end, pitch, 64)),), bpm)
 
 
 def recorded(path, tune, rate=22_050, gain=1.0, **how):

@@ -1,12 +1,13 @@
 """Image files -> arrays: PNG, JPEG, WebP, BMP, TIFF, GIF; 8 and 16 bit; grey, RGB, alpha.
 
-Pillow reads everything but colour of 16 bit, which it narrows to 8; OpenCV reads that.
+Pillow narrows colour of 16 bit to 8, but lets one choose which byte of a sample it keeps: such a
+file is decoded twice, once for the high bytes and once for the low ones.
 """
 
 from __future__ import annotations
 
-import functools
 import stat
+import sys
 import threading
 import warnings
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def read_picture(path: Path) -> Picture:
         raise
     except UnidentifiedImageError:
         raise FileError(f"{path} is not an image that can be read") from None
-    except Exception as error:  # decoders raise whatever comes: struct.error, KeyError, cv2.error
+    except Exception as error:  # decoders raise whatever comes: struct.error, KeyError, SyntaxError
         raise FileError(_reason(path, error)) from error
 
 
@@ -165,12 +166,9 @@ def _refuse_foreign(path: Path, image: Image.Image) -> None:
 def _decoded(path: Path, image: Image.Image) -> Picture:
     icc = image.info.get("icc_profile")
     in_tiff = (*_numbers(image, ORIENTATION), 1)[0]
-    # Also where OpenCV decodes: of a damaged file it gives no reason.
-    image.load()
-    pixels = _sixteen_bit_colour(path, image)
-    if pixels is None:
-        pixels = _array(image)
-    # Both turn a TIFF themselves, and Pillow has dropped its orientation by now.
+    passes = _sixteen_bit_passes(path, image)
+    pixels = _sixteen_bit_colour(path, image, passes) if passes else _array(image)
+    # Pillow turns a TIFF itself, and has dropped its orientation by now.
     turn = orientation(image)
     quarter = turn in (5, 6, 7, 8) or in_tiff in (5, 6, 7, 8)
     return Picture(
@@ -230,6 +228,7 @@ def _numbers(image: Image.Image, tag: int) -> tuple[int, ...]:
 
 
 def _array(image: Image.Image) -> np.ndarray:
+    image.load()
     if image.mode == "I" or image.mode.startswith("I;16"):
         pixels = _sixteen_bit_grey(image)
         clear = image.info.get("transparency")
@@ -257,64 +256,61 @@ def _sixteen_bit_grey(image: Image.Image) -> np.ndarray:
     return pixels
 
 
-def _sixteen_bit_colour(path: Path, image: Image.Image) -> np.ndarray | None:
-    """Pixels of a 16-bit colour (or grey-alpha) PNG or TIFF; None for every other file."""
+def _sixteen_bit_passes(path: Path, image: Image.Image) -> tuple[str, ...]:
+    """What Pillow is to unpack of a 16-bit colour (or grey-alpha) PNG or TIFF, pass by pass.
+
+    Its raw modes for 16 bit keep one byte of two, ``16B`` the first and ``16L`` the second: of a
+    file whose high bytes come first, these are the high and the low ones. Empty for all others.
+    """
     if image.format == "PNG":
         with path.open("rb") as file:
             depth, kind = file.read(26)[24:]
-        if depth != 16 or kind not in (2, 4, 6):
-            return None
-        # From memory, since OpenCV opens no path outside the locale's encoding.
-        pixels = _by_opencv(_without_metadata(path.read_bytes()))
-        if kind == 4 and pixels.ndim == 3 and pixels.shape[2] == 4:  # given as colour
-            return np.ascontiguousarray(pixels[..., [0, 3]])
-        return pixels
+        # A pixel of grey and alpha is four bytes, as is one of 8-bit RGBA.
+        modes = {2: ("RGB;16B", "RGB;16L"), 4: ("RGBA",), 6: ("RGBA;16B", "RGBA;16L")}
+        return modes.get(kind, ()) if depth == 16 else ()
     bits = _numbers(image, _BITS)
     if len(bits) < 2 or set(bits) != {16}:
-        return None
+        return ()
     if _numbers(image, _PHOTOMETRIC) != (_RGB,) or _numbers(image, _PLANES) not in ((), (1,)):
-        # OpenCV reads the planes of separated colours as if they were not.
         raise FileError(f"{path} has 16 bit in separate planes or not in RGB; expected RGB")
-    pixels = _by_opencv(path.read_bytes())
     extra = _numbers(image, _EXTRA_SAMPLES)
-    if extra == (_UNSPECIFIED,):  # a channel, but not alpha
-        return np.ascontiguousarray(pixels[..., :3])
-    if extra == (_MULTIPLIED,):
+    name = "RGB" if len(bits) == 3 else "RGBX" if extra == (_UNSPECIFIED,) else "RGBA"
+    order = str(_arguments(image.tile[0])[0])[-1]  # type: ignore[attr-defined]  # N: unpacked by libtiff to the machine's own order
+    little = order == "L" or (order == "N" and sys.byteorder == "little")
+    return (f"{name};16L", f"{name};16B") if little else (f"{name};16B", f"{name};16L")
+
+
+def _sixteen_bit_colour(path: Path, image: Image.Image, passes: tuple[str, ...]) -> np.ndarray:
+    """``(H, W, C)`` uint16 of an image that is opened but not loaded."""
+    pixels = _unpacked(image, passes[0])
+    if len(passes) == 1:
+        return pixels.view(">u2").astype(np.uint16)
+    pixels = pixels.astype(np.uint16)
+    pixels <<= 8
+    with path.open("rb") as file, _opened(file) as again:
+        pixels |= _unpacked(again, passes[1])
+    clear = image.info.get("transparency")
+    if isinstance(clear, tuple):
+        same = (pixels == np.array(clear, np.uint16)).all(2, keepdims=True)
+        return np.concatenate([pixels, np.where(same, 0, 65535).astype(np.uint16)], 2)
+    if _numbers(image, _EXTRA_SAMPLES) == (_MULTIPLIED,):
         alpha = np.maximum(pixels[..., 3:].astype(np.float64), 1)  # colours multiplied by it
         pixels[..., :3] = np.minimum(np.rint(pixels[..., :3] / alpha * 65535), 65535)
     return pixels
 
 
-@functools.cache
-def _opencv() -> Any:
-    import cv2
-
-    # Its decoders tell stderr what they think of a file.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    return cv2
+def _arguments(tile: Any) -> tuple[Any, ...]:
+    """What Pillow's decoder is told of a tile, the raw mode first."""
+    return tile.args if isinstance(tile.args, tuple) else (tile.args,)
 
 
-def _without_metadata(png: bytes) -> bytes:
-    """A PNG with only the chunks that make its pixels: libpng tells stderr of flaws in others."""
-    kept, start = [png[:8]], 8
-    while start < len(png):
-        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
-        if png[start + 4 : start + 8] in (b"IHDR", b"tRNS", b"IDAT", b"IEND"):
-            kept.append(png[start:end])
-        start = end
-    return b"".join(kept)
-
-
-def _by_opencv(content: bytes) -> np.ndarray:
-    """``(H, W, C)`` uint16, RGB order."""
-    cv2 = _opencv()
-    data = np.frombuffer(content, np.uint8)
-    pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise ValueError("its 16-bit data cannot be decoded")
-    if pixels.ndim == 2:
-        return pixels[..., None]
-    return np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+def _unpacked(image: Image.Image, rawmode: str) -> np.ndarray:
+    """``(H, W, C)`` uint8 of an image that is opened but not loaded, by a raw mode of Pillow's."""
+    tiles: Any = image.tile  # type: ignore[attr-defined]
+    tiles = [tile._replace(args=(rawmode, *_arguments(tile)[1:])) for tile in tiles]
+    image.tile = tiles  # type: ignore[attr-defined]
+    image.load()
+    return np.array(image)
 
 
 def _turned(pixels: np.ndarray, turn: int) -> np.ndarray:

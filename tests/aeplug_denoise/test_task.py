@@ -81,6 +81,30 @@ def test_evaluation_on_a_folder_beside_classical_methods(
     assert sheet.exists() == grey
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_non_local_means_are_as_good_as_those_of_scikit_image(channels: int) -> None:
+    from skimage.restoration import denoise_nl_means
+
+    y, x = np.mgrid[0:70, 0:90] / 20
+    truth = np.stack([0.5 + 0.4 * np.sin(c + x * y) for c in range(channels)], 2)
+    for sigma in (15 / 255, 50 / 255):
+        noisy = truth + sigma * np.random.default_rng(0).standard_normal(truth.shape)
+        noisy = noisy.astype(np.float32)
+        theirs = denoise_nl_means(
+            noisy if channels > 1 else noisy[..., 0],
+            patch_size=5,
+            patch_distance=10,
+            h=0.6 * sigma,
+            sigma=sigma,
+            channel_axis=2 if channels > 1 else None,
+        ).reshape(noisy.shape)
+        ours = METHODS["non_local_means"](noisy, sigma)
+        assert ours.dtype == np.float32 and ours.shape == noisy.shape
+        errors = [np.log10(((result - truth) ** 2).mean()) * 10 for result in (ours, theirs)]
+        assert errors[0] < errors[1] + 0.05
+    np.testing.assert_array_equal(METHODS["non_local_means"](noisy, 0.0), noisy)
+
+
 def test_the_same_evaluation_twice_gives_the_same_figures(trained: Path, photographs: Path) -> None:
     arguments = ("evaluate", trained, "--data", photographs, "--items", 2, "--json")
     first, second = (one_object(aeplug(*arguments).stdout) for _ in range(2))

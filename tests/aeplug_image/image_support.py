@@ -1,4 +1,4 @@
-"""What the tests of aeplug_image use: pictures, PNG files put together by hand, EXIF turns."""
+"""What the tests of aeplug_image use: pictures, PNG files made and read by hand, EXIF turns."""
 
 from __future__ import annotations
 
@@ -67,6 +67,69 @@ def png_bytes(pixels: np.ndarray, extra: bytes = b"", size: tuple[int, int] | No
         + png_chunk(b"IDAT", zlib.compress(data))
         + png_chunk(b"IEND", b"")
     )
+
+
+def _paeth(left: int, above: int, corner: int) -> int:
+    """The neighbour nearest to ``left + above - corner``; the standard's order breaks ties."""
+    guess = left + above - corner
+    return min((left, above, corner), key=lambda neighbour: abs(guess - neighbour))
+
+
+def _predicted(kind: int, row: bytes, above: bytes, at: int, step: int) -> int:
+    left = row[at - step] if at >= step else 0
+    corner = above[at - step] if at >= step else 0
+    return (0, left, above[at], (left + above[at]) // 2, _paeth(left, above[at], corner))[kind]
+
+
+#: Column and row of the first pixel, and steps, of the passes of an interlaced PNG.
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2))
+ADAM7 = (*ADAM7, (0, 1, 1, 2))
+
+
+def filtered_png(pixels: np.ndarray, interlaced: bool = False) -> bytes:
+    """A 16-bit PNG ``(H, W, C)`` whose rows go through all five filters in turn."""
+    height, width, channels = pixels.shape
+    data, step = bytearray(), 2 * channels
+    for x, y, across, down in ADAM7 if interlaced else ((0, 0, 1, 1),):
+        rows = pixels[y::down, x::across].astype(">u2")
+        above = bytes(rows.shape[1] * step)
+        for number, values in enumerate(rows if rows.size else ()):
+            row, kind = values.tobytes(), number % 5
+            data.append(kind)
+            data += bytes(
+                (row[at] - _predicted(kind, row, above, at, step)) % 256 for at in range(len(row))
+            )
+            above = row
+    header = struct.pack(">IIBBBBB", width, height, 16, PNG_COLOURS[channels], 0, 0, interlaced)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", header)
+        + png_chunk(b"IDAT", zlib.compress(bytes(data)))
+        + png_chunk(b"IEND", b"")
+    )
+
+
+def decoded_png(png: bytes) -> np.ndarray:
+    """``(H, W, C)`` uint16 of a 16-bit PNG that is not interlaced, by the standard's words."""
+    data, start = b"", 8
+    while start < len(png):
+        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+        if png[start + 4 : start + 8] == b"IDAT":
+            data += png[start + 8 : end - 4]
+        start = end
+    width, height, depth, colour = struct.unpack(">IIBB", png[16:26])
+    assert depth == 16 and png[28] == 0
+    channels = {number: channels for channels, number in PNG_COLOURS.items()}[colour]
+    filtered, step = zlib.decompress(data), 2 * channels
+    above, rows = bytes(width * step), bytearray()
+    for number in range(height):
+        line = filtered[number * (1 + width * step) :][: 1 + width * step]
+        row = bytearray(width * step)
+        for at, byte in enumerate(line[1:]):
+            row[at] = (byte + _predicted(line[0], row, above, at, step)) % 256
+        above = bytes(row)
+        rows += above
+    return np.frombuffer(rows, ">u2").reshape(height, width, channels).astype(np.uint16)
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:

@@ -246,7 +246,7 @@ def test_threads_leave_the_filters_of_warnings_as_they_were(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("how", ["planes", "cmyk"])
-def test_16_bit_tiff_that_opencv_would_misread(tmp_path: Path, how: str) -> None:
+def test_16_bit_tiff_of_another_layout(tmp_path: Path, how: str) -> None:
     if how == "planes":
         tifffile.imwrite(
             tmp_path / "a.tif",

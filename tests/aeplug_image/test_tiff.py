@@ -102,10 +102,10 @@ def test_lab_is_refused(tmp_path: Path) -> None:
         read_picture(tmp_path / "a.tif")
 
 
-def test_opencv_says_nothing_to_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_decoders_say_nothing_to_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     pixels = noise(7, 9, 4, np.uint16)
     path = tmp_path / "a.tif"
-    # Four channels of RGB, and no word on the fourth: OpenCV has a warning for it.
+    # Four channels of RGB, and no word on the fourth: libtiff would have a warning for it.
     tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unassalpha"])
     content = path.read_bytes()
     entry = struct.pack("<HHI", 338, 3, 1)

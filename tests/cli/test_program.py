@@ -22,7 +22,7 @@ from support import (
 
 HEAVY = (
     *("torch", "librosa", "matplotlib", "pretty_midi", "symusic", "PIL", "numpy", "pydantic"),
-    *("rich", "cv2", "safetensors"),
+    *("rich", "safetensors"),
 )
 
 

@@ -36,7 +36,7 @@ from PIL import Image
 from aeplug.api import load_model
 from aeplug.data import Result, assemble, iter_document_chunks
 from aeplug.interfaces import Document, RawBatch, Sampling
-from aeplug.jobs import Inputs, Job
+from aeplug.jobs import Inputs, Job, Reconstruction
 from aeplug.model import Model
 from aeplug.plugins import active
 
@@ -110,10 +110,10 @@ def main() -> None:
             began, spent = time.perf_counter(), time.process_time()
             out = scratch / f"job-{number}"
             inputs = Inputs([str(path) for path in paths], "", suffixes, out)
-            job = Job(model, inputs, out, suffixes[0], {}, GREEDY)
+            job = Job(Reconstruction(model), inputs, out, suffixes[0])
             job.run()
             took, spent = time.perf_counter() - began, time.process_time() - spent
-            assert job.tally.done == len(paths)
+            assert job.counts.done == len(paths)
             least = max(wall, (core + beside) / 2)
             report.append(
                 {

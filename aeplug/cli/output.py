@@ -99,18 +99,18 @@ def report_job(job: Job, stopped: int) -> int:
     """
     from aeplug.jobs.failures import FAILED
 
-    tally, out = job.tally, job.out
-    were = "was" if tally.before == 1 else "were"
-    before = f", {tally.before} {were} done before" if tally.before else ""
-    say(f"wrote {tally.done} of {_counted(tally.total, 'file')} to {out}{before}")
+    counts, out = job.counts, job.out
+    were = "was" if counts.before == 1 else "were"
+    before = f", {counts.before} {were} done before" if counts.before else ""
+    say(f"wrote {counts.done} of {_counted(counts.total, 'file')} to {out}{before}")
     if stopped:
         say("stopped; the same command goes on")
         return 128 + stopped
     wrong = []
-    if tally.failed:
-        wrong.append(f"{tally.failed} of {_counted(tally.total, 'file')} could not be done")
-    if tally.unlisted:
-        wrong.append(f"{_counted(tally.unlisted, 'folder')} could not be listed")
+    if counts.failed:
+        wrong.append(f"{counts.failed} of {_counted(counts.total, 'file')} could not be done")
+    if counts.unlisted:
+        wrong.append(f"{_counted(counts.unlisted, 'folder')} could not be listed")
     if wrong:
         raise AeplugError(f"{', '.join(wrong)}, reasons in {out / FAILED}")
     return 0

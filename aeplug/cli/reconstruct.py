@@ -26,6 +26,7 @@ from aeplug.runtime.console import say
 if TYPE_CHECKING:
     from aeplug.jobs.inputs import Inputs
     from aeplug.jobs.job import Job
+    from aeplug.model.model import Model
 
 #: Files on a sheet of inputs and results, and how many side by side.
 SHOWN, COLUMNS = 60, 10
@@ -85,9 +86,7 @@ def reconstruct(
     sampling, seed = sampling_of(loaded, values), values.pop("seed")
     options = resolve_options(loaded, "reconstruct", values)
     to = conditions_of(cond, loaded)
-    loaded.encode_conditions(
-        to, 1
-    )  # a class that there is not is told before any file is looked at
+    loaded.encode_conditions(to, 1)  # reject an unknown class before reading any file
     latents = None
     if latent_of:  # what options say of IN does not hold for this file
         from aeplug.inference.reconstruct import fix_latents
@@ -96,28 +95,25 @@ def reconstruct(
     loaded = loaded.with_options(options)
     from aeplug.jobs.inputs import Inputs
     from aeplug.jobs.job import Job
+    from aeplug.jobs.reconstruction import Reconstruction
 
     suffixes = active().find("codec", loaded.config.sections["codec"].name).suffixes
     named = Inputs(inputs, manifest, suffixes, out, skip_unlisted=True)
     page = _page(Path(sheet).expanduser(), out, overwrite, named) if sheet else None
     job = Job(
-        loaded,
+        Reconstruction(loaded, sampling, seed, to, latents),
         named,
         out,
         suffixes[0] if suffixes else "",
         options,
-        sampling,
-        seed=seed,
         overwrite=overwrite,
-        keep=SHOWN if page else 0,
-        to=to,
-        latents=latents,
+        keep_pairs=SHOWN if page else 0,
     )
     stopped = job.run()
-    for line in named.empty:
+    for line in named.remarks:
         say(line)
-    if page and job.shown:
-        _draw(job, page)
+    if page and job.pairs:
+        _draw(loaded, job, page)
         click.echo(str(page))
     return report_job(job, stopped)
 
@@ -142,12 +138,12 @@ def _page(page: Path, out: Path, overwrite: bool, inputs: Inputs) -> Path | None
     return page
 
 
-def _draw(job: Job, page: Path) -> None:
+def _draw(model: Model, job: Job, page: Path) -> None:
     rows = []
-    shown = sorted(job.shown, key=lambda pair: pair[0])
+    shown = sorted(job.pairs, key=lambda pair: pair[0])
     for start in range(0, len(shown), COLUMNS):
         part = shown[start : start + COLUMNS]
         rows.append(("input", [before for _, before, _ in part]))
         rows.append(("result", [after for _, _, after in part]))
     page.parent.mkdir(parents=True, exist_ok=True)
-    job.model.codec.sheet(rows, page, f"{job.model.spec.name}: in and out")
+    model.codec.sheet(rows, page, f"{model.spec.name}: in and out")

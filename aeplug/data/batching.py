@@ -33,11 +33,13 @@ class Result:
 
 
 def iter_document_chunks(codec: Codec, document: Document) -> Iterator[RawBatch]:
-    """A document's pieces in order, a chunk at a time."""
+    """A document's pieces in order, a chunk at a time.
+
+    How many there are, :func:`operator.length_hint` tells where the codec knows it.
+    """
     if isinstance(codec, StreamingCodec):
-        yield from codec.chunks(document)
-    else:
-        yield codec.split(document)
+        return codec.chunks(document)
+    return iter([codec.split(document)])
 
 
 def assemble(codec: Codec, results: Iterable[Result], like: Document) -> Document:

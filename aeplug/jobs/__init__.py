@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from aeplug.jobs.conversion import Conversion
     from aeplug.jobs.inputs import Inputs
     from aeplug.jobs.job import Job
+    from aeplug.jobs.reconstruction import Reconstruction
 
-__all__ = ["Conversion", "Inputs", "Job"]
+__all__ = ["Conversion", "Inputs", "Job", "Reconstruction"]
 
 __getattr__ = lazy_exports(
     __name__,
@@ -19,5 +20,6 @@ __getattr__ = lazy_exports(
         "conversion": "Conversion",
         "inputs": "Inputs",
         "job": "Job",
+        "reconstruction": "Reconstruction",
     },
 )

@@ -2,7 +2,7 @@
 
 ``OUT/.aeplug/journal.jsonl`` begins with a line that says whose results these are, followed by a
 line for each result. A result is written under a name in ``OUT/.aeplug/work``, then its line is
-appended, and only then is it renamed to its place: whatever moment a kill picks, a result is
+appended, and only then is it renamed to its target: whatever moment a kill picks, a result is
 whole, its line is there, or it is made again. A line cut short by a kill does not count.
 """
 
@@ -52,7 +52,7 @@ class Journal:
         with contextlib.ExitStack() as failed:
             try:
                 self.work.mkdir(parents=True, exist_ok=True)
-                self._lock = failed.enter_context(_locked(self.folder / "lock", out))
+                self._lock = failed.enter_context(_lock_file(self.folder / "lock", out))
                 self._open({"aeplug": FORMAT, "job": _hash(job), **job}, overwrite)
             except OSError as error:
                 raise FileError(f"--out {out}: {error.strerror or error}") from error
@@ -69,49 +69,49 @@ class Journal:
 
     def __len__(self) -> int:
         """Results noted before this run."""
-        return len(self._places)
+        return len(self._targets)
 
-    def done(self, place: str, source: Mapping[str, Any]) -> bool:
-        """Whether the result at ``place`` was made of this ``source``, and all is still there."""
-        row = self._row(place)
+    def done(self, target: str, source: Mapping[str, Any]) -> bool:
+        """Whether the result at ``target`` was made of this ``source``, and all is still there."""
+        row = self._row(target)
         if row is None or self._sources[row] != np.uint64(_hash(source)):
             return False
-        beside = _beside(place, self._kinds[self._sides[row]])
-        return all(os.path.lexists(self.out / one) for one in (place, *beside))
+        beside = _companions(target, self._layouts[self._layout_ids[row]])
+        return all(os.path.lexists(self.out / path) for path in (target, *beside))
 
-    def owns(self, place: str) -> bool:
-        """Whether this job has made a result at ``place``, of whatever source."""
-        return self._row(place) is not None
+    def owns(self, target: str) -> bool:
+        """Whether this job has made a result at ``target``, of whatever source."""
+        return self._row(target) is not None
 
-    def fresh(self) -> Path:
+    def new_stem(self) -> Path:
         """A path without suffix, never given before, to write a result to."""
         return self.work / f"{self._run}-{next(self._numbers)}"
 
     def publish(
-        self, place: str, source: Mapping[str, Any], stem: Path, files: Mapping[str, str]
+        self, target: str, source: Mapping[str, Any], stem: Path, files: Mapping[str, str]
     ) -> None:
-        """Note a result, and move its files to their places; from any thread.
+        """Note a result, and move its files to their targets; from any thread.
 
         Args:
-            place: the result's main file, relative to the folder of results.
+            target: the result's main file, relative to the folder of results.
             source: what it was made of, JSON-ready.
-            stem: where its files lie, from :meth:`fresh`.
-            files: what stands behind ``stem`` in a file's name -> its place.
+            stem: where its files lie, from :meth:`new_stem`.
+            files: what stands behind ``stem`` in a file's name -> its target.
 
         Raises:
             OSError: full disk, missing permission; what was published before stays.
         """
-        line = {"out": place, "from": source, "work": stem.name, "files": files}
+        line = {"out": target, "from": source, "work": stem.name, "files": files}
         self._add(line)
         try:
             self._move(line)
         except OSError:
             with contextlib.suppress(OSError):
-                self._add({"out": place, "from": None})
+                self._add({"out": target, "from": None})
             raise
 
     def discard(self, stem: Path) -> None:
-        """Remove what was written under a path from :meth:`fresh` and not published."""
+        """Remove what was written under a path from :meth:`new_stem` and not published."""
         for pattern in (f"{stem.name}.*", f".{stem.name}.*"):
             for path in self.work.glob(pattern):
                 path.unlink(missing_ok=True)
@@ -119,9 +119,9 @@ class Journal:
     # Reading
 
     def _open(self, header: Mapping[str, Any], overwrite: bool) -> None:
-        places, sources, sides = array("Q"), array("Q"), array("I")
-        kinds: dict[tuple[tuple[int, str], ...], int] = {}
-        left = {path.name.partition(".")[0] for path in self.work.iterdir()}
+        targets, sources, layout_ids = array("Q"), array("Q"), array("I")
+        layouts: dict[tuple[tuple[int, str], ...], int] = {}
+        unfinished = {path.name.partition(".")[0] for path in self.work.iterdir()}
         end = 0
         with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
             for line in file:
@@ -135,11 +135,11 @@ class Journal:
                             end = 0
                             break
                         continue
-                    kind = _kind(entry["out"], entry.get("files", {}))
-                    places.append(_hash(entry["out"]))
+                    layout = _layout(entry["out"], entry.get("files", {}))
+                    targets.append(_hash(entry["out"]))
                     sources.append(_hash(entry["from"]))
-                    sides.append(kinds.setdefault(kind, len(kinds)))
-                    if entry.get("work") in left:
+                    layout_ids.append(layouts.setdefault(layout, len(layouts)))
+                    if entry.get("work") in unfinished:
                         # Killed between the line and the renaming.
                         try:
                             self._move(entry)
@@ -159,14 +159,14 @@ class Journal:
             self._file.truncate(end)
         self._end = self._file.seek(0, os.SEEK_END)
         self._run, self._numbers = f"{self._end:x}", itertools.count()
-        self._places, self._sources, self._sides = _latest(places, sources, sides)
-        self._kinds = list(kinds)
+        self._targets, self._sources, self._layout_ids = _keep_latest(targets, sources, layout_ids)
+        self._layouts = list(layouts)
 
-    def _accepts(self, found: Any, header: Mapping[str, Any], overwrite: bool) -> bool:
-        if found["aeplug"] == FORMAT and found["job"] == header["job"]:
+    def _accepts(self, entry: Any, header: Mapping[str, Any], overwrite: bool) -> bool:
+        if entry["aeplug"] == FORMAT and entry["job"] == header["job"]:
             return True
         if not overwrite:
-            differ = [key for key in header if found.get(key) != header[key]]
+            differ = [key for key in header if entry.get(key) != header[key]]
             what = ", ".join(key for key in differ if key not in ("aeplug", "job")) or "format"
             raise ConfigError(
                 f"--out {self.out} holds results of another job (its {what} differ); "
@@ -177,10 +177,10 @@ class Journal:
     def _begin(self, header: Mapping[str, Any]) -> None:
         atomic_write(self._path, json.dumps(header) + "\n")
 
-    def _row(self, place: str) -> int | None:
-        key = np.uint64(_hash(place))
-        row = int(np.searchsorted(self._places, key))
-        return row if row < len(self._places) and self._places[row] == key else None
+    def _row(self, target: str) -> int | None:
+        key = np.uint64(_hash(target))
+        row = int(np.searchsorted(self._targets, key))
+        return row if row < len(self._targets) and self._targets[row] == key else None
 
     # Writing
 
@@ -200,14 +200,14 @@ class Journal:
             self._end += len(content)
 
     def _move(self, line: Mapping[str, Any]) -> None:
-        for suffix, place in line["files"].items():
+        for suffix, target in line["files"].items():
             path = self.work / f"{line['work']}{suffix}"
             if path.exists():  # else it was moved before the kill
-                (self.out / place).parent.mkdir(parents=True, exist_ok=True)
-                path.replace(self.out / place)
+                (self.out / target).parent.mkdir(parents=True, exist_ok=True)
+                path.replace(self.out / target)
 
 
-def _locked(path: Path, out: Path) -> BinaryIO:
+def _lock_file(path: Path, out: Path) -> BinaryIO:
     """The file, held against other processes as long as it is open."""
     file = path.open("ab")
     try:
@@ -228,27 +228,27 @@ def _hash(value: Any) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
 
 
-def _kind(place: str, files: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
-    """Where a result's other files lie beside it: how much of its place to cut, what to add.
+def _layout(target: str, files: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
+    """Where a result's other files lie beside it: how much of its target to cut, what to add.
 
     The same for most results of a job, so that it is kept once for all of them.
     """
-    kind = []
+    layout = []
     for other in files.values():
-        if other != place:
-            shared = len(os.path.commonprefix([place, other]))  # noqa: RUF071 - letters are meant
-            kind.append((len(place) - shared, other[shared:]))
-    return tuple(kind)
+        if other != target:
+            shared = len(os.path.commonprefix([target, other]))  # noqa: RUF071 - letters are meant
+            layout.append((len(target) - shared, other[shared:]))
+    return tuple(layout)
 
 
-def _beside(place: str, kind: tuple[tuple[int, str], ...]) -> list[str]:
-    return [place[: len(place) - cut] + tail for cut, tail in kind]
+def _companions(target: str, layout: tuple[tuple[int, str], ...]) -> list[str]:
+    return [target[: len(target) - cut] + tail for cut, tail in layout]
 
 
-def _latest(places: array[int], *values: array[int]) -> tuple[np.ndarray, ...]:
+def _keep_latest(targets: array[int], *values: array[int]) -> tuple[np.ndarray, ...]:
     """Places in ascending order, each once, and the latest of each value beside them."""
-    keys = np.array(places, np.uint64)
+    keys = np.array(targets, np.uint64)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     last = np.append(keys[1:] != keys[:-1], True)[: len(keys)]
-    return keys[last], *(np.array(one, one.typecode)[order][last] for one in values)
+    return keys[last], *(np.array(value, value.typecode)[order][last] for value in values)

@@ -18,21 +18,21 @@ class Targets:
     """
 
     def __init__(self) -> None:
-        self._taken: dict[int, int] = {}
+        self._owners: dict[int, int] = {}
 
-    def of(self, source: str, place: str, suffix: str) -> str | None:
+    def assign(self, source: str, wanted: str, suffix: str) -> str | None:
         """The result's path under the folder of results; None for an input met before."""
-        stem, _ = os.path.splitext(place)
+        stem, _ = os.path.splitext(wanted)
         # Hashes of 64 bits: that two names of ten million have one is as likely as 3 in a
         # million, and then the later is numbered.
         owner = hash(os.path.abspath(source))
         number, target = 1, stem + suffix
-        while (known := self._taken.get(hash(target))) is not None:
+        while (known := self._owners.get(hash(target))) is not None:
             if known == owner:
                 return None
             number += 1
             target = f"{stem}-{number}{suffix}"
-        self._taken[hash(target)] = owner
+        self._owners[hash(target)] = owner
         return target
 
 
@@ -50,51 +50,51 @@ class Results:
         self._folders: dict[str, str] = {}
         self._inputs: set[tuple[int, int]] = set()
 
-    def protect(self, path: str, place: str) -> None:
+    def protect(self, path: str, target: str) -> None:
         """Remember an input that lies in the folder: it is never replaced.
 
         Raises:
             ConfigError: its own result would have to.
         """
         with contextlib.suppress(OSError):
-            found = os.lstat(path)
-            self._inputs |= {_identity(found), _identity(os.stat(path))}
-            if _identity(os.lstat(self.out / place)) == _identity(found):
+            status = os.lstat(path)
+            self._inputs |= {_identity(status), _identity(os.stat(path))}
+            if _identity(os.lstat(self.out / target)) == _identity(status):
                 raise ConfigError(
-                    f"--out {self.out} would replace the input {Path(place).stem}; name another"
+                    f"--out {self.out} would replace the input {Path(target).stem}; name another"
                 )
 
-    def check(self, place: str, owned: bool) -> None:
+    def check(self, target: str, owned: bool) -> None:
         """Whether a result may be written.
 
         Args:
-            place: path relative to the folder.
+            target: path relative to the folder.
             owned: whether what may lie there is an earlier result of the job.
 
         Raises:
             FileError: it may not, or cannot.
         """
         try:
-            self._check(place, owned)
+            self._check(target, owned)
         except (OSError, ValueError) as error:  # a name too long, a folder closed to us
             reason = error.strerror if isinstance(error, OSError) else error
-            raise FileError(f"{shortened(str(self.out / place))}: {reason}") from error
+            raise FileError(f"{shortened(str(self.out / target))}: {reason}") from error
 
-    def _check(self, place: str, owned: bool) -> None:
-        path, folder = self.out / place, os.path.dirname(place)
+    def _check(self, target: str, owned: bool) -> None:
+        path, folder = self.out / target, os.path.dirname(target)
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(path.parent)
         if os.path.commonpath([self._folders[folder], self._real]) != self._real:
             raise FileError(f"{path} would lie outside of {self.out}, through a link")
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            found = os.lstat(path)
+            status = os.lstat(path)
             if path.is_dir():
                 raise FileError(f"{path} is a folder")
-            if _identity(found) in self._inputs:
+            if _identity(status) in self._inputs:
                 raise FileError(f"{path} is an input, and inputs are never replaced")
             if not (owned or self.overwrite):
                 raise FileError(f"{path} is there, and not of this job; give --overwrite")
 
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
-    return found.st_dev, found.st_ino
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""A file on its way through a job, and the count of all."""
+"""A file on its way through a job, and the counts of all that became of files."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ class FileTask:
     Attributes:
         number: of the file, in order.
         input: what to read.
-        place: its result, relative to the folder of results.
-        suffix: with which the place ends.
+        target: its result, relative to the folder of results.
+        suffix: with which the target ends.
         source: path, size and time of the input, by which the journal knows it.
         size: bytes held for it; first as many as for the file before.
         document: what was read.
-        first: its first chunk.
-        rest: further chunks; None where there are none.
+        first_chunk: its first pieces.
+        more_chunks: the further ones; None where there are none.
+        chunks: how many there are in all; 0: not known.
+        chunks_done: how many of them went through the model.
     """
 
     number: int
     input: Input
-    place: str
+    target: str
     suffix: str
     source: Mapping[str, Any]
     size: int = 0
     document: Document = field(default_factory=lambda: Document(None, ""))
-    first: RawBatch = field(default_factory=dict)
-    rest: Iterator[RawBatch] | None = None
+    first_chunk: RawBatch = field(default_factory=dict)
+    more_chunks: Iterator[RawBatch] | None = None
+    chunks: int = 0
+    chunks_done: int = 0
 
 
 @dataclass
@@ -48,6 +52,6 @@ class JobCounts:
     unlisted: int = 0
 
     @property
-    def past(self) -> int:
+    def settled(self) -> int:
         """Files that need no more work in this run."""
         return self.before + self.done + self.failed

@@ -14,7 +14,7 @@ from types import TracebackType
 import torch
 
 #: Batches at once, at most: each takes memory for its features.
-LANES = 4
+MAX_WORKERS = 4
 
 
 class WorkerPool:
@@ -26,9 +26,9 @@ class WorkerPool:
 
     def __init__(self, device: torch.device) -> None:
         threads = torch.get_num_threads() if device.type == "cpu" else 1
-        self.count = min(threads, LANES)
+        self.count = min(threads, MAX_WORKERS)
         self._pool = ThreadPoolExecutor(
-            self.count, "lane", torch.set_num_threads, (threads // self.count,)
+            self.count, "worker", torch.set_num_threads, (threads // self.count,)
         )
         self._busy: set[Future[None]] = set()
 
@@ -55,7 +55,9 @@ class WorkerPool:
         return self.busy >= self.count
 
     def compute(self, task: Callable[[], None], *, alone: bool) -> None:
-        """Compute in a lane, when one is free; here, where there is one lane or no other task.
+        """Compute in a worker's thread, once one is free.
+
+        In this thread, where there is but one worker or nothing else to do.
 
         Args:
             task: what to do.

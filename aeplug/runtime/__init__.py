@@ -9,7 +9,7 @@ from aeplug._exports import lazy_exports
 if TYPE_CHECKING:
     from aeplug.runtime.console import Progress, say
     from aeplug.runtime.distributed import Distributed, pick_device
-    from aeplug.runtime.figures import write_figure
+    from aeplug.runtime.figures import is_figure, write_figure, write_sheet
     from aeplug.runtime.files import atomic_replace, atomic_write, describe_error, require_regular
 
 __all__ = [
@@ -18,10 +18,12 @@ __all__ = [
     "atomic_replace",
     "atomic_write",
     "describe_error",
+    "is_figure",
     "pick_device",
     "require_regular",
     "say",
     "write_figure",
+    "write_sheet",
 ]
 
 __getattr__ = lazy_exports(
@@ -29,7 +31,7 @@ __getattr__ = lazy_exports(
     {
         "console": "Progress say",
         "distributed": "Distributed pick_device",
-        "figures": "write_figure",
+        "figures": "is_figure write_figure write_sheet",
         "files": "atomic_replace atomic_write describe_error require_regular",
     },
 )

@@ -84,15 +84,17 @@ class Progress:
             from rich.progress import Progress as Bar
 
             self._bar = Bar(
-                TextColumn("{task.completed}/{task.total} {task.fields[unit]}"),
+                TextColumn("{task.fields[count]}/{task.total} {task.fields[unit]}"),
                 BarColumn(bar_width=None),
-                TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.fields[pace]}"),
                 TextColumn("{task.fields[text]}"),
                 console=Console(stderr=True),
                 auto_refresh=False,
                 transient=True,
             )
-            self._line = self._bar.add_task("", total=total, unit=unit, rate="", text="")
+            self._line = self._bar.add_task(
+                "", total=total, unit=unit, count=start, pace="", text=""
+            )
 
     def __enter__(self) -> Progress:
         if self._live:
@@ -110,25 +112,26 @@ class Progress:
             with _best_effort():
                 self._bar.stop()
 
-    def update(self, done: int) -> None:
-        """Tell how many units are done; cheap enough for every step."""
+    def update(self, done: float) -> None:
+        """Tell how many units are done, parts of one included; cheap enough for every step."""
         now = time.perf_counter()
         if not self._shown or now < self._next:
             return
-        rate = max(done - self._start, 1) / max(now - self._began, 1e-9)
-        left = duration((self.total - done) / rate)
+        pace = ""  # not known before something is done
+        if done > self._start:
+            rate = (done - self._start) / max(now - self._began, 1e-9)
+            pace = f"{rate:.3g}/s, {duration((self.total - done) / rate)} left"
         if self._live:
             self._next = now + REDRAW_SECONDS
             self._bar.update(
-                self._line, completed=done, rate=f"{rate:.3g}/s, {left} left", text=self._text
+                self._line, completed=done, count=int(done), pace=pace, text=self._text
             )
             with _best_effort():
                 self._bar.refresh()
         else:
             self._next = now + LINE_SECONDS
-            say(
-                f"{done}/{self.total} {self.unit}, {rate:.3g}/s, {left} left  {self._text}".rstrip()
-            )
+            said = ", ".join(filter(None, (f"{int(done)}/{self.total} {self.unit}", pace)))
+            say(f"{said}  {self._text}".rstrip())
 
     def describe(self, text: str) -> None:
         """Figures shown beside the bar from now on."""

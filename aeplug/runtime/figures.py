@@ -1,7 +1,9 @@
-"""A matplotlib figure as a PNG."""
+"""Figures as PNGs that say of themselves that they are drawings, so that none is taken for data."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +12,14 @@ from aeplug.runtime.files import atomic_replace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
+
+#: A PNG's text, key and value, by which a drawing is known.
+FIGURE_KEY, FIGURE_MARK = "aeplug", "figure"
+
+_CHUNK = f"tEXt{FIGURE_KEY}\0{FIGURE_MARK}".encode()
+#: It stands in front of the pixels: bytes in which it is looked for.
+_HEAD = 1024
 
 
 def write_figure(figure: Figure, path: Path, dpi: int | Literal["figure"] = 120) -> None:
@@ -23,6 +33,33 @@ def write_figure(figure: Figure, path: Path, dpi: int | Literal["figure"] = 120)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_replace(path) as temporary:
-            figure.savefig(temporary, dpi=dpi, format="png")
+            figure.savefig(temporary, dpi=dpi, format="png", metadata={FIGURE_KEY: FIGURE_MARK})
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write_sheet(page: Image, path: Path) -> None:
+    """Write a drawing made by Pillow, as :func:`write_figure` does.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    mark = PngInfo()
+    mark.add_text(FIGURE_KEY, FIGURE_MARK)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_replace(path) as temporary:
+            page.save(temporary, "PNG", pnginfo=mark)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def is_figure(path: str | Path) -> bool:
+    """Whether a file is a PNG that aeplug drew: a sheet, a map, a curve."""
+    if not str(path).lower().endswith(".png") or not os.path.isfile(path):  # a pipe would wait
+        return False
+    with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
+        return _CHUNK in file.read(_HEAD)
+    return False

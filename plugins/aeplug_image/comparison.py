@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from aeplug.runtime import write_sheet
 from aeplug_image.sheet import BACKGROUND, FAINT, INK
 
 #: Sides in the sheet's pixels of a picture and of the detail under it, and of the detail in the
@@ -64,8 +65,7 @@ def draw_comparison(pictures: Sequence[Compared], path: Path, title: str) -> Non
                 (x, top + LINE + height + GAP),
             )
         top += row_height
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path)
+    write_sheet(page, path)
 
 
 def _image(pixels: np.ndarray) -> Image.Image:

@@ -14,7 +14,7 @@ from aeplug.config import PartConfig, setting
 from aeplug.data import TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape
-from aeplug.runtime import say
+from aeplug.runtime import is_figure, say
 from aeplug_image.fitting import fitted
 from aeplug_image.image_file import Picture, read_picture
 
@@ -130,6 +130,9 @@ def readable_pictures(folder: Path) -> Iterator[tuple[str, Picture]]:
     """
     bad, found = [], 0
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+        if is_figure(path):
+            bad.append(f"{path} is a figure that aeplug drew")
+            continue
         try:
             picture = read_picture(path)
         except FileError as error:

@@ -6,7 +6,8 @@ its colours or its luma go through a fully convolutional model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,10 +93,11 @@ class PhotoCodec(ImageCodec):
     def chunks(self, document: Document) -> Iterator[RawBatch]:
         """``image``: float32 ``(1, C, h, w)`` in 0..1, tile by tile."""
         picture: Picture = document.content
-        for rows, columns in self._tiles(picture):
-            yield {
-                "image": self._given(_float(picture, rows.seen, columns.seen), picture.has_alpha)
-            }
+
+        def cut(rows: Span, columns: Span) -> Tensor:
+            return self._given(_float(picture, rows.seen, columns.seen), picture.has_alpha)
+
+        return _TileReader(list(self._tiles(picture)), cut)
 
     def assemble(self, results: Iterator[Tensor], like: Document) -> Document:
         """The picture of results ``(1, C, h x scale, w x scale)`` in 0..1, tile by tile.
@@ -174,6 +176,21 @@ class PhotoCodec(ImageCodec):
         if chroma:
             return torch.cat([_colours(made[0], kept[0], kept[1]), kept[2:]])
         return torch.cat([made, kept])
+
+
+class _TileReader(Iterator[RawBatch]):
+    """Tiles, cut when they are wanted; how many are left is known, for the progress of a job."""
+
+    def __init__(
+        self, places: list[tuple[Span, Span]], cut: Callable[[Span, Span], Tensor]
+    ) -> None:
+        self._places, self._cut = iter(places), cut
+
+    def __next__(self) -> RawBatch:
+        return {"image": self._cut(*next(self._places))}
+
+    def __length_hint__(self) -> int:
+        return operator.length_hint(self._places)
 
 
 def _float(picture: Picture, rows: slice, columns: slice) -> Tensor:

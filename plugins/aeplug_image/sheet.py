@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from aeplug.runtime import write_sheet
+
 #: Small pictures are enlarged, by whole factors and without smoothing, to about this many pixels;
 #: large ones are reduced to the second number.
 CELL, LARGEST_CELL = 84, 256
@@ -58,8 +60,7 @@ def draw_sheet(
             image = Image.fromarray(flat).resize((width, height), resample)
             page.paste(image, (x, picture_top))
         top += row_height + GAP
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page.save(path)
+    write_sheet(page, path)
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +142,14 @@ def test_alpha_is_enlarged_beside_the_colours() -> None:
     found = through(codec(3, scale=2), Document(Picture(pixels), "a"), nn.Upsample(scale_factor=2))
     assert found.pixels.shape == (40, 40, 4)
     assert np.unique(found.pixels[..., 3]).tolist() == [200]
+
+
+def test_how_many_tiles_there_are_is_known_ahead() -> None:
+    chunks = codec(tile=64, overlap=16).chunks(Document(Picture(noise(200, 333, 3)), "a"))
+    count = operator.length_hint(chunks)
+    assert count == 4 * 6
+    next(chunks)
+    assert operator.length_hint(chunks) == len(list(chunks)) == count - 1
 
 
 def test_only_a_few_tiles_are_made_at_once() -> None:

@@ -309,7 +309,8 @@ class TestTrouble:
         os.mkfifo("in/stalled.tiny")
         arguments = ["reconstruct", str(trained), "in", "--out", "o"]
         code = (
-            "import aeplug.jobs.job; aeplug.jobs.job.require_regular = lambda path: None\n"
+            "from aeplug.jobs import pipeline\n"
+            "pipeline.require_regular = lambda path: None\n"
             f"from aeplug.cli import main; main({arguments!r})"
         )
         process = subprocess.Popen(
@@ -318,7 +319,9 @@ class TestTrouble:
         while process.poll() is None and results(Path("o")) != {"a.tiny"}:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        assert process.stderr.readline().startswith("stopping when the files on their way are done")
+        assert process.stderr.readline().startswith(
+            "finishing current files; Ctrl-C again stops now"
+        )
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)

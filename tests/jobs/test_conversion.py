@@ -56,7 +56,7 @@ def test_every_file_is_converted_and_bad_ones_are_listed(folder, tmp_path):
     out = tmp_path / "out"
     job = make(Shouter(), folder, out, {"count": True})
     assert job.run() == 0
-    assert (job.tally.total, job.tally.done, job.tally.failed) == (30, 29, 1)
+    assert (job.counts.total, job.counts.done, job.counts.failed) == (30, 29, 1)
     assert (out / "1" / "04.loud").read_text() == "TEXT 4!"
     assert (out / "1" / "04.count").read_text() == "6"
     assert len(list(out.rglob("*.loud"))) == len(list(out.rglob("*.count"))) == 29
@@ -72,7 +72,7 @@ def test_the_same_job_does_only_what_is_not_done(folder, tmp_path):
     again = make(converter := Shouter(), folder, out)
     again.run()
     assert sorted(converter.read_paths) == ["03.txt", "07.txt"]
-    assert (again.tally.before, again.tally.done) == (28, 2)
+    assert (again.counts.before, again.counts.done) == (28, 2)
     assert (out / "0" / "03.loud").read_text() == "CHANGED!" and not (out / FAILED).exists()
 
 
@@ -92,7 +92,7 @@ def test_what_others_left_stays(folder, tmp_path):
     (out / "0" / "00.loud").write_text("mine")
     job = make(Shouter(), folder, out)
     job.run()
-    assert (out / "0" / "00.loud").read_text() == "mine" and job.tally.failed == 2
+    assert (out / "0" / "00.loud").read_text() == "mine" and job.counts.failed == 2
 
 
 def test_a_converter_that_breaks_fails_the_file(folder, tmp_path):
@@ -104,7 +104,7 @@ def test_a_converter_that_breaks_fails_the_file(folder, tmp_path):
 
     job = make(Broken(), folder, tmp_path / "out")
     job.run()
-    assert job.tally.failed == 2
+    assert job.counts.failed == 2
     assert "unexpected error: ValueError: no five" in (tmp_path / "out" / FAILED).read_text()
 
 
@@ -112,8 +112,3 @@ def test_without_files_there_is_nothing_to_do(tmp_path):
     (tmp_path / "in").mkdir()
     with pytest.raises(AeplugError, match=r"holds none of \.txt"):
         make(Shouter(), tmp_path / "in", tmp_path / "out").run()
-
-
-def test_it_has_no_model(folder, tmp_path):
-    with pytest.raises(TypeError, match="no model"):
-        _ = make(Shouter(), folder, tmp_path / "out").model

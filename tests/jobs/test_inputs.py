@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from aeplug.errors import ConfigError, FileError
 from aeplug.jobs.inputs import Inputs
 from aeplug.jobs.outputs import Results, Targets
+from aeplug.runtime import write_sheet
 from aeplug.runtime.files import require_regular
 
 
@@ -33,8 +35,8 @@ def tree(tmp_path, monkeypatch):
 
 def found(*arguments, manifest="", out="out"):
     inputs = Inputs(arguments, manifest, (".x",), Path(out))
-    once = [(one.path, one.place) for one in inputs]
-    assert [(one.path, one.place) for one in inputs] == once  # may be walked again
+    once = [(one.path, one.target) for one in inputs]
+    assert [(one.path, one.target) for one in inputs] == once  # may be walked again
     return once
 
 
@@ -82,8 +84,8 @@ class TestArguments:
     def test_nothing_found_is_said(self, tree):
         (tree / "none").mkdir()
         inputs = Inputs(["none", "no*.x", "in/a.x"], "", (".x", ".y"), Path("out"))
-        assert [one.place for one in inputs] == ["a.x"]
-        assert inputs.empty == ["none holds none of .x, .y", "no*.x holds none of .x, .y"]
+        assert [one.target for one in inputs] == ["a.x"]
+        assert inputs.remarks == ["none holds none of .x, .y", "no*.x holds none of .x, .y"]
 
     def test_results_in_the_inputs_folder_are_no_inputs(self, tree):
         before = found("in", out="in/out")
@@ -114,7 +116,7 @@ class TestArguments:
         (tree / "out").mkdir()
         (tree / "out" / "r.x").touch()
         inside = {
-            one.place: one.inside for one in Inputs(["in", "out/r.x"], "", (".x",), Path("out"))
+            one.target: one.inside for one in Inputs(["in", "out/r.x"], "", (".x",), Path("out"))
         }
         assert inside == {
             "a.x": False,
@@ -139,9 +141,9 @@ class TestArguments:
             found("in")
         inputs = Inputs(["in", "in/sub"], "", (".x",), Path("out"), skip_unlisted=True)
         for _ in range(2):
-            assert [one.place for one in inputs] == ["a.x", "b.x"]
+            assert [one.target for one in inputs] == ["a.x", "b.x"]
             assert inputs.unlisted == [("in/sub", reason)] * 2
-            assert inputs.empty == []
+            assert inputs.remarks == []
 
     def test_an_empty_name_is_not_the_current_folder(self, tree):
         with pytest.raises(FileError, match="an empty name is no file"):
@@ -231,7 +233,7 @@ class TestTargets:
     def test_the_first_of_one_name_gets_it_and_the_next_are_numbered(self):
         targets = Targets()
         given_to = [
-            targets.of(source, place, ".png")
+            targets.assign(source, place, ".png")
             for source, place in (
                 ("x/a.png", "a.png"),
                 ("y/a.gif", "a.gif"),
@@ -244,16 +246,18 @@ class TestTargets:
 
     def test_an_input_named_twice_is_done_once(self):
         targets = Targets()
-        assert targets.of("x/a.png", "a.png", ".png") == "a.png"
-        assert targets.of("y/a.png", "a.png", ".png") == "a-2.png"
-        assert targets.of("./x/../x/a.png", "a.png", ".png") is None
-        assert targets.of("y/a.png", "a.png", ".png") is None
+        assert targets.assign("x/a.png", "a.png", ".png") == "a.png"
+        assert targets.assign("y/a.png", "a.png", ".png") == "a-2.png"
+        assert targets.assign("./x/../x/a.png", "a.png", ".png") is None
+        assert targets.assign("y/a.png", "a.png", ".png") is None
 
     @given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from(["a", "a-2", "a-3", "b"]))))
     def test_names_are_unique_and_the_same_again(self, files):
         def names():
             targets = Targets()
-            return [targets.of(f"{folder}/{name}.x", f"{name}.x", ".x") for folder, name in files]
+            return [
+                targets.assign(f"{folder}/{name}.x", f"{name}.x", ".x") for folder, name in files
+            ]
 
         given_to = [name for name in names() if name is not None]
         assert len(given_to) == len(set(given_to)) == len(set(files))
@@ -310,3 +314,40 @@ class TestResults:
         os.symlink(tmp_path / "in", tmp_path / "out" / "sub")
         with pytest.raises(FileError, match=r"would lie outside of .*out, through a link"):
             Results(tmp_path / "out", overwrite=True).check("sub/a.x", owned=True)
+
+
+class TestFigures:
+    """A sheet that an earlier command drew beside its results is none of the items."""
+
+    @pytest.fixture
+    def samples(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for number in range(3):
+            path = tmp_path / "samples" / f"{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            Image.new("L", (4, 4)).save(path)
+        write_sheet(Image.new("L", (4, 4)), tmp_path / "samples" / "sheet.png")
+        return tmp_path / "samples"
+
+    @pytest.mark.parametrize(
+        "arguments", [["samples"], ["samples/*.png"], ["samples/**"], ["samples/0.png", "samples"]]
+    )
+    def test_is_left_out_with_a_line(self, samples, arguments):
+        inputs = Inputs(arguments, "", (".png",), Path("out"))
+        for _ in range(2):
+            names = {Path(entry.path).name for entry in inputs}
+            assert names == {"0.png", "1.png", "2.png"}
+            assert inputs.remarks == ["left out, being figures that aeplug drew: samples/sheet.png"]
+
+    def test_is_left_out_of_lists_and_of_names_that_a_shell_has_put_in(self, samples, tmp_path):
+        names = sorted(str(path) for path in samples.iterdir())
+        (tmp_path / "list").write_text("\n".join(names))
+        for inputs in (
+            Inputs(names, "", (".png",), Path("out")),
+            Inputs([], str(tmp_path / "list"), (".png",), Path("out")),
+        ):
+            assert len(list(inputs)) == 3 and len(inputs.remarks) == 1
+
+    def test_is_taken_where_it_is_all_that_is_named(self, samples):
+        inputs = Inputs(["samples/sheet.png"], "", (".png",), Path("out"))
+        assert [entry.target for entry in inputs] == ["sheet.png"] and inputs.remarks == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -15,7 +16,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import aeplug.jobs.job as job_module
+import aeplug.jobs.pipeline as pipeline_module
+import aeplug.jobs.reconstruction as reconstruction_module
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import AeplugError, ConfigError, FileError
 from aeplug.inference.reconstruct import reconstruct_document
@@ -23,6 +25,8 @@ from aeplug.interfaces import Sampling
 from aeplug.jobs.failures import FAILED
 from aeplug.jobs.inputs import Inputs
 from aeplug.jobs.job import Job
+from aeplug.jobs.pipeline import Pipeline
+from aeplug.jobs.reconstruction import Reconstruction
 from aeplug.runtime.signals import stop_requests
 
 GREEDY = Sampling(greedy=True)
@@ -45,8 +49,9 @@ def files(tmp_path):
 
 def make(model, *inputs, out, manifest="", **options):
     inputs = Inputs([str(one) for one in inputs], manifest, (".tiny",), out, skip_unlisted=True)
-    options.setdefault("sampling", GREEDY)
-    return Job(model, inputs, out, ".tiny", options.pop("write", {}), **options)
+    how = {name: options.pop(name) for name in ("sampling", "seed", "to") if name in options}
+    reconstruction = Reconstruction(model, **how)
+    return Job(reconstruction, inputs, out, ".tiny", options.pop("write", {}), **options)
 
 
 def results(out):
@@ -68,7 +73,7 @@ class TestResults:
         out = tmp_path / "out"
         job = make(model, files, out=out)
         assert job.run() == 0
-        assert (job.tally.total, job.tally.done, job.tally.failed) == (40, 40, 0)
+        assert (job.counts.total, job.counts.done, job.counts.failed) == (40, 40, 0)
         expected = {}
         for path in sorted(files.rglob("*.tiny")):
             after = reconstruct_document(model, model.read(path), GREEDY)
@@ -80,7 +85,7 @@ class TestResults:
         for number in range(600):
             write(tmp_path / "in" / f"{number}.tiny")
         sizes = []
-        through = job_module.reconstruct_chunks
+        through = reconstruction_module.reconstruct_chunks
         started = threading.Event()
 
         def slow_at_first(model, raws, *how):
@@ -90,7 +95,7 @@ class TestResults:
             sizes.append(len(raws))
             return through(model, raws, *how)
 
-        monkeypatch.setattr(job_module, "reconstruct_chunks", slow_at_first)
+        monkeypatch.setattr(reconstruction_module, "reconstruct_chunks", slow_at_first)
         assert make(model, tmp_path / "in", out=tmp_path / "out").run() == 0
         assert sum(sizes) == 600
         assert max(sizes) <= INFERENCE_BATCH
@@ -102,14 +107,14 @@ class TestResults:
 
     def test_draws_of_a_file_do_not_depend_on_the_others(self, model, files, tmp_path, monkeypatch):
         seeds = {}
-        through = job_module.reconstruct_chunks
+        through = reconstruction_module.reconstruct_chunks
 
         def noted(model, raws, sampling, *more):
             assert len(raws) == 1
             seeds.setdefault(len(seeds), sampling.generator.initial_seed())
             return through(model, raws, sampling, *more)
 
-        monkeypatch.setattr(job_module, "reconstruct_chunks", noted)
+        monkeypatch.setattr(reconstruction_module, "reconstruct_chunks", noted)
         draws = Sampling(1.0, generator=model.generator(5))
         make(model, files, out=tmp_path / "a", sampling=draws, seed=5).run()
         every = list(seeds.values())
@@ -121,11 +126,36 @@ class TestResults:
         make(model, out=tmp_path / "b", manifest=listed, sampling=draws, seed=5).run()
         assert list(seeds.values()) == [every[7]]
 
+    def test_parts_of_a_large_file_show_progress(self, model, tmp_path, monkeypatch, capsys):
+        class Streaming:
+            """The model's codec, a row at a time."""
+
+            def __getattr__(self, name):
+                return getattr(plain, name)
+
+            def chunks(self, document):
+                rows = plain.split(document)["x"]
+                return iter([{"x": row[None]} for row in rows])
+
+            def assemble(self, results, like):
+                return plain.join(torch.cat(list(results)), {}, like)
+
+        plain = model.codec
+        monkeypatch.setattr(model, "codec", Streaming())
+        monkeypatch.setattr("aeplug.runtime.console.LINE_SECONDS", 0.0)
+        path = write(tmp_path / "long.tiny", *([[1, 2, 3, 4]] * 5))
+        assert make(model, path, out=tmp_path / "out").run() == 0
+        lines = capsys.readouterr().err.splitlines()
+        assert lines[0] == "0/1 files"
+        shown = [line for line in lines if "part" in line]
+        assert re.fullmatch(r"0/1 files, .*/s, .* left  long\.tiny: part 2 of 5", shown[1])
+        assert shown[-1].endswith("part 5 of 5")
+
     def test_pairs_for_a_sheet_are_kept_in_order(self, model, files, tmp_path):
-        job = make(model, files, out=tmp_path / "out", keep=5)
+        job = make(model, files, out=tmp_path / "out", keep_pairs=5)
         job.run()
-        assert len(job.shown) == 5
-        for _, before, after in job.shown:
+        assert len(job.pairs) == 5
+        for _, before, after in job.pairs:
             assert len(before.content) == len(after.content)
 
 
@@ -138,14 +168,14 @@ class TestBadFiles:
         names = [str(bad), str(files / "9.tiny"), str(files / "gone.tiny")]
         job = make(model, files, names[2], out=out)
         assert job.run() == 0
-        assert (job.tally.done, job.tally.failed, job.tally.total) == (39, 3, 42)
+        assert (job.counts.done, job.counts.failed, job.counts.total) == (39, 3, 42)
         assert set(failed(out)) == set(names)
         assert all("not a .tiny file" in reason for reason in failed(out).values())
         write(bad)
         write(files / "9.tiny")
         job = make(model, files, out=out)
         job.run()
-        assert (job.tally.before, job.tally.done, job.tally.failed) == (39, 2, 0)
+        assert (job.counts.before, job.counts.done, job.counts.failed) == (39, 2, 0)
         assert not (out / FAILED).exists()
         assert len(results(out)) == 41
 
@@ -189,14 +219,14 @@ class TestBadFiles:
                 plain["join"](pieces, cond, like),
             )[1],
         )
-        through = job_module.reconstruct_chunks
+        through = reconstruction_module.reconstruct_chunks
 
         def model_trouble(model, raws, *how):
             if any(int(raw["x"][0, 0]) == 3 for raw in raws):
                 trouble("model", "03")
             return through(model, raws, *how)
 
-        monkeypatch.setattr(job_module, "reconstruct_chunks", model_trouble)
+        monkeypatch.setattr(reconstruction_module, "reconstruct_chunks", model_trouble)
         job = make(model, files, out=out)
         assert job.run() == 0
         reasons = {Path(name).stem: reason for name, reason in failed(out).items()}
@@ -209,7 +239,7 @@ class TestBadFiles:
             "06": "cannot be written",
             "07": "not enough memory: DefaultCPUAllocator: can't allocate memory",
         }
-        assert job.tally.done == len(results(out)) == 33
+        assert job.counts.done == len(results(out)) == 33
 
     def test_names_of_any_bytes(self, model, tmp_path):
         names = ["новый.tiny", "a\nb.tiny", os.fsdecode(b"\xff\xfe.tiny"), "x" * 250 + ".tiny"]
@@ -226,7 +256,7 @@ class TestBadFiles:
         os.mkfifo(files / "0" / "f.tiny")
         job = make(model, files, out=tmp_path / "out")
         assert job.run() == 0
-        assert (job.tally.done, job.tally.failed) == (40, 1)
+        assert (job.counts.done, job.counts.failed) == (40, 1)
         name = str(files / "0" / "f.tiny")
         assert failed(tmp_path / "out") == {name: f"{name} is no regular file"}
 
@@ -239,7 +269,7 @@ class TestBadFiles:
         listed.write_text("".join(f"{name}\n" for name in names))
         job = make(model, files, out=tmp_path / "out", manifest=str(listed))
         assert job.run() == 0
-        assert (job.tally.done, job.tally.failed) == (41, 4)
+        assert (job.counts.done, job.counts.failed) == (41, 4)
         reasons = failed(tmp_path / "out")
         assert set(reasons) == {names[0], names[1], names[2], str(names[4])}
         assert all("too long" in reason and len(reason) < 200 for reason in reasons.values())
@@ -256,8 +286,8 @@ class TestBadFiles:
         monkeypatch.setattr("aeplug.jobs.inputs.os.scandir", refuse)
         job = make(model, files, out=tmp_path / "out")
         assert job.run() == 0
-        assert (job.tally.total, job.tally.done, job.tally.failed) == (30, 30, 0)
-        assert job.tally.unlisted == 1
+        assert (job.counts.total, job.counts.done, job.counts.failed) == (30, 30, 0)
+        assert job.counts.unlisted == 1
         ((folder, reason),) = failed(tmp_path / "out").items()
         assert folder == str(files / "2")
         assert reason == f"{folder}: folder cannot be listed: Permission denied"
@@ -296,7 +326,7 @@ class TestBadFiles:
         assert set(first) == {"a.tiny", "a-2.tiny"}
         job = make(model, a, b, a, out=out)
         job.run()
-        assert job.tally.before == 2 and job.tally.done == 0
+        assert job.counts.before == 2 and job.counts.done == 0
         assert results(out) == first
 
 
@@ -309,12 +339,12 @@ class TestOverwriting:
         job = make(model, files, out=out)
         job.run()
         assert theirs.read_text() == "precious"
-        assert job.tally.done == 39
+        assert job.counts.done == 39
         (reason,) = failed(out).values()
         assert "is there, and not of this job; give --overwrite" in reason
         job = make(model, files, out=out, overwrite=True)
         job.run()
-        assert (job.tally.before, job.tally.done) == (39, 1)
+        assert (job.counts.before, job.counts.done) == (39, 1)
         assert theirs.read_text() != "precious"
 
     def test_a_changed_input_is_done_again_and_others_are_not(self, model, files, tmp_path):
@@ -325,7 +355,7 @@ class TestOverwriting:
         write(files / "1" / "01.tiny", [9, 9, 9, 9])
         job = make(model, files, out=out)
         job.run()
-        assert (job.tally.before, job.tally.done) == (39, 1)
+        assert (job.counts.before, job.counts.done) == (39, 1)
         after = results(out)
         assert [name for name in after if after[name] != before[name]] == ["1/01.tiny"]
         changed = [path for path, time in times.items() if path.stat().st_mtime_ns != time]
@@ -338,7 +368,7 @@ class TestOverwriting:
         (out / "1" / "01.tiny").unlink()
         job = make(model, files, out=out)
         job.run()
-        assert job.tally.done == 1 and results(out) == before
+        assert job.counts.done == 1 and results(out) == before
 
     def test_a_file_beside_a_result_that_was_removed_is_made_again(
         self, model, files, tmp_path, monkeypatch
@@ -358,7 +388,7 @@ class TestOverwriting:
         (out / "1" / "01.wav").unlink()
         job = make(model, files, out=out)
         job.run()
-        assert (job.tally.before, job.tally.done) == (39, 1)
+        assert (job.counts.before, job.counts.done) == (39, 1)
         assert results(out) == before
 
     def test_another_model_or_option_is_refused(self, model, files, tmp_path):
@@ -374,7 +404,7 @@ class TestOverwriting:
         assert results(out) == before
         job = make(model, files, out=out, overwrite=True)
         job.run()
-        assert job.tally.done == 40
+        assert job.counts.done == 40
 
     @pytest.mark.parametrize("overwrite", [False, True])
     def test_an_input_never(self, model, tmp_path, overwrite):
@@ -391,9 +421,9 @@ class TestOverwriting:
         before = [path.read_text() for path in (first, second, linked)]
         job = make(model, out=out, manifest=str(manifest), overwrite=overwrite)
         job.run()
-        assert job.tally.done == 2  # y/c.tiny and b.tiny, which was numbered
+        assert job.counts.done == 2  # y/c.tiny and b.tiny, which was numbered
         reasons = " ".join(failed(out).values())
-        assert reasons.count("are never replaced") == job.tally.failed == 2
+        assert reasons.count("are never replaced") == job.counts.failed == 2
         assert [path.read_text() for path in (first, second, linked)] == before
 
     def test_nothing_is_made_where_nothing_is_to_do(self, model, tmp_path):
@@ -410,7 +440,7 @@ class TestOverwriting:
         make(model, files, out=out).run()
         job = make(model, files, out=out)
         job.run()
-        assert (job.tally.total, job.tally.before) == (40, 40)
+        assert (job.counts.total, job.counts.before) == (40, 40)
 
 
 class TestEnds:
@@ -435,7 +465,7 @@ class TestEnds:
         assert len(results(out)) == 15
         job = make(model, files, out=out)
         job.run()
-        assert (job.tally.before, job.tally.done) == (15, 25)
+        assert (job.counts.before, job.counts.done) == (15, 25)
         assert len(results(out)) == 40 and not list((out / ".aeplug").glob("work/*"))
 
     def test_encoder_that_loses_the_reason_of_a_full_disk(
@@ -445,7 +475,7 @@ class TestEnds:
             raise FileError("encoder error -2")
 
         monkeypatch.setattr(model.codec, "write", broken)
-        usage = job_module.disk_full.__globals__["shutil"]
+        usage = pipeline_module.disk_full.__globals__["shutil"]
         monkeypatch.setattr(usage, "disk_usage", lambda path: type("Usage", (), {"free": 4096}))
         with pytest.raises(AeplugError, match="No space left on device; 0 of 40"):
             make(model, files, out=tmp_path / "out").run()
@@ -465,16 +495,16 @@ class TestEnds:
             time.sleep(0.01)
             return write_one(document, stem, options)
 
-        monkeypatch.setattr(job_module, "DOCUMENTS", 4)
+        monkeypatch.setattr(pipeline_module, "DOCUMENTS", 4)
         with monkeypatch.context() as patch:
             patch.setattr(model.codec, "write", signalling)
             job = make(model, files, out=out)
             assert job.run() == number
-        assert 4 <= job.tally.done < 40
-        assert len(results(out)) == job.tally.done
+        assert 4 <= job.counts.done < 40
+        assert len(results(out)) == job.counts.done
         again = make(model, files, out=out)
         assert again.run() == 0
-        assert again.tally.before == job.tally.done
+        assert again.counts.before == job.counts.done
         assert len(results(out)) == 40
 
     def test_a_closed_terminal_is_nothing_under_nohup(self):
@@ -492,7 +522,7 @@ class TestEnds:
             signal.signal(signal.SIGHUP, before)
 
     def test_on_the_way_are_few(self, model, files, tmp_path, monkeypatch):
-        monkeypatch.setattr(job_module, "DOCUMENTS", 6)
+        monkeypatch.setattr(pipeline_module, "DOCUMENTS", 6)
         held, most = set(), 0
         read, write_one = model.codec.read, model.codec.write
         lock = threading.Lock()
@@ -526,7 +556,7 @@ class TestEnds:
                 held += 1
                 most = max(most, held)
             document = read(path)
-            document.size = job_module.BYTES
+            document.size = pipeline_module.BYTES
             return document
 
         def writing(document, stem, options):
@@ -538,11 +568,11 @@ class TestEnds:
 
         monkeypatch.setattr(model.codec, "read", reading)
         monkeypatch.setattr(model.codec, "write", writing)
-        job = make(model, files, out=tmp_path / "out")
         # What the first is like is not known before it has been read.
-        job._typical = job_module.BYTES
+        monkeypatch.setattr(Pipeline, "typical_size", pipeline_module.BYTES)
+        job = make(model, files, out=tmp_path / "out")
         job.run()
-        assert job.tally.done == 40 and most == 1
+        assert job.counts.done == 40 and most == 1
 
     def test_threads_of_the_model_stay_as_they_were(self, model, files, tmp_path):
         before = torch.get_num_threads()
@@ -575,7 +605,7 @@ def test_whatever_is_bad_and_wherever_it_stops_every_file_is_done_once(
         return write_one(document, stem, options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job_module, "DOCUMENTS", documents)
+        patch.setattr(pipeline_module, "DOCUMENTS", documents)
         patch.setattr(model.codec, "write", writing)
         patch.setattr("aeplug.jobs.journal.os.fsync", lambda descriptor: None)
         for cut in [*cuts, 1000]:

@@ -22,7 +22,7 @@ def source(number):
 
 
 def publish(journal, place, number, tails=(".x",)):
-    stem = journal.fresh()
+    stem = journal.new_stem()
     base = place.removesuffix(".x")
     for tail in tails:
         stem.with_name(stem.name + tail).write_text(f"{number}")
@@ -71,7 +71,7 @@ class TestDone:
     def test_needs_all_its_files(self, out, gone):
         with Journal(out, JOB) as journal:
             publish(journal, "b.x", 2)
-            stem = journal.fresh()
+            stem = journal.new_stem()
             files = {".x": "sub/a.x", ".wav": "sub/a.wav", "-o": "sub/other"}
             for tail in files:
                 stem.with_name(stem.name + tail).touch()
@@ -93,7 +93,7 @@ class TestDone:
 
     def test_discard_leaves_others(self, out):
         with Journal(out, JOB) as journal:
-            stems = [journal.fresh() for _ in range(12)]
+            stems = [journal.new_stem() for _ in range(12)]
             for stem in stems:
                 stem.with_name(stem.name + ".x").touch()
                 stem.with_name(f".{stem.name}.x.partial").touch()
@@ -131,7 +131,7 @@ class TestKill:
         monkeypatch.setattr(journal, "_move", lambda line: None)
         publish(journal, "a.x", 7)  # the line is there, the file is not moved: killed
         publish(journal, "new/d.x", 8)
-        left = journal.fresh()
+        left = journal.new_stem()
         left.with_name(left.name + ".x").write_text("half a file")
         journal._lock.close()
         journal._file.close()

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from aeplug.jobs.workers import LANES, WorkerPool
+from aeplug.jobs.workers import MAX_WORKERS, WorkerPool
 
 CPU = torch.device("cpu")
 
@@ -22,10 +22,10 @@ def _four_threads():
 
 def test_tasks_run_at_the_same_time() -> None:
     meeting = threading.Barrier(2, timeout=10)
-    with WorkerPool(CPU) as lanes:
+    with WorkerPool(CPU) as pool:
         for _ in range(2):  # each waits for the other: one after the other would break the barrier
-            lanes.compute(lambda: [meeting.wait()], alone=False)
-        lanes.finish()
+            pool.compute(lambda: [meeting.wait()], alone=False)
+        pool.finish()
     assert not meeting.broken
 
 
@@ -35,13 +35,13 @@ def test_one_alone_has_the_callers_thread_and_all_of_torchs() -> None:
     def look() -> None:
         seen.append((threading.get_ident(), torch.get_num_threads()))
 
-    with WorkerPool(CPU) as lanes:
-        lanes.compute(look, alone=True)
-        lanes.compute(look, alone=False)
-        lanes.finish()
+    with WorkerPool(CPU) as pool:
+        pool.compute(look, alone=True)
+        pool.compute(look, alone=False)
+        pool.finish()
     assert seen[0] == (threading.get_ident(), 4)
     assert seen[1][0] != threading.get_ident()
-    assert seen[1][1] == max(1, 4 // LANES)
+    assert seen[1][1] == max(1, 4 // MAX_WORKERS)
 
 
 def test_no_more_at_once_than_there_are_lanes() -> None:
@@ -57,27 +57,27 @@ def test_no_more_at_once_than_there_are_lanes() -> None:
         with lock:
             now -= 1
 
-    with WorkerPool(CPU) as lanes:
-        for _ in range(3 * lanes.count):
-            lanes.compute(task, alone=False)
-        lanes.finish()
-    assert 1 < most <= lanes.count
+    with WorkerPool(CPU) as pool:
+        for _ in range(3 * pool.count):
+            pool.compute(task, alone=False)
+        pool.finish()
+    assert 1 < most <= pool.count
 
 
-def test_one_lane_computes_in_place() -> None:
+def test_one_worker_computes_in_place() -> None:
     torch.set_num_threads(1)
-    with WorkerPool(CPU) as lanes:
+    with WorkerPool(CPU) as pool:
         where: list[int] = []
-        lanes.compute(lambda: where.append(threading.get_ident()), alone=False)
+        pool.compute(lambda: where.append(threading.get_ident()), alone=False)
         assert where == [threading.get_ident()]
-        assert not lanes.full
+        assert not pool.full
 
 
-def test_an_error_in_a_lane_reaches_the_caller() -> None:
+def test_an_error_in_a_worker_reaches_the_caller() -> None:
     def broken() -> None:
-        raise ZeroDivisionError("in a lane")
+        raise ZeroDivisionError("in a worker")
 
-    lanes = WorkerPool(CPU)
-    lanes.compute(broken, alone=False)
-    with pytest.raises(ZeroDivisionError, match="in a lane"):
-        lanes.finish()
+    pool = WorkerPool(CPU)
+    pool.compute(broken, alone=False)
+    with pytest.raises(ZeroDivisionError, match="in a worker"):
+        pool.finish()

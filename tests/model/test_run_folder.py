@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -117,6 +118,16 @@ class TestConsole:
         assert all("/100 steps, " in line and line.endswith("left  loss 0.5") for line in lines)
         assert "\x1b" not in captured.err and "\r" not in captured.err
         assert captured.out == ""
+
+    def test_nothing_is_said_of_a_rate_before_there_is_one(self, capsys, monkeypatch):
+        monkeypatch.setattr("aeplug.runtime.console.LINE_SECONDS", 0.0)
+        with Progress(5, "files", start=3) as progress:
+            progress.update(3)
+            progress.describe("a.png: part 1 of 4")
+            progress.update(3.25)
+        first, second = capsys.readouterr().err.splitlines()
+        assert first == "3/5 files"
+        assert re.fullmatch(r"3/5 files, .*/s, .* left  a\.png: part 1 of 4", second)
 
     def test_other_processes_are_silent(self, capsys, monkeypatch):
         monkeypatch.setattr("aeplug.runtime.console.LINE_SECONDS", 0.0)

@@ -71,6 +71,6 @@ def transcribe(
     )
     job = Job(conversion, named, folder, ".mid", {"picture": picture}, overwrite=overwrite)
     stopped = job.run()
-    for line in named.empty:
+    for line in named.remarks:
         say(line)
     return report_job(job, stopped)

@@ -69,9 +69,9 @@ def adapt(
     named = inputs_of(loaded, inputs, manifest, target)
     paths = [one.path for one in named]
     if not paths:
-        raise FileError("; ".join(named.empty) or "no FILE is named: expected files or a folder")
-    for empty in named.empty:
-        say(f"left out: {empty}")
+        raise FileError("; ".join(named.remarks) or "no FILE is named: expected files or a folder")
+    for remark in named.remarks:
+        say(remark)
     bad: list[str] = []
     style = adapted(loaded, paths, failure_logger(bad), inner=size, seed=seed)
     loaded.save(target)

@@ -39,7 +39,7 @@ def test_every_module_and_no_test_is_in_it(names):
 
 
 def test_templates_of_new_plug_ins_are_in_it(names):
-    templates = (ROOT / "aeplug" / "scaffold" / "templates").rglob("*.template")
+    templates = (ROOT / "aeplug" / "cli" / "scaffold" / "templates").rglob("*.template")
     expected = {path.relative_to(ROOT).as_posix() for path in templates}
     assert len(expected) > 10
     assert expected <= names
@@ -106,8 +106,8 @@ def test_installed_program_lists_the_built_in_tasks(installed, tmp_path):
 @pytest.mark.skipif(not importlib.util.find_spec("pip"), reason="needs pip")
 def test_installed_data_is_found_and_read(installed, tmp_path):
     code = (
-        "from aeplug.data.splits import bundled; from aeplug.plugins import active\n"
-        "print(bundled('mnist'))\n"
+        "from aeplug.data import find_bundled; from aeplug.plugins import active\n"
+        "print(find_bundled('mnist'))\n"
         "factory = active().find('dataset', 'mnist').load()\n"
         "print(len(factory(factory.Config()).split('test')))"
     )

@@ -31,7 +31,7 @@ def parts(names: tuple[str, ...], wanted: bool, as_json: bool) -> None:
     aeplug parts gaussian elbo
     aeplug parts encoder conv --json
 
-    KIND is encoder, latent, decoder, loss, codec or dataset. A setting is shown as
+    KIND is encoder, latent, decoder, loss, codec, dataset or prior. A setting is shown as
     --set takes it, with its default, type, range and unit.
     """
     kind = names[0] if names and names[0] in KINDS else ""
@@ -80,9 +80,13 @@ def _with_settings(spec: Any) -> dict[str, Any]:
     from aeplug.config.schema import settings_of
 
     found: dict[str, Any] = {"factory": spec.factory}
-    if spec.kind == "codec":
+    if spec.kind in ("codec", "prior"):
         options = [{**vars(option), "verbs": list(option.verbs)} for option in spec.options]
-        found.update(suffixes=list(spec.suffixes), options=options)
+        found["options"] = options
+    if spec.kind == "prior":
+        return {**found, "settings": []}
+    if spec.kind == "codec":
+        found["suffixes"] = list(spec.suffixes)
     try:
         found["settings"] = settings_of(config_of(spec.load()))
     except (Exception, SystemExit) as error:  # whatever a plug-in's module may raise

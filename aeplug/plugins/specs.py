@@ -183,6 +183,11 @@ class PriorSpec:
     kind: ClassVar[str] = "prior"
 
     @property
+    def factory(self) -> str:
+        """What makes it, for lists: ``fit``, or ``restore`` where a command makes it."""
+        return self.fit or self.restore or ""
+
+    @property
     def hint(self) -> str:
         """How to come by it again, for messages."""
         return self.refit_hint or f"fit it again: aeplug fit-prior MODEL --kind {self.name}"

@@ -75,7 +75,7 @@ SOURCES: dict[str, tuple[str, str, str]] = {
     "of_tomorrow": (
         "aeplug_hook_version = 99\n" + GOOD,
         "broken",
-        "needs hook version 99, aeplug 0.1.0 has 1: pip install --upgrade aeplug",
+        "needs hook version 99, aeplug 0.1.0 has 2: pip install --upgrade aeplug",
     ),
     "imports_of_tomorrow": (
         "from aeplug import QuantumSpec\n" + GOOD,

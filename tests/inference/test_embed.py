@@ -84,7 +84,7 @@ class TestFiles:
 
     def test_what_the_model_cannot_take_is_that_files_fault(self, model, tiny_file, monkeypatch):
         paths = [str(tiny_file(name)) for name in "abc"]
-        given = model.given
+        given = model.prepare_file
 
         def choosy(raw):
             if len(raw["x"]) != 1 or bool((raw["x"] == 77).any()):
@@ -92,7 +92,7 @@ class TestFiles:
             return given(raw)
 
         Path(paths[1]).write_text("[[77, 1, 1, 1]]")
-        monkeypatch.setattr(model, "given", choosy)
+        monkeypatch.setattr(model, "prepare_file", choosy)
         bad: dict[str, str] = {}
         found = concat_embeddings(embed_files(model, paths, bad.__setitem__))
         assert found["name"].tolist() == [paths[0], paths[2]]

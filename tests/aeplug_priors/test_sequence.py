@@ -125,7 +125,7 @@ class TestFitting:
         assert sequences.counts.tolist() == [8] * 12
         same = SequenceNetwork(2, {}, **SMALL)
         same.fit_scales(sequences.mean, sequences.noise, 0.5)
-        equal = same.same(sequences.padded(torch.arange(3)).mean)
+        equal = same.find_equal_pieces(sequences.pad(torch.arange(3)).mean)
         assert bool(equal[:, 0, 2].all()) and bool(equal[:, 5, 7].all())
 
     def test_altered_as_a_whole(self, model):

@@ -40,7 +40,9 @@ def measure_baselines(
                 nats -= math.log(1 - share if t else 1.0)
                 right += share <= 0.5 or t < best
     generator = torch.Generator().manual_seed(seed)
-    fresh, judged = (_draw_new_pieces(network, one, generator) for one in (data[0], held_out))
+    fresh, judged = (
+        _draw_new_pieces(network, sequences, generator) for sequences in (data[0], held_out)
+    )
     components = max(1, min(BASELINE_COMPONENTS, len(fresh) // (20 * fresh.shape[1])))
     mixture = fit_gaussian_mixture(fresh, components, seed=seed)
     return {
@@ -55,7 +57,7 @@ def _iter_returns(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Of each document which pieces were there before, ``(L,)``, and as which, ``(L, L)``."""
     for number in range(len(sequences)):
-        documents = sequences.padded(torch.tensor([number], device=sequences.counts.device))
+        documents = sequences.pad(torch.tensor([number], device=sequences.counts.device))
         equal = network.find_equal_pieces(documents.mean)[0].cpu().tril(-1)
         yield equal.any(-1), equal
 

@@ -37,8 +37,8 @@ class Components:
         z = (z - self.middle) / self.spread
         own = _log_normal(z.unsqueeze(2), self.mean, self.deviation)
         varied = _log_normal(z.unsqueeze(2), self.near.unsqueeze(1), self.around.unsqueeze(2))
-        found: Tensor = (self.weights + torch.cat([own, varied], -1)).logsumexp(-1)
-        return found - self.spread.log().sum()
+        density: Tensor = (self.weights + torch.cat([own, varied], -1)).logsumexp(-1)
+        return density - self.spread.log().sum()
 
     def sample(
         self,
@@ -53,7 +53,7 @@ class Components:
         ``(count, 1)``.
         """
         weights, mean, deviation, around = (
-            one[:, -places:] for one in (self.weights, self.mean, self.deviation, self.around)
+            column[:, -places:] for column in (self.weights, self.mean, self.deviation, self.around)
         )
         batch, length, own, size = mean.shape
         chosen = torch.multinomial(
@@ -73,5 +73,5 @@ class Components:
 def _log_normal(z: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     scaled = (z - mean) / deviation
     constant = 0.5 * z.shape[-1] * math.log(2 * math.pi)
-    found: Tensor = -0.5 * scaled.square().sum(-1) - deviation.log().sum(-1) - constant
-    return found
+    density: Tensor = -0.5 * scaled.square().sum(-1) - deviation.log().sum(-1) - constant
+    return density

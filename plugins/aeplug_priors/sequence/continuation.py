@@ -11,7 +11,7 @@ from torch import Tensor
 from aeplug.interfaces import Document, Sampling, SequencedCodec
 from aeplug.model import Model
 from aeplug.runtime import Progress
-from aeplug_priors.sequence.prior import SequencePrior, check_counts, default_style, seeded
+from aeplug_priors.sequence.prior import SequencePrior, check_counts, default_style, seed_draws
 
 
 @torch.no_grad()
@@ -51,7 +51,7 @@ def continue_documents(
                 model,
                 pieces,
                 classes,
-                seeded(model, sampling, seed, number),
+                seed_draws(model, sampling, seed, number),
                 mean,
                 batch.cond,
                 list(batch.target),

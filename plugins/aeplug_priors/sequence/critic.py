@@ -54,10 +54,10 @@ class Critic(nn.Module):
             candidates: means of C candidates for each of the last P places, in the same scale,
                 ``(B, P, C, D)``.
         """
-        pieces, given = self.piece(scaled), self.piece(candidates)
-        count, places, several, width = given.shape
+        pieces, tried = self.piece(scaled), self.piece(candidates)
+        count, places, several, width = tried.shape
         hidden = encoding.hidden[:, -places:].unsqueeze(2).expand(-1, -1, several, -1)
-        query = self.query(torch.cat([given, hidden], -1))
+        query = self.query(torch.cat([tried, hidden], -1))
         known = self.key_value(torch.cat([pieces, encoding.hidden], -1))
         # One place more, of nothing, for the first piece has none before it.
         known = functional.pad(known, (0, 0, 0, 1))
@@ -69,9 +69,9 @@ class Critic(nn.Module):
         bias = self._bias(encoding.relations)[:, -places:].repeat_interleave(several, 1)
         seen = functional.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
         seen = seen.transpose(1, 2).reshape(count, places, several, width)
-        judged = self.judge(torch.cat([given, hidden, seen, given * seen], -1))
-        found: Tensor = judged.squeeze(-1).float()
-        return found
+        judged = self.judge(torch.cat([tried, hidden, seen, tried * seen], -1))
+        odds: Tensor = judged.squeeze(-1).float()
+        return odds
 
     def _bias(self, relations: Relations) -> Tensor:
         bias = self.lag[:, relations.lag].masked_fill(~relations.before, float("-inf"))

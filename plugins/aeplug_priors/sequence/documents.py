@@ -44,7 +44,7 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.counts)
 
-    def padded(self, chosen: Tensor) -> Documents:
+    def pad(self, chosen: Tensor) -> Documents:
         """Some documents as rows of one length; ``chosen`` are their numbers, int64 ``(B,)``."""
         counts = self.counts[chosen]
         place = torch.arange(int(counts.max()), device=counts.device)
@@ -141,10 +141,12 @@ def latent_sequences(
                     f"latents of '{model.spec.name}' are codes of a finite set, not numbers: "
                     f"no density goes through them"
                 )
-            found = posterior.statistics()
-            mean = found.get("mean", posterior.mode()).float()
+            statistics = posterior.statistics()
+            mean = statistics.get("mean", posterior.mode()).float()
             means.append(mean)
-            deviation = (0.5 * found["logvar"].float()).exp() if "logvar" in found else None
+            deviation = (
+                (0.5 * statistics["logvar"].float()).exp() if "logvar" in statistics else None
+            )
             noises.append(torch.full_like(mean, -1.0) if deviation is None else deviation)
             for name, classes in batch.cond.items():
                 cond.setdefault(name, []).append(classes)
@@ -155,12 +157,12 @@ def latent_sequences(
     if (noise < 0).any():
         noise = (CODE_NOISE * mean.std(0, correction=0) + 1e-6).expand_as(mean)
     joined = {name: torch.cat(classes) for name, classes in cond.items()}
-    lengths, whole = _cut(counts.tolist())
+    lengths, whole = _cut_long(counts.tolist())
     device = model.device
     return Sequences(mean, noise, joined, lengths.to(device), whole.to(device))
 
 
-def _cut(counts: Sequence[int]) -> tuple[Tensor, Tensor]:
+def _cut_long(counts: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Lengths of documents with the long ones cut, and of how long a one each is the beginning."""
     lengths, whole = [], []
     for count in counts:

@@ -109,7 +109,9 @@ def fit_sequence_prior(
         network = SequenceNetwork(first.mean.shape[1], conditions, **settings).to(model.device)
         critic = Critic(first.mean.shape[1], network.settings["width"]).to(model.device)
         network.fit_scales(
-            torch.cat([one.mean for one in data]), torch.cat([one.noise for one in data]), NOISE
+            torch.cat([sequences.mean for sequences in data]),
+            torch.cat([sequences.noise for sequences in data]),
+            NOISE,
         )
         bf16 = model.config.train.precision == "bf16"
         fit = _Fit(model, network, critic, draws, bf16, len(first.mean))
@@ -154,7 +156,7 @@ class _Fit:
                 network.train()
                 sequences = data[number % len(data)]
                 for chosen in sequences.batches(self.pieces, self.draws):
-                    documents = sequences.padded(chosen)
+                    documents = sequences.pad(chosen)
                     terms = self.terms(documents, altered=True)
                     new = documents.real & ~terms.returns
                     loss = -terms.choice[documents.real].mean()
@@ -169,8 +171,8 @@ class _Fit:
                     value = figures[name] if is_pointer else -figures[name]
                     if is_pointer not in best or value < best[is_pointer][0]:
                         state = {
-                            key: one.clone()
-                            for key, one in network.state_dict().items()
+                            key: weight.clone()
+                            for key, weight in network.state_dict().items()
                             if (key.split(".")[0] in pointer_parts) == is_pointer
                         }
                         best[is_pointer] = (value, state)
@@ -221,7 +223,7 @@ class _Fit:
         generator = self.model.generator(0)
         sums = dict.fromkeys(("pieces", "returns", "choice", "density", "right", "found"), 0.0)
         for chosen in sequences.batches(4 * PIECES):
-            documents = sequences.padded(chosen)
+            documents = sequences.pad(chosen)
             terms = self.terms(documents, generator=generator)
             again = terms.returns & documents.real
             sums["pieces"] += float(documents.real.sum())
@@ -246,8 +248,8 @@ class _Fit:
     def fit_critic(self, data: list[Sequences], held_out: Sequences | None, passes: int) -> None:
         self.network.eval().requires_grad_(False)
         others = [self.others(data, number) for number in range(len(data))]
-        share = CANDIDATES_FOR / sum(len(one.mean) for one in data)
-        tried = [self.candidates(one, share) for one in data]
+        share = CANDIDATES_FOR / sum(len(sequences.mean) for sequences in data)
+        tried = [self.candidates(sequences, share) for sequences in data]
         judged = self.candidates(held_out, 1.0) if held_out is not None else None
         best: tuple[float, dict[str, Tensor]] | None = None
         optimizer = _optimizer(self.critic, passes * sum(1 for _ in data[0].batches(self.pieces)))
@@ -256,7 +258,7 @@ class _Fit:
                 self.critic.train()
                 which = number % len(data)
                 for chosen in data[which].batches(self.pieces, self.draws):
-                    documents = data[which].padded(chosen)
+                    documents = data[which].pad(chosen)
                     odds = self.judge(documents, tried[which], others[which], altered=True)
                     progress.update(optimizer.done + 1)
                     optimizer.step(_classify(odds))
@@ -265,11 +267,11 @@ class _Fit:
                 assert held_out is not None
                 self.critic.eval()
                 with torch.no_grad():
-                    found = [
-                        self.judge(held_out.padded(chosen), judged)
+                    batches = [
+                        self.judge(held_out.pad(chosen), judged)
                         for chosen in held_out.batches(4 * PIECES)
                     ]
-                odds = torch.cat(found)
+                odds = torch.cat(batches)
                 value = float(_classify(odds))
                 if best is None or value < best[0]:
                     best = (value, copy.deepcopy(self.critic.state_dict()))
@@ -282,15 +284,15 @@ class _Fit:
         """Means of candidates for some new pieces, ``(N, C, D)``, and which, bool ``(N,)``."""
         model, network = self.model, self.network
         size = sequences.mean.shape[1]
-        found = sequences.mean.new_zeros(len(sequences.mean), CANDIDATES, size).half()
-        known = torch.zeros(len(found), dtype=torch.bool, device=found.device)
+        means_of = sequences.mean.new_zeros(len(sequences.mean), CANDIDATES, size).half()
+        known = torch.zeros(len(means_of), dtype=torch.bool, device=means_of.device)
         temperature = model.spec.temperature
         sampling = Sampling(temperature, generator=self.noise)
         spread = spreads(temperature, CANDIDATES).to(model.device)
         with Progress(len(sequences), "documents") as progress:
             done = 0
             for chosen in sequences.batches(PIECES):
-                documents = sequences.padded(chosen)
+                documents = sequences.pad(chosen)
                 encoding, same = self.encode(documents)
                 new = documents.real & ~(same & encoding.relations.before).any(-1)
                 new &= torch.rand(new.shape, device=new.device, generator=self.noise) < share
@@ -304,11 +306,11 @@ class _Fit:
                 if len(z):
                     made = model.decode(z.flatten(0, 1), cond, sampling)
                     means = model.encode(made, cond)["mean"].view(-1, CANDIDATES, size)
-                    found[documents.rows[new]] = means.half()
+                    means_of[documents.rows[new]] = means.half()
                     known[documents.rows[new]] = True
                 done += len(chosen)
                 progress.update(done)
-        return {"mean": found, "known": known}
+        return {"mean": means_of, "known": known}
 
     def others(self, data: list[Sequences], number: int) -> Tensor | None:
         """The pieces ``(N, D)`` of the same documents, altered otherwise; None where none are.
@@ -343,13 +345,12 @@ class _Fit:
             another = torch.where(differs, other[rows], candidates[1][:, :, 0])
             candidates.append(another.unsqueeze(2))
         with self.autocast():
-            odds = self.critic(
+            odds: Tensor = self.critic(
                 encoding,
                 network.standardize(documents.mean),
                 network.standardize(torch.cat(candidates, 2)),
             )
-        found: Tensor = odds[where]
-        return found
+        return odds[where]
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.bf16)

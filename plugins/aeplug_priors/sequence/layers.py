@@ -56,13 +56,13 @@ def count_matches(same: Tensor) -> Tensor:
         int64 ``(B, L, L)``.
     """
     run = same
-    found = torch.zeros(same.shape, dtype=torch.int64, device=same.device)
+    lengths = torch.zeros(same.shape, dtype=torch.int64, device=same.device)
     for distance in range(1, min(LONGEST_MATCH, same.shape[1] - 1) + 1):
         shifted = torch.zeros_like(same)
         shifted[:, distance:, distance:] = same[:, :-distance, :-distance]
         run = shifted if distance == 1 else run & shifted
-        found += run
-    return found
+        lengths += run
+    return lengths
 
 
 class Trunk(nn.Module):

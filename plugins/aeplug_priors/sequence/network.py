@@ -160,8 +160,8 @@ class SequenceNetwork(nn.Module):
         """Where the latents of new pieces lie, for every place."""
         count, length, _ = encoding.hidden.shape
         size = len(self.middle)
-        found = self.mixture(encoding.hidden).float().view(count, length, -1, 2 * size + 1)
-        mean, deviation, weight = found.split([size, size, 1], dim=-1)
+        parameters = self.mixture(encoding.hidden).float().view(count, length, -1, 2 * size + 1)
+        mean, deviation, weight = parameters.split([size, size, 1], dim=-1)
         near = self.variation(encoding.hidden, encoding.pieces, encoding.relations)
         return Components(
             torch.cat([weight.squeeze(-1), near], dim=-1).log_softmax(-1),

@@ -48,7 +48,10 @@ def spreads(temperature: float, count: int) -> Tensor:
 def document_lengths(count: int) -> list[int]:
     """Lengths of the documents, all but equal, in which so many pieces are made."""
     documents = -(-count // LONGEST)
-    return [count * (one + 1) // documents - count * one // documents for one in range(documents)]
+    return [
+        count * (number + 1) // documents - count * number // documents
+        for number in range(documents)
+    ]
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,10 @@ class SequencePrior:
     def tensors(self) -> dict[str, Tensor]:
         """Its weights by name, half precision."""
         return {
-            **{_NETWORK + name: one.half() for name, one in self.network.state_dict().items()},
-            **{_CRITIC + name: one.half() for name, one in self.critic.state_dict().items()},
+            **{
+                _NETWORK + name: weight.half() for name, weight in self.network.state_dict().items()
+            },
+            **{_CRITIC + name: weight.half() for name, weight in self.critic.state_dict().items()},
         }
 
     @property
@@ -135,7 +140,7 @@ class SequencePrior:
         with Progress(count * pieces, "pieces") as progress:
             for number in range(count):
                 own = {name: value[number : number + 1] for name, value in classes.items()}
-                draws = seeded(model, sampling, seed, number)
+                draws = seed_draws(model, sampling, seed, number)
                 data = []
                 for piece in self.pieces(model, pieces, own, draws, style=default_style(model)):
                     data.append(piece.data)
@@ -197,29 +202,33 @@ class SequencePrior:
         network, generator = self.network, sampling.generator
         size = len(network.middle)
         spread = spreads(sampling.temperature, candidates).to(network.middle.device)
-        given = network.middle.new_zeros(0, size) if before is None else before
-        whole = torch.tensor([len(given) + count], device=given.device)
+        means_before = network.middle.new_zeros(0, size) if before is None else before
+        whole = torch.tensor([len(means_before) + count], device=means_before.device)
         classes = {
-            name: torch.cat([*([before_cond[name]] if before_cond else []), one.expand(count)])
-            for name, one in cond.items()
+            name: torch.cat([*([before_cond[name]] if before_cond else []), value.expand(count)])
+            for name, value in cond.items()
             if name in network.conditions
         }
         data = list(before_data)
-        for place in range(len(given), len(given) + count):
+        for place in range(len(means_before), len(means_before) + count):
             first = max(0, place + 1 - LONGEST)
             # The last is not there yet: nothing looks at what stands for it.
-            mean = torch.cat([given[first:], given.new_zeros(1, size)])[None]
-            here = {name: one[None, first : place + 1] for name, one in classes.items()}
-            encoding = network.encode(mean, network.find_equal_pieces(mean), here, whole, first)
+            mean = torch.cat([means_before[first:], means_before.new_zeros(1, size)])[None]
+            classes_before = {
+                name: value[None, first : place + 1] for name, value in classes.items()
+            }
+            encoding = network.encode(
+                mean, network.find_equal_pieces(mean), classes_before, whole, first
+            )
             chances = network.choices(encoding)[0, -1].exp()
             chosen = int(torch.multinomial(chances, 1, generator=generator))
             if chosen < place - first:
                 chosen += first
-                given = torch.cat([given, given[chosen : chosen + 1]])
+                means_before = torch.cat([means_before, means_before[chosen : chosen + 1]])
                 data.append(data[chosen])
                 yield Piece(data[chosen], chosen)
                 continue
-            repeated = {name: one.expand(candidates) for name, one in cond.items()}
+            repeated = {name: value.expand(candidates) for name, value in cond.items()}
             if style is not None:
                 z = style.sample(candidates, float(spread[-1]), generator, repeated)
             else:
@@ -231,7 +240,7 @@ class SequencePrior:
                 scaled, tried = network.standardize(mean), network.standardize(means)[None, None]
                 odds = self.critic(encoding, scaled, tried)[0, 0] / sampling.temperature
                 number = int(torch.multinomial(odds.softmax(0), 1, generator=generator))
-            given = torch.cat([given, means[number : number + 1]])
+            means_before = torch.cat([means_before, means[number : number + 1]])
             data.append(decoded[number])
             yield Piece(decoded[number], -1)
 
@@ -264,7 +273,7 @@ def default_style(model: Model) -> StylePrior | None:
     return prior if isinstance(prior, StylePrior) else None
 
 
-def seeded(model: Model, sampling: Sampling, seed: int, number: int) -> Sampling:
+def seed_draws(model: Model, sampling: Sampling, seed: int, number: int) -> Sampling:
     """Draws of a document's own, so that it is the same however many are made."""
     generator = model.generator((seed * _SEED_STRIDE + number) % 2**63)
     return replace(sampling, generator=generator)

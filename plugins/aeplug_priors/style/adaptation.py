@@ -130,7 +130,9 @@ def _embed_pieces(
     else:
         noise = (CODE_NOISE * mean.std(0, correction=0) + 1e-6).expand_as(mean)
     cond = {
-        name: torch.tensor([classes.index(str(one)) for one in block[name]], device=model.device)
+        name: torch.tensor(
+            [classes.index(str(value)) for value in block[name]], device=model.device
+        )
         for name, classes in model.shape.conditions.items()
         if name in block
     }

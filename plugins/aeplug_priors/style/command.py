@@ -67,7 +67,7 @@ def adapt(
     target = empty_folder(out)
     loaded = load(model, device=device, checkpoint_name=checkpoint or "")
     named = inputs_of(loaded, inputs, manifest, target)
-    paths = [one.path for one in named]
+    paths = [item.path for item in named]
     if not paths:
         raise FileError("; ".join(named.remarks) or "no FILE is named: expected files or a folder")
     for remark in named.remarks:

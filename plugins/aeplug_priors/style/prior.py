@@ -121,7 +121,7 @@ class StylePrior:
 
     def tensors(self) -> dict[str, Tensor]:
         """Its weights, and the classes of its pieces."""
-        state = {_NET + name: one for name, one in self.net.state_dict().items()}
+        state = {_NET + name: weight for name, weight in self.net.state_dict().items()}
         return {**state, _CLASSES: self.combinations, _COUNTS: self.counts}
 
     @torch.no_grad()

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.checks.learning import objective, schedule_values_at
+from aeplug.checks.learning import schedule_values_at
 from aeplug.checks.outcome import CheckMismatch, Skipped, describe_failure, expect
 from aeplug.checks.subject import Subject
 from aeplug.config import NAMED_ROLES
+from aeplug.model.task import objective
 
 #: Steps taken; the schedules stand at another value in each.
 STEPS = 3

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from aeplug.checks.isolation import sources_of
-from aeplug.checks.learning import objective, schedule_values_at
+from aeplug.checks.learning import schedule_values_at
 from aeplug.checks.outcome import CheckMismatch, Skipped
 from aeplug.checks.subject import Subject
 from aeplug.data.batching import slice_batch
 from aeplug.interfaces import Batch
-from aeplug.model.task import Task
+from aeplug.model.task import Task, objective
 
 SIZE = 2
 #: Processes that are not done by then wait for each other.
@@ -101,8 +101,7 @@ class Together:
                 if code == CANNOT:
                     raise Skipped(f"two processes cannot be connected here: {line}")
                 raise CheckMismatch("two processes to train together", line)
-        found: dict[str, Tensor] = torch.load(self._folder / GRADIENTS, weights_only=True)
-        return found
+        return torch.load(self._folder / GRADIENTS, weights_only=True)
 
 
 def check_processes(together: Together) -> str:

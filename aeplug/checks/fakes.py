@@ -99,8 +99,7 @@ class FakeEncoder(nn.Module):
     def forward(self, input: Tensor, context: Context | None = None) -> Tensor:
         """``(B, *shape.input)`` -> ``(B, 32)``."""
         values = functional.one_hot(input, self.classes).float() if self.classes else input
-        features: Tensor = torch.tanh(self.layer(values.flatten(1)))
-        return features
+        return torch.tanh(self.layer(values.flatten(1)))
 
 
 class FakeDecoder(nn.Module):
@@ -114,8 +113,7 @@ class FakeDecoder(nn.Module):
 
     def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> Tensor:
         """``(B, *latent_shape)`` -> output."""
-        output: Tensor = self.layer(z.flatten(1)).reshape(-1, *self.sizes)
-        return output
+        return self.layer(z.flatten(1)).reshape(-1, *self.sizes)
 
     def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:
         """The values; or tokens, drawn at the temperature or the likeliest."""

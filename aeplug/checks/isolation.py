@@ -134,5 +134,4 @@ def _found(source: Source) -> ModuleType:
         return importlib.import_module(source.module)
     if "." in source.module or file.name == "__init__.py":
         raise PluginError(f"module '{source.module}' is not found in another process")
-    module: ModuleType = import_file(file)
-    return module
+    return import_file(file)

@@ -13,7 +13,7 @@ from torch import Tensor
 from aeplug.checks.outcome import CheckMismatch, expect, expect_no_error
 from aeplug.checks.subject import CPU, Subject
 from aeplug.interfaces import Batch, ScheduleValues
-from aeplug.model.task import Task
+from aeplug.model.task import Task, objective
 from aeplug.runtime.distributed import Distributed
 
 #: Steps until every parameter has got a gradient: layers that begin at zero stop it at first.
@@ -71,8 +71,7 @@ def _check_means(task: Task, batch: Batch, schedule_values: ScheduleValues) -> N
     def at_mode(batch: Batch) -> Mapping[str, Tensor]:
         posterior, context = task.encode(batch.input, batch.context(with_target=True))
         output = task.decoder(posterior.mode(), context, schedule_values)
-        terms: Mapping[str, Tensor] = task.loss(output, batch, posterior, schedule_values)
-        return terms
+        return task.loss(output, batch, posterior, schedule_values)
 
     with expect_no_error("the loss of a batch twice as large"):
         once, twice = at_mode(batch), at_mode(batch.repeated(2))
@@ -130,11 +129,6 @@ def check_gradients(subject: Subject) -> str:
         f"nothing but zeros in {_listed(dead)} after {GRADIENT_STEPS} steps",
     )
     return f"all {len(wanted)} tensors of {sum(p.numel() for p in wanted.values()):,} parameters"
-
-
-def objective(losses: Mapping[str, Tensor]) -> Tensor:
-    """What a step of training differentiates: the loss, and with it an adversary's own."""
-    return losses["loss"] + losses["adversary"] if "adversary" in losses else losses["loss"]
 
 
 def _check_sides(task: Task, losses: Mapping[str, Tensor]) -> None:

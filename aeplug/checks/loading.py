@@ -87,5 +87,4 @@ def _in_an_empty_process(plugin: Plugin, source: Source, *, by_file: bool) -> di
             "a plug-in that can be imported in an empty process",
             lines[-1] if lines else f"exit code {done.returncode}",
         )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from aeplug.checks.outcome import expect, expect_no_error
 from aeplug.checks.subject import Subject
+from aeplug.data.splits import SPLITS
 from aeplug.interfaces import Batch, Context, DataShape, Features, Sampling
 from aeplug.model.task import Task
-
-SPLITS = ("train", "val", "test")
 
 
 def check_shapes(subject: Subject) -> str:

@@ -94,8 +94,7 @@ class Subject:
     @property
     def shape(self) -> DataShape:
         """What the parts are built for."""
-        shape: DataShape = getattr(self.prepare, "shape", self.dataset.shape)
-        return shape
+        return getattr(self.prepare, "shape", self.dataset.shape)
 
     @property
     def items(self) -> int:

@@ -74,5 +74,4 @@ class TrainConfig(PartConfig):
 
 def config_of(factory: Any) -> type[PartConfig]:
     """The ``Config`` of a part's factory; a part without one has no settings."""
-    config: type[PartConfig] = getattr(factory, "Config", PartConfig)
-    return config
+    return getattr(factory, "Config", PartConfig)

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from aeplug.data.bundled import find_bundled
     from aeplug.data.labels import MEAN, NAME
     from aeplug.data.opening import choose_split, open_dataset
-    from aeplug.data.splits import TensorSplit, epoch_order, first_items, iter_rows
+    from aeplug.data.splits import SPLITS, TensorSplit, epoch_order, first_items, iter_rows
 
 __all__ = [
     "INFERENCE_BATCH",
     "MEAN",
     "NAME",
+    "SPLITS",
     "BuildReport",
     "Result",
     "Skipped",
@@ -52,6 +53,6 @@ __getattr__ = lazy_exports(
         "bundled": "find_bundled",
         "labels": "MEAN NAME",
         "opening": "choose_split open_dataset",
-        "splits": "TensorSplit epoch_order first_items iter_rows",
+        "splits": "SPLITS TensorSplit epoch_order first_items iter_rows",
     },
 )

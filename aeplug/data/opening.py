@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from aeplug.config import TaskConfig
+from aeplug.data.splits import SPLITS
 from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import (
     Dataset,
@@ -15,8 +16,8 @@ from aeplug.interfaces import (
 )
 from aeplug.plugins.specs import TaskSpec
 
-#: ``all`` is every item, for files of the user's own.
-SPLITS = ("train", "val", "test", "all")
+#: Names of splits that can be asked for; ``all`` is every item, for files of the user's own.
+SPLIT_NAMES = (*SPLITS, "all")
 
 
 def open_dataset(config: TaskConfig) -> Dataset:
@@ -26,8 +27,7 @@ def open_dataset(config: TaskConfig) -> Dataset:
         DataError: its files are missing or damaged.
     """
     section = config.sections["data"]
-    dataset: Dataset = section.factory(section.config)
-    return dataset
+    return section.factory(section.config)
 
 
 def folder_settings(task: TaskSpec, path: str) -> dict[str, Any]:
@@ -47,8 +47,8 @@ def choose_split(dataset: Dataset, name: str) -> Split:
     Raises:
         ConfigError: no split has this name.
     """
-    if name not in SPLITS:
-        raise ConfigError(f"no split is called '{name}'. {nearest(name, SPLITS)}")
+    if name not in SPLIT_NAMES:
+        raise ConfigError(f"no split is called '{name}'. {nearest(name, SPLIT_NAMES)}")
     return dataset.split(name)
 
 

@@ -11,6 +11,9 @@ from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import DataError
 from aeplug.interfaces import RawBatch, Split
 
+#: What every data set is divided into.
+SPLITS = ("train", "val", "test")
+
 
 class TensorSplit:
     """A split held as columns of one length.
@@ -64,8 +67,7 @@ def first_items(split: Split, count: int) -> Split:
     Such a split (photographs, of which rows are crops) has a method ``first(count)``.
     """
     first = getattr(split, "first", None)
-    chosen: Split = first(count) if first else FirstItems(split, count)
-    return chosen
+    return first(count) if first else FirstItems(split, count)
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
@@ -78,11 +80,23 @@ def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
 
 
 def iter_rows(
-    split: Split, device: torch.device, chosen: Tensor | None = None
+    split: Split,
+    device: torch.device,
+    rows: Tensor | None = None,
+    batch_size: int = INFERENCE_BATCH,
 ) -> Iterator[tuple[Tensor, RawBatch]]:
-    """A split's rows on the device, ``BATCH`` at a time, with their numbers."""
+    """A split's rows on the device, a batch at a time.
+
+    Args:
+        split: what to walk.
+        device: where rows come out.
+        rows: numbers of the rows wanted, int64 ``(N,)``; None: all, in order.
+        batch_size: rows at a time, at most.
+
+    Yields:
+        Numbers, int64 ``(B,)``, and rows ``(B, ...)``.
+    """
     split = split.to(device)
-    numbers = torch.arange(len(split)) if chosen is None else chosen
-    for start in range(0, len(numbers), INFERENCE_BATCH):
-        index = numbers[start : start + INFERENCE_BATCH].to(device)
+    rows = torch.arange(len(split)) if rows is None else rows
+    for index in rows.to(device).split(batch_size) if len(rows) else ():
         yield index, split.take(index)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from aeplug.data.splits import iter_rows
 from aeplug.evaluation.heldout import EVALUATION_SEED
 from aeplug.interfaces import Batch, PosteriorDensity, Prepare, Split
 from aeplug.model.task import Task
@@ -114,9 +115,9 @@ class PosteriorCollapseMonitor:
             return
         was_training = task.training
         task.eval()
-        device = next(task.parameters()).device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.autocast):
-            use = latent_use(task, self._batches())
+        device = next(task.parameters()).device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
+            use = latent_use(task, self._batches(device))
         task.train(was_training)
         warning = use.warning if use is not None else ""
         if warning and (self._collapsed_before or last):
@@ -124,11 +125,8 @@ class PosteriorCollapseMonitor:
             self._warned = True
         self._collapsed_before = bool(warning)
 
-    def _batches(self) -> Iterator[Batch]:
-        device = None
-        for start in range(0, min(ITEMS, len(self.split)), self.batch_size):
-            index = torch.arange(start, min(start + self.batch_size, len(self.split)))
-            raw = self.split.take(index if device is None else index.to(device))
-            device = next(iter(raw.values())).device
+    def _batches(self, device: torch.device) -> Iterator[Batch]:
+        rows = torch.arange(min(ITEMS, len(self.split)))
+        for _, raw in iter_rows(self.split, device, rows, self.batch_size):
             generator = torch.Generator(device).manual_seed(EVALUATION_SEED)
             yield self.prepare(raw, generator, training=False)

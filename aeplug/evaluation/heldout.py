@@ -41,9 +41,8 @@ def mean_losses(
     totals: dict[str, Tensor] = {}
     was_training = task.training
     task.eval()
-    for start in range(0, count, batch_size):
-        index = torch.arange(start, min(start + batch_size, count), device=device)
-        index = index[distributed.rank :: distributed.size]
+    for rows in torch.arange(count, device=device).split(batch_size):
+        index = rows[distributed.rank :: distributed.size]
         if len(index) == 0:
             continue
         batch = prepare(split.take(index), generator, training=False)

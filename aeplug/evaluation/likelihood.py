@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.data.batching import INFERENCE_BATCH, slice_batch
+from aeplug.data.batching import slice_batch
+from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError
 from aeplug.evaluation.heldout import EVALUATION_SEED
 from aeplug.interfaces import (
@@ -76,10 +77,10 @@ def likelihood(model: Model, split: Split, draws: int, prior: str = "") -> dict[
     generator = model.generator(EVALUATION_SEED)
     found: list[Bounds] = []
     with Progress(count, "items") as progress:
-        for start in range(0, count, INFERENCE_BATCH):
-            index = torch.arange(start, min(start + INFERENCE_BATCH, count), device=model.device)
+        for rows, raw in iter_rows(split, model.device):
+            start = int(rows[0])
             # Drawn as for the loss that is reported beside: the same noise, if there is any.
-            batch = model.prepare(split.take(index), generator, training=False)
+            batch = model.prepare(raw, generator, training=False)
             distribution(model, batch)
             found += _bounds_of(model, batch, draws, log_prior, start, progress)
     elbo, total, effective = (

@@ -56,8 +56,7 @@ class ImportanceSamples:
         posterior: Any = self.each
         if through_z_alone:
             posterior = posterior.detached()
-        ratio: Tensor = self.latent.log_prior(self.z) - posterior.log_prob(self.z)
-        return ratio
+        return self.latent.log_prior(self.z) - posterior.log_prob(self.z)
 
 
 def importance_bound(

@@ -28,7 +28,6 @@ from aeplug.interfaces import Dataset, Document, Sampling, Split
 from aeplug.model.model import Model
 
 PCA, UMAP = "pca", "umap"
-PROJECTIONS = (PCA, UMAP)
 
 #: Draws from the prior of which quantiles are taken.
 DRAWS = 1 << 15

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aeplug.data.batching import INFERENCE_BATCH
+from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError, DataError, FileError, nearest
 from aeplug.interfaces import Split
 from aeplug.model.model import Model
@@ -145,11 +145,10 @@ def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Dire
     _ = model.latent_size
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(split), generator=generator)[:items].sort().values
-    split = split.to(model.device)
     latents, data_values, values = [], [], []
     conditions: dict[str, list[Tensor]] = {}
-    for part in rows.split(INFERENCE_BATCH):
-        batch = model.prepare_batch(split.take(part.to(model.device)))
+    for _, raw in iter_rows(split, model.device, rows):
+        batch = model.prepare_batch(raw)
         z = model.posterior(batch)[0].mode()
         latents.append(z.float())
         data_values.append(measure(model, batch.target, batch.cond))

@@ -62,15 +62,6 @@ class OptimizerGroup:
         return found_inf
 
 
-def build_optimizers(task: Task, settings: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Those of all groups."""
-    return [
-        optimizer
-        for side in build_optimizer_groups(task, settings)
-        for optimizer in side.optimizers
-    ]
-
-
 def build_optimizer_groups(task: Task, settings: TrainConfig) -> list[OptimizerGroup]:
     """The task's weights, and apart from them those of its adversaries, where it has any."""
     against = [p for adversary in task.adversaries() for p in adversary.parameters()]

@@ -21,8 +21,7 @@ def median(noisy: np.ndarray, sigma: float) -> np.ndarray:
     from scipy.ndimage import median_filter
 
     side = 3 if sigma < 30 / 255 else 5
-    result: np.ndarray = median_filter(noisy, size=(side, side, 1))
-    return result
+    return median_filter(noisy, size=(side, side, 1))
 
 
 def gaussian(noisy: np.ndarray, sigma: float) -> np.ndarray:
@@ -30,8 +29,7 @@ def gaussian(noisy: np.ndarray, sigma: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     blur = 0.48 + 5.5 * sigma
-    result: np.ndarray = gaussian_filter(noisy, (blur, blur, 0))
-    return result
+    return gaussian_filter(noisy, (blur, blur, 0))
 
 
 def non_local_means(noisy: np.ndarray, sigma: float) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aeplug.data import INFERENCE_BATCH
+from aeplug.data import iter_rows
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, Split
 from aeplug.model import Model
@@ -113,12 +113,10 @@ def _kinds(model: Model, options: Mapping[str, Any]) -> tuple[Noise, ...]:
 
 @torch.no_grad()
 def _digits(model: Model, split: Split, kind: Noise) -> dict[str, float]:
-    split = split.to(model.device)
     generator = model.generator(SEED)
     found: list[Tensor] = []
-    for start in range(0, len(split), INFERENCE_BATCH):
-        index = torch.arange(start, min(start + INFERENCE_BATCH, len(split)), device=model.device)
-        clean = normalised(split.take(index)["image"])
+    for _, raw in iter_rows(split, model.device):
+        clean = normalised(raw["image"])
         noisy = kind.added_to(clean, generator)
         made = model.reconstruct_batch(Batch(noisy, clean)).float()
         before = psnr_db(noisy.clamp(0, 1), clean)

@@ -96,8 +96,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> the same shape."""
-        y: Tensor = x + self.layers(x)
-        return y
+        return x + self.layers(x)
 
 
 class ResizeTo(nn.Module):
@@ -146,8 +145,7 @@ class ConvEncoder(nn.Module):
     def forward(self, input: Tensor, context: Context | None = None) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, F)``."""
         maps = self.maps(input.contiguous(memory_format=torch.channels_last))
-        features: Tensor = self.hidden(maps.flatten(1))
-        return features
+        return self.hidden(maps.flatten(1))
 
 
 class ConvDecoder(nn.Module):

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.data import TensorSplit
+from aeplug.data import SPLITS, TensorSplit
 from aeplug.errors import DataError
 from aeplug.interfaces import DataShape
 from aeplug_image.prepare import random_affine
@@ -31,8 +31,6 @@ FONTS = (
 SIDE, BOX = 28, 20
 #: Size at which a letter is drawn before it is made small.
 DRAWN = 96
-#: Splits are drawn with different turns.
-SPLITS = ("train", "val", "test")
 
 
 class LettersConfig(PartConfig):
@@ -61,6 +59,7 @@ class Letters:
             [_as_mnist(_drawn(letter, font)) for font in FONTS for letter in LETTERS]
         )
         images = upright.repeat(self.config.copies, 1, 1)[:, None]
+        # Splits are drawn with different turns.
         generator = torch.Generator().manual_seed(1 + SPLITS.index(name) if name in SPLITS else 0)
         if self.config.affine:
             images = random_affine(images, self.config.affine, generator)

@@ -41,8 +41,7 @@ class MLPEncoder(nn.Module):
 
     def forward(self, input: Tensor, context: Context | None = None) -> Tensor:
         """``(B, *shape.input)`` -> ``(B, hidden[-1])``."""
-        features: Tensor = self.layers(input.flatten(1))
-        return features
+        return self.layers(input.flatten(1))
 
 
 class MLPDecoder(nn.Module):

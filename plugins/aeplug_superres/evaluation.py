@@ -96,8 +96,7 @@ def _small(pixels: np.ndarray, scale: int) -> np.ndarray:
 def enlarged(model: Model, small: np.ndarray) -> np.ndarray:
     """A picture, uint8 ``(h, w, C)``, as ``aeplug reconstruct`` enlarges its file."""
     document = reconstruct_document(model, Document(Picture(small), ""), Sampling(greedy=True))
-    pixels: np.ndarray = document.content.pixels
-    return pixels
+    return document.content.pixels
 
 
 def _resized(pixels: np.ndarray, size: tuple[int, int], kernel: Image.Resampling) -> np.ndarray:

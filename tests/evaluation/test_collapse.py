@@ -71,6 +71,9 @@ def test_looking_changes_nothing(model):
         def take(self, index):
             return {"x": torch.full((len(index), 4), 100, dtype=torch.uint8)}
 
+        def to(self, device):
+            return self
+
     model.task.train()
     before = torch.get_rng_state()
     said: list[str] = []

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aeplug.data import BuildReport, Skipped
+from aeplug.data import SPLITS, BuildReport, Skipped
 from aeplug.errors import ConfigError, DataError, FileError
-from aeplug_audio.sounds.dataset import ARRAY, FORMAT, INDEX, SPLITS, assign_splits
+from aeplug_audio.sounds.dataset import ARRAY, FORMAT, INDEX, assign_splits
 from aeplug_audio.sounds.note_windows import NoteRequest, render_windows
 from aeplug_audio.synthesis.soundfont import find_soundfont, open_soundfont
 

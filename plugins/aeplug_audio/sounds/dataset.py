@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from aeplug.config import PartConfig, setting
-from aeplug.data import TensorSplit
+from aeplug.data import SPLITS, TensorSplit
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape, RawBatch
 from aeplug.runtime import say
@@ -28,7 +28,6 @@ FAMILIES = (
     *("reed", "pipe", "synth lead", "synth pad", "synth effects", "ethnic", "percussive"),
     "sound effects",
 )
-SPLITS = ("train", "val", "test")
 #: Shares of ``val`` and of ``test``.
 HELD_OUT_SHARE = 0.1
 ARRAY, INDEX = "frames.npy", "notes.json"

@@ -6,8 +6,9 @@ This module holds public names only and imports neither torch nor numpy, so that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from aeplug._exports import lazy_exports
 from aeplug._version import __version__
 from aeplug.errors import AeplugError
 from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
@@ -27,7 +28,9 @@ from aeplug.plugins.specs import (
 )
 
 if TYPE_CHECKING:
+    from aeplug.api import Run, TrainingStopped, compare_pca, evaluate, load, train
     from aeplug.model.model import Model
+    from aeplug.plugins.catalogue import tasks
 
 
 __all__ = [
@@ -41,26 +44,27 @@ __all__ = [
     "EncoderSpec",
     "LatentSpec",
     "LossSpec",
+    "Model",
     "OptionSpec",
     "PriorSpec",
+    "Run",
     "RunEvent",
     "TaskSpec",
+    "TrainingStopped",
     "__version__",
+    "compare_pca",
+    "evaluate",
     "hookimpl",
     "load",
+    "tasks",
+    "train",
 ]
 
-
-def load(model: str, **options: Any) -> Model:
-    """Load a trained model: a task's name (its shipped weights) or a run directory.
-
-    Args:
-        model: ``"mnist-vae"``, ``"runs/mnist-vae-..."`` or a checkpoint folder.
-        **options: passed to :func:`aeplug.api.load_model` (``device``, ``checkpoint_name``).
-
-    Raises:
-        AeplugError: there is no such model; the message names the nearest one.
-    """
-    from aeplug.api import load_model  # imported late: it brings torch
-
-    return load_model(model, **options)
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "api": "Run TrainingStopped compare_pca evaluate load train",
+        "model.model": "Model",
+        "plugins.catalogue": "tasks",
+    },
+)

@@ -1,49 +1,80 @@
-"""Find a model by name or folder and load it."""
+"""What Python users call: load a model, train one, measure one; the command line calls the same."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from aeplug.config import TaskConfig, flatten, resolve
-from aeplug.errors import CheckpointError, ConfigError, PluginError, nearest
-from aeplug.model import checkpoint
-from aeplug.model.checkpoint import Checkpoint, MisfitError, shipped_weights
+from aeplug.config import resolve
+from aeplug.data.opening import choose_split, open_dataset
+from aeplug.data.splits import first_items
+from aeplug.errors import AeplugError, CheckpointError, ConfigError
+from aeplug.evaluation.likelihood import likelihood as measure_likelihood
+from aeplug.evaluation.outliers import compare as detect_outliers
+from aeplug.evaluation.outliers import outlier_split
+from aeplug.evaluation.pca_comparison import Source, compare_with_pca
+from aeplug.evaluation.report import evaluate as measure
+from aeplug.model import checkpoint as checkpoints
+from aeplug.model import run_folder
+from aeplug.model.capabilities import resolve_options
+from aeplug.model.dataset import evaluation_dataset
+from aeplug.model.loading import config_of_checkpoint, explain_misfit
+from aeplug.model.locate import locate_checkpoint, untrained_task
 from aeplug.model.model import Model
-from aeplug.model.run_folder import BEST, LAST, Run
+from aeplug.model.run_folder import BEST, LAST
+from aeplug.model.run_folder import Run as RunFolder
 from aeplug.model.task import Task
 from aeplug.plugins import Plugins, active
-from aeplug.plugins.compatibility import differences
 from aeplug.priors.registry import PriorRegistry
 from aeplug.runtime.console import say
-from aeplug.runtime.distributed import pick_device
+from aeplug.runtime.distributed import init_distributed, pick_device
+from aeplug.runtime.signals import Interrupted
+from aeplug.training.start import (
+    begin_or_resume,
+    resumable_checkpoint,
+    resumed_config,
+    settings_layers,
+    training_length,
+)
+from aeplug.training.trainer import Trainer
+
+#: Draws of each item for the log-likelihood, unless their number is named.
+IMPORTANCE_DRAWS = 500
 
 
-def load_model(
+def load(
     model: str | Path,
     *,
     device: str = "auto",
-    checkpoint_name: str = "",
+    checkpoint: str = "",
     plugins: Plugins | None = None,
 ) -> Model:
-    """Load a model by a task's name (its shipped weights), a run directory or a checkpoint.
+    """Load a trained model.
 
     Args:
-        model: what to load; an existing run directory goes before a task of the same name.
+        model: a run directory, a checkpoint's folder, or a task's name for the weights that ship
+            with it; a directory goes before a task of the same name.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        checkpoint_name: ``best`` or ``last`` of a run; by default best, else last.
+        checkpoint: ``best`` or ``last`` of a run; by default best, else last.
         plugins: where parts are looked up; by default those of this process.
 
     Raises:
-        CheckpointError: nothing there, damaged, or its plug-in is missing or of a version that
-            it does not fit; the message names what to install.
-        PluginError: no run and no task has this name.
+        CheckpointError: there is none, it is damaged, or its plug-in is missing or of a version
+            that it does not fit; the message names what to install.
+        PluginError: no run and no task has this name; the message names the nearest.
+
+    Example:
+        >>> import aeplug
+        >>> model = aeplug.load("mnist-vae", device="cpu")
+        >>> model.sample(4, seed=1).shape
+        torch.Size([4, 1, 28, 28])
     """
     plugins = plugins or active()
-    source = checkpoint.read(_locate(model, checkpoint_name, plugins))
+    source = checkpoints.read(locate_checkpoint(model, checkpoint, plugins))
     config = config_of_checkpoint(source, plugins)
-    with fitting(source, plugins):
+    with explain_misfit(source, plugins):
         task = Task(config, source.shape)
         source.load_into(task)
     loaded = Model(config, task, pick_device(device), source.header, source.folder)
@@ -51,74 +82,315 @@ def load_model(
     return loaded
 
 
-def config_of_checkpoint(source: Checkpoint, plugins: Plugins) -> TaskConfig:
-    """A checkpoint's settings, with its parts looked up again.
+def train(
+    task: str,
+    *,
+    steps: int | None = None,
+    epochs: float | None = None,
+    data: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
+    run: str | Path | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    plugins: Plugins | None = None,
+) -> Run:
+    """Train a task and keep everything in a run folder, with pictures of what came of it.
 
-    Where a plug-in here is older than the checkpoint's and yet fits, a line on stderr says so.
+    In processes started by ``torchrun`` they share the work; the first alone writes.
+
+    Args:
+        task: its name, as :func:`tasks` lists it.
+        steps: optimizer steps; or
+        epochs: passes over the training data; by default the task's own length.
+        data: a folder (or file) of your own to train on, instead of the task's data set.
+        settings: by dotted key, ``{"latent": 20, "train.lr": 3e-4, "encoder": "mlp"}``, or nested.
+        config: a JSON file of settings, which ``data`` and ``settings`` go over.
+        run: folder of the run; by default ``runs/TASK-YYYYMMDD-HHMMSS``.
+        seed: of weights, order and noise; by default 0.
+        precision: ``fp32`` or ``bf16`` (mixed precision).
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        resume: go on with the run in ``run``, by default the task's latest. It keeps its
+            settings; only ``steps`` or ``epochs`` may change.
+        plugins: where parts are looked up; by default those of this process.
 
     Raises:
-        CheckpointError: a plug-in it needs is not there, or of a version with other parts or
-            settings; the message names what to install.
+        ConfigError: a setting has an unknown name or a value out of range.
+        TrainingStopped: Ctrl-C or SIGTERM; everything reached is saved.
+        CheckpointError: the folder holds a run already, or there is none to resume.
+
+    Example:
+        >>> import aeplug
+        >>> run = aeplug.train("mnist-vae", steps=2, settings={"train.eval_items": 100})
+        >>> sorted(path.name for path in run.folder.glob("*.png"))
+        ['curve.png', 'reconstructions.png', 'samples.png']
     """
-    header = source.header
-    with fitting(source, plugins):
-        task = plugins.task(header["task"])
-        settings = {key: value for key, value in header["config"].items() if key != "task"}
-        config = resolve(task, plugins, flatten(settings), defaults=False)
-    for difference in differences(header, plugins):
-        if difference.kind == "older":
-            say(f"aeplug: warning: {source.folder}: {difference.text}")
-    return config
+    plugins = plugins or active()
+    layers = settings_layers(task, data, settings, config, seed, precision, plugins)
+    length = training_length(steps, epochs)
+    with init_distributed(device) as distributed:
+        if resume:
+            source = resumable_checkpoint(task, run, layers, distributed)
+            task_config = resumed_config(source, length, plugins)
+            folder = RunFolder(source.folder.parent.parent)
+        else:
+            source = None
+            task_config = resolve(plugins.task(task), plugins, *layers, length)
+            folder = RunFolder(Path(distributed.share(str(run or run_folder.new_folder(task)))))
+        trainer = Trainer(task_config, open_dataset(task_config), plugins, folder, distributed)
+        try:
+            begin_or_resume(trainer, folder, source, plugins)
+        except Interrupted as stop:
+            raise TrainingStopped(
+                Run(folder.folder, plugins), stop.step, trainer.total, stop.signal_number
+            ) from None
+        finally:
+            trainer.model = trainer.task  # lets go of DDP while its processes are still there
+        finished = Run(folder.folder, plugins)
+        is_main = distributed.is_main
+    if is_main:
+        finished.draw()
+    return finished
 
 
-@contextlib.contextmanager
-def fitting(source: Checkpoint, plugins: Plugins) -> Iterator[None]:
-    """Errors within say, as far as other plug-ins than the checkpoint's explain them, what to do.
+def evaluate(
+    model: Model | str | Path,
+    *,
+    data: str | Path | None = None,
+    split: str | None = None,
+    items: int | None = None,
+    baselines: bool = False,
+    likelihood: bool = False,
+    importance: int = IMPORTANCE_DRAWS,
+    prior: str = "",
+    outliers: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    checkpoint: str = "",
+    plugins: Plugins | None = None,
+) -> dict[str, Any]:
+    """Measure a model on data it was not trained on.
+
+    Args:
+        model: what :func:`load` takes, or gives.
+        data: a folder (or file) of your own, instead of the task's data set.
+        split: ``train``, ``val``, ``test`` or ``all``; by default test, of your own data all.
+        items: only the first so many.
+        baselines: also score simple methods on the same items.
+        likelihood: also the evidence lower bound and the log-likelihood, in nats.
+        importance: draws of each item for the log-likelihood; the more, the tighter the bound.
+        prior: of the likelihood: ``own``, ``standard``, or a fitted one, ``gaussian``, ``gmm``.
+        outliers: a folder or a data set of other things, to be detected by their error.
+        options: the task's own, by name with hyphens (``{"sigma": 25}`` of ``denoise``).
+        device: see :func:`load`, like ``checkpoint`` and ``plugins``.
+        checkpoint: see there.
+        plugins: see there.
+
+    Returns:
+        Figures by name, their unit at the end of it; ``items`` is how many they are taken over,
+        baselines lie under ``baselines``.
 
     Raises:
-        CheckpointError: in place of what was raised for a part, setting or weight that does not
-            fit.
+        ConfigError: the model has no likelihood or no baselines, or data does not fit it.
+        DataError: files are missing or damaged.
+
+    Example:
+        >>> import aeplug
+        >>> report = aeplug.evaluate("mnist-vae", items=200, device="cpu")
+        >>> report["items"], report["psnr_db"] > 10
+        (200, True)
     """
+    plugins = plugins or active()
+    if not isinstance(model, Model):
+        model = load(model, device=device, checkpoint=checkpoint, plugins=plugins)
+    chosen_options = resolve_options(model, "evaluate", options or {})
+    dataset = evaluation_dataset(model, None if data is None else str(data), plugins)
+    chosen = choose_split(dataset, split or ("test" if data is None else "all"))
+    if items is not None:
+        chosen = first_items(chosen, items)
+    # First what may be refused: nobody shall wait for that.
+    strange = None if outliers is None else outlier_split(model, outliers, plugins)
+    further: dict[str, Any] = {}
+    if likelihood:
+        further |= measure_likelihood(model, chosen, importance, prior)
+    if strange is not None:
+        further |= {"outliers": outliers, **detect_outliers(model, chosen, strange)}
+    figures = measure(model, chosen, chosen_options, with_baselines=baselines)
+    return {"task": model.spec.name, **figures, **further}
+
+
+def compare_pca(
+    model: Model | str | Path,
+    *,
+    dims: int | None = None,
+    label: str = "",
+    probes: bool = True,
+    data: str | Path | None = None,
+    split: str | None = None,
+    items: int | None = None,
+    device: str = "auto",
+    checkpoint: str = "",
+) -> dict[str, Any]:
+    """Compare a model with PCA of equally many dimensions, fitted on the training split.
+
+    A task that ships no weights is measured without its model.
+
+    Args:
+        model: what :func:`load` takes, or gives.
+        dims: components; by default as many as latents.
+        label: what probes predict from latents, components and values; by default the first
+            label that the data has.
+        probes: also fit probes, k-NN and linear.
+        data: a folder (or file) of your own, instead of the task's data set.
+        split: what is measured on; by default ``test``, of your own data ``all``.
+        items: only the first so many.
+        device: see :func:`load`, like ``checkpoint``.
+        checkpoint: see there.
+
+    Returns:
+        ``task`` and the figures of :func:`aeplug.evaluation.compare_with_pca`.
+
+    Raises:
+        ConfigError: the latent is no vector and ``dims`` is not given, or data does not fit.
+
+    Example:
+        >>> import aeplug
+        >>> report = aeplug.compare_pca("mnist-vae", items=100, probes=False)
+        >>> report["dims"], report["pca_squared_error"] > report["model_squared_error"]
+        (2, True)
+    """
+    task = None if isinstance(model, Model) else untrained_task(model, active())
+    if task is not None:
+        say(f"task '{task.name}' ships no weights: PCA alone")
+        source = Source.of_task(task, data, device)
+        latent = resolve(task, active()).sections["latent"].config
+        size = getattr(latent, "size", None)
+    else:
+        if not isinstance(model, Model):
+            model = load(model, device=device, checkpoint=checkpoint)
+        task, size = model.spec, model.latent_size
+        source = Source.of_model(model, data)
+    dims = dims or size
+    if dims is None:
+        raise ConfigError(f"'{task.name}' has no vector as its latent; give --dims")
+    figures = compare_with_pca(
+        source,
+        split=split or ("test" if data is None else "all"),
+        items=items,
+        dims=dims,
+        label=label,
+        probes=probes,
+    )
+    return {"task": task.name, **figures}
+
+
+class Run:
+    """A training that is kept in a folder: settings, figures, checkpoints, pictures.
+
+    Attributes:
+        folder: where it lies.
+        task: the name of what was trained.
+        config: its settings, as in ``config.json``.
+
+    Args:
+        folder: of a run; :func:`train` gives one.
+        plugins: where parts are looked up; by default those of this process.
+
+    Raises:
+        CheckpointError: there is no run.
+
+    Example:
+        >>> import aeplug
+        >>> run = aeplug.train("mnist-vae", steps=2, settings={"train.eval_items": 100})
+        >>> run.config["latent"]["name"], run.metrics()[-1]["step"]
+        ('gaussian', 2)
+        >>> run.load().sample(1).shape
+        torch.Size([1, 1, 28, 28])
+        >>> run.resume(steps=3).metrics()[-1]["step"]
+        3
+    """
+
+    def __init__(self, folder: str | Path, plugins: Plugins | None = None) -> None:
+        self.folder = Path(folder)
+        self._files, self._plugins = RunFolder(self.folder), plugins
+        self.config = _read_config(self._files)
+        self.task = str(self.config["task"])
+
+    def __repr__(self) -> str:
+        last = self.metrics()[-1:]
+        step = f", step {last[0]['step']}" if last else ""
+        return f"Run('{self.folder}': {self.task}{step})"
+
+    def metrics(self, split: str = "") -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``: ``step``, ``epoch``, ``split``, losses, ``seconds``.
+
+        Args:
+            split: ``train`` or ``val`` alone; by default both, in order.
+        """
+        return [line for line in self._files.metrics() if split in ("", line["split"])]
+
+    def checkpoints(self) -> dict[str, Path]:
+        """Folders of the checkpoints there are, by name: ``best``, ``last``."""
+        folders = {name: self._files.checkpoint(name) for name in (BEST, LAST)}
+        return {name: folder for name, folder in folders.items() if folder.is_dir()}
+
+    def load(self, checkpoint: str = "", *, device: str = "auto") -> Model:
+        """The trained model; see :func:`load`."""
+        return load(self.folder, device=device, checkpoint=checkpoint, plugins=self._plugins)
+
+    def resume(
+        self, *, steps: int | None = None, epochs: float | None = None, device: str = "auto"
+    ) -> Run:
+        """Go on training, to its own length or to another; see :func:`train`."""
+        return train(
+            self.task,
+            steps=steps,
+            epochs=epochs,
+            run=self.folder,
+            device=device,
+            resume=True,
+            plugins=self._plugins,
+        )
+
+    def draw(self) -> list[Path]:
+        """Draw its pictures into its folder: curve, reconstructions, samples; their paths."""
+        from aeplug.plots.curve import draw_curve
+        from aeplug.plots.gallery import draw_reconstructions, draw_samples
+
+        pictures = [self.folder / "curve.png"]
+        draw_curve(self._files.metrics(), pictures[0], self.folder.name)
+        model = self.load()
+        if "reconstruct" in model.verbs:
+            pictures.append(draw_reconstructions(model, self.folder / "reconstructions.png"))
+        if "sample" in model.verbs:
+            pictures.append(draw_samples(model, self.folder / "samples.png"))
+        for picture in pictures:
+            say(f"wrote {picture}")
+        return pictures
+
+
+class TrainingStopped(AeplugError):
+    """Training was asked to stop, by Ctrl-C or a signal, and saved.
+
+    Attributes:
+        run: what was trained; its :meth:`Run.resume` goes on.
+        step: optimizer steps done.
+        total: optimizer steps in all.
+        signal_number: of the signal.
+    """
+
+    def __init__(self, run: Run, step: int, total: int, signal_number: int) -> None:
+        super().__init__(f"stopped and saved at step {step} of {total} in {run.folder}")
+        self.run, self.step, self.total, self.signal_number = run, step, total, signal_number
+
+
+def _read_config(folder: RunFolder) -> dict[str, Any]:
     try:
-        yield
-    except (PluginError, ConfigError, MisfitError) as error:
-        found = differences(source.header, plugins)
-        missing = [difference.text for difference in found if difference.kind == "missing"]
-        if missing:
-            raise CheckpointError(
-                f"{source.folder} cannot be loaded: {'; '.join(missing)}"
-            ) from error
-        text = str(error)
-        if not isinstance(error, MisfitError):
-            text = f"{source.folder} does not fit the plug-ins here: {error}"
-        raise CheckpointError("; ".join([text, *(one.text for one in found)])) from error
-
-
-def _locate(model: str | Path, which: str, plugins: Plugins) -> Path:
-    folder = Path(model)
-    run = Run(folder)
-    if folder.is_dir():
-        if (folder / "checkpoints").is_dir():
-            for name in [which] if which else [BEST, LAST]:
-                path = checkpoint.recover(run.checkpoint(name))
-                if path.is_dir():
-                    return path
-            raise CheckpointError(f"run {folder} holds no checkpoint '{which or BEST}' yet")
-        if (folder / checkpoint.CONFIG).is_file():
-            return folder
-    names = [spec.name for spec in plugins.specs("task")]
-    text = str(model)
-    if text not in names:
-        if folder.exists():
-            raise CheckpointError(f"{folder} is neither a run directory nor a checkpoint")
-        if "/" in text or "\\" in text:
-            raise CheckpointError(f"no run directory '{text}'")
-        raise PluginError(
-            f"no run directory and no task is called '{text}'. {nearest(text, names)}"
-        )
-    weights = shipped_weights(plugins.task(text))
-    if weights is None:
-        raise CheckpointError(
-            f"task '{text}' ships no weights; train it (aeplug train {text}) and name the run"
-        )
-    return weights
+        config: dict[str, Any] = json.loads(folder.config_path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"no run in '{folder.folder}'") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder.config_path} is damaged: {error}") from error
+    return config

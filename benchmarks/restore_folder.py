@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data import Result, assemble, iter_document_chunks
 from aeplug.interfaces import Document, RawBatch, Sampling
 from aeplug.jobs import Inputs, Job, Reconstruction
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    model = load_model(options.model, device="cpu")
+    model = load(options.model, device="cpu")
     suffixes = active().find("codec", model.config.sections["codec"].name).suffixes
     scratch = Path(tempfile.mkdtemp())
     try:

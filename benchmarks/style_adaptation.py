@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data import find_bundled
 from aeplug.errors import AeplugError
 from aeplug_music.melodies.codec import MelodyCodec
@@ -85,9 +85,9 @@ def measure(members: list[tuple[Path, str]], files: int, size: int) -> dict[str,
     members = [members[number] for number in order[:MOST]]
     with tempfile.TemporaryDirectory() as folder:
         paths = [_extracted(path, name, Path(folder)) for path, name in members]
-        base = load_model("melody-2bar", device="cpu")
+        base = load("melody-2bar", device="cpu")
         started = time.perf_counter()
-        adapted = load_model("melody-2bar", device="cpu")
+        adapted = load("melody-2bar", device="cpu")
         style = adapt(adapted, [str(one) for one in paths[:files]], _say, inner=size, seed=SEED)
         seconds = time.perf_counter() - started
         given = _windows(base.codec, paths[:files])

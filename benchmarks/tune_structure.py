@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data import open_dataset
 from aeplug.inference import sample_documents
 from aeplug.interfaces import Sampling
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--tunes", type=int, default=60, help="sampled, and real at most")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    model = load_model(options.model, device="cpu")
+    model = load(options.model, device="cpu")
     dataset = open_dataset(model.config)
     assert isinstance(dataset, MelodyDataset)
     held_out = [long_tunes(dataset, name, options.bars, options.tunes) for name in ("val", "test")]

@@ -131,9 +131,9 @@ def trained_plain(
 @pytest.fixture
 def model(trained: Path, plugins: Any) -> Any:
     """The trained tiny VAE."""
-    from aeplug.api import load_model
+    from aeplug.api import load
 
-    return load_model(trained, device="cpu", plugins=plugins)
+    return load(trained, device="cpu", plugins=plugins)
 
 
 @pytest.fixture

@@ -25,9 +25,34 @@ from aeplug.checks.outcome import (
 from aeplug.checks.parts import SECTIONS, compositions, hosted, loose_parts
 from aeplug.checks.settings import check_config
 from aeplug.checks.subject import Subject
-from aeplug.checks.suite import examine_subject, outcome_of, select_checks
+from aeplug.checks.suite import examine_subject, examine_task, outcome_of, select_checks
 from aeplug.errors import PluginError, nearest
 from aeplug.plugins import Plugin, Plugins, active
+
+
+def examine(
+    target: str | Path, *, plugins: Plugins | None = None, task: str = "", **options: Any
+) -> Report:
+    """Make all checks of a task, or of a plug-in and everything it brings.
+
+    Args:
+        target: the name of a task or plug-in, or where a plug-in lies; what lies there, and a
+            plug-in, go before a task of the same name.
+        plugins: see :func:`examine_plugin`, like ``task`` and the other ``options``.
+        task: see there.
+        options: see there.
+
+    Raises:
+        PluginError: there is neither.
+        ConfigError: there is no check of a name.
+    """
+    base = plugins or active()
+    names = {plugin.name for plugin in base.collect()}
+    tasks = {spec.name for spec in base.specs("task")}
+    if target in tasks - names and not Path(target).exists():
+        options.pop("reserved", None)
+        return examine_task(str(target), plugins=plugins, **options)
+    return examine_plugin(target, plugins=plugins, task=task, **options)
 
 
 def examine_plugin(

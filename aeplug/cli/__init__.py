@@ -12,79 +12,115 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
-    from aeplug.cli.export import empty_folder
     from aeplug.cli.options import (
         FiniteRange,
+        Request,
         change_option,
         checkpoint_option,
         common_options,
-        conditions_of,
         data_option,
         device_option,
         drawing_options,
-        inputs_of,
-        length_of,
+        inputs_argument,
+        json_option,
+        list_input_names,
+        list_inputs,
         manifest_option,
-        numbers_of,
+        model_argument,
         open_model,
+        open_request,
+        out_option,
         overwrite_option,
         prior_option,
-        sampling_of,
+        read_conditions,
+        read_length,
+        read_numbers,
+        seed_option,
         split_option,
+        task_argument,
     )
     from aeplug.cli.output import (
         failure_logger,
         print_figures,
         print_json,
+        print_path,
+        print_pictures,
+        print_results,
         print_table,
         report_job,
     )
-    from aeplug.cli.plugin_options import VerbCommand, resolve_options
+    from aeplug.cli.plugin_options import VerbCommand
 
 __all__ = [
     "FiniteRange",
+    "Request",
     "VerbCommand",
     "change_option",
     "checkpoint_option",
     "common_options",
-    "conditions_of",
     "data_option",
     "device_option",
     "drawing_options",
-    "empty_folder",
     "failure_logger",
-    "inputs_of",
-    "length_of",
+    "inputs_argument",
+    "json_option",
+    "list_input_names",
+    "list_inputs",
     "main",
     "manifest_option",
-    "numbers_of",
+    "model_argument",
     "open_model",
+    "open_request",
+    "out_option",
     "overwrite_option",
     "print_figures",
     "print_json",
+    "print_path",
+    "print_pictures",
+    "print_results",
     "print_table",
     "prior_option",
+    "read_conditions",
+    "read_length",
+    "read_numbers",
     "report_job",
-    "resolve_options",
-    "sampling_of",
+    "seed_option",
     "split_option",
+    "task_argument",
 ]
 
 __getattr__ = lazy_exports(
     __name__,
     {
-        "export": "empty_folder",
-        "options": "FiniteRange change_option checkpoint_option common_options conditions_of"
-        " data_option device_option drawing_options inputs_of length_of manifest_option"
-        " numbers_of open_model overwrite_option prior_option sampling_of split_option",
-        "output": "failure_logger print_figures print_json print_table report_job",
-        "plugin_options": "VerbCommand resolve_options",
+        "options": (
+            "FiniteRange Request change_option checkpoint_option common_options data_option "
+            "device_option drawing_options inputs_argument json_option list_input_names "
+            "list_inputs manifest_option model_argument open_model open_request out_option "
+            "overwrite_option prior_option read_conditions read_length read_numbers seed_option "
+            "split_option task_argument"
+        ),
+        "output": (
+            "failure_logger print_figures print_json print_path print_pictures print_results "
+            "print_table report_job"
+        ),
+        "plugin_options": "VerbCommand",
     },
 )
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; ends the process with its exit code."""
+    """Run the command line; ends the process with its exit code.
+
+    Example:
+        >>> from aeplug.cli import main
+        >>> try:
+        ...     main(["--version"])
+        ... except SystemExit as end:
+        ...     code = end.code
+        aeplug, version ...
+        >>> code
+        0
+    """
     try:
         # Here, so that Ctrl-C in the time these imports take is met like any other.
         from aeplug.cli.program import main as run

@@ -55,14 +55,14 @@ def _show(task: TaskSpec, out: Path, quick: bool, device: str) -> None:
     folder = run_folder.new_folder(task.name, out)
     assert task.demo is not None
     if task.demo.settings is not None:
-        from aeplug.cli.train import train_run
+        from aeplug.api import train
 
         settings: dict[str, Any] = dict(task.demo.settings)
         if quick:
             settings |= {"train.steps": 20, "train.eval_items": 500}
         choices = " ".join(f"--set {key}={value}" for key, value in settings.items())
         say(f"\n$ aeplug train {task.name} {choices} --run {folder}")
-        train_run(task.name, [settings], {}, folder, device=device)
+        train(task.name, settings=settings, run=folder, device=device)
         model = str(folder)
     else:
         model = task.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,26 +11,23 @@ from aeplug.cli.options import (
     checkpoint_option,
     data_option,
     device_option,
-    inputs_of,
+    inputs_argument,
+    json_option,
+    list_inputs,
     manifest_option,
+    model_argument,
+    open_model,
+    overwrite_option,
     split_option,
 )
-from aeplug.cli.output import failure_logger
-from aeplug.cli.plugin_options import VerbCommand, resolve_options
-from aeplug.errors import AeplugError, ConfigError
-from aeplug.plugins import active
-from aeplug.runtime.console import say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from aeplug.data.labels import EmbeddingRows
-    from aeplug.model.model import Model
+from aeplug.cli.output import failure_logger, print_path
+from aeplug.cli.plugin_options import VerbCommand
+from aeplug.errors import AeplugError
 
 
 @click.command(cls=VerbCommand)
-@click.argument("model")
-@click.argument("inputs", metavar="[IN]...", nargs=-1)
+@model_argument
+@inputs_argument
 @manifest_option
 @click.option(
     "--out",
@@ -38,10 +35,11 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="File for the latents, .npz or .parquet.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace OUT where it is there.")
+@overwrite_option
 @data_option
 @split_option
 @click.option("--items", type=click.IntRange(min=1), help="Only the first so many of the split.")
+@json_option
 @device_option
 @checkpoint_option
 def embed(
@@ -53,9 +51,10 @@ def embed(
     data: str | None,
     split: str | None,
     items: int | None,
+    as_json: bool,
     device: str,
     checkpoint: str | None,
-    **values: Any,
+    **options: Any,
 ) -> None:
     """Write the latents of files, or of MODEL's data set, into one file.
 
@@ -71,41 +70,21 @@ def embed(
     """
     if (inputs or manifest) and data:
         raise click.UsageError("IN and --data exclude each other")
-    from aeplug.api import load_model
-    from aeplug.inference.embed import embed_files
-    from aeplug.inference.embedding_file import check_suffix, write_blocks
+    from aeplug.inference import check_embedding_file, embed_data, embed_files, write_embedding
 
     path = Path(out).expanduser()
-    check_suffix(path)
-    if path.exists() and not overwrite:
-        raise ConfigError(f"--out {path} is there; give --overwrite to replace it")
-    loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
+    check_embedding_file(path, overwrite=overwrite)
+    loaded, _ = open_model(model, "embed", device, checkpoint, options)
     size = loaded.latent_size
-    loaded = loaded.with_options(resolve_options(loaded, "embed", values))
-    bad: list[str] = []
+    unread: list[str] = []
     if inputs or manifest:
-        named = inputs_of(loaded, inputs, manifest, path)
-        blocks = embed_files(loaded, (one.path for one in named), failure_logger(bad))
+        named = list_inputs(loaded, inputs, manifest, path)
+        rows = embed_files(loaded, (file.path for file in named), failure_logger(unread))
     else:
-        blocks = _split_blocks(loaded, data, split, items)
-    count = write_blocks(path, blocks)
-    say(f"wrote {count} rows of {size} latents")
-    click.echo(str(path))
-    if bad:
-        raise AeplugError(f"{len(bad)} files could not be embedded; the others are in {path}")
-
-
-def _split_blocks(
-    model: Model, data: str | None, split: str | None, items: int | None
-) -> Iterator[EmbeddingRows]:
-    import torch
-
-    from aeplug.data.opening import choose_split
-    from aeplug.inference.embed import embed_split
-    from aeplug.model.dataset import evaluation_dataset
-
-    dataset = evaluation_dataset(model, data, active())
-    name = split or ("all" if data else "test")
-    chosen = choose_split(dataset, name)
-    count = len(chosen) if items is None else min(items, len(chosen))
-    return embed_split(model, dataset, chosen, name, torch.arange(count))
+        rows = embed_data(loaded, data, split, items)
+    count = write_embedding(path, rows)
+    facts: dict[str, Any] = {"rows": count, "latents": size, "left_out": len(unread)}
+    summary = f"{count} rows of {size} latents"
+    print_path(path, summary, as_json, model=model, task=loaded.spec.name, **facts)
+    if unread:
+        raise AeplugError(f"{len(unread)} files could not be embedded; the others are in {path}")

@@ -8,11 +8,9 @@ import click
 
 from aeplug.cli.options import checkpoint_option, device_option
 from aeplug.cli.output import print_figures, print_json
-from aeplug.cli.plugin_options import VerbCommand, resolve_options
+from aeplug.cli.plugin_options import VerbCommand
+from aeplug.model.locate import check_model_name
 from aeplug.plugins import active
-
-#: Draws an item for the log-likelihood, unless they are given.
-DRAWS = 500
 
 
 @click.command(cls=VerbCommand)
@@ -53,7 +51,7 @@ def evaluate(
     as_json: bool,
     device: str,
     checkpoint: str | None,
-    **values: Any,
+    **options: Any,
 ) -> None:
     """Measure MODEL on data it was not trained on.
 
@@ -71,31 +69,23 @@ def evaluate(
     how often of two items, one of each kind, the other one is rebuilt worse.
     """
     if not likelihood and (importance is not None or prior is not None):
-        raise click.UsageError("--importance and --prior are of --likelihood")
-    from aeplug.api import load_model
-    from aeplug.data.opening import choose_split
-    from aeplug.data.splits import first_items
-    from aeplug.evaluation.likelihood import likelihood as measure_likelihood
-    from aeplug.evaluation.outliers import compare, outlier_split
-    from aeplug.evaluation.report import evaluate as measure
-    from aeplug.model.dataset import evaluation_dataset
+        raise click.UsageError("--importance and --prior need --likelihood")
+    check_model_name(model, active())
+    from aeplug import api
 
-    loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
-    options = resolve_options(loaded, "evaluate", values)
-    dataset = evaluation_dataset(loaded, data, active())
-    chosen = choose_split(dataset, split or ("all" if data else "test"))
-    if items is not None:
-        chosen = first_items(chosen, items)
-    # First what may be refused: nobody shall wait for that.
-    strange = None if outliers is None else outlier_split(loaded, outliers, active())
-    further: dict[str, Any] = {}
-    if likelihood:
-        further |= measure_likelihood(loaded, chosen, importance or DRAWS, prior or "")
-    if strange is not None:
-        further |= {"outliers": outliers, **compare(loaded, chosen, strange)}
-    report = measure(loaded, chosen, options, with_baselines=baselines) | further
-    report = {"model": str(model), "task": loaded.spec.name, **report}
-    if as_json:
-        print_json(report)
-    else:
-        print_figures(report)
+    report = api.evaluate(
+        model,
+        data=data,
+        split=split,
+        items=items,
+        baselines=baselines,
+        likelihood=likelihood,
+        importance=importance or api.IMPORTANCE_DRAWS,
+        prior=prior or "",
+        outliers=outliers,
+        options=options,
+        device=device,
+        checkpoint=checkpoint or "",
+    )
+    show = print_json if as_json else print_figures
+    show({"model": model, **report})

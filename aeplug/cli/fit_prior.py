@@ -6,43 +6,40 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import checkpoint_option, data_option, device_option
+from aeplug.cli.completion import complete_specs
+from aeplug.cli.options import (
+    checkpoint_option,
+    data_option,
+    device_option,
+    json_option,
+    model_argument,
+    open_model,
+    seed_option,
+)
 from aeplug.cli.output import print_figures, print_json
-from aeplug.cli.plugin_options import VerbCommand, check_options
+from aeplug.cli.plugin_options import FitPriorCommand
 from aeplug.errors import FileError
-from aeplug.plugins import OptionSpec, active
-
-
-class FitPriorCommand(VerbCommand):
-    """A command that also takes the options of priors."""
-
-    def brought(self) -> list[tuple[OptionSpec, set[str]]]:
-        """Options of priors, with the names of the priors that take them."""
-        options: dict[str, tuple[OptionSpec, set[str]]] = {}
-        for prior in active().specs("prior"):
-            for option in prior.options:
-                options.setdefault(option.name, (option, set()))[1].add(prior.name)
-        return list(options.values())
+from aeplug.runtime.console import say
 
 
 @click.command("fit-prior", cls=FitPriorCommand)
-@click.argument("model")
-@click.option("--kind", default="gmm", show_default=True, help="Name of the prior; see parts.")
+@model_argument
+@click.option(
+    "--kind",
+    default="gmm",
+    show_default=True,
+    shell_complete=complete_specs("prior"),
+    help="Name of the prior; `aeplug parts prior` lists them.",
+)
 @data_option
 @click.option("--split", default="train", show_default=True, help="train, val, test or all.")
-@click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 2**63 - 1),
-    help="Random seed.",
-)
+@seed_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False),
     help="Write a copy of the weights with the prior into this new folder instead.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 @device_option
 @checkpoint_option
 def fit_prior(
@@ -55,7 +52,7 @@ def fit_prior(
     as_json: bool,
     device: str,
     checkpoint: str | None,
-    **values: Any,
+    **options: Any,
 ) -> None:
     """Fit a prior to the latents of MODEL's training data, for `sample --prior KIND`.
 
@@ -65,40 +62,25 @@ def fit_prior(
     aeplug fit-prior mnist --out weights/mnist-with-prior
     aeplug fit-prior melody-2bar --kind sequence
 
-    It is kept in MODEL's checkpoint; where that came with a plug-in or cannot be written, in your
-    cache. Printed is how likely it makes latents of held-out items, in nats, beside the model's
-    own prior where there is one: the higher, the closer to where latents lie.
+    It is kept in MODEL's checkpoint, or in your cache where that came with a plug-in or cannot be
+    written. Prints the log-likelihood of held-out latents under it, in nats, and under the model's
+    own prior where there is one; higher is better.
     """
-    from aeplug.api import load_model
-    from aeplug.cli.export import empty_folder
-    from aeplug.model.dataset import evaluation_dataset
+    from aeplug.priors import fit_prior as fit
+    from aeplug.runtime.files import require_new_folder
 
-    target = empty_folder(out) if out is not None else None
-    loaded = load_model(model, device=device, checkpoint_name=checkpoint or "")
-    loaded.priors.check(kind)
-    known = [
-        option
-        for prior in active().specs("prior")
-        if prior.name == kind
-        for option in prior.options
-    ]
-    given = {name: value for name, value in values.items() if value is not None}
-    options = check_options(known, given, f"prior {kind}") if given else {}
-    _ = loaded.latent_size
-    prior = loaded.priors.fit(
-        kind, evaluation_dataset(loaded, data, active()), split, seed, **options
-    )
+    target = require_new_folder(out) if out is not None else None
+    loaded, _ = open_model(model, "fit-prior", device, checkpoint)
+    prior = fit(loaded, kind, data=data, split=split, seed=seed, options=options)
     if target is not None:
         loaded.save(target)
-    place = target if target is not None else loaded.priors.keep(kind)
+    place = target or loaded.priors.keep(kind)
     report = {"model": model, "task": loaded.spec.name, "prior": kind, **prior.facts}
-    report["path"] = str(place)
-    if as_json:
-        print_json(report)
-    else:
-        print_figures(report)
+    show = print_json if as_json else print_figures
+    show({**report, "path": str(place)})
     if place is None:
         raise FileError(
             "the prior can be kept neither beside the weights nor in the cache; name a folder "
             "by --out"
         )
+    say(f"next: aeplug sample {target or model} --prior {kind} --out samples")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shlex
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,8 +16,11 @@ from aeplug.errors import AeplugError
 from aeplug.runtime.console import say
 
 if TYPE_CHECKING:
-    from aeplug.config.schema import Setting
-    from aeplug.jobs.job import Job
+    from pathlib import Path
+
+    from aeplug.api import Run
+    from aeplug.inference.results import WrittenResults
+    from aeplug.jobs.files import JobReport
 
 #: Reasons shown as they come up.
 REASONS_SHOWN = 5
@@ -54,42 +59,74 @@ def print_figures(report: Mapping[str, Any]) -> None:
             _print_nested(value)
 
 
-def print_settings(settings: Sequence[Setting], section: str, indent: str = "  ") -> None:
-    """A line ``KEY=VALUE  type, range, unit`` for each, as ``--set`` takes it, and its help.
+def print_results(
+    written: WrittenResults, as_json: bool = False, following: str = "", **facts: Any
+) -> None:
+    """The picture's path on stdout, or one JSON object; what was written on stderr.
 
     Args:
-        settings: of one part.
-        section: what stands before the dot of the key.
-        indent: in front of every line.
+        written: files and picture.
+        as_json: whether ``--json`` asks for an object: ``facts``, ``files`` and ``picture``.
+        following: a command worth typing next.
+        facts: JSON-ready.
     """
-    if not settings:
-        click.echo(f"{indent}no settings")
-    for setting in settings:
-        key = f"{indent}{section}.{setting.name}={as_typed(setting.default)}"
-        kind = ", ".join(filter(None, (setting.type, setting.range, setting.unit)))
-        if setting.main:
-            kind += f"; short: {section}={as_typed(setting.default)}"
-        room = terminal_width()
-        if len(key) + 2 + len(kind) <= room:
-            click.echo(click.style(key, bold=True) + f"  {kind}")
-        else:
-            click.echo(click.style(key, bold=True))
-            _print_wrapped(kind, indent + "    ", room)
-        if setting.help:
-            _print_wrapped(setting.help, indent + "    ", room)
+    files = written.files
+    if files:
+        last = f" to {files[-1].name}" if len(files) > 1 else ""
+        many = f"{len(files)} files, " if len(files) > 1 else ""
+        say(f"wrote {many}{files[0]}{last}")
+    say(f"picture: {written.picture}")
+    if following:
+        say(f"next: {following}")
+    if as_json:
+        paths = [str(path) for path in files]
+        print_json({**facts, "files": paths, "picture": str(written.picture)})
+    else:
+        click.echo(str(written.picture))
 
 
-def as_typed(value: Any) -> str:
-    """A value as it is written behind ``--set KEY=``: text as it is, all else as JSON."""
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+def print_path(
+    path: Path, summary: str, as_json: bool = False, following: str = "", **facts: Any
+) -> None:
+    """A file or folder that was written, on stdout; a summary of it on stderr."""
+    say(f"wrote {summary}")
+    if following:
+        say(f"next: {following}")
+    if as_json:
+        print_json({**facts, "path": str(path)})
+    else:
+        click.echo(str(path))
 
 
-def report_job(job: Job, stopped: int) -> int:
-    """Say what a job did.
+def print_pictures(pictures: Sequence[Path], as_json: bool = False, **facts: Any) -> None:
+    """Paths of pictures on stdout, or one JSON object with ``facts``."""
+    for picture in pictures:
+        say(f"picture: {picture}")
+        if not as_json:
+            click.echo(str(picture))
+    if as_json:
+        print_json({**facts, "pictures": [str(picture) for picture in pictures]})
 
-    Args:
-        job: that was run.
-        stopped: what its ``run`` gave.
+
+def resume_command(run: Run, device: str) -> str:
+    """What to type to resume a run, started as this program was: by ``torchrun`` too."""
+    options = click.get_current_context().find_root().params
+    folders = [
+        part for name in options.get("plugins_dir") or () for part in ("--plugins-dir", name)
+    ]
+    words = ["aeplug", *folders, "train", run.task, "--run", str(run.folder), "--resume"]
+    if device != "auto":
+        words += ["--device", device]
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        own, all_ = (os.environ.get(name, "1") for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+        nodes = int(all_) // int(own)
+        several = ["--nnodes", str(nodes)] if nodes > 1 else []
+        words = ["torchrun", *several, "--nproc-per-node", own, "-m", "--", *words]
+    return shlex.join(words)
+
+
+def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
+    """Say what a job did; with ``as_json`` also as one object, of ``facts`` and counts.
 
     Returns:
         The exit code, where all went well or it was stopped.
@@ -97,22 +134,25 @@ def report_job(job: Job, stopped: int) -> int:
     Raises:
         AeplugError: files could not be done; where their reasons stand.
     """
-    from aeplug.jobs.failures import FAILED
-
-    counts, out = job.counts, job.out
-    were = "was" if counts.before == 1 else "were"
-    before = f", {counts.before} {were} done before" if counts.before else ""
+    counts, out = report.counts, report.out
+    before = f", {counts.before} {_were(counts.before)} done before" if counts.before else ""
     say(f"wrote {counts.done} of {_counted(counts.total, 'file')} to {out}{before}")
-    if stopped:
-        say("stopped; the same command goes on")
-        return 128 + stopped
+    if report.picture:
+        say(f"picture: {report.picture}")
+    if as_json:
+        print_json({**facts, **report.as_dict()})
+    elif report.picture:
+        click.echo(str(report.picture))
+    if report.stopped:
+        say("Stopped. Run the same command to resume.")
+        return 128 + report.stopped
     wrong = []
     if counts.failed:
         wrong.append(f"{counts.failed} of {_counted(counts.total, 'file')} could not be done")
     if counts.unlisted:
         wrong.append(f"{_counted(counts.unlisted, 'folder')} could not be listed")
     if wrong:
-        raise AeplugError(f"{', '.join(wrong)}, reasons in {out / FAILED}")
+        raise AeplugError(f"{', '.join(wrong)}, reasons in {report.failures}")
     return 0
 
 
@@ -181,6 +221,9 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _finite(value: Any) -> Any:
+    """JSON-ready: settings as objects, what is not finite as None."""
+    if hasattr(value, "as_dict"):
+        return _finite(value.as_dict())
     if isinstance(value, Mapping):
         return {name: _finite(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -190,12 +233,8 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _print_wrapped(text: str, indent: str, room: int) -> None:
-    click.echo(
-        textwrap.fill(
-            text, max(room, len(indent) + 20), initial_indent=indent, subsequent_indent=indent
-        )
-    )
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _counted(number: int, what: str) -> str:

@@ -1,19 +1,14 @@
-"""Options that plug-ins bring to commands: of codecs, tasks and builders of data sets."""
+"""Options that plug-ins bring to commands: of codecs, tasks, priors and builders of data sets."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from aeplug.errors import ConfigError
-from aeplug.plugins import active
+from aeplug.plugins.options import options_of_kind, options_of_verb
 from aeplug.plugins.specs import OptionSpec
-
-if TYPE_CHECKING:
-    from aeplug.model.model import Model
 
 _TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float}
 
@@ -27,83 +22,36 @@ class VerbCommand(click.Command):
 
     verb = ""
 
-    def brought(self) -> list[tuple[OptionSpec, set[str]]]:
+    def plugin_options(self) -> list[tuple[OptionSpec, set[str]]]:
         """Options that plug-ins bring, with the names of what takes them."""
-        return plugin_options(self.verb or self.name or "")
+        return options_of_verb(self.verb or self.name or "")
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own parameters, then the plug-ins'."""
         own = super().get_params(ctx)
         taken = {option for parameter in own for option in parameter.opts}
-        brought = [
+        added = [
             _click_option(spec, sorted(users))
-            for spec, users in self.brought()
+            for spec, users in self.plugin_options()
             if f"--{spec.name}" not in taken
         ]
-        return [*own, *brought]
+        return [*own, *added]
 
 
 class BuildCommand(VerbCommand):
     """A command that also takes the options of data sets' builders."""
 
-    def brought(self) -> list[tuple[OptionSpec, set[str]]]:
+    def plugin_options(self) -> list[tuple[OptionSpec, set[str]]]:
         """Options of builders, with the names of the data sets."""
-        found: dict[str, tuple[OptionSpec, set[str]]] = {}
-        for dataset in active().specs("dataset"):
-            for option in dataset.options:
-                found.setdefault(option.name, (option, set()))[1].add(dataset.name)
-        return list(found.values())
+        return options_of_kind("dataset")
 
 
-def plugin_options(verb: str) -> list[tuple[OptionSpec, set[str]]]:
-    """Options of a verb, over all plug-ins, with the names of the tasks that take them."""
-    plugins = active()
-    codecs = {codec.name: codec for codec in plugins.specs("codec")}
-    found: dict[str, tuple[OptionSpec, set[str]]] = {}
-    for task in plugins.specs("task"):
-        codec = codecs.get(task.codec)
-        for option in (*task.options, *(codec.options if codec else ())):
-            if verb in option.verbs:
-                found.setdefault(option.name, (option, set()))[1].add(task.name)
-    return list(found.values())
+class FitPriorCommand(VerbCommand):
+    """A command that also takes the options of priors."""
 
-
-def resolve_options(model: Model, verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The model's own options with the user's values over their defaults, checked.
-
-    Raises:
-        ConfigError: a value out of range, or an option that the model's task does not take.
-    """
-    codec = active().find("codec", model.config.sections["codec"].name)
-    options = (*model.spec.options, *codec.options)
-    return check_options([one for one in options if verb in one.verbs], values, model.spec.name)
-
-
-def check_options(
-    options: Sequence[OptionSpec], values: Mapping[str, Any], owner: str
-) -> dict[str, Any]:
-    """The user's values over the options' defaults, by name with hyphens.
-
-    Raises:
-        ConfigError: a value out of range, or of an option that is none of ``owner``'s.
-    """
-    own = {option.name: option for option in options}
-    result = {name: option.default for name, option in own.items()}
-    for key, value in values.items():
-        name = key.replace("_", "-")
-        if value is None:
-            continue
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"--{name} {value}: expected a finite number")
-        if name not in own:
-            raise ConfigError(f"'{owner}' takes no option --{name}")
-        option = own[name]
-        if option.minimum is not None and value < option.minimum:
-            raise ConfigError(f"--{name} {value}: expected at least {option.minimum:g}")
-        if option.maximum is not None and value > option.maximum:
-            raise ConfigError(f"--{name} {value}: expected at most {option.maximum:g}")
-        result[name] = value
-    return result
+    def plugin_options(self) -> list[tuple[OptionSpec, set[str]]]:
+        """Options of priors, with the names of the priors."""
+        return options_of_kind("prior")
 
 
 def _click_option(spec: OptionSpec, users: list[str]) -> click.Option:

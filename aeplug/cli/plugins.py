@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import click
 
+from aeplug.cli.options import json_option
 from aeplug.cli.output import print_json
-from aeplug.cli.plugin_report import brought, print_plugin, print_plugin_line
 from aeplug.cli.plugins_check import check
 from aeplug.cli.plugins_new import new
+from aeplug.cli.reports import print_plugin, print_plugin_line
 from aeplug.plugins import active
+from aeplug.plugins.catalogue import describe_plugin
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
     """List plug-ins, what they bring, and why one is not used.
@@ -35,7 +37,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
 
 @plugins.command()
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 def show(name: str, as_json: bool) -> None:
     """Show everything of one plug-in: NAME as `aeplug plugins` lists it.
 
@@ -45,7 +47,7 @@ def show(name: str, as_json: bool) -> None:
     """
     plugin = active().named(name)
     if as_json:
-        print_json({**plugin.as_dict(), "brings": brought(plugin, active())})
+        print_json({**plugin.as_dict(), "brings": describe_plugin(plugin, active())})
     else:
         print_plugin(plugin, active())
 

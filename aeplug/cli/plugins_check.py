@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import click
 
-from aeplug.cli.output import print_json
-from aeplug.plugins import active
-
-if TYPE_CHECKING:
-    from aeplug.checks.outcome import Outcome, Report
-
-_COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": None}
+from aeplug.cli.options import json_option
+from aeplug.cli.reports import OutcomePrinter, print_check_report
 
 
 @click.command()
@@ -30,7 +21,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": None
 @click.option("--data", type=click.Path(), help="A folder of data, for tasks that need one.")
 @click.option("--only", multiple=True, metavar="CHECK", help="Make this check. May be repeated.")
 @click.option("--skip", multiple=True, metavar="CHECK", help="Leave it out. May be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 def check(
     target: str,
     task: str,
@@ -51,51 +42,20 @@ def check(
 
     One line a check; the exit code is 1 where one failed.
     """
-    from aeplug.checks.plugin import examine_plugin
-    from aeplug.checks.suite import examine_task
+    from aeplug.checks.plugin import examine
     from aeplug.cli.registry import COMMANDS
     from aeplug.config import parse_assignments
 
-    options: dict[str, Any] = {
-        "settings": parse_assignments(assignments),
-        "data": data,
-        "only": only,
-        "skip": skip,
-        "tell": None if as_json else _Lines(),
-    }
-    plugins = active()
-    names = {plugin.name for plugin in plugins.collect()}
-    tasks = {spec.name for spec in plugins.specs("task")}
-    if target in tasks - names and not Path(target).exists():
-        report = examine_task(target, **options)
-    else:
-        report = examine_plugin(target, task=task, reserved=COMMANDS, **options)
-    if as_json:
-        outcomes = [outcome.as_dict() for outcome in report.outcomes]
-        print_json({"ok": report.ok, "target": target, "checks": outcomes})
-    else:
-        click.echo(f"\n{_summary(report)}")
+    report = examine(
+        target,
+        task=task,
+        settings=parse_assignments(assignments),
+        data=data,
+        only=only,
+        skip=skip,
+        reserved=COMMANDS,
+        tell=None if as_json else OutcomePrinter(),
+    )
+    print_check_report(report, target, as_json)
     if not report.ok:
         raise click.exceptions.Exit(1)
-
-
-class _Lines:
-    """A line for each check, under a heading for each thing checked."""
-
-    def __init__(self) -> None:
-        self.subject = ""
-
-    def __call__(self, outcome: Outcome) -> None:
-        if outcome.subject != self.subject:
-            gap = "\n" if self.subject else ""
-            self.subject = outcome.subject
-            click.echo(gap + click.style(outcome.subject, bold=True))
-        status = click.style(f"{outcome.status:8}", fg=_COLOURS[outcome.status])
-        click.echo(f"  {status}  {outcome.check:10}  {outcome.message}".rstrip())
-
-
-def _summary(report: Report) -> str:
-    counts = Counter[str](outcome.status for outcome in report.outcomes)
-    parts = [f"{counts[name]} {name}" for name in _COLOURS if counts[name]]
-    seconds = sum(outcome.seconds for outcome in report.outcomes)
-    return f"{', '.join(parts)} in {seconds:.1f} s"

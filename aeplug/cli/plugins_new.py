@@ -37,28 +37,17 @@ def new(name: str, kind: str, single_file: bool, out: str) -> None:
 
     What was written is listed on stdout; nothing that is there is overwritten.
     """
-    from aeplug.cli.scaffold.writing import write_plugin
+    from aeplug.cli.scaffold.writing import names_in_use, write_plugin
 
     written = write_plugin(
         name,
         kind,
         Path(out).expanduser(),
         single_file=single_file,
-        taken=_taken(kind),
+        taken=names_in_use(kind, active()),
     )
     for path in written.files:
         click.echo(str(path))
     click.echo("\nNow:", err=True)
     for line in written.next_steps:
         click.echo(f"  {line}", err=True)
-
-
-def _taken(kind: str) -> dict[str, str]:
-    """Names that belong to something else, beside which the new plug-in's would be a second."""
-    articles = {"task": "a task"}
-    if kind != "observer":
-        articles |= {"decoder": "a decoder", "loss": "a loss"}
-    if kind in ("image", "sequence"):
-        articles |= {"dataset": "a data set", "encoder": "an encoder"}
-    taken = {spec.name: text for one, text in articles.items() for spec in active().specs(one)}
-    return {plugin.name: "a plug-in" for plugin in active().plugins} | taken

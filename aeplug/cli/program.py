@@ -11,7 +11,8 @@ import click
 
 from aeplug._version import __version__
 from aeplug.cli.registry import COMMANDS, load_command
-from aeplug.errors import AeplugError, nearest
+from aeplug.cli.suggestions import explain_option, suggest_command
+from aeplug.errors import AeplugError
 from aeplug.plugins import (
     Plugins,
     activate,
@@ -51,7 +52,8 @@ class Program(click.Group):
         command = super().get_command(ctx, cmd_name)
         if command is None and not ctx.resilient_parsing:
             raise click.UsageError(
-                f"no command is called '{cmd_name}'. {nearest(cmd_name, self.commands)}", ctx
+                f"no command is called '{cmd_name}'. {suggest_command(cmd_name, self.commands)}",
+                ctx,
             )
         return command
 
@@ -131,7 +133,10 @@ def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
             raise
         context = getattr(error, "ctx", None)
         hint = f" (see '{context.command_path} --help')" if context else ""
-        _fail(error.format_message() + hint, error.exit_code)
+        text = error.format_message()
+        if isinstance(error, click.NoSuchOption):
+            text = explain_option(error, own)
+        _fail(text + hint, error.exit_code)
     except BrokenPipeError:
         sys.exit(141)  # the reader left (`aeplug tasks | head -1`)
     except KeyboardInterrupt:

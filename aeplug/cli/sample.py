@@ -9,60 +9,54 @@ import click
 from aeplug.cli.options import (
     FiniteRange,
     common_options,
-    conditions_of,
     drawing_options,
-    length_of,
-    open_model,
-    overwrite_option,
+    model_argument,
+    open_request,
     prior_option,
-    sampling_of,
+    read_length,
 )
-from aeplug.cli.plugin_options import VerbCommand, resolve_options
-from aeplug.inference.results import require_free, write_documents
-
-#: Items that are drawn unless the user says how many, and whole documents.
-ITEMS, WHOLE = 64, 4
+from aeplug.cli.output import print_results
+from aeplug.cli.plugin_options import VerbCommand
 
 
 @click.command(cls=VerbCommand)
-@click.argument("model")
+@model_argument
 @click.option(
     "-n",
     "--count",
     type=click.IntRange(min=1),
-    help=f"How many.  [default: {ITEMS}; of several pieces each {WHOLE}]",
+    help="How many.  [default: 64; of several pieces each 4]",
 )
 @click.option(
     "--cond",
     multiple=True,
     metavar="CLASS|NAME=CLASS",
-    help="Of which class: 6/8, or metre=6/8 where there are several conditions.",
+    help="Class to generate: 6/8, or metre=6/8 where there are several conditions.",
 )
 @click.option(
     "--pieces",
     type=click.IntRange(min=1),
-    help="Pieces of each item, by a prior over sequences: a whole document.  [default: 1]",
+    help="Pieces of each item: a whole document, from a prior over documents.  [default: 1]",
 )
 @prior_option
 @click.option(
     "--spread",
     type=FiniteRange(min=0),
-    help="Factor of the latents' distance from the middle of the prior: below 1 more typical.  "
-    "[default: the task's own, or the root of the temperature]",
+    help="Scale latents around the prior's mean; below 1 more typical.  "
+    "[default: the task's own, or the square root of the temperature]",
 )
 @drawing_options(greedy=False)
-@overwrite_option
 @common_options
 def sample(
     model: str,
     count: int | None,
-    cond: tuple[str, ...],
     pieces: int | None,
     spread: float | None,
     overwrite: bool,
+    as_json: bool,
     **values: Any,
 ) -> None:
-    """Draw new items from MODEL: a run directory, or a task that ships weights.
+    """Generate new items with MODEL: a run directory, or a task that ships weights.
 
     \b
     aeplug sample runs/mnist-vae-20260101-120000 -n 64 --seed 1 --out samples
@@ -70,26 +64,27 @@ def sample(
     aeplug sample mnist --prior gmm --out samples
     aeplug sample melody-2bar --pieces 32 -n 4 --cond 6/8 --out tunes
 
-    Writes one file an item and a sheet of all. The same seed gives the same items. A prior that
-    is fitted and was not yet is fitted first, and kept. Items of several pieces come from the
-    prior `sequence`, by which sections return; with another the pieces stand in a row as drawn.
+    Writes one file an item and a sheet of all. The same seed gives the same items. A fitted prior
+    that does not exist yet is fitted first, and kept. Items of several pieces come from the prior
+    `sequence`, in which sections return; with another prior the pieces are independent.
     """
-    from aeplug.inference.sample import sample_documents
-    from aeplug.plots.gallery import draw_rows
+    request = open_request(model, "sample", **values)
+    from aeplug.inference import make_samples, require_free, write_results
 
-    loaded, out = open_model(model, "sample", values)
-    require_free(out, "samples.png", overwrite)
-    sampling, seed = sampling_of(loaded, values), values.pop("seed")
-    prior = values.pop("prior") or ""
-    options = resolve_options(loaded, "sample", values)
-    given = conditions_of(cond, loaded)
-    length = length_of(loaded, pieces, options) or 1
-    count = count or (WHOLE if length > 1 else ITEMS)
-    documents = sample_documents(loaded, count, seed, sampling, given, prior, length, spread)
-    digits = max(3, len(str(count)))
-    for number, document in enumerate(documents, 1):
-        document.name = f"sample-{number:0{digits}}"
-    write_documents(loaded, documents, out, options, page="samples.png", overwrite=overwrite)
-    title = f"{loaded.spec.name}: samples, seed {seed}"
-    draw_rows(loaded, documents, out / "samples.png", title, length)
-    click.echo(str(out / "samples.png"))
+    require_free(request.out, "samples.png", overwrite=overwrite)
+    results = make_samples(
+        request.model,
+        count,
+        seed=request.seed,
+        sampling=request.sampling,
+        cond=request.cond,
+        prior=request.prior,
+        pieces=read_length(request.model, pieces, request.options) or 1,
+        spread=spread,
+    )
+    written = write_results(
+        request.model, results, request.out, request.options, overwrite=overwrite
+    )
+    varied = f"aeplug vary {model} {written.files[0]} --out variations"
+    following = varied if "vary" in request.model.verbs else ""
+    print_results(written, as_json, following, model=model, task=request.model.spec.name)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from aeplug.config import PartConfig, TaskConfig
+from aeplug.config import PartConfig, TaskConfig, config_of
 from aeplug.config.schedules import Schedule
 
 _PLURALS = {
@@ -91,6 +91,29 @@ def settings_of(config: type[PartConfig] | PartConfig) -> list[Setting]:
 def settings_of_task(config: TaskConfig) -> dict[str, list[Setting]]:
     """Settings of every section of a task, with the task's own defaults."""
     return {role: settings_of(section.config) for role, section in config.sections.items()}
+
+
+def describe_settings(spec: Any) -> dict[str, Any]:
+    """Settings of a part that a plug-in describes; imports it.
+
+    Returns:
+        ``factory``; of a codec ``suffixes`` and ``options``, of a prior ``unit`` and ``options``;
+        and of all but priors ``settings``, or ``error``: why there are none to be had. An error
+        is no exception: the other parts are listed all the same.
+    """
+    brought = spec.options if spec.kind in ("codec", "prior") else ()
+    options = [{**vars(option), "verbs": list(option.verbs)} for option in brought]
+    if spec.kind == "prior":
+        return {"factory": spec.fit, "unit": spec.unit, "options": options}
+    described: dict[str, Any] = {"factory": spec.factory}
+    if spec.kind == "codec":
+        described.update(suffixes=list(spec.suffixes), options=options)
+    try:
+        described["settings"] = settings_of(config_of(spec.load()))
+    except (Exception, SystemExit) as error:  # whatever a plug-in's module may raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        described["error"] = f"cannot be loaded: {reason}"
+    return described
 
 
 def type_in_words(annotation: Any, plural: bool = False) -> str:

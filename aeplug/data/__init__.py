@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         iter_document_chunks,
         slice_batch,
     )
-    from aeplug.data.build import BuildReport, Skipped
+    from aeplug.data.build import BuildReport, Skipped, build_dataset
     from aeplug.data.bundled import find_bundled
     from aeplug.data.labels import MEAN, NAME
     from aeplug.data.opening import choose_split, open_dataset
@@ -32,6 +32,7 @@ __all__ = [
     "Skipped",
     "TensorSplit",
     "assemble",
+    "build_dataset",
     "choose_split",
     "concat_raw",
     "count_pieces",
@@ -47,9 +48,11 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "batching": "INFERENCE_BATCH Result assemble concat_raw count_pieces iter_document_chunks"
-        " slice_batch",
-        "build": "BuildReport Skipped",
+        "batching": (
+            "INFERENCE_BATCH Result assemble concat_raw count_pieces iter_document_chunks "
+            "slice_batch"
+        ),
+        "build": "BuildReport Skipped build_dataset",
         "bundled": "find_bundled",
         "labels": "MEAN NAME",
         "opening": "choose_split open_dataset",

@@ -15,15 +15,20 @@ A data set's builder is ``function(sources, out, processes, progress, **options)
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aeplug.errors import DataError
+from aeplug.errors import ConfigError, DataError, nearest
+from aeplug.plugins import Plugins, active, load_attribute
+from aeplug.plugins.options import check_options
+from aeplug.plugins.specs import DatasetSpec
+from aeplug.runtime.console import Progress
 
 SKIPPED = "skipped.jsonl"
 
@@ -61,6 +66,89 @@ class BuildReport:
 
 
 Builder = Callable[..., BuildReport]
+
+
+def build_dataset(
+    sources: Sequence[str | Path],
+    out: str | Path,
+    *,
+    dataset: str = "",
+    options: Mapping[str, Any] | None = None,
+    processes: int = 0,
+    overwrite: bool = False,
+    plugins: Plugins | None = None,
+) -> BuildReport:
+    """Turn files into arrays for training, for ``aeplug.train(..., data=out)``.
+
+    Args:
+        sources: files, folders, zips or globs; none where the data set makes its data up.
+        out: folder to write.
+        dataset: kind of data set; needed where more than one can be built of such sources.
+        options: of its builder, by name with hyphens.
+        processes: at work; 0: one a core.
+        overwrite: replace ``out``, where a build made it.
+        plugins: which bring data sets; by default those of this process.
+
+    Raises:
+        ConfigError: no such data set can be built, it needs sources, or an option does not fit.
+        DataError: ``out`` is not to be replaced, or nothing usable was found.
+    """
+    spec = find_buildable(dataset, bool(sources), plugins or active())
+    checked = check_options(spec.options, options or {}, spec.name)
+    with _Progress() as progress:
+        return build(
+            load_attribute(str(spec.builder)),
+            [str(source) for source in sources],
+            Path(out),
+            processes or os.cpu_count() or 1,
+            progress,
+            {name.replace("-", "_"): value for name, value in checked.items()},
+            overwrite=overwrite,
+        )
+
+
+def find_buildable(name: str, has_sources: bool, plugins: Plugins) -> DatasetSpec:
+    """The data set of this name, or the only one that can be built.
+
+    Raises:
+        ConfigError: there is none, there are several, or it is built of sources and has none.
+    """
+    buildable = {spec.name: spec for spec in plugins.specs("dataset") if spec.builder}
+    if not name:
+        # What makes its data up is not meant where sources are named, and nothing else without.
+        meant = [each for each, spec in buildable.items() if spec.sourceless != has_sources]
+        if len(meant) != 1:
+            raise ConfigError(f"--dataset is needed, one of: {', '.join(buildable) or 'none'}")
+        name = meant[0]
+    if name not in buildable:
+        raise ConfigError(f"no data set '{name}' can be built. {nearest(name, buildable)}")
+    if not has_sources and not buildable[name].sourceless:
+        raise ConfigError(f"'{name}' is built of SOURCES: name files, folders, zips or globs")
+    return buildable[name]
+
+
+class _Progress:
+    """A bar that begins again where a builder goes over its files a second time."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._bar is None or self._bar.total != total:
+            self.close()
+            self._bar = Progress(total, "files").__enter__()
+        self._bar.update(done)
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
 
 
 def build(

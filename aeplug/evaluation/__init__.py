@@ -9,13 +9,20 @@ from aeplug._exports import lazy_exports
 if TYPE_CHECKING:
     from aeplug.evaluation.heldout import mean_losses
     from aeplug.evaluation.pca import fit_pca
+    from aeplug.evaluation.pca_comparison import Source, compare_with_pca
 
-__all__ = ["fit_pca", "mean_losses"]
+__all__ = [
+    "Source",
+    "compare_with_pca",
+    "fit_pca",
+    "mean_losses",
+]
 
 __getattr__ = lazy_exports(
     __name__,
     {
         "heldout": "mean_losses",
         "pca": "fit_pca",
+        "pca_comparison": "Source compare_with_pca",
     },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,28 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from aeplug.config import resolve
 from aeplug.data.labels import NAME, label_rows
-from aeplug.data.splits import iter_rows
+from aeplug.data.opening import build_prepare, choose_split, folder_settings, open_dataset
+from aeplug.data.splits import first_items, iter_rows
 from aeplug.errors import ConfigError, nearest
 from aeplug.evaluation.pca import PCA, fit_pca, vectors
 from aeplug.evaluation.probes import Labelled, accuracies
-from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, RawBatch, Split
+from aeplug.interfaces import (
+    Batch,
+    Dataset,
+    DataShape,
+    Prepare,
+    RawBatch,
+    ShapedPrepare,
+    Split,
+    supports,
+)
+from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
+from aeplug.plugins import TaskSpec, active
+from aeplug.runtime.distributed import pick_device
+from aeplug.runtime.tracking import show_progress
 
 #: Values of the items that probes are fitted on: 85,000 of 28 x 28.
 PROBE_VALUES = 1 << 26
@@ -45,6 +61,34 @@ class Source:
     device: torch.device
     model: Model | None = None
 
+    @classmethod
+    def of_model(cls, model: Model, data: str | Path | None = None) -> Source:
+        """What a model was trained with, or a user's own files, and the model.
+
+        Raises:
+            ConfigError: the data does not fit the model.
+            DataError: files are missing or damaged.
+        """
+        dataset = evaluation_dataset(model, None if data is None else str(data), active())
+        return cls(dataset, model.prepare, model.shape, model.device, model)
+
+    @classmethod
+    def of_task(
+        cls, task: TaskSpec, data: str | Path | None = None, device: str = "auto"
+    ) -> Source:
+        """The data of a task, or a user's own files, without a model.
+
+        Raises:
+            ConfigError: the task reads no data of the user's.
+            DataError: files are missing or damaged.
+        """
+        own = folder_settings(task, str(data)) if data is not None else {}
+        config = resolve(task, active(), own)
+        dataset = open_dataset(config)
+        prepare = build_prepare(config, dataset.shape)
+        shape = prepare.shape if supports(prepare, ShapedPrepare) else dataset.shape
+        return cls(dataset, prepare, shape, pick_device(device))
+
     def batches(
         self, split: Split, chosen: Tensor | None = None
     ) -> Iterator[tuple[RawBatch, Batch]]:
@@ -57,6 +101,39 @@ class Source:
         """The items of a split as ``(B, V)``."""
         for _, batch in self.batches(split):
             yield vectors(batch.target, self.shape)
+
+
+def compare_with_pca(
+    source: Source,
+    *,
+    split: str = "test",
+    items: int | None = None,
+    dims: int,
+    label: str = "",
+    probes: bool = True,
+) -> dict[str, Any]:
+    """Errors of PCA and of the model, and what their codes know of a label.
+
+    Args:
+        source: a data set, with or without a model.
+        split: what is measured on.
+        items: only the first so many.
+        dims: components of PCA.
+        label: what probes predict; empty: the first label that the data has.
+        probes: also fit probes, on the training split.
+
+    Returns:
+        The figures of :func:`compare`, and under ``probes`` those of :func:`probe`.
+
+    Raises:
+        ConfigError: no such split or label, or items have fewer values than ``dims``.
+    """
+    test = choose_split(source.dataset, split)
+    if items is not None:
+        test = first_items(test, items)
+    pca, report = compare(source, test, dims)
+    accuracies = probe(source, test, pca, dims, label) if probes else {}
+    return {**report, **({"probes": accuracies} if accuracies else {})}
 
 
 @torch.no_grad()
@@ -74,7 +151,8 @@ def compare(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]
     Raises:
         ConfigError: items have fewer values than ``dims``, or too many for PCA.
     """
-    pca = fit_pca(source.vectors(source.dataset.split("train")))
+    with show_progress("PCA"):
+        pca = fit_pca(source.vectors(source.dataset.split("train")))
     values = len(pca.mean)
     if dims > values:
         raise ConfigError(f"--dims {dims}: items have {values} values")
@@ -82,12 +160,13 @@ def compare(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]
     totals = np.zeros(4)
     low, high = float("inf"), -float("inf")
     items = 0
-    for _, batch in source.batches(test):
-        given = vectors(batch.target, source.shape)
-        errors = errors + pca.squared_errors(given)
-        items += len(given)
-        low, high = min(low, float(given.min())), max(high, float(given.max()))
-        totals += _beside(source, batch, given, pca, dims)
+    with show_progress("errors"):
+        for _, batch in source.batches(test):
+            given = vectors(batch.target, source.shape)
+            errors = errors + pca.squared_errors(given)
+            items += len(given)
+            low, high = min(low, float(given.min())), max(high, float(given.max()))
+            totals += _beside(source, batch, given, pca, dims)
     squared = (errors / items).tolist()
     model_error, pca_right, model_right, steps = totals
     report: dict[str, Any] = {
@@ -153,8 +232,9 @@ def probe(source: Source, test: Split, pca: PCA, dims: int, label: str) -> dict[
     most = max(1000, PROBE_VALUES // len(pca.mean))
     # Spread over the split: neighbours are often alike.
     chosen = torch.linspace(0, len(train) - 1, min(most, len(train))).round().long()
-    fitted, known = _codes(source, train, chosen, pca, dims)
-    asked, others = _codes(source, test, None, pca, dims)
+    with show_progress("probes"):
+        fitted, known = _codes(source, train, chosen, pca, dims)
+        asked, others = _codes(source, test, None, pca, dims)
     label = label or next((name for name in known if _is_class(known[name])), "")
     if not label:
         return {}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
-    from aeplug.inference.embed import concat_embeddings, embed_files, embed_split
+    from aeplug.inference.embed import concat_embeddings, embed_data, embed_files, embed_split
+    from aeplug.inference.embedding_file import check_embedding_file, write_embedding
     from aeplug.inference.interpolate import interpolate_documents, interpolate_grid
     from aeplug.inference.reconstruct import (
         FixedLatents,
@@ -15,36 +16,60 @@ if TYPE_CHECKING:
         reconstruct_chunks,
         reconstruct_document,
     )
-    from aeplug.inference.results import require_free, write_documents
+    from aeplug.inference.results import (
+        Results,
+        WrittenResults,
+        number_documents,
+        require_free,
+        write_results,
+    )
     from aeplug.inference.sample import join_documents, sample_documents
     from aeplug.inference.vary import add_noise, vary_document
+    from aeplug.inference.verbs import (
+        make_interpolation,
+        make_noisy_variations,
+        make_samples,
+        make_variations,
+    )
 
 __all__ = [
     "FixedLatents",
+    "Results",
+    "WrittenResults",
     "add_noise",
+    "check_embedding_file",
     "concat_embeddings",
+    "embed_data",
     "embed_files",
     "embed_split",
     "fix_latents",
     "interpolate_documents",
     "interpolate_grid",
     "join_documents",
+    "make_interpolation",
+    "make_noisy_variations",
+    "make_samples",
+    "make_variations",
+    "number_documents",
     "reconstruct_chunks",
     "reconstruct_document",
     "require_free",
     "sample_documents",
     "vary_document",
-    "write_documents",
+    "write_embedding",
+    "write_results",
 ]
 
 __getattr__ = lazy_exports(
     __name__,
     {
-        "embed": "concat_embeddings embed_files embed_split",
+        "embed": "concat_embeddings embed_data embed_files embed_split",
+        "embedding_file": "check_embedding_file write_embedding",
         "interpolate": "interpolate_documents interpolate_grid",
         "reconstruct": "FixedLatents fix_latents reconstruct_chunks reconstruct_document",
-        "results": "require_free write_documents",
+        "results": "Results WrittenResults number_documents require_free write_results",
         "sample": "join_documents sample_documents",
         "vary": "add_noise vary_document",
+        "verbs": "make_interpolation make_noisy_variations make_samples make_variations",
     },
 )

@@ -18,10 +18,13 @@ from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH, batch_key, concat_raw, count_pieces, slice_batch
 from aeplug.data.labels import MEAN, NAME, PIECE, EmbeddingRows, label_rows, name_conditions
+from aeplug.data.opening import choose_split
 from aeplug.data.splits import iter_rows
 from aeplug.errors import AeplugError, FileError
 from aeplug.interfaces import Batch, Dataset, RawBatch, Split
+from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
+from aeplug.plugins import active
 from aeplug.runtime.files import describe_error, require_regular
 
 #: Files read ahead of the model.
@@ -56,6 +59,29 @@ def embed_split(
     for index, raw in iter_rows(split, model.device, chosen):
         known = label_rows(dataset, raw, [f"{name}-{row}" for row in index.tolist()])
         yield {**known, **embed_batch(model, model.prepare_batch(raw))}
+
+
+def embed_data(
+    model: Model, data: str | Path | None = None, split: str | None = None, items: int | None = None
+) -> Iterator[EmbeddingRows]:
+    """Rows of a data set, a batch at a time.
+
+    Args:
+        model: whose encoder.
+        data: your own files as the data set, instead of what the model was trained with.
+        split: its split; by default ``test``, of your own data ``all``.
+        items: only the first so many.
+
+    Raises:
+        ConfigError: there is no such split, the data does not fit the model, or its latent is no
+            vector.
+        DataError: files are missing or damaged.
+    """
+    dataset = evaluation_dataset(model, None if data is None else str(data), active())
+    name = split or ("test" if data is None else "all")
+    chosen = choose_split(dataset, name)
+    count = len(chosen) if items is None else min(items, len(chosen))
+    return embed_split(model, dataset, chosen, name, torch.arange(count))
 
 
 def embed_files(

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from aeplug.data.labels import EmbeddingRows
 from aeplug.errors import AeplugError, ConfigError, FileError
+from aeplug.runtime.files import require_absent
 
 SUFFIXES = (".npz", ".parquet")
 
@@ -33,15 +34,25 @@ class _Writer(Protocol):
     def close(self) -> None: ...
 
 
-def check_suffix(path: Path) -> None:
-    """Raises ConfigError where ``path`` names no format, AeplugError where pyarrow is missing."""
+def check_embedding_file(path: Path, *, overwrite: bool = False) -> None:
+    """Check that latents can be written to a file, before they are computed.
+
+    Raises:
+        ConfigError: its name ends in no known format, or it is there and not to be replaced.
+        AeplugError: pyarrow is missing.
+    """
+    _check_suffix(path)
+    require_absent(path, overwrite=overwrite)
+
+
+def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--out {path}: expected a name that ends in {' or '.join(SUFFIXES)}")
     if path.suffix.lower() == ".parquet":
         _pyarrow()
 
 
-def write_blocks(path: Path, blocks: Iterable[EmbeddingRows]) -> int:
+def write_embedding(path: Path, blocks: Iterable[EmbeddingRows]) -> int:
     """Write all rows; until the last is there, ``path`` stays as it was.
 
     A ``.npz`` has a member for each column and is read by ``numpy.load``; in ``.parquet`` a latent
@@ -54,7 +65,7 @@ def write_blocks(path: Path, blocks: Iterable[EmbeddingRows]) -> int:
         FileError: there is no row, or the file cannot be written.
         AeplugError: ``.parquet`` without pyarrow.
     """
-    check_suffix(path)
+    _check_suffix(path)
     kind = _Parquet if path.suffix.lower() == ".parquet" else _Npz
     count = 0
     try:

@@ -2,57 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aeplug.errors import ConfigError, FileError
-from aeplug.runtime.console import say
+from aeplug.runtime.files import require_absent
 
 if TYPE_CHECKING:
     from aeplug.interfaces import Document
     from aeplug.model.model import Model
 
+#: Columns of a sheet, at most.
+COLUMNS = 10
+#: Pieces on a sheet of whole documents, of which at least one is shown: more take minutes to draw.
+SHEET_PIECES = 256
 
-def write_documents(
-    model: Model,
-    documents: Iterable[Document],
-    out: Path,
-    options: Mapping[str, Any],
-    inputs: Sequence[Path] = (),
-    page: str = "",
-    overwrite: bool = False,
-) -> None:
-    """Write documents into ``out`` and say so in one line; never over one of ``inputs``.
 
-    ``page`` is the name of a sheet that the caller is going to draw there. Over what else is
-    there only to ``overwrite``.
+@dataclass
+class Results:
+    """Documents that a model made, and the sheet that shows them.
+
+    Attributes:
+        documents: each named as its file, without suffix.
+        picture: name of the sheet's file.
+        title: of the sheet.
+        rows: of the sheet: a label, and documents named as their captions.
+        inputs: files that the documents were made of; they are never written over.
     """
-    documents = list(documents)
+
+    documents: list[Document]
+    picture: str
+    title: str
+    rows: Sequence[tuple[str, Sequence[Document]]]
+    inputs: Sequence[Path] = field(default=())
+
+
+@dataclass(frozen=True)
+class WrittenResults:
+    """Where results lie: ``files`` in the order of their documents, and the ``picture``."""
+
+    files: list[Path]
+    picture: Path
+
+
+def write_results(
+    model: Model,
+    results: Results,
+    out: str | Path,
+    options: Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
+) -> WrittenResults:
+    """Write documents and their sheet into a folder.
+
+    Args:
+        model: whose codec writes.
+        results: what to write.
+        out: the folder; made where there is none.
+        options: of the codec, by name with hyphens; see :func:`aeplug.model.resolve_options`.
+        overwrite: replace results that are there already, but never an input.
+
+    Raises:
+        ConfigError: a result would replace an input, or another file without ``overwrite``.
+        FileError: a file cannot be written.
+    """
+    out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"--out {out}: {error.strerror}") from error
-    if page and (out / page).resolve() in {path.resolve() for path in inputs}:
-        raise ConfigError(f"--out {out} would replace the input {page} by a sheet; name another")
-    kept = {path.resolve().with_suffix("") for path in inputs}
-    for document in documents:
-        if (out / document.name).resolve() in kept:
+    picture = out / results.picture
+    if picture.resolve() in {path.resolve() for path in results.inputs}:
+        raise ConfigError(
+            f"--out {out} would replace the input {results.picture} by a sheet; name another"
+        )
+    inputs = {path.resolve().with_suffix("") for path in results.inputs}
+    for document in results.documents:
+        if (out / document.name).resolve() in inputs:
             raise ConfigError(f"--out {out} would replace the input {document.name}; name another")
-    require_free(out, page, overwrite, {document.name for document in documents})
-    written: list[Path] = []
-    for document in documents:
-        written += model.codec.write(document, out / document.name, options)
-    if len(written) == 1:
-        say(f"wrote {written[0]}")
-    elif written:
-        say(f"wrote {len(written)} files, {written[0]} to {written[-1].name}")
+    names = {document.name for document in results.documents}
+    require_free(out, results.picture, names, overwrite=overwrite)
+    files: list[Path] = []
+    for document in results.documents:
+        files += model.codec.write(document, out / document.name, options or {})
+    model.codec.sheet(results.rows, picture, results.title)
+    return WrittenResults(files, picture)
 
 
 def require_free(
-    out: Path, page: str, overwrite: bool, names: Collection[str] = frozenset()
+    out: Path, picture: str, names: Collection[str] = frozenset(), *, overwrite: bool = False
 ) -> None:
-    """Refuse to replace results: the sheet ``page``, and files of these names without suffix.
+    """Refuse to replace results: the sheet ``picture``, and files of these names without suffix.
 
     Raises:
         ConfigError: there is one, and it is not to be replaced.
@@ -63,7 +105,28 @@ def require_free(
     except OSError as error:
         raise FileError(f"--out {out}: {error.strerror}") from error
     for path in there:
-        if path.name == page or path.stem in names:
-            raise ConfigError(
-                f"{path} is there already; give --overwrite to replace it, or name another --out"
-            )
+        if path.name == picture or path.stem in names:
+            require_absent(path)
+
+
+def number_documents(documents: Sequence[Document], stem: str, least_digits: int = 2) -> None:
+    """Name documents ``stem-01``, ``stem-02``, ..., all with as many digits."""
+    digits = max(least_digits, len(str(len(documents))))
+    for number, document in enumerate(documents, 1):
+        document.name = f"{stem}-{number:0{digits}}"
+
+
+def arrange_in_rows(
+    documents: Sequence[Document], title: str, pieces: int = 1
+) -> tuple[list[tuple[str, Sequence[Document]]], str]:
+    """Rows of a sheet of documents of so many pieces each, and its title.
+
+    Of whole documents that are long the first alone are shown, as the title then says.
+    """
+    shown = max(1, SHEET_PIECES // pieces)
+    if pieces > 1 and len(documents) > shown:
+        title = f"{title} (the first {shown} of {len(documents)})"
+        documents = documents[:shown]
+    columns = max(1, min(COLUMNS, round(len(documents) ** 0.5 + 0.5)))
+    starts = range(0, len(documents), columns)
+    return [("", documents[start : start + columns]) for start in starts], title

@@ -8,16 +8,26 @@ from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.jobs.conversion import Conversion
+    from aeplug.jobs.files import JobReport, reconstruct_files, run_job
     from aeplug.jobs.inputs import Inputs
     from aeplug.jobs.job import Job
     from aeplug.jobs.reconstruction import Reconstruction
 
-__all__ = ["Conversion", "Inputs", "Job", "Reconstruction"]
+__all__ = [
+    "Conversion",
+    "Inputs",
+    "Job",
+    "JobReport",
+    "Reconstruction",
+    "reconstruct_files",
+    "run_job",
+]
 
 __getattr__ = lazy_exports(
     __name__,
     {
         "conversion": "Conversion",
+        "files": "JobReport reconstruct_files run_job",
         "inputs": "Inputs",
         "job": "Job",
         "reconstruction": "Reconstruction",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
+    from aeplug.model.capabilities import resolve_options
     from aeplug.model.conditions import ConditionEmbedding
     from aeplug.model.dataset import evaluation_dataset
     from aeplug.model.model import Model
@@ -22,11 +23,13 @@ __all__ = [
     "draw_conditions",
     "evaluation_dataset",
     "objective",
+    "resolve_options",
 ]
 
 __getattr__ = lazy_exports(
     __name__,
     {
+        "capabilities": "resolve_options",
         "conditions": "ConditionEmbedding",
         "dataset": "evaluation_dataset",
         "model": "Model",

@@ -1,11 +1,15 @@
-"""What a model can be asked to do, and why it cannot do the rest."""
+"""What a model can be asked to do, and how: verbs, and options of its task and codec."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from aeplug.errors import ConfigError
 from aeplug.interfaces import OWN, SequencedCodec
 from aeplug.model.contract import TrainedModel
-from aeplug.plugins import VERBS
+from aeplug.plugins import VERBS, active
+from aeplug.plugins.options import check_options
 
 
 def list_verbs(model: TrainedModel) -> tuple[str, ...]:
@@ -45,3 +49,14 @@ def require_verb(model: TrainedModel, verb: str, prior: str = "") -> None:
         if verb == "vary":
             advice = "; of a chosen strength, noise needs no prior: vary --sigma"
     raise ConfigError(f"'{model.spec.name}' cannot {verb}{why}. It can: {', '.join(verbs)}{advice}")
+
+
+def resolve_options(model: TrainedModel, verb: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's own options with the user's values over their defaults, checked.
+
+    Raises:
+        ConfigError: a value out of range, or an option that the model's task does not take.
+    """
+    codec = active().find("codec", model.config.sections["codec"].name)
+    options = (*model.spec.options, *codec.options)
+    return check_options([one for one in options if verb in one.verbs], values, model.spec.name)

@@ -75,7 +75,8 @@ class Model:
         header: Mapping[str, Any] | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.config, self.device, self.header = config, device, header or {}
+        self.config, self.device = config, device
+        self.header: dict[str, Any] = dict(header or {})
         self.folder = folder
         self.task = task.to(device).eval()
         self.shape: DataShape = task.shape

@@ -9,13 +9,14 @@ from aeplug._exports import lazy_exports
 if TYPE_CHECKING:
     from aeplug.priors.gaussian_mixture import GaussianMixture, fit_gaussian_mixture
     from aeplug.priors.mixture import MixturePrior, number_classes
-    from aeplug.priors.registry import PriorRegistry
+    from aeplug.priors.registry import PriorRegistry, fit_prior
 
 __all__ = [
     "GaussianMixture",
     "MixturePrior",
     "PriorRegistry",
     "fit_gaussian_mixture",
+    "fit_prior",
     "number_classes",
 ]
 
@@ -24,6 +25,6 @@ __getattr__ = lazy_exports(
     {
         "gaussian_mixture": "GaussianMixture fit_gaussian_mixture",
         "mixture": "MixturePrior number_classes",
-        "registry": "PriorRegistry",
+        "registry": "PriorRegistry fit_prior",
     },
 )

@@ -5,7 +5,7 @@ Which there are, plug-ins say (:class:`aeplug.PriorSpec`); the engine knows one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from aeplug.interfaces import OWN, Dataset, DocumentPrior, PackedPriors, Prior, 
 from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import DEFAULT_PRIOR, Model
 from aeplug.model.own_prior import own_prior
-from aeplug.plugins import Plugins, PriorSpec, load_attribute
+from aeplug.plugins import Plugins, PriorSpec, active, load_attribute
+from aeplug.plugins.options import check_options
 from aeplug.priors import store
 from aeplug.runtime.console import say
 
@@ -137,7 +138,8 @@ class PriorRegistry:
         """
         self._loaded[prior.kind] = prior
         if default:
-            self._model.header = {**self._model.header, DEFAULT_PRIOR: prior.kind}
+            # In place: copies of the model, for options of their own, have the same header.
+            self._model.header[DEFAULT_PRIOR] = prior.kind
 
     def keep(self, name: str) -> Path | None:
         """Write a prior that is in memory beside the weights, or into the cache; its file.
@@ -188,3 +190,42 @@ class PriorRegistry:
     def _owner(self, name: str) -> dict[str, str]:
         plugin = self._plugins.owner("prior", name)
         return {plugin.name: plugin.origin}
+
+
+def fit_prior(
+    model: Model,
+    kind: str = "gmm",
+    *,
+    data: str | Path | None = None,
+    split: str = "train",
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+    plugins: Plugins | None = None,
+) -> StoredPrior:
+    """Fit a prior to the latents of a data set and hold it in memory; ``keep`` writes it.
+
+    Args:
+        model: whose latents; its ``priors`` gets the prior.
+        kind: name of the prior.
+        data: your own files as the data set, instead of what the model was trained with.
+        split: of the data set.
+        seed: of every draw.
+        options: of the prior, by name with hyphens (``{"components": 20}`` of ``gmm``).
+        plugins: which bring priors; by default those of this process.
+
+    Raises:
+        ConfigError: none is called so or can be fitted, an option does not fit, or the latent is
+            not fit for it.
+        DataError: there is no such split, or it is empty.
+    """
+    plugins = plugins or active()
+    model.priors.check(kind)
+    named = {name: value for name, value in (options or {}).items() if value is not None}
+    if named:
+        brought = [o for spec in plugins.specs("prior") if spec.name == kind for o in spec.options]
+        named = check_options(brought, named, f"prior {kind}")
+    _ = model.latent_size
+    dataset = evaluation_dataset(model, None if data is None else str(data), plugins)
+    values = {name.replace("-", "_"): value for name, value in named.items()}
+    prior: StoredPrior = model.priors.fit(kind, dataset, split, seed, **values)
+    return prior

@@ -8,20 +8,34 @@ from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.runtime.console import Progress, say
-    from aeplug.runtime.distributed import Distributed, pick_device
-    from aeplug.runtime.figures import is_figure, write_figure, write_sheet
-    from aeplug.runtime.files import atomic_replace, atomic_write, describe_error, require_regular
+    from aeplug.runtime.distributed import Distributed, is_main_process, pick_device
+    from aeplug.runtime.figures import check_picture, is_figure, write_figure, write_sheet
+    from aeplug.runtime.files import (
+        atomic_replace,
+        atomic_write,
+        describe_error,
+        require_absent,
+        require_new_folder,
+        require_regular,
+    )
+    from aeplug.runtime.tracking import show_progress, track
 
 __all__ = [
     "Distributed",
     "Progress",
     "atomic_replace",
     "atomic_write",
+    "check_picture",
     "describe_error",
     "is_figure",
+    "is_main_process",
     "pick_device",
+    "require_absent",
+    "require_new_folder",
     "require_regular",
     "say",
+    "show_progress",
+    "track",
     "write_figure",
     "write_sheet",
 ]
@@ -30,8 +44,12 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "console": "Progress say",
-        "distributed": "Distributed pick_device",
-        "figures": "is_figure write_figure write_sheet",
-        "files": "atomic_replace atomic_write describe_error require_regular",
+        "distributed": "Distributed is_main_process pick_device",
+        "figures": "check_picture is_figure write_figure write_sheet",
+        "files": (
+            "atomic_replace atomic_write describe_error require_absent require_new_folder "
+            "require_regular"
+        ),
+        "tracking": "show_progress track",
     },
 )

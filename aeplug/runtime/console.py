@@ -71,11 +71,15 @@ class Progress:
         shown: False prints nothing (processes other than rank 0).
     """
 
+    _is_open = False  # whether a bar is shown now
+
     def __init__(self, total: int, unit: str, start: int = 0, shown: bool = True) -> None:
         self.total, self.unit = total, unit
         self._start, self._began = start, time.perf_counter()
         self._shown = shown
-        self._live = shown and sys.stderr is not None and sys.stderr.isatty()
+        # A terminal has room for one bar: work within other work has none.
+        self._counts = shown and not Progress._is_open
+        self._live = self._counts and sys.stderr is not None and sys.stderr.isatty()
         self._next = time.perf_counter() + (0.0 if self._live else LINE_SECONDS)
         self._text = ""
         if self._live:
@@ -97,6 +101,7 @@ class Progress:
             )
 
     def __enter__(self) -> Progress:
+        Progress._is_open = Progress._is_open or self._counts
         if self._live:
             with _best_effort():
                 self._bar.start()
@@ -108,6 +113,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        Progress._is_open = Progress._is_open and not self._counts
         if self._live:
             with _best_effort():
                 self._bar.stop()
@@ -115,7 +121,7 @@ class Progress:
     def update(self, done: float) -> None:
         """Tell how many units are done, parts of one included; cheap enough for every step."""
         now = time.perf_counter()
-        if not self._shown or now < self._next:
+        if not self._counts or now < self._next:
             return
         pace = ""  # not known before something is done
         if done > self._start:

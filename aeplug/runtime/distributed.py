@@ -46,10 +46,23 @@ class Distributed:
             return flag
         return bool(self.sum(torch.tensor(float(flag), device=self.device)).item())
 
+    def share(self, text: str) -> str:
+        """The text of rank 0, in every process."""
+        if self.size == 1:
+            return text
+        texts = [text]
+        dist.broadcast_object_list(texts)
+        return texts[0]
+
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.size > 1:
             dist.barrier()
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that prints results, of those that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def pick_device(name: str = "auto") -> torch.device:

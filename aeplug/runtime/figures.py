@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from aeplug.errors import FileError
-from aeplug.runtime.files import atomic_replace
+from aeplug.errors import ConfigError, FileError
+from aeplug.runtime.files import atomic_replace, require_absent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +20,17 @@ FIGURE_KEY, FIGURE_MARK = "aeplug", "figure"
 _CHUNK = f"tEXt{FIGURE_KEY}\0{FIGURE_MARK}".encode()
 #: It stands in front of the pixels: bytes in which it is looked for.
 _HEAD = 1024
+
+
+def check_picture(path: Path, option: str = "--out", *, overwrite: bool = False) -> None:
+    """Check that a picture can be drawn to a file, before it is computed.
+
+    Raises:
+        ConfigError: its name does not end in .png, or it is there and not to be replaced.
+    """
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"{option} {path}: expected a name that ends in .png")
+    require_absent(path, option, overwrite=overwrite)
 
 
 def write_figure(figure: Figure, path: Path, dpi: int | Literal["figure"] = 120) -> None:

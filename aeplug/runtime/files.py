@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from aeplug.errors import FileError
+from aeplug.errors import ConfigError, FileError
 
 
 def describe_error(error: BaseException, names: Mapping[str, str] | None = None) -> str:
@@ -52,6 +52,30 @@ def require_regular(path: Path) -> None:
     with contextlib.suppress(OSError):
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise FileError(f"{path} is no regular file")
+
+
+def require_absent(path: Path, option: str = "--out", *, overwrite: bool = False) -> None:
+    """Refuse to replace a result, unless ``overwrite``.
+
+    Raises:
+        ConfigError: the file is there; ``option`` is what named it.
+    """
+    if path.exists() and not overwrite:
+        raise ConfigError(
+            f"{path} is there already; give --overwrite to replace it, or name another {option}"
+        )
+
+
+def require_new_folder(folder: str | Path, option: str = "--out") -> Path:
+    """The folder to write to, which holds nothing yet.
+
+    Raises:
+        FileError: there is something in it; ``option`` is what named it.
+    """
+    path = Path(folder).expanduser()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileError(f"{option} {folder} exists and is not empty; name a new folder")
+    return path
 
 
 @contextmanager

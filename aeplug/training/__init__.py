@@ -8,14 +8,21 @@ from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.training.scheduled_adamw import ScheduledAdamW
-    from aeplug.training.trainer import Trainer
+    from aeplug.training.start import training_config
+    from aeplug.training.trainer import Trainer, TrainingState
 
-__all__ = ["ScheduledAdamW", "Trainer"]
+__all__ = [
+    "ScheduledAdamW",
+    "Trainer",
+    "TrainingState",
+    "training_config",
+]
 
 __getattr__ = lazy_exports(
     __name__,
     {
         "scheduled_adamw": "ScheduledAdamW",
-        "trainer": "Trainer",
+        "start": "training_config",
+        "trainer": "Trainer TrainingState",
     },
 )

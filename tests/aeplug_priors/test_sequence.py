@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import CHAINS, TINY, assert_one_line_error
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data.opening import open_dataset
 from aeplug.errors import CheckpointError, ConfigError
 from aeplug.inference.sample import sample_documents
@@ -55,7 +55,7 @@ def chains_run(chain_plugins, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def prior(chains_run, chain_plugins):
-    model = load_model(chains_run, device="cpu", plugins=chain_plugins)
+    model = load(chains_run, device="cpu", plugins=chain_plugins)
     return fit_sequence_prior(
         model, open_dataset(model.config), "train", 0, seen=10_000, critic_seen=1_000, **SMALL
     )
@@ -78,7 +78,7 @@ def run(chains_run, tmp_path) -> Path:
 
 @pytest.fixture
 def model(run, chain_plugins, prior) -> Model:
-    loaded = load_model(run, device="cpu", plugins=chain_plugins)
+    loaded = load(run, device="cpu", plugins=chain_plugins)
     loaded.priors.add(prior)
     return loaded
 
@@ -138,7 +138,7 @@ class TestFitting:
 
     def test_single_items_are_no_documents(self, trained, plugins):
         with pytest.raises(ConfigError, match="are single items: there are no documents"):
-            load_model(trained, device="cpu", plugins=plugins).priors.fit("sequence")
+            load(trained, device="cpu", plugins=plugins).priors.fit("sequence")
 
     def test_what_cannot_be(self, model):
         with pytest.raises(ConfigError, match="takes no option components"):
@@ -267,7 +267,7 @@ class TestDocuments:
     def test_no_pieces_or_no_sequels(self, model, trained, plugins):
         with pytest.raises(ConfigError, match="expected at least 1"):
             sample_documents(model, 1, 0, Sampling(), prior="sequence", pieces=0)
-        plain = load_model(trained, device="cpu", plugins=plugins)
+        plain = load(trained, device="cpu", plugins=plugins)
         assert "continue" not in plain.verbs and "continue" in model.verbs
         with pytest.raises(ConfigError, match="cannot continue: its documents do not go on"):
             continue_documents(plain, Document([[1, 2, 3, 4]], "x"), 1, 1, 0, Sampling())
@@ -281,7 +281,7 @@ class TestOnDisk:
     def test_kept_and_found_again(self, model, run, chain_plugins, prior):
         path = keep(model, prior)
         assert path.parent == run / "checkpoints" / "best"
-        again = load_model(run, device="cpu", plugins=chain_plugins)
+        again = load(run, device="cpu", plugins=chain_plugins)
         assert dict(again.priors.get("sequence").facts) == dict(prior.facts)
         forms = (sample_documents(one, 4, 1, Sampling(1.0), pieces=8) for one in (model, again))
         first, second = ([form_of(one) for one in documents] for documents in forms)
@@ -292,7 +292,7 @@ class TestOnDisk:
         content = path.read_bytes()
         for damage, message in ((content[:-9], "damaged or was altered"), (None, "is missing")):
             path.unlink() if damage is None else path.write_bytes(damage)
-            again = load_model(run, device="cpu", plugins=chain_plugins)
+            again = load(run, device="cpu", plugins=chain_plugins)
             with pytest.raises(CheckpointError, match=rf"{message}.*--kind sequence"):
                 sample_documents(again, 1, 0, Sampling(), pieces=2)
             assert again.sample(2).shape == (2, 4)  # the rest is as ever
@@ -306,7 +306,7 @@ class TestOnDisk:
         header = json.loads(path.read_text("utf-8"))
         header[PRIORS]["sequence"] |= change
         path.write_text(json.dumps(header), encoding="utf-8")
-        again = load_model(run, device="cpu", plugins=chain_plugins)
+        again = load(run, device="cpu", plugins=chain_plugins)
         with pytest.raises(CheckpointError, match="cannot be read"):
             again.priors.get("sequence")
 
@@ -316,7 +316,7 @@ class TestOnDisk:
 
         other = SequencePrior(SequenceNetwork(3, {}, **SMALL), Critic(3, 16), {})
         keep(model, other)
-        again = load_model(run, device="cpu", plugins=chain_plugins)
+        again = load(run, device="cpu", plugins=chain_plugins)
         with pytest.raises(CheckpointError, match="is of latents of 3, not 2"):
             again.priors.get("sequence")
 
@@ -339,7 +339,7 @@ class TestOnDisk:
         )
         with pytest.raises(KeyboardInterrupt):
             keep(model, other)
-        again = load_model(run, device="cpu", plugins=chain_plugins)
+        again = load(run, device="cpu", plugins=chain_plugins)
         assert dict(again.priors.get("sequence").facts) == dict(prior.facts)
         assert not list((run / "checkpoints" / "best").glob("*.new"))
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from support import assert_one_line_error
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data.opening import open_dataset
 from aeplug.errors import ConfigError, FileError
 from aeplug.inference.vary import vary_document
@@ -81,7 +81,7 @@ class TestStyle:
         assert not all(torch.equal(first[name], other[name]) for name in first)
 
     def test_a_model_without_a_prior_gets_one(self, trained_plain, plugins, files):
-        plain = load_model(trained_plain, device="cpu", plugins=plugins)
+        plain = load(trained_plain, device="cpu", plugins=plugins)
         assert "sample" not in plain.verbs
         adapt(plain, files, refused)
         assert {"sample", "vary"} <= set(plain.verbs)
@@ -144,7 +144,7 @@ class TestCommand:
             return np.mean([json.loads(p.read_text()) for p in out.glob("*.tiny")])
 
         assert pixels() == pixels("--prior", "style") > pixels("--prior", "own") + 30
-        again = load_model(adapted, device="cpu", plugins=plugins)
+        again = load(adapted, device="cpu", plugins=plugins)
         assert again.default_prior == "style"
         one = tiny_file("a")
         for arguments in (
@@ -159,10 +159,8 @@ class TestCommand:
         assert invoke("evaluate", adapted, "--json").code == 0
 
     def test_the_original_stays_as_it_was(self, adapted, trained, plugins):
-        assert load_model(trained, device="cpu", plugins=plugins).default_prior == "own"
-        before, after = (
-            load_model(one, device="cpu", plugins=plugins) for one in (trained, adapted)
-        )
+        assert load(trained, device="cpu", plugins=plugins).default_prior == "own"
+        before, after = (load(one, device="cpu", plugins=plugins) for one in (trained, adapted))
         split = open_dataset(before.config).split("val")
         batch = next(before.batches(split))
         assert torch.equal(before.reconstruct(batch.input), after.reconstruct(batch.input))
@@ -181,7 +179,7 @@ class TestCommand:
         empty.mkdir()
         new = ("--out", tmp_path / "new")
         for arguments, message in (
-            (("adapt", trained, *new), "no FILE is named"),
+            (("adapt", trained, *new), "no file is named"),
             (("adapt", trained, empty, *new), "empty holds none of .tiny"),
             (("adapt", trained, tmp_path / "none.tiny", *new), "none of 1 files can be read"),
             (("adapt", trained, style_folder / "1.tiny", *new), "too few for a style"),

@@ -30,7 +30,7 @@ class TestEmbed:
         assert invoke("embed", trained, tmp_path / "in", "--out", out).code == 0
         (tmp_path / "in" / "c.tiny").write_text("no")
         again = ("embed", trained, tmp_path / "in", "--out", out)
-        assert_one_line_error(invoke(*again).err, "is there; give --overwrite")
+        assert_one_line_error(invoke(*again).err, "is there already; give --overwrite")
         result = invoke(*again, "--overwrite")
         assert result.code == 1
         assert_one_line_error(result.err, "1 files could not be embedded", str(out))

@@ -113,7 +113,7 @@ def test_stopped_by_a_signal_it_says_so_and_goes_on(run, tmp_path):
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
-    assert said.endswith("stopped; the same command goes on\n"), said
+    assert said.endswith("Stopped. Run the same command to resume.\n"), said
     assert "Traceback" not in said
     before = results(out)
     assert 0 < len(before) < 200
@@ -373,7 +373,7 @@ class TestSheet:
     def test_that_is_there_stays_and_the_job_goes_on(self, invoke, trained, tiny_tree):
         Path("there.png").write_text("mine")
         result = invoke("reconstruct", trained, "in", "--out", "o", "--sheet", "there.png")
-        assert result.code == 0 and "--sheet there.png is there and stays" in result.err
+        assert result.code == 0 and "--sheet there.png is there already and stays" in result.err
         assert Path("there.png").read_text() == "mine" and results(Path("o"))
         again = ("--out", "p", "--sheet", "there.png", "--overwrite")
         result = invoke("reconstruct", trained, "in", "there.png", *again)

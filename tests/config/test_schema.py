@@ -92,7 +92,7 @@ def test_type_of_a_plug_ins_own_is_called_by_its_name():
 
 def test_every_setting_of_every_part_has_help_and_its_default_can_be_set(plugins):
     """What is shown as KEY=VALUE is what ``--set`` takes."""
-    from aeplug.cli.output import as_typed
+    from aeplug.cli.reports import as_typed
 
     for task in plugins.specs("task"):
         config = resolve(task, plugins)

@@ -49,9 +49,9 @@ def test_priors_that_do_not_fall_into_dimensions(make_training, tmp_path, invoke
 
 
 def test_plain_codes_have_none(trained_plain, plugins):
-    from aeplug.api import load_model
+    from aeplug.api import load
 
-    model = load_model(trained_plain, device="cpu", plugins=plugins)
+    model = load(trained_plain, device="cpu", plugins=plugins)
     assert latent_use(model.task, [Batch(torch.rand(3, 4), torch.rand(3, 4))]) is None
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data.splits import TensorSplit
 from aeplug.errors import ConfigError
 from aeplug.evaluation.likelihood import likelihood
@@ -160,7 +160,7 @@ class TestRefused:
             likelihood(model, split, 2)
 
     def test_codes_without_a_density(self, trained_plain, plugins, split):
-        model = load_model(trained_plain, device="cpu", plugins=plugins)
+        model = load(trained_plain, device="cpu", plugins=plugins)
         with pytest.raises(ConfigError, match=r"has no likelihood.*points without a density"):
             likelihood(model, split, 2)
 

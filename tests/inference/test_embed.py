@@ -13,7 +13,7 @@ from aeplug.data.labels import label_rows
 from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError, FileError
 from aeplug.inference.embed import concat_embeddings, embed_files, embed_split
-from aeplug.inference.embedding_file import write_blocks
+from aeplug.inference.embedding_file import write_embedding
 
 
 def blocks(rows: int, size: int = 100):
@@ -108,7 +108,7 @@ def test_feature_maps_are_no_embedding(model, monkeypatch):
 class TestWritten:
     def test_npz_is_what_numpy_reads(self, tmp_path):
         path = tmp_path / "deep" / "z.npz"
-        assert write_blocks(path, blocks(1234)) == 1234
+        assert write_embedding(path, blocks(1234)) == 1234
         with np.load(path, allow_pickle=False) as found:
             expected = concat_embeddings(blocks(1234))
             assert found.files == list(expected)
@@ -119,7 +119,7 @@ class TestWritten:
     def test_parquet_has_lists_of_fixed_size(self, tmp_path):
         parquet = pytest.importorskip("pyarrow.parquet")
         path = tmp_path / "z.parquet"
-        write_blocks(path, blocks(40_000))
+        write_embedding(path, blocks(40_000))
         table = parquet.read_table(path)
         assert str(table.schema.field("mean").type) == "fixed_size_list<element: float>[2]" or (
             table.schema.field("mean").type.list_size == 2
@@ -132,7 +132,7 @@ class TestWritten:
         peaks = []
         for rows in (10_000, 100_000):
             tracemalloc.start()
-            write_blocks(tmp_path / "z.npz", blocks(rows))
+            write_embedding(tmp_path / "z.npz", blocks(rows))
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         assert peaks[1] < 1.5 * peaks[0] + (8 << 20)
@@ -146,18 +146,18 @@ class TestWritten:
             raise AeplugError("stopped")
 
         with pytest.raises(AeplugError, match="stopped"):
-            write_blocks(path, broken())
+            write_embedding(path, broken())
         assert path.read_text() == "before"
         assert [one.name for one in tmp_path.iterdir()] == ["z.npz"]
 
     def test_nothing_to_write_and_no_format(self, tmp_path):
         with pytest.raises(FileError, match="no item to embed"):
-            write_blocks(tmp_path / "z.npz", [])
+            write_embedding(tmp_path / "z.npz", [])
         with pytest.raises(ConfigError, match=r"ends in .npz or .parquet"):
-            write_blocks(tmp_path / "z.csv", blocks(1))
+            write_embedding(tmp_path / "z.csv", blocks(1))
         assert not list(tmp_path.iterdir())
 
     def test_parquet_without_pyarrow_says_what_to_install(self, tmp_path, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
         with pytest.raises(AeplugError, match=r"needs pyarrow: pip install 'aeplug\[parquet\]'"):
-            write_blocks(tmp_path / "z.parquet", blocks(1))
+            write_embedding(tmp_path / "z.parquet", blocks(1))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from support import aeplug, assert_one_line_error, tiny_environment
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.inference.interpolate import interpolate_documents, interpolate_grid
 from aeplug.inference.reconstruct import fix_latents, reconstruct_chunks, reconstruct_document
@@ -76,7 +76,7 @@ def test_another_latent_is_another_job(run, tmp_path):
 
 
 def test_many_files_together_are_each_as_alone(run, tmp_path, plugins):
-    model = load_model(run, device="cpu", plugins=plugins)
+    model = load(run, device="cpu", plugins=plugins)
     a, b = written(tmp_path / "in", a=A, b=B)
     under = fix_latents(model, model.read(b))
     raws = [model.codec.split(model.read(path)) for path in (a, b, a)]
@@ -108,7 +108,7 @@ def test_what_a_file_is_taken_for_reaches_its_preparation(run, tmp_path, plugins
         assert done.returncode == 0, done.stderr
     asked, plain = rows_of(tmp_path / "asked/a.tiny"), rows_of(tmp_path / "plain/negative.tiny")
     assert asked == plain
-    model = load_model(run, device="cpu", plugins=plugins)
+    model = load(run, device="cpu", plugins=plugins)
     there = model.with_options({"negative": True})
     torch.testing.assert_close(there.encode(a)["mean"], model.encode(negative)["mean"])
     assert not torch.equal(there.encode(a)["mean"], model.encode(a)["mean"])
@@ -121,7 +121,7 @@ def test_what_a_file_is_taken_for_reaches_its_preparation(run, tmp_path, plugins
 
 
 def test_what_is_asked_does_not_hold_for_the_other_file(run, tmp_path, plugins):
-    model = load_model(run, device="cpu", plugins=plugins)
+    model = load(run, device="cpu", plugins=plugins)
     a, b = written(tmp_path / "in", a=A, b=B)
     under = fix_latents(model, model.read(b))
     negative = model.with_options({"negative": True})
@@ -132,7 +132,7 @@ def test_what_is_asked_does_not_hold_for_the_other_file(run, tmp_path, plugins):
 
 
 def test_what_is_made_from_a_file_keeps_what_the_decoder_sees_of_it(run, tmp_path, plugins):
-    model = load_model(run, device="cpu", plugins=plugins)
+    model = load(run, device="cpu", plugins=plugins)
     a, b, c, d = (model.read(path) for path in written(tmp_path / "in", a=A, b=B, c=B[::-1], d=A))
     ways = interpolate_documents(model, a, b, 4, GREEDY)
     own = [[row[0] for row in document.content] for document in ways]
@@ -149,7 +149,7 @@ def test_what_is_made_from_a_file_keeps_what_the_decoder_sees_of_it(run, tmp_pat
 
 
 def test_latents_are_decoded_beside_as_many_inputs(run, plugins):
-    model = load_model(run, device="cpu", plugins=plugins)
+    model = load(run, device="cpu", plugins=plugins)
     items = torch.rand(300, 4)  # more than go through the decoder at once
     z = model.encode(items)["mean"]
     torch.testing.assert_close(model.decode(z, input=items), model.reconstruct(items))
@@ -159,6 +159,6 @@ def test_latents_are_decoded_beside_as_many_inputs(run, plugins):
 
 
 def test_a_task_of_feature_maps_says_that_it_cannot():
-    model = load_model("denoise-mnist", device="cpu")
+    model = load("denoise-mnist", device="cpu")
     with pytest.raises(ConfigError, match="feature maps"):
         fix_latents(model, None)

@@ -7,7 +7,7 @@ import torch
 from runs_compared import assert_bit_equal, records, state
 from torch import nn
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.errors import ConfigError
 from aeplug.model import checkpoint
 
@@ -122,7 +122,7 @@ def test_terms_are_logged_and_make_up_the_loss(tmp_path, make_training, settings
 def test_it_is_saved_loaded_and_used(tmp_path, make_training, settings, plugins):
     training = make_training({**settings, "train.epochs": 2}, tmp_path / "run")
     training.run()
-    model = load_model(tmp_path / "run", device="cpu", plugins=plugins, checkpoint_name="last")
+    model = load(tmp_path / "run", device="cpu", plugins=plugins, checkpoint="last")
     for name, value in model.task.state_dict().items():
         assert torch.equal(value, weights(training)[name]), name
     items = torch.rand(5, 4)

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from support import environment
 from torch import nn
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.errors import CheckpointError
 from aeplug.model import checkpoint
 
@@ -239,7 +239,7 @@ class TestDamage:
 
     def refused(self, folder, plugins, *parts):
         with pytest.raises(CheckpointError) as caught:
-            load_model(folder, device="cpu", plugins=plugins)
+            load(folder, device="cpu", plugins=plugins)
         text = str(caught.value)
         assert "\n" not in text
         for part in (*parts, str(folder)):
@@ -292,7 +292,7 @@ def test_missing_plug_in_says_what_to_install(trained, tmp_path):
     header["plugins"] = {"core": "aeplug 0.1.0", "tiny": "their-package 1.2"}
     path.write_text(json.dumps(header))
     with pytest.raises(CheckpointError, match=r"needs the plug-in 'tiny' \(their-package 1.2\)"):
-        load_model(tmp_path / "copy", device="cpu", plugins=Plugins())
+        load(tmp_path / "copy", device="cpu", plugins=Plugins())
 
 
 def test_nothing_is_pickled(trained):

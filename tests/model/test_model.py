@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import aeplug
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import AeplugError, CheckpointError, ConfigError, FileError, PluginError
 from aeplug.inference.interpolate import interpolate_documents
@@ -87,7 +87,7 @@ class TestSample:
         assert tame < wild
 
     def test_model_without_prior_says_what_it_can(self, trained_plain, plugins):
-        model = load_model(trained_plain, device="cpu", plugins=plugins)
+        model = load(trained_plain, device="cpu", plugins=plugins)
         assert model.verbs == ("reconstruct", "interpolate")
         with pytest.raises(
             ConfigError,
@@ -190,8 +190,8 @@ class TestLoad:
             assert torch.equal(aeplug.load(place, device="cpu").sample(2), expected)
 
     def test_best_goes_before_last(self, trained, plugins):
-        best = load_model(trained, device="cpu", plugins=plugins)
-        last = load_model(trained, device="cpu", checkpoint_name="last", plugins=plugins)
+        best = load(trained, device="cpu", plugins=plugins)
+        last = load(trained, device="cpu", checkpoint="last", plugins=plugins)
         assert best.header["metrics"] and not last.header["metrics"]
 
     def test_what_is_not_there(self, tiny_process, trained, tmp_path):
@@ -204,7 +204,7 @@ class TestLoad:
             with pytest.raises(error, match=message):
                 aeplug.load(name)
         with pytest.raises(CheckpointError, match="holds no checkpoint 'bst'"):
-            aeplug.load(str(trained), checkpoint_name="bst")
+            aeplug.load(str(trained), checkpoint="bst")
 
     def test_model_is_in_evaluation_mode(self, model):
         assert not any(module.training for module in model.task.modules())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.inference.sample import join_documents
@@ -74,7 +74,7 @@ class TestPlane:
 
     def test_umap_that_is_not_there_is_told(self, make_training, monkeypatch, tmp_path, plugins):
         make_training({"latent.size": 3}, tmp_path / "run").run()
-        model = load_model(tmp_path / "run", device="cpu", plugins=plugins)
+        model = load(tmp_path / "run", device="cpu", plugins=plugins)
         monkeypatch.setitem(__import__("sys").modules, "umap", None)
         with pytest.raises(AeplugError, match=r"needs umap-learn: pip install 'aeplug\[umap\]'"):
             placed(model, "umap")
@@ -94,7 +94,7 @@ class TestManifold:
         assert manifold.caption == "quantiles of the prior along the latent plane"
 
     def test_without_a_prior_of_the_items(self, trained_plain, plugins):
-        model = load_model(trained_plain, device="cpu", plugins=plugins)
+        model = load(trained_plain, device="cpu", plugins=plugins)
         found, plane, latents = placed(model)
         manifold = decode_manifold(model, plane, found, latents, 1, {}, 0)
         middle = join_documents(model, model.decode(latents.quantile(0.5, 0)[None]), {})
@@ -103,7 +103,7 @@ class TestManifold:
 
     def test_of_more_latents_goes_through_the_nearest_item(self, make_training, tmp_path, plugins):
         make_training({"latent.size": 3}, tmp_path / "run").run()
-        model = load_model(tmp_path / "run", device="cpu", plugins=plugins)
+        model = load(tmp_path / "run", device="cpu", plugins=plugins)
         found, plane, latents = placed(model)
         manifold = decode_manifold(model, plane, found, latents, 2, {}, 0)
         assert all(" %, near test-" in document.name for document in manifold.documents)
@@ -157,7 +157,7 @@ class TestPage:
         assert "pictures" not in items and "notes" not in items  # the tiny codec has neither
 
     def test_of_melodies_has_pictures_and_notes(self, tmp_path):
-        model = load_model("melody-2bar", device="cpu")
+        model = load("melody-2bar", device="cpu")
         found, plane, latents = placed(model, items=30)
         assert next(iter(found.labels)) == "collection"
         manifold = decode_manifold(model, plane, found, latents, 2, {"metre": "3/4"}, 0)
@@ -188,7 +188,7 @@ def browser():
 
 @pytest.mark.parametrize(("task", "items"), [("mnist-vae", 10_000), ("melody-2bar", 200)])
 def test_the_page_in_a_browser(browser, tmp_path, task, items):
-    model = load_model(task, device="cpu")
+    model = load(task, device="cpu")
     found, plane, latents = placed(model, items=items)
     manifold = decode_manifold(model, plane, found, latents, 4, {}, 0)
     split = open_dataset(model.config).split("test")

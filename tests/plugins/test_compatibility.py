@@ -18,8 +18,7 @@ import pytest
 import torch
 from support import OTHERS, ROOT, TESTS, TINY, warnings_about
 
-from aeplug import HOOK_VERSION, __version__, hookimpl
-from aeplug.api import load_model
+from aeplug import HOOK_VERSION, __version__, api, hookimpl
 from aeplug.errors import CheckpointError
 from aeplug.model import checkpoint
 from aeplug.plugins import Plugins, hookspecs
@@ -201,7 +200,7 @@ class TestCheckpointOfAnotherVersion:
 
     def refused(self, folder: Path, plugins: Plugins) -> str:
         with pytest.raises(CheckpointError) as caught:
-            load_model(folder, device="cpu", plugins=plugins)
+            api.load(folder, device="cpu", plugins=plugins)
         assert "\n" not in str(caught.value)
         return str(caught.value)
 
@@ -244,13 +243,13 @@ class TestCheckpointOfAnotherVersion:
         assert "does not fit the model" in text and "pip install 'aeplug==0.0.9'" in text
 
     def test_older_plug_in_that_fits_is_a_warning(self, rewritten, plugins, capsys):
-        load_model(rewritten({"core": "aeplug 9.0"}), device="cpu", plugins=plugins)
+        api.load(rewritten({"core": "aeplug 9.0"}), device="cpu", plugins=plugins)
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("aeplug: warning: ") and "the older aeplug" in line
 
     @pytest.mark.parametrize("version", ["0.0.1", __version__])
     def test_newer_or_same_plug_in_that_fits_is_silent(self, rewritten, plugins, capsys, version):
-        load_model(rewritten({"core": f"aeplug {version}"}), device="cpu", plugins=plugins)
+        api.load(rewritten({"core": f"aeplug {version}"}), device="cpu", plugins=plugins)
         assert capsys.readouterr().err == ""
 
     def test_damage_is_not_put_down_to_versions(self, rewritten, plugins):

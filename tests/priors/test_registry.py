@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import open_dataset
 from aeplug.errors import CheckpointError, ConfigError, DataError
@@ -33,7 +33,7 @@ def run(trained_plain, tmp_path) -> Path:
 
 @pytest.fixture
 def plain(run, plugins):
-    return load_model(run, device="cpu", plugins=plugins)
+    return load(run, device="cpu", plugins=plugins)
 
 
 def stored(run: Path) -> dict:
@@ -167,7 +167,7 @@ class TestFitting:
 
     def test_codes_of_a_finite_set_are_refused(self, make_training, tmp_path, plugins):
         make_training({"latent": "vq", "train.steps": 2}, tmp_path / "vq", "tiny").run()
-        model = load_model(tmp_path / "vq", device="cpu", plugins=plugins)
+        model = load(tmp_path / "vq", device="cpu", plugins=plugins)
         with pytest.raises(ConfigError, match="are codes of a finite set"):
             model.priors.fit("gmm")
 
@@ -190,7 +190,7 @@ class TestOnDisk:
         assert "fitting one" in capsys.readouterr().err
         (path,) = prior_files(run)
         assert stored(run)["gmm"]["file"] == path.name
-        again = load_model(run, device="cpu", plugins=plugins)
+        again = load(run, device="cpu", plugins=plugins)
         assert torch.equal(again.sample(5, seed=1, prior="gmm"), made)
         assert capsys.readouterr().err == ""
 
@@ -211,7 +211,7 @@ class TestOnDisk:
             (None, "is missing"),
         ):
             path.unlink() if damage is None else path.write_bytes(damage)
-            again = load_model(run, device="cpu", plugins=plugins)
+            again = load(run, device="cpu", plugins=plugins)
             with pytest.raises(CheckpointError, match=rf"{message}.*aeplug fit-prior"):
                 again.sample(1, prior="gmm")
             assert again.reconstruct(torch.rand(2, 4)).shape == (2, 4)  # the rest is as ever
@@ -221,7 +221,7 @@ class TestOnDisk:
         plain.priors.add(other)
         plain.priors.keep("gmm")
         with pytest.raises(CheckpointError, match="is of latents of 3, not 2"):
-            load_model(run, device="cpu", plugins=plugins).sample(1, prior="gmm")
+            load(run, device="cpu", plugins=plugins).sample(1, prior="gmm")
 
     def test_a_checkpoint_that_cannot_be_written_leaves_it_to_the_cache(
         self, plain, run, plugins, monkeypatch, capsys
@@ -239,13 +239,13 @@ class TestOnDisk:
         made = plain.sample(2, prior="gmm")
         assert prior_files(run) == [] and stored(run) == {}
         assert str(cache_folder(plain)) in capsys.readouterr().err
-        again = load_model(run, device="cpu", plugins=plugins)
+        again = load(run, device="cpu", plugins=plugins)
         assert torch.equal(again.sample(2, prior="gmm"), made)
         assert capsys.readouterr().err == ""
         # Damage there is not the user's: it is fitted anew.
         for path in cache_folder(plain).glob("prior-*"):
             path.write_bytes(b"no")
-        again = load_model(run, device="cpu", plugins=plugins)
+        again = load(run, device="cpu", plugins=plugins)
         assert torch.equal(again.sample(2, prior="gmm"), made)
         assert "passed over" in capsys.readouterr().err
 
@@ -287,8 +287,8 @@ class TestCommands:
         assert invoke("sample", run, "--prior", "gmm", "-n", 3, "--out", out).code == 0
         assert len(list(out.glob("sample-*.tiny"))) == 3
         assert invoke("export", run, "--half", "--out", tmp_path / "weights").code == 0
-        exported = load_model(tmp_path / "weights", device="cpu", plugins=plugins)
-        known = load_model(run, device="cpu", plugins=plugins)
+        exported = load(tmp_path / "weights", device="cpu", plugins=plugins)
+        known = load(run, device="cpu", plugins=plugins)
         made = (m.sample(4, seed=2, prior="gmm") for m in (exported, known))
         torch.testing.assert_close(*made, atol=5e-3, rtol=5e-3)
 
@@ -328,7 +328,7 @@ class TestOfAPlugIn:
         assert json.loads(result.out)["prior"] == "tiny-shell"
         header = json.loads((run / "checkpoints" / "best" / "config.json").read_text("utf-8"))
         assert "tiny" in header["plugins"] and "tiny-shell" in header[PRIORS]
-        model = load_model(run, device="cpu", plugins=plugins)
+        model = load(run, device="cpu", plugins=plugins)
         z = model.priors.get("tiny-shell").sample(5, 1.0, model.generator(0))
         torch.testing.assert_close(z.norm(dim=1), z.norm(dim=1)[:1].expand(5))
         assert model.sample(3, prior="tiny-shell").shape == (3, 4)

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aeplug import AttributeSpec
-from aeplug.api import load_model
+from aeplug import AttributeSpec, api
 from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError, DataError, FileError
 from aeplug.inference.interpolate import interpolate_grid
@@ -51,7 +50,7 @@ def learnt(make_training, tmp_path_factory):
 @pytest.fixture
 def measured(learnt, plugins):
     """It with two attributes."""
-    model = load_model(learnt, device="cpu", plugins=plugins)
+    model = api.load(learnt, device="cpu", plugins=plugins)
     model.config = replace(model.config, task=replace(model.spec, attributes=ATTRIBUTES))
     return model
 
@@ -195,7 +194,7 @@ class TestClasses:
             parse_classes(text)
 
     def test_a_class_that_is_missing_names_the_nearest(self):
-        model = load_model("mnist-vae", device="cpu")
+        model = api.load("mnist-vae", device="cpu")
         dataset = open_dataset(model.config)
         split = dataset.split("test")
         a, b = rows_of_class(dataset, split, "label", ("3", "8"), 20, 0)
@@ -228,7 +227,7 @@ class TestGrid:
 
 class TestNoise:
     def test_without_a_prior(self, trained_plain, plugins, tiny_file):
-        model = load_model(trained_plain, device="cpu", plugins=plugins)
+        model = api.load(trained_plain, device="cpu", plugins=plugins)
         document = model.read(tiny_file("a"))
         rebuilt = reconstruct_document(model, document, GREEDY).content
         none, some, more = add_noise(model, document, [0, 0.5, 4], 20, 1, GREEDY)

@@ -14,6 +14,7 @@ from aeplug.cli.scaffold.joining import joined
 from aeplug.cli.scaffold.kinds import KINDS
 from aeplug.cli.scaffold.names import module_name
 from aeplug.errors import PluginError
+from aeplug.plugins import Plugins
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,17 @@ def write_plugin(
         raise PluginError(f"{root} cannot be written: {error.strerror or error}") from error
     try_it = Template(KINDS[kind].try_it).substitute(name=name)
     return Written(files, _next_steps(root, files[0], try_it, single_file=single_file))
+
+
+def names_in_use(kind: str, plugins: Plugins) -> dict[str, str]:
+    """Names that belong to something else, beside which the new plug-in's would be a second."""
+    articles = {"task": "a task"}
+    if kind != "observer":
+        articles |= {"decoder": "a decoder", "loss": "a loss"}
+    if kind in ("image", "sequence"):
+        articles |= {"dataset": "a data set", "encoder": "an encoder"}
+    taken = {spec.name: text for kind, text in articles.items() for spec in plugins.specs(kind)}
+    return {plugin.name: "a plug-in" for plugin in plugins.plugins} | taken
 
 
 def _next_steps(root: Path, first: Path, try_it: str, *, single_file: bool) -> list[str]:

@@ -6,23 +6,27 @@ from pathlib import Path
 
 import click
 
-from aeplug.cli import FiniteRange, manifest_option, report_job
+from aeplug.cli import (
+    FiniteRange,
+    inputs_argument,
+    json_option,
+    manifest_option,
+    out_option,
+    overwrite_option,
+    report_job,
+)
 from aeplug.errors import ConfigError
-from aeplug.runtime import say
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.score.metres import METRES
 from aeplug_music.score.options import RECORDED_METRE
 
 
 @click.command()
-@click.argument("inputs", metavar="[IN]...", nargs=-1)
+@inputs_argument
 @manifest_option
-@click.option(
-    "--out", type=click.Path(file_okay=False), required=True, help="Folder for the results."
-)
-@click.option(
-    "--overwrite", is_flag=True, help="Replace files in OUT that another job or person left."
-)
+@out_option
+@overwrite_option
+@json_option
 @click.option(
     "--bpm",
     type=FiniteRange(min=20, max=400),
@@ -44,6 +48,7 @@ def transcribe(
     bpm: float | None,
     metre: str,
     picture: bool,
+    as_json: bool,
 ) -> int:
     """Write down what is hummed, sung or played in recordings of one voice.
 
@@ -61,16 +66,12 @@ def transcribe(
         raise click.UsageError("Missing argument 'IN...': recordings, folders, or --from LIST")
     if not out:  # else it would mean the current folder
         raise ConfigError("--out is empty")
-    from aeplug.jobs import Conversion, Inputs, Job
-    from aeplug_music.transcription.converter import Transcriber
+    from aeplug.jobs import Inputs
+    from aeplug_music.transcription.converter import transcribe_files
 
     folder = Path(out).expanduser()
     named = Inputs(inputs, manifest, RECORDING_SUFFIXES, folder, skip_unlisted=True)
-    conversion = Conversion(
-        Transcriber(bpm, metre), {"transcribe": 1, "bpm": bpm or "estimated", "metre": metre}
+    report = transcribe_files(
+        named, folder, bpm=bpm, metre=metre, picture=picture, overwrite=overwrite
     )
-    job = Job(conversion, named, folder, ".mid", {"picture": picture}, overwrite=overwrite)
-    stopped = job.run()
-    for line in named.remarks:
-        say(line)
-    return report_job(job, stopped)
+    return report_job(report, as_json)

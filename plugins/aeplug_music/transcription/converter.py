@@ -8,6 +8,7 @@ from typing import Any
 
 from aeplug.errors import FileError
 from aeplug.interfaces import Document
+from aeplug.jobs import Conversion, Inputs, Job, JobReport, run_job
 from aeplug.runtime import say
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.writing import to_pretty_midi, write_midi
@@ -66,3 +67,30 @@ class Transcriber:
             written.append(stem.with_name(stem.name + ".png"))
             draw_transcription(transcription, document.name, written[1])
         return written
+
+
+def transcribe_files(
+    inputs: Inputs,
+    out: Path,
+    *,
+    bpm: float | None = None,
+    metre: str = RECORDED_METRE,
+    picture: bool = True,
+    overwrite: bool = False,
+) -> JobReport:
+    """Transcribe recordings into a folder: a .mid each, and a picture of what was heard.
+
+    Args:
+        inputs: which recordings.
+        out: the folder.
+        bpm: quarters a minute; None: estimated, of each recording by itself.
+        metre: time signature of all.
+        picture: also draw a .png.
+        overwrite: replace files that another job left.
+
+    Raises:
+        AeplugError: see :meth:`aeplug.jobs.Job.run`.
+    """
+    identity = {"transcribe": 1, "bpm": bpm or "estimated", "metre": metre}
+    conversion = Conversion(Transcriber(bpm, metre), identity)
+    return run_job(Job(conversion, inputs, out, ".mid", {"picture": picture}, overwrite=overwrite))

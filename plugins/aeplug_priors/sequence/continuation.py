@@ -3,15 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from aeplug.inference import Results, number_documents
 from aeplug.interfaces import Document, Sampling, SequencedCodec
 from aeplug.model import Model
-from aeplug.runtime import Progress
+from aeplug.runtime import Progress, say
 from aeplug_priors.sequence.prior import SequencePrior, check_counts, default_style, seed_draws
+
+#: Name of the sheet of continuations.
+PICTURE = "continuations.png"
+
+
+def make_continuations(
+    model: Model,
+    path: str | Path,
+    count: int = 4,
+    pieces: int = 8,
+    *,
+    seed: int = 0,
+    sampling: Sampling | None = None,
+    to: Mapping[str, Any] | None = None,
+) -> Results:
+    """A file, as the codec reads it, with new pieces behind it, in several ways.
+
+    Args:
+        model: what reads and continues.
+        path: the file.
+        count: continuations.
+        pieces: new pieces in each.
+        seed: of every draw.
+        sampling: how to decode; None: at the task's own temperature.
+        to: change the class from there on: condition's name -> class.
+
+    Raises:
+        ConfigError: documents of this model do not go on.
+        FileError: the file cannot be read, or holds no piece to go on from.
+    """
+    path, task = Path(path), model.spec.name
+    original, sampling = model.read(path), sampling or Sampling(model.spec.temperature)
+    if original.left_out:
+        say(f"{path}: {original.left_out} left out; results have what '{task}' reads")
+    documents = continue_documents(model, original, count, pieces, seed, sampling, to)
+    number_documents(documents, f"{path.stem}-continued")
+    rows = [("input", [original]), *(("", [document]) for document in documents)]
+    return Results(documents, PICTURE, f"{task}: {path.name}, continued", rows, [path])
 
 
 @torch.no_grad()

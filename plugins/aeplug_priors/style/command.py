@@ -8,18 +8,21 @@ from aeplug.cli import (
     checkpoint_option,
     device_option,
     failure_logger,
-    inputs_of,
+    json_option,
+    list_input_names,
     manifest_option,
+    model_argument,
+    open_model,
     print_figures,
     print_json,
+    seed_option,
 )
-from aeplug.errors import FileError
 from aeplug.runtime import say
 
 
 @click.command()
-@click.argument("model")
-@click.argument("inputs", metavar="FILE...", nargs=-1)
+@model_argument
+@click.argument("inputs", metavar="FILE...", nargs=-1, type=click.Path())
 @manifest_option
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False), help="New folder for the model."
@@ -29,12 +32,10 @@ from aeplug.runtime import say
     type=click.IntRange(1, 256),
     default=8,
     show_default=True,
-    help="Numbers that say where in the style a piece is; of more, more of each file is kept.",
+    help="Size of the style latent; larger stays closer to your files.",
 )
-@click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1), help="Of all draws."
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@seed_option
+@json_option
 @device_option
 @checkpoint_option
 def adapt(
@@ -56,30 +57,21 @@ def adapt(
     aeplug vary runs/mine tune.mid --out variations
 
     FILE is a file, a folder or a pattern. A small autoencoder over MODEL's latents learns where
-    they lie; the model itself stays as it is. What is written is a model like any other, weights
-    included: it samples and varies in the style, in the classes (metres) that the files have;
-    `--prior own` is the original. Files that cannot be read are named, the rest goes on.
+    those of the files lie; the model itself stays as it is. The result is a model like any other,
+    weights included: it samples and varies in the style, in the classes (metres) that the files
+    have; `--prior own` is the original. Files that cannot be read are named and left out.
     """
-    from aeplug import load
-    from aeplug.cli import empty_folder
-    from aeplug_priors.style.adaptation import adapt as adapted
+    from aeplug.runtime import require_new_folder
+    from aeplug_priors.style.adaptation import adapt as adapt_model
 
-    target = empty_folder(out)
-    loaded = load(model, device=device, checkpoint_name=checkpoint or "")
-    named = inputs_of(loaded, inputs, manifest, target)
-    paths = [item.path for item in named]
-    if not paths:
-        raise FileError("; ".join(named.remarks) or "no FILE is named: expected files or a folder")
-    for remark in named.remarks:
-        say(remark)
-    bad: list[str] = []
-    style = adapted(loaded, paths, failure_logger(bad), inner=size, seed=seed)
+    target = require_new_folder(out)
+    loaded, _ = open_model(model, "adapt", device, checkpoint)
+    paths = list_input_names(loaded, inputs, manifest, target)
+    unread: list[str] = []
+    style = adapt_model(loaded, paths, failure_logger(unread), inner=size, seed=seed)
     loaded.save(target)
-    report = {"model": model, "task": loaded.spec.name, "files_left_out": len(bad), **style.facts}
-    if as_json:
-        print_json({**report, "path": str(target)})
-    else:
-        print_figures(report)
-    say(f"aeplug sample {target} --out samples")
-    if not as_json:
-        click.echo(str(target))
+    report = {"model": model, "task": loaded.spec.name, "files_left_out": len(unread)}
+    report |= {**style.facts, "path": str(target)}
+    show = print_json if as_json else print_figures
+    show(report)
+    say(f"next: aeplug sample {target} --out samples")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from aeplug.api import load_model
+from aeplug.api import load
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug.inference.sample import sample_documents
@@ -220,7 +220,7 @@ class TestPage:
 
 class TestShipped:
     def test_a_tune_of_64_bars_has_a_form(self):
-        model = load_model("melody-2bar", device="cpu")
+        model = load("melody-2bar", device="cpu")
         cond, sampling = {"metre": "6/8"}, Sampling(0.5)
         profiles = []
         for prior in ("", "own"):
@@ -232,7 +232,7 @@ class TestShipped:
         assert profiles[0][7] > profiles[1][7] + 0.2
 
     def test_its_prior_fits_in_a_download(self):
-        model = load_model("melody-2bar", device="cpu")
+        model = load("melody-2bar", device="cpu")
         assert model.folder is not None
         (path,) = model.folder.glob("prior-sequence-*")
         assert path.stat().st_size < 5e6

@@ -1,0 +1,263 @@
+"""Files moved along an attribute, and the effect checked: what ``aeplug attribute`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aeplug.data.opening import choose_split
+from aeplug.errors import ConfigError, FileError, nearest
+from aeplug.inference.results import Results
+from aeplug.interfaces import Batch, Dataset, Document
+from aeplug.model.dataset import evaluation_dataset
+from aeplug.model.model import Model
+from aeplug.plugins import active
+from aeplug.runtime.console import say
+from aeplug.steering import examples as example_sets
+from aeplug.steering.attributes import find_attribute
+from aeplug.steering.check import check
+from aeplug.steering.directions import ITEMS, SUFFIX, Directions, learn, load, save
+from aeplug.steering.search import steer
+
+#: What a strip shows, in standard deviations, beside the amounts asked for.
+STRIP = (-2.0, -1.0, 0.0, 1.0, 2.0)
+#: Items that the effect is checked on.
+CHECK_ITEMS = 200
+
+
+@dataclass(frozen=True)
+class Steering:
+    """A way to move items of a model along an attribute while others are held.
+
+    Attributes:
+        model: whose latents.
+        directions: of all its attributes, learnt from data.
+        wanted: name of the attribute to move along.
+        kept: names of those to hold.
+        dataset: what directions are learnt from and checked on.
+    """
+
+    model: Model
+    directions: Directions
+    wanted: str
+    kept: tuple[str, ...]
+    dataset: Dataset
+
+    def save(self, path: str | Path) -> None:
+        """Keep the directions, and which is wanted, in one ``.safetensors`` file.
+
+        Raises:
+            ConfigError: the name has another ending, or the file there holds something else.
+            FileError: it cannot be written.
+        """
+        save(self.directions, self.wanted, Path(path))
+        say(f"wrote {path}")
+
+    def move_documents(self, documents: Sequence[Document], amounts: Sequence[float]) -> Results:
+        """Each document moved by each amount, and a strip of each from -2 to 2.
+
+        Args:
+            documents: as :func:`read_inputs` reads them.
+            amounts: in standard deviations over the data.
+
+        Raises:
+            FileError: a document has no such attribute.
+        """
+        strip = sorted({*STRIP, *amounts})
+        written: list[Document] = []
+        rows: list[tuple[str, Sequence[Document]]] = []
+        for document in documents:
+            batch = self.model.pieces(document)
+            latents = self.model.posterior(batch)[0].mode()
+            row = [replace(document, name="input")]
+            for amount in strip:
+                result, moved = self._move(document, batch, latents, amount)
+                row.append(replace(result, name=f"{moved:+.2f}" if amount else "reconstruction"))
+                if amount in amounts:
+                    name = f"{document.name}-{_file_name(self.wanted)}{amount:+g}"
+                    written.append(replace(result, name=name))
+                    say(f"{name}: moved by {moved:+.2f} standard deviations")
+            rows.append((document.name, row))
+        ends = f"{strip[0]:+g} to {strip[-1]:+g} standard deviations"
+        title = f"{self.model.spec.name}: {self.wanted}, {ends}"
+        inputs = [document.source for document in documents if document.source is not None]
+        return Results(written, "attribute.png", title, rows, inputs)
+
+    def _move(
+        self, document: Document, batch: Batch, latents: Tensor, amount: float
+    ) -> tuple[Document, float]:
+        """A document moved, and by how much, standard deviations."""
+        steered = steer(
+            *(self.model, self.directions, latents, batch.cond, self.wanted, amount, self.kept),
+            input=batch.input,
+        )
+        moved = steered.moved[:, self.directions.index(self.wanted)]
+        if bool(moved.isnan().all()):
+            raise FileError(
+                f"{document.source or document.name}: '{self.wanted}' is undefined for it"
+            )
+        result = self.model.codec.join(steered.data, batch.cond, document)
+        return result, float(moved.nanmean())
+
+    def check(self, amounts: Sequence[float], items: int = CHECK_ITEMS) -> dict[str, Any]:
+        """The effect on items that were not learnt from, spread over the split ``test``.
+
+        Args:
+            amounts: in standard deviations, not 0.
+            items: how many.
+
+        Returns:
+            ``attribute``, ``unit``, ``standard_deviation`` (in that unit), ``kept``, and the
+            figures of :func:`aeplug.steering.check.check`.
+
+        Raises:
+            ConfigError: an amount is 0.
+            DataError: no item has the attribute.
+        """
+        if 0 in amounts:
+            raise ConfigError("--by 0 moves nothing that could be checked")
+        split = choose_split(self.dataset, "test")
+        # Neighbours are often alike.
+        rows = torch.linspace(0, len(split) - 1, min(items, len(split))).round().long()
+        report = check(self.model, self.directions, split, rows, self.wanted, amounts, self.kept)
+        index = self.directions.index(self.wanted)
+        return {
+            "attribute": self.wanted,
+            "unit": self.directions.units[index],
+            "standard_deviation": float(self.directions.deviations[index]),
+            "kept": list(self.kept),
+            **report,
+        }
+
+
+def read_inputs(model: Model, paths: Sequence[str | Path]) -> list[Document]:
+    """Files to be moved.
+
+    Raises:
+        ConfigError: results of two of them would have the same name.
+        FileError: one cannot be read.
+    """
+    by_stem: dict[str, str | Path] = {}
+    for path in paths:
+        other = by_stem.setdefault(Path(path).stem, path)
+        if other is not path:
+            raise ConfigError(
+                f"results of {other} and {path} would have the same name; steer them into two "
+                f"folders"
+            )
+    return [model.read(path) for path in paths]
+
+
+def find_steering(
+    model: Model,
+    name: str = "",
+    *,
+    examples: Sequence[tuple[str, Sequence[str | Path]]] = (),
+    keep: str | None = None,
+    data: str | Path | None = None,
+    items: int = ITEMS,
+    seed: int = 0,
+) -> Steering:
+    """Learn the way along an attribute from data, or load one that was kept.
+
+    Args:
+        model: whose latents.
+        name: a measured attribute of the task, two classes of a label (``3:8``,
+            ``collection=A:B``), or a ``.safetensors`` file that was kept.
+        examples: instead of a name, two folders, each with the files in it: to go from the one
+            to the other.
+        keep: other attributes to hold: ``all``, ``none``, or names by commas; by default all,
+            between examples none.
+        data: your own files as the data set, instead of what the model was trained with.
+        items: of the split ``train`` to learn from, at most.
+        seed: of their choice.
+
+    Raises:
+        ConfigError: no such attribute, label or class; or the latent is no vector.
+        DataError: too few items or examples, or an attribute that is the same for all.
+        FileError: a file of directions is missing or damaged.
+
+    Example:
+        >>> import aeplug
+        >>> from aeplug import steering
+        >>> model = aeplug.load("mnist-vae", device="cpu")
+        >>> slant = steering.find_steering(model, "slant", items=100)
+        >>> slant.wanted, len(slant.kept) > 0
+        ('slant', True)
+    """
+    if name and not (":" in name or name.endswith(SUFFIX)):
+        find_attribute(model.spec, name)  # a typo is answered before anything is learnt
+    _ = model.latent_size
+    dataset = evaluation_dataset(model, None if data is None else str(data), active())
+    if name.endswith(SUFFIX):
+        directions, wanted = load(Path(name).expanduser(), model)
+    else:
+        directions, wanted = _learn(model, dataset, name, examples, items, seed)
+    kept = _choose_kept(directions, wanted, keep)
+    return Steering(model, directions, wanted, kept, dataset)
+
+
+def _learn(
+    model: Model,
+    dataset: Dataset,
+    name: str,
+    examples: Sequence[tuple[str, Sequence[str | Path]]],
+    items: int,
+    seed: int,
+) -> tuple[Directions, str]:
+    split = choose_split(dataset, "train")
+    classes = None if examples else example_sets.parse_classes(name)
+    ends: list[Tensor] = []
+    if examples:
+        ends = [_latents_of_files(model, folder, paths) for folder, paths in examples]
+        name = ":".join(Path(folder).name for folder, _ in examples)
+    elif classes:
+        label = example_sets.label_of(dataset, split, classes[0])
+        rows = example_sets.rows_of_class(
+            dataset, split, label, classes[1:], example_sets.EACH, seed
+        )
+        ends = [example_sets.latents_of_rows(model, split, each) for each in rows]
+        name = f"{label}={classes[1]}:{classes[2]}"
+    directions = learn(model, split, items, seed)
+    if not ends:
+        directions.index(name)
+        return directions, name
+    directions = directions.with_examples(name, ends[0], ends[1])
+    assert directions.ends is not None
+    apart = directions.ends[1] - directions.ends[0]
+    counts = " and ".join(str(len(latents)) for latents in ends)
+    say(f"{name}: {counts} examples, {apart:.2f} standard deviations apart")
+    return directions, name
+
+
+def _latents_of_files(model: Model, folder: str, paths: Sequence[str | Path]) -> Tensor:
+    return example_sets.latents_of_files(
+        model, map(str, paths), lambda path, why: say(f"left out: {why}"), folder
+    )
+
+
+def _choose_kept(directions: Directions, wanted: str, keep: str | None) -> tuple[str, ...]:
+    others = tuple(name for name in directions.names if name != wanted)
+    if keep is None:
+        # What distinguishes two sets of examples may well be one of the others.
+        between_examples = directions.ends is not None and wanted == directions.names[-1]
+        keep = "none" if between_examples else "all"
+    if keep in ("all", "none"):
+        return others if keep == "all" else ()
+    chosen = tuple(name.strip() for name in keep.split(","))
+    for name in chosen:
+        if name not in others:
+            raise ConfigError(
+                f"--keep {keep}: no other attribute '{name}'. {nearest(name, others)}"
+            )
+    return chosen
+
+
+def _file_name(attribute: str) -> str:
+    """An attribute's name as part of a file's."""
+    return "".join(letter if letter.isalnum() else "-" for letter in attribute)

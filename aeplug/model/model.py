@@ -75,8 +75,7 @@ class Model:
         header: Mapping[str, Any] | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.config, self.device = config, device
-        self.header: dict[str, Any] = dict(header or {})
+        self.config, self.device, self.header = config, device, dict(header or {})
         self.folder = folder
         self.task = task.to(device).eval()
         self.shape: DataShape = task.shape

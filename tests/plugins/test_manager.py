@@ -208,7 +208,7 @@ def test_task_with_weights_in_a_missing_package_is_listed_as_without(invoke, tmp
 
 
 def test_slow_plug_in_is_named_with_its_seconds(load, capsys, monkeypatch):
-    monkeypatch.setattr("aeplug.plugins.SLOW_IMPORT_SECONDS", 0.05)
+    monkeypatch.setattr("aeplug.plugins.manager.SLOW_IMPORT_SECONDS", 0.05)
     plugins = load({"sluggish": "import time\ntime.sleep(0.1)\n" + GOOD})
     (line,) = warnings_about(capsys.readouterr().err, "sluggish")
     assert re.search(r"took 0\.[1-9] s to load", line)

@@ -1,4 +1,4 @@
-"""Lazy packages: a name's module is imported when the name is first used.
+"""Lazy packages, so that start-up imports no torch: a name's module is imported on first use.
 
 A package's ``__init__`` runs before any of its modules. Where some of them bring torch and others
 must not (start-up, worker processes), the package exports its names this way.

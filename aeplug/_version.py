@@ -1,3 +1,3 @@
-"""The version, importable from every layer."""
+"""The version: a file of its own, so that every layer can import it."""
 
 __version__ = "0.1.0"

@@ -61,7 +61,7 @@ def aeplug_priors() -> Iterable[PriorSpec]:
     """Densities in closed form, of single items."""
     restore = "aeplug.priors.mixture:restore_mixture"
     yield PriorSpec(
-        "standard", "aeplug.priors.standard:make_standard", None, "N(0, 1), whatever the latent's"
+        "standard", "aeplug.priors.mixture:make_standard", None, "N(0, 1), whatever the latent's"
     )
     yield PriorSpec(
         "gaussian",

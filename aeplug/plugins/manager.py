@@ -24,8 +24,7 @@ from aeplug.errors import PluginError, nearest
 from aeplug.plugins import hookspecs
 from aeplug.plugins.discovery import installed, single_files
 from aeplug.plugins.specs import RunEvent, TaskSpec
-from aeplug.plugins.stdout import _Diverted
-from aeplug.plugins.trace import Trace
+from aeplug.plugins.trace import DivertedStdout, Trace
 from aeplug.plugins.validation import (
     COLLECTED,
     hook_version,
@@ -193,7 +192,7 @@ class Plugins:
     @contextlib.contextmanager
     def _diverted(self, plugin: Plugin, when: str = "") -> Iterator[None]:
         """What a plug-in prints must not end up in the JSON of the program around it."""
-        stream = _Diverted()
+        stream = DivertedStdout()
         with contextlib.redirect_stdout(stream):
             yield
         if when and stream.used and not any("stdout" in note for note in plugin.notes):

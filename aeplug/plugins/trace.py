@@ -1,7 +1,11 @@
-"""``AEPLUG_TRACE_PLUGINS=1``: what the plug-in manager does, on stderr, a line each."""
+"""What goes to stderr around plug-ins: what they print, and the manager's trace.
+
+``AEPLUG_TRACE_PLUGINS=1`` shows what the plug-in manager does, a line each.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -47,3 +51,21 @@ class Trace:
         error = outcome.exception
         ended = f"raised {type(error).__name__}: {error}" if error else "returned"
         self.say(f"     {hook} {ended} after {milliseconds:.1f} ms")
+
+
+class DivertedStdout:
+    """Stands in for stdout: what is written goes to stderr, as far as there is one."""
+
+    def __init__(self) -> None:
+        self.used = False
+
+    def write(self, text: str) -> int:
+        """Pass it on; ``used`` says whether anything was written."""
+        self.used = self.used or bool(text.strip())
+        if sys.stderr is not None:
+            with contextlib.suppress(OSError):
+                sys.stderr.write(text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)

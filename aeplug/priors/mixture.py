@@ -252,3 +252,16 @@ def _measure_densities(
         with torch.no_grad():
             figures["own_log_density_nats"] = float(model.task.latent.log_prior(z).mean())
     return figures
+
+
+def make_standard(model: Model, dataset: Dataset | None, split: str, seed: int) -> MixturePrior:
+    """N(0, 1) in every dimension, whatever the latent part's own prior is; looks at no data.
+
+    Raises:
+        ConfigError: the latent is no vector.
+    """
+    size, device = model.latent_size, model.device
+    identity = torch.eye(size, device=device)[None]
+    zeros = torch.zeros(1, size, device=device)
+    mixture = GaussianMixture(torch.zeros(1, 1, device=device), zeros, identity)
+    return MixturePrior("standard", mixture, {}, {})

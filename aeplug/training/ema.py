@@ -1,4 +1,4 @@
-"""The moving average of a model's weights, which is often the better model."""
+"""EMA of a model's weights; a file of its own, so that its name is found in the tree."""
 
 from __future__ import annotations
 

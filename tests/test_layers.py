@@ -31,8 +31,8 @@ PLUGINS = {
     "aeplug_image": (),
     "aeplug_denoise": ("aeplug_image",),
     "aeplug_superres": ("aeplug_image",),
-    "aeplug_audio": ("aeplug_image",),
-    "aeplug_music": ("aeplug_audio", "aeplug_image"),
+    "aeplug_audio": (),
+    "aeplug_music": ("aeplug_audio",),
     "aeplug_priors": (),
 }
 #: Modules of the engine that are public although they are no folder.

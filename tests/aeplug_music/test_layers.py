@@ -23,7 +23,7 @@ LAYERS = {
     ),
 }
 #: What each plug-in may know beside itself and the engine.
-NEIGHBOURS = {"aeplug_audio": {"aeplug_image"}, "aeplug_music": {"aeplug_audio"}}
+NEIGHBOURS = {"aeplug_audio": set(), "aeplug_music": {"aeplug_audio"}}
 #: Folders that processes at work read, which hold no torch.
 LIGHT = ("aeplug_music.score", "aeplug_music.midi", "aeplug_music.corpus", "aeplug_audio.synthesis")
 

@@ -19,10 +19,7 @@ from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_audio.files.reading import RATE
 from aeplug_audio.files.writing import keep_level, limit_peak, write_wave
 from aeplug_audio.sounds.sound import Sound, read_frames, read_samples
-from aeplug_audio.sounds.spectrogram import WINDOW_FRAMES, Frames, griffin_lim, split_windows
-
-#: Most frames of a sound that a sheet shows: four windows.
-_SHOWN = 4 * WINDOW_FRAMES
+from aeplug_audio.sounds.spectrogram import griffin_lim, split_windows
 
 
 class SoundCodec:
@@ -78,25 +75,19 @@ class SoundCodec:
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of sounds as spectrograms, low tones below, into one PNG."""
-        from aeplug_image.sheet import draw_sheet
+        from aeplug_audio.sounds.page import draw_page
 
-        longest = max(one.content.frames.shape[1] for _, documents in rows for one in documents)
-        width = min(max(longest, WINDOW_FRAMES), _SHOWN)
-        cells = [
-            (label, [(_picture(one.content.frames, width), one.name) for one in documents])
-            for label, documents in rows
-        ]
-        draw_sheet(cells, path, title)
+        draw_page(
+            [
+                (label, [(document.name, document.content.frames) for document in documents])
+                for label, documents in rows
+            ],
+            path,
+            title,
+        )
 
     def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
-        """The sound's first window, ``(MELS, FRAMES, 3)``."""
-        return _picture(document.content.frames, WINDOW_FRAMES)
+        """The sound's first window, ``(MELS, WINDOW_FRAMES, 3)``."""
+        from aeplug_audio.sounds.page import draw_thumbnail
 
-
-def _picture(frames: Frames, width: int) -> npt.NDArray[np.uint8]:
-    """A spectrogram ``(MELS, width, 3)``: loud is bright, silence behind the end is dark."""
-    from matplotlib import colormaps
-
-    shown = np.pad(frames[:, :width], ((0, 0), (0, max(width - frames.shape[1], 0))))
-    coloured = colormaps["magma"](shown[::-1])[..., :3]
-    return np.rint(coloured * 255).astype(np.uint8)
+        return draw_thumbnail(document.content.frames)

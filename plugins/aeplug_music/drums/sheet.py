@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.collections import PatchCollection
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator
 
-from aeplug.runtime import write_figure
 from aeplug_music.drums.kit import (
     BAR,
     CLASSES,
@@ -32,16 +29,15 @@ from aeplug_music.drums.kit import (
     SNARE,
 )
 from aeplug_music.drums.performance import Performance
+from aeplug_music.plots.page import PanelLayout, Rows, draw_panels, stack_rows
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
 #: Bars drawn of a performance; a page shows how it goes, not all of it.
 MOST_BARS = 16
-DOTS_PER_INCH = 110
 #: Rows of a grid from the lowest, as on paper: feet below, cymbals above.
 ROWS = (KICK, SNARE, LOW_TOM, MID_TOM, HIGH_TOM, CLOSED_HAT, OPEN_HAT, RIDE, CRASH)
 _ROW_OF = np.argsort(ROWS)
 _INCHES_PER_BAR, _NARROWEST, _WIDEST, _HEIGHT = 0.95, 1.9, 15.2, 1.5
-_TALLEST_PAGE = 250.0
 #: Bars up to which performances stand beside one another.
 _BARS_SIDE_BY_SIDE = 4
 #: A hit's width in steps, and its height in rows.
@@ -70,9 +66,7 @@ def draw_thumbnail(performance: Performance, steps: int) -> npt.NDArray[np.uint8
     return picture
 
 
-def draw_page(
-    rows: Sequence[tuple[str, Sequence[tuple[str, Performance]]]], path: Path, title: str
-) -> None:
+def draw_page(rows: Rows[Performance], path: Path, title: str) -> None:
     """Draw rows of ``(label, [(caption, performance), ...])`` side by side into a PNG.
 
     A hit is the darker the louder it is, and stands as far off its step as it is played off it.
@@ -82,50 +76,34 @@ def draw_page(
     Raises:
         FileError: the file cannot be written.
     """
-    performances = [performance for _, cells in rows for _, performance in cells]
-    span = (
-        max((min(performance.steps, MOST_BARS * BAR) for performance in performances), default=BAR)
-        or BAR
-    )
-    one_scale = span > _BARS_SIDE_BY_SIDE * BAR
-    if one_scale:
-        rows = [(label, [cell]) for label, cells in rows for cell in cells]
-    columns = max((len(cells) for _, cells in rows), default=1) or 1
+    lengths = [performance.steps for _, cells in rows for _, performance in cells]
+    span = min(max(lengths, default=BAR), MOST_BARS * BAR) or BAR
+    is_stacked = span > _BARS_SIDE_BY_SIDE * BAR
+    if is_stacked:
+        rows = stack_rows(rows)
+    rows = [
+        (label, [(caption + _cut_note(performance), performance) for caption, performance in cells])
+        for label, cells in rows
+    ]
+
+    def draw(axes: Any, performance: Performance) -> None:
+        _draw_panel(axes, performance, span if is_stacked else min(performance.steps, span) or BAR)
+
     width = float(np.clip(_INCHES_PER_BAR * span / BAR, _NARROWEST, _WIDEST))
-    figure = Figure(
-        figsize=(columns * width + 1.6, min(len(rows) * (_HEIGHT + 0.35) + 0.7, _TALLEST_PAGE)),
-        dpi=DOTS_PER_INCH,
-        layout="constrained",
-    )
-    panels = figure.subplots(max(len(rows), 1), columns, squeeze=False, sharey=True)
-    for panel_row, (label, cells) in zip(panels, rows, strict=False):
-        for column, panel in enumerate(panel_row):
-            if column >= len(cells):
-                panel.set_axis_off()
-                continue
-            caption, performance = cells[column]
-            _draw_panel(
-                panel, performance, span if one_scale else min(performance.steps, span) or BAR
-            )
-            bars = -(-performance.steps // BAR)
-            note = f" (first {MOST_BARS} of {bars} bars)" * (bars > MOST_BARS)
-            most = max(8, int(width * 14))
-            short = caption if len(caption) <= most else caption[: most - 1] + "…"
-            panel.set_title(short + note, fontsize=8, loc="left", pad=3, parse_math=False)
-            panel.tick_params(labelleft=column == 0)
-        if label:
-            panel_row[0].set_ylabel(label, fontsize=9)
-    # Text as it is: a $ in a file's name is no formula.
-    figure.suptitle(title, fontsize=12, parse_math=False)
-    write_figure(figure, path, dpi="figure")
+    draw_panels(rows, path, title, draw, PanelLayout(width, _HEIGHT, "bar", side=1.6))
 
 
-def _draw_panel(panel: Any, performance: Performance, span: int) -> None:
+def _cut_note(performance: Performance) -> str:
+    bars = -(-performance.steps // BAR)
+    return f" (first {MOST_BARS} of {bars} bars)" if bars > MOST_BARS else ""
+
+
+def _draw_panel(axes: Any, performance: Performance, span: int) -> None:
     end = min(performance.steps, span)
     for row, kind in enumerate(ROWS):
         if kind in _METALS:
-            panel.axhspan(row - 0.5, row + 0.5, color=_BAND, linewidth=0, zorder=0)
-    bar_lines = _draw_lines(panel, performance, end)
+            axes.axhspan(row - 0.5, row + 0.5, color=_BAND, linewidth=0, zorder=0)
+    bar_lines = _draw_lines(axes, performance, end)
     velocity, offset = performance.velocity[:end], performance.offset[:end]
     step, drum = np.nonzero(velocity)
     hits, colours = [], []
@@ -136,20 +114,20 @@ def _draw_panel(panel: Any, performance: Performance, span: int) -> None:
         hits.append(Rectangle((left, bottom), _HIT_WIDTH, _HIT_HEIGHT))
         colours.append(_hit_colour(d, int(velocity[s, d])))
     if not hits:
-        _draw_taps(panel, performance, end)
-    panel.add_collection(PatchCollection(hits, facecolors=colours, linewidths=0, zorder=3))
+        _draw_taps(axes, performance, end)
+    axes.add_collection(PatchCollection(hits, facecolors=colours, linewidths=0, zorder=3))
     # Half a step to the left: what comes early on the first beat is seen.
-    panel.set_xlim(-0.5, span)
-    panel.set_ylim(-0.5, DRUMS - 0.5)
-    panel.xaxis.set_major_locator(FixedLocator(bar_lines))
+    axes.set_xlim(-0.5, span)
+    axes.set_ylim(-0.5, DRUMS - 0.5)
+    axes.xaxis.set_major_locator(FixedLocator(bar_lines))
     every = max(1, round(len(bar_lines) / 16))
-    panel.set_xticklabels(
+    axes.set_xticklabels(
         [str(n + 1) if n % every == 0 else "" for n in range(len(bar_lines))], fontsize=7
     )
-    panel.yaxis.set_major_locator(FixedLocator(range(DRUMS)))
-    panel.set_yticklabels([CLASSES[drum] for drum in ROWS], fontsize=6)
-    panel.tick_params(length=2, pad=2)
-    for spine in panel.spines.values():
+    axes.yaxis.set_major_locator(FixedLocator(range(DRUMS)))
+    axes.set_yticklabels([CLASSES[drum] for drum in ROWS], fontsize=7)
+    axes.tick_params(length=2, pad=2)
+    for spine in axes.spines.values():
         spine.set_color(_BAR_LINE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,9 @@ class MelodyCodec:
 
     def followed(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
         """The tune, and windows ``(P, T)`` behind its last bar, at its tempo."""
-        return self.chain([document, self.join(pieces, cond, None)], document.name)
+        chained = self.chain([document, self.join(pieces, cond, None)], document.name)
+        melody = replace(chained.content, continued_at=document.content.steps)
+        return Document(melody, document.name)
 
     def pieces_of(self, options: Mapping[str, Any]) -> int:
         """Windows in as many bars as the option ``bars`` says; 0 without it.

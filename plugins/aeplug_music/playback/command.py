@@ -13,16 +13,16 @@ from aeplug.runtime import say
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--soundfont", help="An .sf2 that plays MIDI, in place of the one that comes along.")
+@click.option("--soundfont", help="An .sf2 that plays MIDI.  [default: a General MIDI one]")
 def play(files: tuple[Path, ...], soundfont: str | None) -> None:
-    """Play FILES, one after another: MIDI through a soundfont, WAV, FLAC, OGG, MP3.
+    """Play FILES one after another: MIDI (through a soundfont), WAV, FLAC, OGG, MP3.
 
     \b
     aeplug sample melody-2bar -n 3 --out out
     aeplug play out/*.mid
 
-    The sound goes to what the system has for it: afplay on macOS, Windows' own, and on Linux
-    pw-play, paplay, aplay, ffplay or SoX. Ctrl-C ends it.
+    Sound is played by the system: afplay on macOS, Windows' own player, and on Linux pw-play,
+    paplay, aplay, ffplay or SoX. Ctrl-C stops it.
     """
     from aeplug_music.playback.player import find_player, make_playable
 
@@ -40,4 +40,4 @@ def play(files: tuple[Path, ...], soundfont: str | None) -> None:
                 raise
             say(str(error))
     if failed:
-        raise FileError(f"{failed} of {len(files)} files were not played")
+        raise FileError(f"{failed} of {len(files)} files could not be played")

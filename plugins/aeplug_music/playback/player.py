@@ -1,7 +1,8 @@
-"""``aeplug play``: files of music and of sound through what the system plays sound with."""
+"""``aeplug play``: MIDI files and recordings through the system's own player."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from aeplug_music.midi.reading import read_midi, ticks_to_seconds
 from aeplug_music.midi.sources import MIDI_SUFFIXES
 from aeplug_music.score.tune import Tune
 
-#: Programs that play a .wav, in the order in which they are looked for, with their arguments.
+#: Programs that play a .wav, in order of preference, with their arguments.
 PLAYERS = (
     ("afplay",),  # macOS
     ("pw-play",),  # Linux: PipeWire, PulseAudio, ALSA
@@ -34,10 +35,10 @@ Player = Callable[[Path], None]
 
 
 def find_player() -> Player:
-    """What plays a .wav and returns at its end.
+    """Find a function that plays a .wav and returns at its end.
 
     Raises:
-        FileError: the system has nothing that does.
+        FileError: the system has no program that plays sound.
     """
     if sys.platform == "win32":
         return _play_on_windows
@@ -47,8 +48,8 @@ def find_player() -> Player:
             return partial(_run, (program, *arguments))
     names = ", ".join(name for name, *_ in PLAYERS)
     raise FileError(
-        f"nothing was found that plays sound: expected one of {names} on the PATH. Without one, "
-        f"--wav of a command writes files to be played elsewhere"
+        f"no program that plays sound: expected one of {names} on the PATH. Without one, write "
+        f".wav files with --wav and play them elsewhere"
     )
 
 
@@ -56,8 +57,13 @@ def _run(command: Sequence[str], path: Path) -> None:
     result = subprocess.run([*command, str(path)], stderr=subprocess.PIPE, check=False)
     if result.returncode:
         lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
-        detail = f": {lines[-1]}" if lines else ""
-        raise FileError(f"{Path(command[0]).name} cannot play; is there a sound device?{detail}")
+        detail = f" ({Path(command[0]).name}: {_strip_program(lines[-1])})" if lines else ""
+        raise FileError(f"cannot play sound; is there a sound device?{detail}")
+
+
+def _strip_program(line: str) -> str:
+    """An error of a program without the program's name and level before it."""
+    return re.sub(r"^(?:\S+ )?(?:FAIL|ERROR|WARN)\S* ", "", line)
 
 
 def _play_on_windows(path: Path) -> None:
@@ -67,26 +73,28 @@ def _play_on_windows(path: Path) -> None:
         try:
             winsound.PlaySound(str(path), winsound.SND_FILENAME)
         except RuntimeError as error:
-            raise FileError(f"Windows cannot play; is there a sound device? ({error})") from error
+            raise FileError(f"cannot play sound; is there a sound device? ({error})") from error
 
 
 def make_playable(path: Path, folder: Path, soundfont: str | None = None) -> Path:
-    """A .wav of a file: itself, or one made in ``folder``.
+    """Return a .wav of a file: the file itself, or one written to ``folder``.
 
     Args:
         path: a MIDI file, or a recording (.wav, .flac, .ogg, .mp3).
-        folder: for what is made.
-        soundfont: for MIDI files; None: the one that comes along.
+        folder: for the .wav.
+        soundfont: for MIDI files; None: a General MIDI one.
 
     Raises:
-        FileError: it is no such file, or cannot be read.
+        FileError: the file is missing, of another kind, or cannot be read.
     """
     suffix = path.suffix.lower()
     if suffix not in (*MIDI_SUFFIXES, *RECORDING_SUFFIXES):
         expected = ", ".join((*MIDI_SUFFIXES, *RECORDING_SUFFIXES))
         raise FileError(f"{path} cannot be played: expected {expected}")
     if not path.is_file():
-        raise FileError(f"{path} is {'a folder' if path.is_dir() else 'not there'}")
+        raise FileError(
+            f"{path} is {'a folder, expected a file' if path.is_dir() else 'not there'}"
+        )
     target = folder / f"{path.stem}.wav"
     if suffix in MIDI_SUFFIXES:
         try:
@@ -117,7 +125,7 @@ def _decode(path: Path, target: Path) -> None:
 
 
 def tune_to_notes(tune: Tune) -> list[Note]:
-    """What is to be heard of a MIDI file, through all changes of tempo."""
+    """The notes of a MIDI file in seconds, through all changes of tempo."""
     end = max(tune.end, 1)
     ticks = sorted({0, end, *(tick for tick, _ in tune.tempos if tick < end)})
     seconds = [ticks_to_seconds(tune.tempos, tune.ticks_per_quarter, tick) for tick in ticks]

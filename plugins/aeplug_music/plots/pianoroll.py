@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from aeplug.runtime import write_figure
+from aeplug_music.plots.page import PanelLayout, Rows, draw_panels, stack_rows
 from aeplug_music.plots.systems import System, split_systems
 from aeplug_music.score.melody import Melody
 from aeplug_music.score.tokens import tokens_to_notes
@@ -20,13 +21,11 @@ from aeplug_music.score.tokens import tokens_to_notes
 MOST_BARS = 128
 #: Bars of a line; tunes of more than two lines are drawn as on paper.
 BARS_OF_A_LINE = 16
-DOTS_PER_INCH = 110
 _INCHES_PER_BAR, _NARROWEST, _WIDEST = 0.5, 1.9, 16.0
 _INCHES_PER_SEMITONE, _LOWEST, _HIGHEST = 0.062, 1.0, 3.2
-_TALLEST_PAGE = 250.0
 #: Bars up to which tunes stand beside one another.
 _BARS_SIDE_BY_SIDE = 8
-_NOTE, _BLACK_KEY, _RETURN = "#2f6db5", "#eef0f3", "#f6e7c8"
+_NOTE, _ADDED, _BLACK_KEY, _RETURN = "#2f6db5", "#1f8a5f", "#eef0f3", "#f6e7c8"
 _BAR_LINE, _METRE_LINE, _QUARTER = "#8d949e", "#c0392b", "#e3e6ea"
 #: A small roll: semitones, pixels a semitone and a step.
 _SMALL_SEMITONES, _SMALL_ROW, _SMALL_STEP = 24, 3, 3
@@ -81,14 +80,28 @@ def _bar_steps(melody: Melody, end: int) -> list[int]:
     return steps
 
 
-def draw_page(
-    rows: Sequence[tuple[str, Sequence[tuple[str, Melody]]]], path: Path, title: str
-) -> None:
+@dataclass(frozen=True)
+class _Panel:
+    """A melody, or a line of one, as it is drawn.
+
+    Attributes:
+        melody: its bars.
+        span: steps that the panel is wide.
+        system: which line of a tune it is; None: the whole tune.
+    """
+
+    melody: Melody
+    span: int
+    system: System | None = None
+
+
+def draw_page(rows: Rows[Melody], path: Path, title: str) -> None:
     """Draw rows of ``(label, [(caption, melody), ...])`` side by side into a PNG.
 
     All share one pitch axis. Tunes of more than 8 bars stand below one another; those of more than
-    32 in lines of 16, in which a bar that was there before is tinted and says which it is. One of
-    more than ``MOST_BARS`` is cut, and says so.
+    32 in lines of 16, in which a bar that was there before is tinted and says which it is. What a
+    model has added to a tune has a colour of its own. A tune of more than ``MOST_BARS`` is cut, and
+    says so.
 
     Raises:
         FileError: the file cannot be written.
@@ -96,65 +109,59 @@ def draw_page(
     melodies = [melody for _, cells in rows for _, melody in cells]
     low, high = _pitch_range(melodies)
     bars = max((min(_count_bars(melody), MOST_BARS) for melody in melodies), default=1)
-    one_scale = bars > _BARS_SIDE_BY_SIDE
-    systems: dict[int, System] = {}
-    if one_scale:
-        # Long tunes stand below one another, on one scale of time, as on paper.
-        rows = [(label, [cell]) for label, cells in rows for cell in cells]
+    # Long tunes stand below one another, on one scale of time, as on paper.
+    is_stacked = bars > _BARS_SIDE_BY_SIDE
+    if is_stacked:
+        rows = stack_rows(rows)
     if bars > 2 * BARS_OF_A_LINE:
-        rows, systems = _break_lines(rows)
-        melodies = [melody for _, cells in rows for _, melody in cells]
+        panels = _break_lines(rows)
         bars = BARS_OF_A_LINE
-    columns = max((len(cells) for _, cells in rows), default=1) or 1
-    width = float(np.clip(_INCHES_PER_BAR * bars, _NARROWEST, _WIDEST))
-    height = float(np.clip(_INCHES_PER_SEMITONE * (high - low), _LOWEST, _HIGHEST))
-    figure = Figure(
-        figsize=(columns * width + 1.2, min(len(rows) * (height + 0.4) + 0.7, _TALLEST_PAGE)),
-        dpi=DOTS_PER_INCH,
-        layout="constrained",
-    )
-    panels = figure.subplots(max(len(rows), 1), columns, squeeze=False, sharey=True)
-    span = max((_count_shown_steps(melody) for melody in melodies), default=1)
-    for panel_row, (label, cells) in zip(panels, rows, strict=False):
-        for column, panel in enumerate(panel_row):
-            if column >= len(cells):
-                panel.set_axis_off()
-                continue
-            caption, melody = cells[column]
-            _draw_panel(panel, melody, low, high, span if one_scale else _count_shown_steps(melody))
-            if id(melody) in systems:
-                _mark_returns(panel, systems[id(melody)])
-            suffix = f" (first {MOST_BARS} of {_count_bars(melody)} bars)" * (
-                _count_bars(melody) > MOST_BARS
+    else:
+        longest = max(map(_count_shown_steps, melodies), default=1) if is_stacked else 0
+        panels = [
+            (
+                label,
+                [
+                    (
+                        caption + _cut_note(melody),
+                        _Panel(melody, longest or _count_shown_steps(melody)),
+                    )
+                    for caption, melody in cells
+                ],
             )
-            text = _truncate(caption, width) + suffix
-            panel.set_title(text, fontsize=8, loc="left", pad=3, parse_math=False)
-            panel.tick_params(labelleft=column == 0)
-        if label:
-            panel_row[0].set_ylabel(label, fontsize=9)
-    # Text as it is: a $ in a file's name is no formula.
-    figure.suptitle(title, fontsize=12, parse_math=False)
-    write_figure(figure, path, dpi="figure")
+            for label, cells in rows
+        ]
+    layout = PanelLayout(
+        width=float(np.clip(_INCHES_PER_BAR * bars, _NARROWEST, _WIDEST)),
+        height=float(np.clip(_INCHES_PER_SEMITONE * (high - low), _LOWEST, _HIGHEST)),
+        x_label="bar",
+        y_label="pitch",
+    )
+    draw_panels(panels, path, title, partial(_draw_panel, low=low, high=high), layout)
 
 
-def _break_lines(
-    rows: Sequence[tuple[str, Sequence[tuple[str, Melody]]]],
-) -> tuple[list[tuple[str, Sequence[tuple[str, Melody]]]], dict[int, System]]:
-    """Rows of one tune each as rows of a line each, and the lines by their melody's id."""
-    lines: list[tuple[str, Sequence[tuple[str, Melody]]]] = []
-    systems: dict[int, System] = {}
+def _cut_note(melody: Melody) -> str:
+    bars = _count_bars(melody)
+    return f" (first {MOST_BARS} of {bars} bars)" if bars > MOST_BARS else ""
+
+
+def _break_lines(rows: Rows[Melody]) -> list[tuple[str, Sequence[tuple[str, _Panel]]]]:
+    """Rows of one tune each as rows of a line each."""
+    lines: list[tuple[str, Sequence[tuple[str, _Panel]]]] = []
     for label, cells in rows:
         for caption, melody in cells:
-            suffix = f" (first {MOST_BARS} of {_count_bars(melody)} bars)" * (
-                _count_bars(melody) > MOST_BARS
-            )
-            for number, system in enumerate(split_systems(melody, BARS_OF_A_LINE)):
-                if system.first >= MOST_BARS:
-                    break
-                systems[id(system.melody)] = system
-                text = f"{caption}{suffix}" if number == 0 else ""
-                lines.append((label if number == 0 else "", [(text, system.melody)]))
-    return lines, systems
+            systems = split_systems(melody, BARS_OF_A_LINE)
+            shown = [system for system in systems if system.first < MOST_BARS]
+            texts = [(label, caption + _cut_note(melody)), *[("", "")] * (len(shown) - 1)]
+            lines += [
+                (own_label, [(text, _Panel(system.melody, 0, system))])
+                for (own_label, text), system in zip(texts, shown, strict=True)
+            ]
+    span = max((_count_shown_steps(cells[0][1].melody) for _, cells in lines), default=1)
+    return [
+        (label, [(text, replace(panel, span=span)) for text, panel in cells])
+        for label, cells in lines
+    ]
 
 
 def _mark_returns(panel: Any, system: System) -> None:
@@ -179,41 +186,53 @@ def _mark_returns(panel: Any, system: System) -> None:
     )
 
 
-def _draw_panel(panel: Any, melody: Melody, low: int, high: int, span: int) -> None:
+def _draw_panel(axes: Any, panel: _Panel, low: int, high: int) -> None:
+    melody = panel.melody
     for pitch in range(low, high + 1):
         if pitch % 12 in _BLACK:
-            panel.axhspan(pitch - 0.5, pitch + 0.5, color=_BLACK_KEY, linewidth=0, zorder=0)
+            axes.axhspan(pitch - 0.5, pitch + 0.5, color=_BLACK_KEY, linewidth=0, zorder=0)
     end = _count_shown_steps(melody)
-    bar_lines = _draw_grid(panel, melody, end)
-    onsets, ends, pitches = tokens_to_notes(melody.tokens) if melody.passages else ([], [], [])
-    is_shown = np.asarray(onsets) < end
-    onsets, pitches = np.asarray(onsets)[is_shown], np.asarray(pitches)[is_shown]
-    ends = np.minimum(np.asarray(ends)[is_shown], end)
+    bar_lines = _draw_grid(axes, melody, end)
+    tokens = melody.tokens[:end] if melody.passages else np.zeros(0, np.uint8)
+    onsets, ends, pitches = tokens_to_notes(tokens)
+    seam = end if melody.continued_at is None else melody.continued_at
     # A light edge, so that repeated notes are told apart.
-    panel.barh(
+    axes.barh(
         pitches,
         ends - onsets,
         0.9,
         onsets,
-        color=_NOTE,
+        color=[_NOTE if onset < seam else _ADDED for onset in onsets.tolist()],
         edgecolor="white",
         linewidth=0.8,
         zorder=3,
     )
-    panel.set_xlim(0, max(span, 1))
-    panel.set_ylim(low - 0.5, high + 0.5)
-    panel.xaxis.set_major_locator(FixedLocator(bar_lines))
+    if 0 <= seam < end:
+        axes.axvline(seam, color=_ADDED, linewidth=1.5, zorder=2.5)
+        axes.text(
+            *(seam + 7, 0.97, "continued"),  # beside a time signature
+            transform=axes.get_xaxis_transform(),
+            fontsize=7,
+            color=_ADDED,
+            va="top",
+            zorder=4,
+        )
+    axes.set_xlim(0, max(panel.span, 1))
+    axes.set_ylim(low - 0.5, high + 0.5)
+    axes.xaxis.set_major_locator(FixedLocator(bar_lines))
     every = max(1, round(len(bar_lines) / 8))
-    panel.set_xticklabels(
+    axes.set_xticklabels(
         [str(n + 1) if n % every == 0 else "" for n in range(len(bar_lines))], fontsize=7
     )
-    named = (0, 7) if high - low > 24 else (0, 4, 7, 9)
-    names = [pitch for pitch in range(low, high + 1) if pitch % 12 in named]
-    panel.yaxis.set_major_locator(FixedLocator(names))
-    panel.set_yticklabels([note_name(pitch) for pitch in names], fontsize=7)
-    panel.tick_params(length=2, pad=2)
-    for spine in panel.spines.values():
+    octaves = (0, 7) if high - low > 24 else (0, 4, 7, 9)
+    names = [pitch for pitch in range(low, high + 1) if pitch % 12 in octaves]
+    axes.yaxis.set_major_locator(FixedLocator(names))
+    axes.set_yticklabels([note_name(pitch) for pitch in names], fontsize=7)
+    axes.tick_params(length=2, pad=2)
+    for spine in axes.spines.values():
         spine.set_color(_BAR_LINE)
+    if panel.system is not None:
+        _mark_returns(axes, panel.system)
 
 
 def _draw_grid(panel: Any, melody: Melody, end: int) -> list[int]:
@@ -271,8 +290,3 @@ def _pitch_range(melodies: Sequence[Melody]) -> tuple[int, int]:
     # At least an octave, so that a page of one note is no page of stripes.
     missing = max(0, 12 - (high - low))
     return low - missing // 2, high + (missing + 1) // 2
-
-
-def _truncate(caption: str, width: float) -> str:
-    most = max(8, int(width * 15))
-    return caption if len(caption) <= most else caption[: most - 1] + "…"

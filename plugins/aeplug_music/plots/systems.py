@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,20 +31,22 @@ def split_systems(melody: Melody, bars: int) -> list[System]:
     """The tune's bars, ``bars`` a line; a passage without bars of its own counts as one."""
     lines: list[System] = []
     seen: dict[tuple[str, bytes], int] = {}
-    run: list[Passage] = []
+    line: list[Passage] = []
     earlier: list[int] = []
-    number = 0
-    for bar in _iter_bars(melody):
+    all_bars = list(_iter_bars(melody))
+    seam = melody.continued_at
+    for number, bar in enumerate(all_bars):
         content = (bar.metre, split_windows(bar.tokens, max(len(bar.tokens), 1))[0].tobytes())
         silent = not (bar.tokens >= FIRST_ONSET).any()
         earlier.append(-1 if silent else seen.setdefault(content, number))
-        run.append(bar)
-        number += 1
-        if len(run) == bars:
-            lines.append(System(_join_bars(run, melody.bpm), number - bars, tuple(earlier)))
-            run, earlier = [], []
-    if run:
-        lines.append(System(_join_bars(run, melody.bpm), number - len(run), tuple(earlier)))
+        line.append(bar)
+        if len(line) == bars or number + 1 == len(all_bars):
+            part = _join_bars(line, melody.bpm)
+            if seam is not None:
+                part = replace(part, continued_at=max(seam, -1) if seam < part.steps else None)
+                seam -= part.steps
+            lines.append(System(part, number + 1 - len(line), tuple(earlier)))
+            line, earlier = [], []
     return lines
 
 

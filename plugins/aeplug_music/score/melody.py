@@ -38,10 +38,13 @@ class Melody:
     Attributes:
         passages: in order.
         bpm: quarters a minute.
+        continued_at: step from which on it was added by a model, below 0 where that is before its
+            beginning; None: it was not.
     """
 
     passages: tuple[Passage, ...]
     bpm: float = 120.0
+    continued_at: int | None = None
 
     @property
     def steps(self) -> int:

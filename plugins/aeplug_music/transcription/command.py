@@ -1,4 +1,4 @@
-"""``aeplug transcribe``: recordings of one voice -> files of music."""
+"""``aeplug transcribe``: recordings of one voice -> MIDI files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from aeplug_music.score.options import RECORDED_METRE
 @click.option(
     "--bpm",
     type=FiniteRange(min=20, max=400),
-    help="Quarters a minute.  [default: estimated, of each recording]",
+    help="Tempo, BPM (quarter notes).  [default: estimated for each recording]",
 )
 @click.option(
     "--metre",
@@ -39,7 +39,12 @@ from aeplug_music.score.options import RECORDED_METRE
     type=click.Choice(METRES),
     help="Time signature.",
 )
-@click.option("--picture/--no-picture", default=True, show_default=True, help="Also draw a .png.")
+@click.option(
+    "--picture/--no-picture",
+    default=True,
+    show_default=True,
+    help="Also draw each transcription as a .png.",
+)
 def transcribe(
     inputs: tuple[str, ...],
     manifest: str,
@@ -50,17 +55,18 @@ def transcribe(
     picture: bool,
     as_json: bool,
 ) -> int:
-    """Write down what is hummed, sung or played in recordings of one voice.
+    """Transcribe recordings of one voice, hummed, sung or played, into MIDI files.
 
     \b
     aeplug transcribe humming.wav --out notes
     aeplug transcribe takes/ "more/**/*.mp3" --bpm 96 --metre 3/4 --out notes
 
     IN is a WAV, FLAC, OGG or MP3 file, a folder (searched recursively; its tree is kept), a
-    pattern, or - for a list of names on stdin. Each gives a .mid on a grid of four steps a
-    quarter, and a picture: the pitch over the spectrogram, the notes on top. One line a file says
-    which tempo it was taken for, and where the first bar begins. A file that cannot be done is
-    listed with its reason in OUT/failed.jsonl, the rest goes on, and the exit code is 1.
+    pattern, or - for a list of names on stdin. Each gives a .mid on a grid of four steps per
+    quarter note, and a picture of its spectrogram with the notes. One line per file gives the
+    number of notes, tempo, metre, and where the first bar begins. Set --bpm only if you know the
+    tempo: a wrong one spoils the rhythm. Files that fail are listed with their reasons in
+    OUT/failed.jsonl; the others are transcribed, and the exit code is 1.
     """
     if not (inputs or manifest):
         raise click.UsageError("Missing argument 'IN...': recordings, folders, or --from LIST")

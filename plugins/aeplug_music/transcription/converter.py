@@ -1,4 +1,4 @@
-"""Recordings -> files of music, for a job: a .mid each, and a picture of what was heard."""
+"""Recordings -> MIDI files, for a job: a .mid each, and a picture of the transcription."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Transcriber:
     """A converter (:class:`aeplug.jobs.conversion.Converter`).
 
     Args:
-        bpm: quarters a minute; None: estimated, of each recording by itself.
+        bpm: quarters a minute; None: estimated for each recording.
         metre: time signature of all.
     """
 
@@ -33,7 +33,7 @@ class Transcriber:
         self.bpm, self.metre = bpm, metre
 
     def read(self, path: Path) -> Document:
-        """What is heard in a recording, a :class:`~.transcription.Transcription`.
+        """Transcribe a recording; the content is a :class:`~.transcribe.Transcription`.
 
         Raises:
             FileError: it is no recording, or there is no melody in it.

@@ -1,4 +1,4 @@
-"""A picture of what was heard: the pitch over the spectrogram, and the notes on top."""
+"""A picture of a transcription: the spectrogram, over it the notes, their pitch and the bars."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from aeplug.runtime import write_figure
 from aeplug_audio.analysis.frames import BANDS, HIGHEST_BAND, LOWEST_BAND, STEP
@@ -23,11 +26,11 @@ DOTS_PER_INCH = 110
 _WIDTH, _LINE_HEIGHT = 14.0, 2.6
 #: Semitones above the highest note that are shown, for partials, and below the lowest.
 _ABOVE, _BELOW = 14, 4
-#: Decibels below the loudest band at which the picture is white.
-_RANGE = 60
+#: Decibels below the loudest band at which the picture is white; the loudest is a middle grey.
+_RANGE = 50
 #: Semitones from a note within which a candidate is its pitch.
 _NEAR = 1.5
-_PITCH, _NOTE, _BAR = "#c0392b", "#2f6db5", "#8d949e"
+_PITCH, _NOTE, _BAR = "#d62f1f", "#2f6db5", "#5b636e"
 
 #: Fonts are measured by one thread at a time.
 _drawing = threading.Lock()
@@ -54,8 +57,10 @@ def draw_transcription(transcription: Transcription, title: str, path: Path) -> 
         panels = figure.subplots(lines, 1, squeeze=False)[:, 0]
         for number, panel in enumerate(panels):
             _draw_line(panel, transcription, number * span, (number + 1) * span)
-        panels[-1].set_xlabel("seconds")
-        figure.suptitle(f"{title}: {transcription.summary()}{note}", fontsize=9)
+        panels[0].legend(*_legend(), loc="upper right", ncols=3, fontsize=7)
+        figure.supxlabel("time (s)", fontsize=9)
+        figure.supylabel("pitch", fontsize=9)
+        figure.suptitle(f"{title}: {transcription.summary()}{note}", fontsize=10, parse_math=False)
         write_figure(figure, path, dpi="figure")
 
 
@@ -73,11 +78,11 @@ def _draw_line(panel: Any, transcription: Transcription, begin: float, end: floa
         aspect="auto",
         cmap="Greys",
         vmin=loudest - 2 * _RANGE,
-        vmax=loudest,
+        vmax=loudest + 2 * _RANGE,
         extent=((first - 0.5) * STEP, (first + len(part) - 0.5) * STEP, bottom - half, top + half),
-        interpolation="nearest",
+        interpolation="bilinear",
     )
-    # Drawn where they were heard: above concert pitch by as much as the recording is.
+    # As the recording has them: off concert pitch by its tuning.
     boxes = [
         [(a, p - 0.5), (a, p + 0.5), (b, p + 0.5), (b, p - 0.5)]
         for a, b, p in (
@@ -86,17 +91,34 @@ def _draw_line(panel: Any, transcription: Transcription, begin: float, end: floa
         )
         if b > begin and a < end
     ]
-    panel.add_collection(PolyCollection(boxes, facecolor=(*_rgb(_NOTE), 0.3), edgecolor=_NOTE))
+    panel.add_collection(PolyCollection(boxes, facecolor=(*to_rgb(_NOTE), 0.45), edgecolor=_NOTE))
     curve = extract_pitch_curve(transcription)
     chosen = slice(first, last)
-    panel.plot(np.arange(len(curve))[chosen] * STEP, curve[chosen], color=_PITCH, linewidth=1.1)
-    for second in _bar_line_seconds(transcription, begin, end):
-        panel.axvline(second, color=_BAR, linewidth=0.7, linestyle=":")
+    panel.plot(np.arange(len(curve))[chosen] * STEP, curve[chosen], color=_PITCH, linewidth=1.6)
+    for number, second in _bar_lines(transcription, begin, end):
+        panel.axvline(second, color=_BAR, linewidth=1.0, linestyle="--")
+        panel.text(
+            *(second, 0.97, f" {number}"),
+            transform=panel.get_xaxis_transform(),
+            fontsize=8,
+            color=_BAR,
+            va="top",
+            clip_on=True,
+        )
     panel.set_xlim(begin, end)
     panel.set_ylim(low, high)
     ticks = [pitch for pitch in range(low, high + 1) if pitch % 12 in (0, 4, 7)]
-    panel.set_yticks(ticks, [note_name(pitch) for pitch in ticks], fontsize=7)
-    panel.tick_params(axis="x", labelsize=7)
+    panel.set_yticks(ticks, [note_name(pitch) for pitch in ticks], fontsize=8)
+    panel.tick_params(axis="x", labelsize=8)
+
+
+def _legend() -> tuple[list[Any], list[str]]:
+    handles = [
+        Patch(facecolor=(*to_rgb(_NOTE), 0.45), edgecolor=_NOTE),
+        Line2D([], [], color=_PITCH, linewidth=1.6),
+        Line2D([], [], color=_BAR, linewidth=1.0, linestyle="--"),
+    ]
+    return handles, ["note", "pitch", "bar line and number"]
 
 
 def extract_pitch_curve(transcription: Transcription) -> Floats:
@@ -114,12 +136,10 @@ def extract_pitch_curve(transcription: Transcription) -> Floats:
     return curve
 
 
-def _bar_line_seconds(transcription: Transcription, begin: float, end: float) -> list[float]:
+def _bar_lines(transcription: Transcription, begin: float, end: float) -> list[tuple[int, float]]:
+    """Number, from 1, and second of the bar lines between two seconds."""
     grid = transcription.on_grid.grid
     bar = 60 / grid.bpm / STEPS_PER_QUARTER * STEPS_PER_BAR[transcription.metre]
-    numbers = np.arange(np.ceil((begin - grid.first_beat) / bar), (end - grid.first_beat) / bar)
-    return (grid.first_beat + bar * numbers).tolist()
-
-
-def _rgb(colour: str) -> tuple[float, float, float]:
-    return (int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255)
+    first = int(np.ceil((begin - grid.first_beat) / bar))
+    numbers = range(first, int(np.ceil((end - grid.first_beat) / bar)))
+    return [(number + 1, grid.first_beat + bar * number) for number in numbers]

@@ -1,9 +1,9 @@
 """Notes in seconds -> notes on the grid of four steps a quarter: tempo, steps, bar lines.
 
-The tempo is the one under which the onsets are likeliest: most of them on quarters, fewer on
-eighths, few on the sixteenths between, each off by some hundredths of a second; of tempi that
-differ by a factor of two, between which onsets alone cannot tell, the one nearer to a walk's. The
-grid then follows the player from onset to onset.
+The estimated tempo is the one under which the onsets are likeliest: most of them on quarters, fewer
+on eighths, few on the sixteenths between, each off by some hundredths of a second. Onsets alone
+cannot distinguish tempi that differ by a factor of two; of these the one nearer to a usual walking
+tempo is taken. The grid then follows the player from onset to onset.
 """
 
 from __future__ import annotations
@@ -17,23 +17,26 @@ import numpy.typing as npt
 from aeplug_audio.analysis.voice import NoteEvent
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
-#: Quarters a minute that are tried, and that one leans to.
+#: Slowest and fastest tempo that is tried, and the usual one that breaks ties; BPM.
 SLOWEST, FASTEST, USUAL = 45.0, 240.0, 115.0
-#: Tempi that are tried, and places of the beat.
+#: Number of tempi that are tried, and of places of the beat.
 TEMPI, PHASES = 400, 48
 #: How likely an onset is on a quarter, between two, and on the sixteenths beside.
 _CLASSES = np.array([0.6, 0.05, 0.3, 0.05])
 #: Seconds by which onsets are off, standard deviation, and the share that is anywhere.
 _JITTER, _STRAY = 0.025, 0.05
-#: How much a note adds against a tempo an octave from the usual, nats.
+#: Nats per note against a tempo of half or twice the usual.
 _LEANING = 0.6
-#: Seconds of onsets that are fitted together, and how many such stretches are, evenly spread.
-_STRETCH, _STRETCHES = 10.0, 40
-#: How far grid and step follow what an onset is off; a tempo that is given is kept.
+#: Seconds of onsets that are fitted together, and most such segments, evenly spread.
+_SEGMENT, _SEGMENTS = 10.0, 40
+#: Another tempo is named beside a set one if it is better by so many nats per note, and differs by
+#: more than this share.
+_FITS_BETTER, _DIFFERS = 0.75, 0.05
+#: How far grid and step follow what an onset is off; a set tempo is kept.
 _FOLLOW, _FOLLOW_STEP = 0.3, 0.05
-#: How much a note must say, in the mean, for the first one to be an upbeat between beats, nats.
+#: Nats per note that must speak for it if the first note is to be an upbeat between beats.
 _UPBEAT = 0.15
-#: Part of a step that may lie between a note and the next, and is no rest.
+#: A shorter gap between two notes, in steps, is no rest.
 _LEGATO = 0.7
 
 Floats64 = npt.NDArray[np.float64]
@@ -44,14 +47,16 @@ class BeatGrid(NamedTuple):
 
     Attributes:
         bpm: quarters a minute, the mean over the recording.
-        estimated: whether that was found here, and not given.
+        estimated: whether the tempo was estimated, not set.
         first_beat: second of the first bar line at or before the first note, below 0 where the
             recording begins within that bar.
+        better_bpm: a tempo that fits the onsets far better than the one that was set; None: none.
     """
 
     bpm: float
     estimated: bool
     first_beat: float
+    better_bpm: float | None = None
 
 
 class QuantisedNotes(NamedTuple):
@@ -81,9 +86,10 @@ def quantise(
     """
     onsets = np.array([note.onset for note in notes])
     ends = np.array([note.end for note in notes])
-    tempo = bpm or estimate_bpm(onsets)
+    estimate = estimate_bpm(onsets)
+    tempo = bpm or estimate
     step = 60 / tempo / STEPS_PER_QUARTER
-    beat = _find_beat(onsets[onsets <= onsets[0] + _STRETCH], 60 / tempo)
+    beat = _find_beat(onsets[onsets <= onsets[0] + _SEGMENT], 60 / tempo)
     places, times, steps = _follow_beat(onsets, beat, step, adapts=bpm is None)
     # The last note of those on one step is the one that goes on.
     last_on_step = np.append(np.diff(places) > 0, True)
@@ -94,34 +100,46 @@ def quantise(
     legato = onsets[last_on_step][1:] - ends[:-1] < _LEGATO * steps[:-1]
     until[:-1] = np.where(legato, places[1:], until[:-1])
     start = _find_bar_line(int(places[0]), metre)
+    better = None
     if bpm is None:
         tempo = float(60 / STEPS_PER_QUARTER / _mean_step(places, times, step))
+    elif abs(estimate / bpm - 1) > _DIFFERS and (
+        score_tempo(onsets, estimate) - score_tempo(onsets, bpm) > _FITS_BETTER
+    ):
+        better = estimate
     first = float(times[0] - (places[0] - start) * steps[0])
     return QuantisedNotes(
-        places - start, until - start, pitches, BeatGrid(tempo, bpm is None, first)
+        places - start, until - start, pitches, BeatGrid(tempo, bpm is None, first, better)
     )
 
 
 def estimate_bpm(onsets: Floats64) -> float:
     """The likeliest tempo of onsets in seconds, ascending, ``(n,)``; the usual one of a single."""
     tempi = np.geomspace(SLOWEST, FASTEST, TEMPI)
-    stretches = _split_onsets(onsets)
-    if not stretches:
+    segments = _split_onsets(onsets)
+    if not segments:
         return USUAL
     likely = np.zeros(TEMPI)
-    for stretch in stretches:
-        likely += [_score_phases(stretch, 60 / bpm).max() for bpm in tempi]
-        likely -= _LEANING * len(stretch) * np.square(np.log2(tempi / USUAL))
+    for segment in segments:
+        likely += [_score_phases(segment, 60 / bpm).max() for bpm in tempi]
+        likely -= _LEANING * len(segment) * np.square(np.log2(tempi / USUAL))
     return float(tempi[likely.argmax()])
+
+
+def score_tempo(onsets: Floats64, bpm: float) -> float:
+    """Log-likelihood of a tempo, nats per onset; 0 with fewer than two onsets."""
+    segments = _split_onsets(onsets)
+    total = sum(float(_score_phases(segment, 60 / bpm).max()) for segment in segments)
+    return total / max(sum(map(len, segments)), 1)
 
 
 def _split_onsets(onsets: Floats64) -> list[Floats64]:
     """Onsets of some seconds each, at least three, the whole at most a few hundred."""
-    edges = np.arange(onsets[0], onsets[-1] + _STRETCH, _STRETCH)
+    edges = np.arange(onsets[0], onsets[-1] + _SEGMENT, _SEGMENT)
     parts = [part for part in np.split(onsets, np.searchsorted(onsets, edges)) if len(part) > 2]
     if not parts and len(onsets) > 1:
         parts = [onsets]
-    return parts[:: -(-len(parts) // _STRETCHES)] if parts else []
+    return parts[:: -(-len(parts) // _SEGMENTS)] if parts else []
 
 
 def _score_phases(onsets: Floats64, beat: float) -> Floats64:

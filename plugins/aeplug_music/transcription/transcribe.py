@@ -1,4 +1,4 @@
-"""A recording of one voice -> its notes, and the tune they make."""
+"""A recording of one voice -> its notes, and the tune they make on the grid."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ TICKS_PER_QUARTER = 480
 
 @dataclass(frozen=True)
 class Transcription:
-    """What was heard in a recording.
+    """The notes of a recording, in seconds and on the grid.
 
     Attributes:
         notes: in order, in seconds.
         tuning: semitones by which they lie above concert pitch, -0.5 to 0.5.
-        on_grid: the same notes in steps.
-        metre: the time signature they are counted in.
-        analysis: what is known of each frame, for pictures.
-        heard: of the file.
+        on_grid: the notes in steps; of several on one step the last.
+        metre: time signature.
+        analysis: of every frame, for pictures.
+        info: length, format and level of the file.
     """
 
     notes: list[NoteEvent]
@@ -49,14 +49,19 @@ class Transcription:
         )
 
     def summary(self) -> str:
-        """What was found and what was assumed, in one line."""
+        """Notes, tempo, metre and tuning in one line, and what was assumed."""
         grid = self.on_grid.grid
+        count = len(self.on_grid.onset)
         facts = [
-            f"{len(self.notes)} notes",
-            f"{grid.bpm:.1f} quarters a minute ({'estimated' if grid.estimated else 'given'})",
+            f"{count} notes",
+            f"{grid.bpm:.1f} BPM ({'estimated' if grid.estimated else 'set'})",
             f"in {self.metre}",
             f"first bar line at {grid.first_beat:.2f} s",
         ]
+        if len(self.notes) > count:
+            facts.insert(1, f"{len(self.notes) - count} too short for the grid left out")
+        if grid.better_bpm is not None:
+            facts.append(f"but {grid.better_bpm:.0f} BPM fits the notes far better")
         if abs(self.tuning) > 0.05:
             side = "above" if self.tuning > 0 else "below"
             facts.append(f"{abs(self.tuning) * 100:.0f} cents {side} concert pitch")
@@ -87,7 +92,7 @@ def transcribe(path: Path, bpm: float | None = None, metre: str = RECORDED_METRE
 
 
 def read_recording(path: Path, bpm: float | None = None, metre: str = RECORDED_METRE) -> Tune:
-    """The tune of a recording, as :func:`transcribed`; says on stderr what it was taken for."""
+    """The tune of a recording (:func:`transcribe`); prints its summary on stderr."""
     transcription = transcribe(path, bpm, metre)
     say(f"{path}: {transcription.summary()}")
     return transcription.tune(path.stem)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pretty_midi
@@ -14,6 +15,7 @@ from support import assert_one_line_error, environment
 from aeplug.config import PartConfig
 from aeplug.data.build import build
 from aeplug.errors import ConfigError, FileError
+from aeplug_audio.analysis.voice import NoteEvent
 from aeplug_music.corpus.build import build_melodies
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import MelodyDataset, melody_shape
@@ -22,6 +24,7 @@ from aeplug_music.score.melody import Melody, Passage
 from aeplug_music.score.tokens import NOTE_OFF, PITCH_OFFSET
 from aeplug_music.transcription.converter import Transcriber
 from aeplug_music.transcription.page import extract_pitch_curve
+from aeplug_music.transcription.rhythm import quantise
 from aeplug_music.transcription.transcribe import transcribe
 
 #: Two bars and two more of 4/4: onset, end, MIDI number, in steps.
@@ -74,7 +77,7 @@ class TestRoundTrip:
         assert [one.metre for one in found.content.passages] == ["4/4"]
         assert np.array_equal(found.content.tokens, melody().tokens)
         said = capsys.readouterr().err
-        assert said.count("\n") == 1 and "quarters a minute (estimated), in 4/4" in said
+        assert said.count("\n") == 1 and "BPM (estimated), in 4/4" in said
 
     def test_clipped_it_is_heard_and_told(self, tmp_path, capsys):
         path = recorded(tmp_path / "a.wav", melody(), gain=5.0)
@@ -92,7 +95,21 @@ class TestRoundTrip:
         assert found.bpm == pytest.approx(60) and found.passages[0].metre == "3/4"
         # At half the tempo everything takes half the steps.
         assert found.tokens[[0, 2, 4]].tolist() == melody().tokens[[0, 4, 8]].tolist()
-        assert "60.0 quarters a minute (given), in 3/4" in capsys.readouterr().err
+        assert "60.0 BPM (set), in 3/4" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(("bpm", "better"), [(120, True), (50, False), (99, False)])
+    def test_a_tempo_that_does_not_fit_is_named(self, tmp_path, bpm, better):
+        path = recorded(tmp_path / "a.wav", melody(100.0))
+        summary = transcribe(path, bpm).summary()
+        assert f"{bpm}.0 BPM (set)" in summary
+        assert ("but 100 BPM fits the notes far better" in summary) == better
+
+    def test_the_summary_counts_the_notes_that_are_written(self, tmp_path):
+        notes = [NoteEvent(0.5, 0.53, 59), NoteEvent(0.53, 1.0, 60), NoteEvent(1.0, 1.5, 62)]
+        path = recorded(tmp_path / "a.wav", melody())
+        found = replace(transcribe(path), notes=notes, on_grid=quantise(notes, bpm=120))
+        assert found.summary().startswith("2 notes, 1 too short for the grid left out, 120.0 BPM")
+        assert len(found.tune().tracks[0]) == 2
 
     def test_a_metre_that_is_none_is_refused(self):
         with pytest.raises(ConfigError, match="metre 5/4: expected one of 4/4"):
@@ -199,7 +216,7 @@ class TestModels:
         path = recorded(tmp_path / "humming.wav", melody())
         done = invoke("vary", "melody-2bar", path, "-n", "2", "--out", tmp_path / "out")
         assert done.code == 0, done.err
-        assert "120.0 quarters a minute (estimated), in 4/4" in done.err
+        assert "120.0 BPM (estimated), in 4/4" in done.err
         written = sorted(one.name for one in (tmp_path / "out").glob("*.mid"))
         assert written == ["humming-variation-01.mid", "humming-variation-02.mid"]
 

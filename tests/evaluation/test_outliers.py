@@ -69,7 +69,7 @@ def test_command_line(invoke, trained, strange_folder):
 
 
 def test_the_bound_tells_them_apart_too(model, plugins, strange_folder):
-    from test_likelihood import LinearDecoder, LinearGaussian, NormalLoss, Same
+    from linear_gaussian import LinearDecoder, LinearGaussian, NormalLoss, Same
 
     from aeplug.data.splits import TensorSplit
 

@@ -144,7 +144,7 @@ def train(
             begin_or_resume(trainer, folder, source, plugins)
         except Interrupted as stop:
             raise TrainingStopped(
-                Run(folder.folder, plugins), stop.step, trainer.total, stop.signal_number
+                Run(folder.folder, plugins), stop.step, trainer.plan.total, stop.signal_number
             ) from None
         finally:
             trainer.model = trainer.task  # lets go of DDP while its processes are still there

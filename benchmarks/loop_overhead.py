@@ -83,7 +83,7 @@ def main() -> None:
     _, training = engine_loop(5, 0, device)  # warm-up of caches and threads
     split = training.train_split
     assert isinstance(split, TensorSplit)
-    batch_size = training.batch_size
+    batch_size = training.plan.batch_size
     ratios = []
     for number in range(arguments.rounds):
         torch.manual_seed(number)

@@ -69,7 +69,7 @@ def step_by_step(
 def windows_a_second(training: Trainer, steps: int, first: int) -> float:
     settings, device = training.config.train, training.distributed.device
     schedule_values = training.task.new_schedule_values(device)
-    training.task.update_schedules(schedule_values, 0, training.total)
+    training.task.update_schedules(schedule_values, 0, training.plan.total)
     training.task.train()
     generator = torch.Generator(device).manual_seed(first)
     began = time.perf_counter()

@@ -51,7 +51,9 @@ class TrainConfig(PartConfig):
     )
     lr: float = setting(1e-3, "peak learning rate", gt=0)
     adversary_lr: float = setting(
-        1e-3, "peak learning rate of an adversary, of tasks that have one; on lr's course", gt=0
+        1e-3,
+        "peak learning rate of the adversary's optimizer; same schedule as lr",
+        gt=0,
     )
     lr_floor: float = setting(0.01, "learning rate at the end, over its peak", ge=0, le=1)
     warmup: float = setting(
@@ -65,7 +67,12 @@ class TrainConfig(PartConfig):
     compile: bool = setting(False, "torch.compile encoder, latent, decoder and loss")
     seed: int = setting(0, "seed of weights, order of items and noise", ge=0, lt=2**63)
     log_every: int = setting(100, "steps between lines of metrics.jsonl", unit="steps", ge=1)
-    eval_every: int = setting(0, "steps between evaluations; 0: every epoch", unit="steps", ge=0)
+    eval_every: int = setting(
+        0,
+        "steps between evaluations; 0: every epoch, or several where epochs are short",
+        unit="steps",
+        ge=0,
+    )
     eval_items: int = setting(
         10000, "items of the held-out split looked at each time", unit="items", ge=1
     )

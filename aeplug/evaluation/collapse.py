@@ -24,6 +24,8 @@ ACTIVE = 0.01
 LEAST_KL_NATS = 0.01
 #: Items that training looks at.
 ITEMS = 1000
+#: Steps of training before which nothing is said: a healthy model may look like that at first.
+LEAST_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def latent_use(task: Task, batches: Iterable[Batch]) -> LatentUse | None:
 class PosteriorCollapseMonitor:
     """Checks each evaluation of a training for a collapsed posterior; warns once.
 
-    Once it has found the same twice in a row, or at the end: at first means may hardly vary yet.
+    It must have collapsed twice in a row, or at the end, and not within the first steps: means may
+    hardly vary yet.
 
     Args:
         prepare: rows -> a batch.
@@ -109,9 +112,16 @@ class PosteriorCollapseMonitor:
     _warned: bool = field(default=False, init=False)
     _collapsed_before: bool = field(default=False, init=False)
 
-    def check(self, task: Task, say: Callable[[str], None], *, last: bool) -> None:
-        """Say so if the posterior has collapsed and it was not said before."""
-        if self._warned:
+    def check(self, task: Task, step: int, say: Callable[[str], None], *, last: bool) -> None:
+        """Say so if the posterior has collapsed and it was not said before.
+
+        Args:
+            task: as it is at ``step`` of the training.
+            step: of the optimizers.
+            say: called with the line.
+            last: whether training ends here.
+        """
+        if self._warned or step < LEAST_STEPS:
             return
         was_training = task.training
         task.eval()

@@ -7,7 +7,7 @@ from typing import Any
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
-from aeplug.evaluation.collapse import latent_use
+from aeplug.evaluation.collapse import LEAST_STEPS, latent_use
 from aeplug.evaluation.heldout import mean_losses
 from aeplug.interfaces import Split
 from aeplug.model.model import Model
@@ -41,7 +41,7 @@ def evaluate(
     use = latent_use(model.task, model.batches(split))
     if use is not None:
         report.update(active_units=use.active_units, latent_units=use.latent_units)
-        if use.warning:
+        if use.warning and int(model.header.get("step", LEAST_STEPS)) >= LEAST_STEPS:
             say(f"aeplug: warning: {use.warning}")
     if model.spec.evaluate:
         report.update(load_attribute(model.spec.evaluate)(model, split, options))

@@ -1,4 +1,4 @@
-"""Which optimizer moves which weights, and what a step is."""
+"""Optimizers: parameter groups, clipping and the step."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ class OptimizerGroup:
 
 def build_optimizer_groups(task: Task, settings: TrainConfig) -> list[OptimizerGroup]:
     """The task's weights, and apart from them those of its adversaries, where it has any."""
-    against = [p for adversary in task.adversaries() for p in adversary.parameters()]
-    apart = {id(p) for p in against}
+    adversarial = [p for adversary in task.adversaries() for p in adversary.parameters()]
+    apart = {id(p) for p in adversarial}
     own = [p for p in task.parameters() if p.requires_grad and id(p) not in apart]
     groups = [OptimizerGroup(MAIN, own, _main_optimizers(task, own, settings), settings.lr)]
-    if against:
+    if adversarial:
         betas = (ADVERSARY_BETA1, settings.beta2)
-        adamw = _adamw(against, settings.adversary_lr, betas, settings)
-        groups.append(OptimizerGroup(ADVERSARY, against, [adamw], settings.adversary_lr))
+        adamw = _adamw(adversarial, settings.adversary_lr, betas, settings)
+        groups.append(OptimizerGroup(ADVERSARY, adversarial, [adamw], settings.adversary_lr))
     return groups
 
 

@@ -129,7 +129,7 @@ def begin_or_resume(
         parameters = sum(p.numel() for p in trainer.parameters)
         say(
             f"{config.task.name}: {len(trainer.train_split):,} items, {parameters:,} parameters, "
-            f"{trainer.total:,} steps of {trainer.batch_size} on {distributed.device}"
+            f"{trainer.plan.total:,} steps of {trainer.plan.batch_size} on {distributed.device}"
         )
     if source is not None:
         with explain_misfit(source, plugins):

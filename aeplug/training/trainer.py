@@ -24,6 +24,7 @@ from aeplug.data.splits import epoch_order
 from aeplug.errors import CheckpointError, TrainingError
 from aeplug.evaluation.collapse import PosteriorCollapseMonitor
 from aeplug.evaluation.heldout import mean_losses
+from aeplug.evaluation.overfitting import OverfittingMonitor
 from aeplug.interfaces import Dataset, DataShape, Prepare, Split
 from aeplug.model import checkpoint
 from aeplug.model.checkpoint import Checkpoint
@@ -37,11 +38,15 @@ from aeplug.runtime.distributed import Distributed
 from aeplug.runtime.signals import Interrupted, stop_requests
 from aeplug.training.ema import ema_copy, update_ema
 from aeplug.training.optimizers import build_optimizer_groups
+from aeplug.training.plan import plan_training
+
+#: Where ``save_every`` is not set, checkpoints lie at least so many seconds apart.
+SAVE_SECONDS = 10.0
 
 
 @dataclass
 class TrainingState:
-    """What training has reached; part of every checkpoint to be resumed.
+    """Training state; saved in every resumable checkpoint.
 
     Attributes:
         step: optimizer steps done.
@@ -63,8 +68,8 @@ class Trainer:
     Args:
         config: resolved settings.
         dataset: with splits ``train`` and ``val``.
-        plugins: told of the run's events.
-        run: folder to write to; None writes nothing (benchmarks, tests).
+        plugins: called on the run's events.
+        run_folder: where to write to; None writes nothing (benchmarks, tests).
         distributed: this process among those of the run.
     """
 
@@ -99,31 +104,13 @@ class Trainer:
         self.optimizer_groups = build_optimizer_groups(self.task, settings)
         self.train_split: Split = self.dataset.split("train").to(device)
         self.val_split: Split = self.dataset.split("val").to(device)
-        self._held_out = math.inf
-        self._plan()
-        bf16 = self.config.train.precision == "bf16"
+        self.plan = plan_training(settings, len(self.train_split), self.distributed.size)
+        self.autocast = settings.precision == "bf16"
         self.collapse_monitor = PosteriorCollapseMonitor(
-            self.prepare, self.val_split, self.batch_size, bf16
+            self.prepare, self.val_split, self.plan.batch_size, self.autocast
         )
-
-    def _plan(self) -> None:
-        settings, size = self.config.train, self.distributed.size
-        count = len(self.train_split)
-        if count == 0:
-            raise TrainingError("the training split is empty")
-        # A split smaller than a batch is one batch; else the rest of an epoch that does not fill
-        # a batch is left out, so that every step has one shape.
-        self.batch_size = min(settings.batch_size, count) // size * size
-        if self.batch_size == 0 or (count >= settings.batch_size and settings.batch_size % size):
-            raise TrainingError(
-                f"batch_size={settings.batch_size} cannot be shared evenly by {size} processes"
-            )
-        self.steps_per_epoch = count // self.batch_size
-        self.total = settings.steps or max(1, round(settings.epochs * self.steps_per_epoch))
-        warmup = settings.warmup
-        self.warmup = round(warmup * self.total) if warmup <= 1 else round(warmup)
-        self.eval_every = settings.eval_every or self.steps_per_epoch
-        self.save_every = settings.save_every or self.eval_every
+        self.overfitting_monitor = OverfittingMonitor()
+        self._train_loss = self._held_out_loss = math.inf  # the latest
         self._nonfinite_streak = 0  # steps skipped in a row, up to the last line of metrics
 
     # The loop
@@ -136,31 +123,31 @@ class Trainer:
             TrainingError: no step gives a finite gradient.
             CheckpointError: a checkpoint cannot be written.
         """
-        settings, distributed, state = self.config.train, self.distributed, self.state
-        device = distributed.device
+        settings, plan, state = self.config.train, self.plan, self.state
+        distributed, device = self.distributed, self.distributed.device
         schedule_values = self.task.new_schedule_values(device)
         generator = torch.Generator(device)
-        autocast = settings.precision == "bf16"
         totals: dict[str, Tensor] = {}
         skipped = torch.zeros((), device=device)
         summed = 0
-        began, before = time.perf_counter(), state.seconds
+        began = saved = time.perf_counter()
+        seconds_before = state.seconds
         self._announce("started", {})
         self.task.train()
         with (
-            Progress(self.total, "steps", state.step, distributed.is_main) as progress,
+            Progress(plan.total, "steps", state.step, distributed.is_main) as progress,
             stop_requests() as requests,
         ):
             for index in self._batches():
                 step = state.step
                 self._seed(generator, step)
-                self.task.update_schedules(schedule_values, step, self.total)
+                self.task.update_schedules(schedule_values, step, plan.total)
                 for group in self.optimizer_groups:
                     group.set_lr(
-                        learning_rate(step, self.total, group.lr, self.warmup, settings.lr_floor)
+                        learning_rate(step, plan.total, group.lr, plan.warmup, settings.lr_floor)
                     )
                 batch = self.prepare(self.train_split.take(index), generator, training=True)
-                with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
                     losses = self.model(batch, schedule_values)
                 objective(losses).backward()
                 skipped += self._step()
@@ -173,28 +160,34 @@ class Trainer:
                 state.step = step = step + 1
                 progress.update(step)
 
-                last = step == self.total
+                last = step == plan.total
                 # Reading the flag of other processes costs an all-reduce: not at every step.
                 ask_others = distributed.size == 1 or step % 10 == 0
                 stop = ask_others and distributed.any(bool(requests))
-                save = last or stop or step % self.save_every == 0
+                save = last or stop or step % plan.save_every == 0
+                log = save or step % settings.log_every == 0
+                evaluate = last or step % plan.eval_every == 0
+                if log or evaluate:
+                    state.seconds = seconds_before + time.perf_counter() - began
                 # Before each checkpoint too: sums not yet read would be lost to a resumed run.
-                if save or step % settings.log_every == 0:
-                    state.seconds = before + time.perf_counter() - began
+                if log:
                     self._log(progress, totals, skipped, summed)
                     totals, summed = {}, 0
                     skipped.zero_()
-                if last or (step % self.eval_every == 0):
-                    state.seconds = before + time.perf_counter() - began
+                if evaluate:
                     self._evaluate_and_keep_best(progress)
+                if save and not (last or stop or settings.save_every):
+                    # Evaluations may be quick: what a kill could cost is then not worth a write.
+                    save = distributed.any(time.perf_counter() - saved > SAVE_SECONDS)
                 if save:
-                    state.seconds = before + time.perf_counter() - began
+                    state.seconds = seconds_before + time.perf_counter() - began
                     self._save(LAST)
+                    saved = time.perf_counter()
                 if stop and not last:
                     raise Interrupted(requests[0] if requests else signal.SIGTERM, step)
-        if not math.isfinite(self._held_out):
+        if not math.isfinite(self._held_out_loss):
             raise TrainingError(
-                f"the held-out loss ended at {self._held_out}; lower train.lr "
+                f"the held-out loss ended at {self._held_out_loss}; lower train.lr "
                 f"({state.skipped} steps were skipped)"
             )
         self._announce("finished", {"seconds": state.seconds})
@@ -204,15 +197,15 @@ class Trainer:
         """Row numbers of each step to come, this process's share of each, on the device."""
         step = self.state.step
         share = slice(self.distributed.rank, None, self.distributed.size)
-        while step < self.total:
-            epoch, offset = divmod(step, self.steps_per_epoch)
+        while step < self.plan.total:
+            epoch, offset = divmod(step, self.plan.steps_per_epoch)
             order = epoch_order(len(self.train_split), self.config.train.seed, epoch)
             order = order.to(self.distributed.device)
-            for position in range(offset, self.steps_per_epoch):
-                start = position * self.batch_size
-                yield order[start : start + self.batch_size][share]
+            for position in range(offset, self.plan.steps_per_epoch):
+                start = position * self.plan.batch_size
+                yield order[start : start + self.plan.batch_size][share]
                 step += 1
-                if step == self.total:
+                if step == self.plan.total:
                     return
 
     def _seed(self, generator: torch.Generator, step: int) -> None:
@@ -225,7 +218,7 @@ class Trainer:
         generator.manual_seed((number + 2**40) % 2**63)
 
     def _step(self) -> Tensor:
-        """Update every side; 1.0 if any of them skipped it, else 0.0, on the device."""
+        """Step every optimizer; 1.0 if any group skipped it, else 0.0, on the device."""
         skipped = [group.step(self.config.train.clip) for group in self.optimizer_groups]
         self.task.stepped(skipped[0], self.distributed)
         return torch.stack(skipped).amax()
@@ -246,12 +239,13 @@ class Trainer:
         bad = round(numbers.pop())
         self.state.skipped += bad
         self._nonfinite_streak = self._nonfinite_streak + bad if bad == summed else 0
-        if self._nonfinite_streak >= min(self.config.train.log_every, 10, self.total):
+        if self._nonfinite_streak >= min(self.config.train.log_every, 10, self.plan.total):
             raise TrainingError(
                 f"no gradient was finite in the last {self._nonfinite_streak} steps (up to step "
                 f"{self.state.step}); lower train.lr, or look for invalid values in the data"
             )
         metrics = dict(zip(names, (number / summed for number in numbers), strict=True))
+        self._train_loss = metrics["loss"]
         progress.describe(figures(metrics) + self._skipped_text())
         if self.distributed.is_main and self.run_folder:
             lr = self.optimizer_groups[0].optimizers[0].param_groups[0]["lr"]
@@ -260,16 +254,20 @@ class Trainer:
 
     def _evaluate_and_keep_best(self, progress: Progress) -> None:
         metrics = self.evaluate(self.val_split, self.config.train.eval_items)
-        self._held_out = metrics["loss"]
+        self._held_out_loss = metrics["loss"]
         state = self.state
-        epoch = state.step / self.steps_per_epoch
+        epoch = state.step / self.plan.steps_per_epoch
         progress.say(
             f"step {state.step}  epoch {epoch:.3g}  held out: {figures(metrics)}"
             f"{self._skipped_text()}  {duration(state.seconds)}"
         )
         if self.distributed.is_main:
-            last = state.step == self.total
-            self.collapse_monitor.check(self.ema_model or self.task, progress.say, last=last)
+            last = state.step == self.plan.total
+            task = self.ema_model or self.task
+            self.collapse_monitor.check(task, state.step, progress.say, last=last)
+            self.overfitting_monitor.check(
+                state.step, self._train_loss, metrics["loss"], progress.say
+            )
         if self.distributed.is_main and self.run_folder:
             self.run_folder.log(self._record("val", metrics))
         self._announce("evaluated", metrics)
@@ -285,7 +283,7 @@ class Trainer:
         state = self.state
         return {
             "step": state.step,
-            "epoch": round(state.step / self.steps_per_epoch, 4),
+            "epoch": round(state.step / self.plan.steps_per_epoch, 4),
             "split": split,
             **{name: round_figure(value) for name, value in metrics.items()},
             "skipped": state.skipped,
@@ -301,10 +299,10 @@ class Trainer:
             self.prepare,
             split,
             items,
-            self.batch_size,
+            self.plan.batch_size,
             self.distributed,
-            self.total,
-            autocast=self.config.train.precision == "bf16",
+            self.plan.total,
+            autocast=self.autocast,
         )
 
     # Checkpoints
@@ -314,7 +312,7 @@ class Trainer:
         return {
             **describe(self.config, self.plugins, self.shape),
             "step": self.state.step,
-            "total_steps": self.total,
+            "total_steps": self.plan.total,
             "metrics": {name: round_figure(value) for name, value in (metrics or {}).items()},
         }
 
@@ -359,9 +357,9 @@ class Trainer:
             self.state = TrainingState(**saved["state"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{source.folder} cannot be resumed: {error}") from error
-        if self.state.step >= self.total:
+        if self.state.step >= self.plan.total:
             raise CheckpointError(
-                f"{source.folder} is finished ({self.state.step} of {self.total} steps); "
+                f"{source.folder} is finished ({self.state.step} of {self.plan.total} steps); "
                 f"give a larger --epochs or --steps to go on"
             )
         if self.distributed.is_main and self.run_folder:

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from aeplug.evaluation.collapse import LatentUse, PosteriorCollapseMonitor, latent_use
+from aeplug.evaluation.collapse import LEAST_STEPS, LatentUse, PosteriorCollapseMonitor, latent_use
 from aeplug.interfaces import Batch
 
 
@@ -56,7 +56,7 @@ def test_plain_codes_have_none(trained_plain, plugins):
 
 
 def test_training_says_it_once_and_goes_on(make_training, capsys):
-    training = make_training({"loss.beta": 1000.0, "train.epochs": 6, "train.lr": 0.05})
+    training = make_training({"loss.beta": 1000.0, "train.steps": 300, "train.lr": 0.05})
     training.run()
     warnings = [line for line in capsys.readouterr().err.splitlines() if "collapsed" in line]
     assert len(warnings) == 1
@@ -78,12 +78,15 @@ def test_looking_changes_nothing(model):
     before = torch.get_rng_state()
     said: list[str] = []
     monitor = PosteriorCollapseMonitor(model.prepare, Split(), 4)
-    monitor.check(model.task, said.append, last=False)
-    assert said == []  # it may be early yet
-    for _ in range(2):
-        monitor.check(model.task, said.append, last=False)
+    for step in (2, 20, LEAST_STEPS - 1):  # it is early yet
+        monitor.check(model.task, step, said.append, last=step > 2)
+    monitor.check(model.task, LEAST_STEPS, said.append, last=False)
+    assert said == []
+    for step in (LEAST_STEPS + 1, LEAST_STEPS + 2):
+        monitor.check(model.task, step, said.append, last=False)
     assert len(said) == 1  # items all alike: their means cannot vary
-    PosteriorCollapseMonitor(model.prepare, Split(), 4).check(model.task, said.append, last=True)
+    monitor = PosteriorCollapseMonitor(model.prepare, Split(), 4)
+    monitor.check(model.task, LEAST_STEPS, said.append, last=True)
     assert len(said) == 2
     assert model.task.training
     assert torch.equal(torch.get_rng_state(), before)
@@ -93,7 +96,10 @@ def test_evaluate_reports_units_and_warns_on_stderr(invoke, trained, make_traini
     report = json.loads(invoke("evaluate", trained, "--json").out)
     assert report["latent_units"] == 2
     assert 0 <= report["active_units"] <= 2
-    make_training({"loss.beta": 1000.0, "train.lr": 0.05}, tmp_path / "run").run()
+    settings = {"loss.beta": 1000.0, "train.lr": 0.05}
+    make_training({**settings, "train.steps": 20}, tmp_path / "short").run()
+    assert "collapsed" not in invoke("evaluate", tmp_path / "short").err
+    make_training({**settings, "train.steps": 200}, tmp_path / "run").run()
     result = invoke("evaluate", tmp_path / "run", "--json")
     assert json.loads(result.out)["active_units"] == 0
     assert "aeplug: warning: the posterior has collapsed" in result.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def test_it_learns(make_training):
     training.run()
     found = training.evaluate(training.val_split, 100)
     assert found["recon"] < 0.5 * before["recon"]
-    assert training.state.step == training.total == 30 * 4
+    assert training.state.step == training.plan.total == 30 * 4
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -219,12 +220,35 @@ def test_average_of_weights_is_what_is_saved_and_lags_behind(make_training, tmp_
     assert same(raw, after(make_training, {"train.epochs": 2})), "averaging must not disturb"
 
 
+def test_checkpoints_lie_some_seconds_apart_unless_it_is_set(make_training, tmp_path, monkeypatch):
+    def saves(name, **settings):
+        training = make_training({"train.steps": 40, **settings}, tmp_path / name)
+        steps, save = [], training._save
+
+        def noted(which, *rest):
+            if which == "last":
+                steps.append(training.state.step)
+            save(which, *rest)
+
+        monkeypatch.setattr(training, "_save", noted)
+        training.run()
+        return steps
+
+    assert saves("quick") == [40]
+    assert saves("set", **{"train.save_every": 16}) == [16, 32, 40]
+    monkeypatch.setattr("aeplug.training.trainer.SAVE_SECONDS", 0.0)
+    assert saves("slow") == [4, 8, 12, 16, 20, 24, 28, 32, 36, 40]
+    lines = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("quick", "slow")]
+    plain = [re.sub(r'"seconds": [^}]*', "", text) for text in lines]
+    assert plain[0] == plain[1]  # what is noted does not depend on a machine's speed
+
+
 def test_best_checkpoint_is_the_one_with_the_lowest_held_out_loss(make_training, tmp_path):
     from aeplug.model import checkpoint
 
     # A large rate with a KL that sets in late: the held-out loss rises again.
     settings = {"train.epochs": 12, "train.lr": 0.3, "train.lr_floor": 1, "loss.beta": 0.0}
-    training = make_training(settings, tmp_path / "run")
+    training = make_training({**settings, "train.eval_every": 4}, tmp_path / "run")
     kept: dict[int, dict] = {}
     original = training._evaluate_and_keep_best
 
@@ -236,7 +260,7 @@ def test_best_checkpoint_is_the_one_with_the_lowest_held_out_loss(make_training,
     training.run()
     val = {r["step"]: r["loss"] for r in Run(tmp_path / "run").metrics() if r["split"] == "val"}
     best = min(val, key=val.__getitem__)
-    assert best != training.total, "the case is not tested"
+    assert best != training.plan.total, "the case is not tested"
     source = checkpoint.read(tmp_path / "run" / "checkpoints" / "best")
     assert source.header["step"] == best
     assert source.header["metrics"]["loss"] == val[best]
@@ -246,9 +270,9 @@ def test_best_checkpoint_is_the_one_with_the_lowest_held_out_loss(make_training,
 
 
 def test_held_out_figures_do_not_depend_on_the_batch_size(make_training):
-    training = make_training({"encoder.dropout": 0.5}, task="tiny")
+    training = make_training({"train.eval_every": 4, "encoder.dropout": 0.5}, task="tiny")
     whole = training.evaluate(training.val_split, 100)
-    training.batch_size = 5  # does not divide 32
+    training.plan = replace(training.plan, batch_size=5)  # does not divide 32
     torch.testing.assert_close(training.evaluate(training.val_split, 100), whole)
     assert training.task.training
 
@@ -280,7 +304,7 @@ def test_what_cannot_be_trained_is_said_when_built(make_training, settings, mess
 
 def test_split_smaller_than_a_batch_is_one_batch(make_training):
     training = make_training({"data.items": 5, "train.epochs": 3})
-    assert (training.batch_size, training.total) == (5, 3)
+    assert (training.plan.batch_size, training.plan.total) == (5, 3)
     training.run()
 
 
@@ -303,7 +327,7 @@ def test_angry_observer_does_not_stop_the_training(
     monkeypatch.setenv("TINY_ANGRY", angry)
     training = make_training({"train.epochs": 2}, tmp_path / "run")
     training.run()
-    assert training.state.step == training.total
+    assert training.state.step == training.plan.total
     assert len(re.findall("failed on 'started'", capsys.readouterr().err)) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from importlib import metadata
 from typing import Any
@@ -13,12 +14,7 @@ from aeplug.config import config_of
 from aeplug.errors import DataError
 from aeplug.plugins import Plugins
 from aeplug.runtime.distributed import pick_device
-
-#: Libraries whose versions are worth knowing.
-LIBRARIES = (
-    *("torch", "numpy", "pluggy", "click", "pydantic", "safetensors", "pillow", "matplotlib"),
-    *("pretty_midi", "symusic", "librosa"),
-)
+from aeplug.runtime.libraries import ENGINE, distribution_name
 
 
 def examine_installation(plugins: Plugins) -> dict[str, Any]:
@@ -27,7 +23,7 @@ def examine_installation(plugins: Plugins) -> dict[str, Any]:
     Returns:
         ``ok``, and by name ``versions``, ``device``, ``data`` and ``plugins``, in words.
     """
-    versions = {"aeplug": __version__, "python": platform.python_version(), **_versions()}
+    versions = {"aeplug": __version__, "python": platform.python_version(), **_versions(plugins)}
     device = pick_device()
     described = {"used": str(device), "threads": torch.get_num_threads()}
     if device.type == "cuda":
@@ -47,14 +43,16 @@ def examine_installation(plugins: Plugins) -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+def _versions(plugins: Plugins) -> dict[str, str]:
+    """Of what the engine needs, and of what plug-ins say they do."""
+    needs = dict.fromkeys(ENGINE.values(), "not installed")
+    for plugin in plugins.collect():
+        for name in map(distribution_name, plugin.requires.values()):
+            needs.setdefault(name, f"not installed, the plug-in '{plugin.name}' needs it")
+    for name in needs:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            needs[name] = metadata.version(name)
+    return needs
 
 
 def _open_data_sets(plugins: Plugins) -> tuple[dict[str, str], bool]:

@@ -28,6 +28,8 @@ def doctor(as_json: bool) -> None:
             rows = [[name, str(value)] for name, value in report[title].items()]
             print_table(rows, [title.upper(), ""])
             click.echo()
-        click.echo("everything is in order" if report["ok"] else "see the lines above")
+        light = sum(plugin.status == "incomplete" for plugin in active().plugins)
+        order = "everything is in order" + (f", {light} plug-ins lack a library" if light else "")
+        click.echo(order if report["ok"] else "see the lines above")
     if not report["ok"]:
         raise click.exceptions.Exit(1)

@@ -205,6 +205,7 @@ def print_plugin(plugin: Plugin, plugins: Plugins) -> None:
         ["status", plugin.status],
         ["reason", plugin.reason],
         *(["note", note] for note in plugin.notes),
+        ["needs", ", ".join(plugin.requires.values())],
         ["hook version", "" if plugin.hook_version is None else str(plugin.hook_version)],
         ["loaded in", f"{plugin.seconds:.3f} s" if plugin.status == "ok" else ""],
         ["hooks", ", ".join(plugin.hooks)],
@@ -213,7 +214,7 @@ def print_plugin(plugin: Plugin, plugins: Plugins) -> None:
     for kind, specs in describe_plugin(plugin, plugins).items():
         click.echo()
         print_table([[spec["name"], spec["summary"]] for spec in specs], [kind.upper(), ""])
-    if plugin.status == "broken" or plugin.notes:
+    if plugin.status in ("broken", "incomplete") or plugin.notes:
         click.echo(f"\nexplained in {EXPLAINED}")
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from aeplug.data.labels import EmbeddingRows
 from aeplug.errors import AeplugError, ConfigError, FileError
 from aeplug.runtime.files import require_absent
+from aeplug.runtime.libraries import import_library
 
 SUFFIXES = (".npz", ".parquet")
 
@@ -228,9 +229,4 @@ class _Parquet:
 
 
 def _pyarrow() -> ModuleType:
-    try:
-        return importlib.import_module("pyarrow")
-    except ImportError as error:
-        raise AeplugError(
-            "writing .parquet needs pyarrow: pip install 'aeplug[parquet]', or name a .npz"
-        ) from error
+    return import_library("pyarrow", "pyarrow", "writing .parquet (a .npz needs nothing)")

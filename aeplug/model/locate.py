@@ -57,6 +57,8 @@ def check_model_name(model: str | Path, plugins: Plugins) -> None:
         raise CheckpointError(f"{path} is neither a run directory nor a checkpoint")
     if "/" in text or "\\" in text:
         raise CheckpointError(f"no run directory '{text}'")
+    if any(text in plugin.provides.get("task", ()) for plugin in plugins.collect()):
+        plugins.task(text)  # one that cannot be used: the look-up says why
     raise PluginError(f"no run directory and no task is called '{text}'. {nearest(text, names)}")
 
 

@@ -6,7 +6,6 @@ components of the items, or it is UMAP's, which shows neighbourhoods better and 
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ from torch import Tensor
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.labels import MEAN, NAME, EmbeddingRows
 from aeplug.data.splits import iter_rows
-from aeplug.errors import AeplugError, ConfigError, nearest
+from aeplug.errors import ConfigError, nearest
 from aeplug.evaluation.pca import fit_pca
 from aeplug.inference.embed import concat_embeddings, embed_split
 from aeplug.inference.sample import join_documents
 from aeplug.interfaces import Dataset, Document, Sampling, Split
 from aeplug.model.model import Model
+from aeplug.runtime.libraries import import_library
 
 PCA, UMAP = "pca", "umap"
 
@@ -242,12 +242,7 @@ def _labels(block: EmbeddingRows) -> dict[str, npt.NDArray[np.generic]]:
 
 
 def _umap(latents: Points, seed: int) -> Points:
-    try:
-        umap = importlib.import_module("umap")
-    except ImportError as error:
-        raise AeplugError(
-            "--projection umap needs umap-learn: pip install 'aeplug[umap]'"
-        ) from error
+    umap = import_library("umap", "umap-learn", "--projection umap")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its threads, which a seed forbids
         reducer = umap.UMAP(random_state=seed % 2**32, n_jobs=1)

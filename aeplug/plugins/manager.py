@@ -23,6 +23,7 @@ import pluggy
 from aeplug.errors import PluginError, nearest
 from aeplug.plugins import hookspecs
 from aeplug.plugins.discovery import installed, single_files
+from aeplug.plugins.requirements import refuse_commands, required_libraries
 from aeplug.plugins.specs import RunEvent, TaskSpec
 from aeplug.plugins.trace import DivertedStdout, Trace
 from aeplug.plugins.validation import (
@@ -34,11 +35,15 @@ from aeplug.plugins.validation import (
     reason_of,
     validate_specs,
 )
+from aeplug.runtime.libraries import missing_libraries
 
 if TYPE_CHECKING:
     import click
 
 SLOW_VARIABLE = "AEPLUG_SLOW_IMPORT_SECONDS"
+
+#: Status of plug-ins whose parts and commands are known.
+LISTED = ("ok", "incomplete")
 
 #: A plug-in slower than this (seconds) is named: everyone waits for it at every command.
 SLOW_IMPORT_SECONDS = 1.0
@@ -52,7 +57,8 @@ class Plugin:
         name: its entry point's name, or its file's stem.
         origin: distribution and version, or the file's path.
         version: of the distribution; empty for a single file.
-        status: ``ok``, ``blocked`` or ``broken``.
+        status: ``ok``, ``incomplete`` (a library that it needs is missing), ``blocked`` or
+            ``broken``.
         reason: why it is not ok, in one line.
         seconds: how long its import took.
         hooks: names of the hooks it implements.
@@ -61,6 +67,7 @@ class Plugin:
         summary: the first line of its docstring.
         location: the file it was imported from; of one that raised, with the line.
         hook_version: the one it says it needs; None where it says nothing.
+        requires: libraries it says it needs, name of the module -> what pip installs.
     """
 
     name: str
@@ -75,6 +82,7 @@ class Plugin:
     summary: str = ""
     location: str = ""
     hook_version: int | None = None
+    requires: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The plug-in as JSON-ready values, for ``aeplug plugins --json``."""
@@ -137,6 +145,9 @@ class Plugins:
             plugin.summary = (inspect.getdoc(module) or "").partition("\n")[0]
             plugin.hook_version = hook_version(module)
             plugin.hooks = implemented_hooks(self.manager, module)
+            plugin.requires = required_libraries(module)
+            plugin.reason = missing_libraries(plugin.requires)
+            plugin.status = "incomplete" if plugin.reason else "ok"
             with warnings.catch_warnings(record=True) as deprecated:
                 warnings.simplefilter("always")
                 self._register(plugin, module)
@@ -165,7 +176,7 @@ class Plugins:
 
     def _refuse_second(self, plugin: Plugin) -> None:
         for other in self.plugins:
-            if other is not plugin and other.name == plugin.name and other.status == "ok":
+            if other is not plugin and other.name == plugin.name and other.status in LISTED:
                 raise PluginError(f"its name is taken by the plug-in of {other.origin}")
 
     def _register(self, plugin: Plugin, module: Any) -> None:
@@ -173,6 +184,8 @@ class Plugins:
         self._registered.append(plugin)
 
     def _disable(self, plugin: Plugin, error: BaseException) -> None:
+        if plugin.status == "incomplete" and isinstance(error, ImportError):
+            return  # as was to be expected
         plugin.status, plugin.reason = "broken", reason_of(error)
         plugin.location = raised_at(error) or plugin.location
         plugin.provides = {}
@@ -225,7 +238,7 @@ class Plugins:
             for expected in COLLECTED.values()
         }
         for plugin in self.plugins:
-            if plugin.status != "ok":
+            if plugin.status not in LISTED:
                 continue
             try:
                 brought: list[Any] = [
@@ -252,18 +265,29 @@ class Plugins:
         return found
 
     def specs(self, kind: str) -> list[Any]:
-        """Every spec of a kind, in the order of loading; names brought twice are left out."""
-        return [owners[0][0] for owners in self._specs[kind].values() if len(owners) == 1]
+        """Every spec of a kind that can be used, in the order of loading.
+
+        Names brought twice are left out, and plug-ins that lack a library.
+        """
+        return [
+            owners[0][0]
+            for owners in self._specs[kind].values()
+            if len(owners) == 1 and owners[0][1].status == "ok"
+        ]
 
     def find(self, kind: str, name: str) -> Any:
         """The spec called ``name``.
 
         Raises:
-            PluginError: there is none (the message names the nearest), or there are two.
+            PluginError: there is none (the message names the nearest), there are two, or its
+                plug-in lacks a library (the message says how to install it).
         """
         owners = self._specs[kind].get(name, [])
         if len(owners) == 1:
-            return owners[0][0]
+            spec, plugin = owners[0]
+            if plugin.status == "incomplete":
+                raise PluginError(f"{kind} '{name}' of '{plugin.name}': {plugin.reason}")
+            return spec
         if owners:
             raise PluginError(f"{_duplicate(kind, name, owners)}; {_remedy(owners)}")
         hint = nearest(name, self._specs[kind])
@@ -311,7 +335,7 @@ class Plugins:
     def add_commands(self, cli: click.Group) -> None:
         """Let every plug-in add its commands; one that replaces another's is not used."""
         for plugin in self.plugins:
-            if plugin.status != "ok" or "aeplug_commands" not in plugin.hooks:
+            if plugin.status not in LISTED or "aeplug_commands" not in plugin.hooks:
                 continue
             before = dict(cli.commands)
             try:
@@ -319,6 +343,8 @@ class Plugins:
                 replaced = [name for name in before if cli.commands.get(name) is not before[name]]
                 if replaced:
                     raise PluginError(f"it replaces the command '{replaced[0]}'")
+                if plugin.status == "incomplete":
+                    refuse_commands(cli, set(cli.commands) - set(before), plugin.reason)
             except (Exception, SystemExit) as error:
                 cli.commands.clear()
                 cli.commands.update(before)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         require_new_folder,
         require_regular,
     )
+    from aeplug.runtime.libraries import import_library, missing_libraries
     from aeplug.runtime.tracking import show_progress, track
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "atomic_write",
     "check_picture",
     "describe_error",
+    "import_library",
     "is_figure",
     "is_main_process",
+    "missing_libraries",
     "pick_device",
     "require_absent",
     "require_new_folder",
@@ -50,6 +53,7 @@ __getattr__ = lazy_exports(
             "atomic_replace atomic_write describe_error require_absent require_new_folder "
             "require_regular"
         ),
+        "libraries": "import_library missing_libraries",
         "tracking": "show_progress track",
     },
 )

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from aeplug import CodecSpec, DatasetSpec, TaskSpec, hookimpl
 from aeplug_audio.sounds import specs
 
+aeplug_requires = {"librosa": "librosa", "soundfile": "soundfile", "soxr": "soxr", "scipy": "scipy"}
+
 
 @hookimpl
 def aeplug_codecs() -> Iterable[CodecSpec]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from aeplug import OptionSpec, TaskSpec, hookimpl
 from aeplug_image.sheet_option import SHEET
 
+aeplug_requires = {"PIL": "Pillow"}
+
 
 @hookimpl
 def aeplug_tasks() -> Iterable[TaskSpec]:

@@ -15,6 +15,8 @@ from aeplug import (
 )
 from aeplug_image.mnist_tasks import TASKS
 
+aeplug_requires = {"PIL": "Pillow"}
+
 
 @hookimpl
 def aeplug_encoders() -> Iterable[EncoderSpec]:

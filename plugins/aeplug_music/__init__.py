@@ -20,6 +20,8 @@ from aeplug_music.melodies import specs as melodies
 if TYPE_CHECKING:
     import click
 
+aeplug_requires = {"pretty_midi": "pretty_midi", "symusic": "symusic"}
+
 
 @hookimpl
 def aeplug_codecs() -> Iterable[CodecSpec]:

@@ -11,6 +11,8 @@ _SCALE = OptionSpec(
     "scale", "int", None, "the model's, to be sure of it", verbs=("evaluate",), minimum=2
 )
 
+aeplug_requires = {"PIL": "Pillow"}
+
 
 @hookimpl
 def aeplug_tasks() -> Iterable[TaskSpec]:

@@ -476,6 +476,7 @@ BROKEN = {
     "is taken by another module": LOSS,
     "it replaces the command 'train'": "@hookimpl\ndef aeplug_commands(cli):\n"
     "    @cli.command()\n    def train():\n        pass\n",
+    "its aeplug_requires": "aeplug_requires = ['librosa']\n" + LOSS,
     "it needs hook version": f"aeplug_hook_version = {HOOK_VERSION + 1}\n" + LOSS,
 }
 NAMES = {"its name is taken by the plug-in of": "image", "is taken by another module": "json"}

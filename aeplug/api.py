@@ -367,8 +367,12 @@ class Run:
         if "sample" in model.verbs:
             pictures.append(draw_samples(model, self.folder / "samples.png"))
         for picture in pictures:
-            say(f"wrote {picture}")
+            say(f"picture: {picture}")
         return pictures
+
+    def pictures(self) -> list[Path]:
+        """The pictures that were drawn."""
+        return sorted(self.folder.glob("*.png"))
 
 
 class TrainingStopped(AeplugError):

@@ -31,6 +31,23 @@ class AttributeCommand(VerbCommand):
 
     verb = "vary"
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Also refuse options that do not go together."""
+        rest = super().parse_args(ctx, args)
+        given = ctx.params
+        inputs = given["words"][1:] if given["start"] is None else given["words"]
+        if given["as_list"] or ctx.resilient_parsing:
+            return rest
+        if (given["start"] is None) != (given["end"] is None):
+            raise click.UsageError("--from and --to go together")
+        if given["start"] is None and not given["words"]:
+            raise click.UsageError("expected NAME, or --from and --to; --list shows what there is")
+        if inputs and not given["out"]:
+            raise click.UsageError("Missing option '--out'")
+        if not (inputs or given["check"] or given["save"]):
+            raise click.UsageError("expected files to steer, --check or --save")
+        return rest
+
 
 @click.command(cls=AttributeCommand)
 @model_argument
@@ -115,14 +132,6 @@ def attribute(
         print_attributes(task_of_model(model, active()), as_json)
         return
     inputs = words[1:] if start is None else words
-    if (start is None) != (end is None):
-        raise click.UsageError("--from and --to go together")
-    if start is None and not words:
-        raise click.UsageError("expected NAME, or --from and --to; --list shows what there is")
-    if inputs and not out:
-        raise click.UsageError("Missing option '--out'")
-    if not (inputs or check or save):
-        raise click.UsageError("expected files to steer, --check or --save")
     amounts = read_numbers("--by", by or ("-1,1" if check and not inputs else "1"))
     from aeplug import steering
     from aeplug.inference import write_results

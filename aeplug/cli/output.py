@@ -108,6 +108,26 @@ def print_pictures(pictures: Sequence[Path], as_json: bool = False, **facts: Any
         print_json({**facts, "pictures": [str(picture) for picture in pictures]})
 
 
+def print_run(run: Run, as_json: bool = False) -> None:
+    """The folder of a finished run on stdout, or one JSON object; what to try on stderr."""
+    held_out = run.metrics("val")[-1:]
+    verb = "sample" if "samples.png" in (path.name for path in run.pictures()) else "evaluate"
+    out = " --out samples" if verb == "sample" else ""
+    say(f"next: {shlex.join(['aeplug', verb, str(run.folder)])}{out}")
+    if not as_json:
+        click.echo(str(run.folder))
+        return
+    print_json(
+        {
+            "task": run.task,
+            "path": str(run.folder),
+            "checkpoints": {name: str(path) for name, path in run.checkpoints().items()},
+            "pictures": [str(path) for path in run.pictures()],
+            "metrics": held_out[0] if held_out else {},
+        }
+    )
+
+
 def resume_command(run: Run, device: str) -> str:
     """What to type to resume a run, started as this program was: by ``torchrun`` too."""
     options = click.get_current_context().find_root().params

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import device_option
-from aeplug.cli.output import resume_command
+from aeplug.cli.options import device_option, json_option
+from aeplug.cli.output import print_run, resume_command
 from aeplug.cli.reports import print_task_settings
 from aeplug.plugins import active
 from aeplug.runtime.console import say
@@ -33,6 +33,7 @@ from aeplug.runtime.console import say
 @device_option
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="bf16: mixed precision.")
 @click.option("--resume", is_flag=True, help="Resume --run, or the task's latest run.")
+@json_option
 @click.option("--help-task", metavar="TASK", help="List a task's settings, as --set takes them.")
 @click.pass_context
 def train(
@@ -41,6 +42,7 @@ def train(
     assignments: tuple[str, ...],
     device: str,
     resume: bool,
+    as_json: bool,
     help_task: str | None,
     **values: Any,
 ) -> None:
@@ -77,4 +79,4 @@ def train(
             say(f"{stop}; resume with:\n  {resume_command(stop.run, device)}")
         ctx.exit(128 + stop.signal_number)
     if is_main_process():
-        click.echo(str(run.folder))
+        print_run(run, as_json)

@@ -35,7 +35,7 @@ class TestFolder:
         assert {"python", "packages", "device", "command", "threads", "plugins"} <= set(env)
         for picture in folder.glob("*.png"):
             assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-            assert f"wrote {picture}" in result.err
+            assert f"picture: {picture}" in result.err
         assert result.out.split() == [str(folder)]
 
     def test_names_are_not_used_twice(self, tmp_path, monkeypatch):

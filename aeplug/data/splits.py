@@ -10,6 +10,7 @@ from torch import Tensor
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import DataError
 from aeplug.interfaces import RawBatch, Split
+from aeplug.runtime.tracking import track
 
 #: What every data set is divided into.
 SPLITS = ("train", "val", "test")
@@ -98,5 +99,6 @@ def iter_rows(
     """
     split = split.to(device)
     rows = torch.arange(len(split)) if rows is None else rows
-    for index in rows.to(device).split(batch_size) if len(rows) else ():
+    batches = rows.to(device).split(batch_size) if len(rows) else ()
+    for index in track(batches, len(rows), size=len):
         yield index, split.take(index)

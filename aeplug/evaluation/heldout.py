@@ -9,6 +9,7 @@ from aeplug.errors import TrainingError
 from aeplug.interfaces import Prepare, Split
 from aeplug.model.task import Task
 from aeplug.runtime.distributed import Distributed
+from aeplug.runtime.tracking import track
 
 #: Seed of evaluation noise: the same at every evaluation, so that figures compare.
 EVALUATION_SEED = 20_131_220
@@ -41,7 +42,7 @@ def mean_losses(
     totals: dict[str, Tensor] = {}
     was_training = task.training
     task.eval()
-    for rows in torch.arange(count, device=device).split(batch_size):
+    for rows in track(torch.arange(count, device=device).split(batch_size), count, size=len):
         index = rows[distributed.rank :: distributed.size]
         if len(index) == 0:
             continue

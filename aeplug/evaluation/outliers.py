@@ -25,6 +25,7 @@ from aeplug.interfaces import Batch, Dataset, Split
 from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
 from aeplug.plugins import Plugins
+from aeplug.runtime.tracking import show_progress
 
 #: Draws of each posterior for the bound.
 DRAWS = 8
@@ -68,7 +69,8 @@ def compare(model: Model, own: Split, strange: Split) -> dict[str, Any]:
     """
     if min(len(own), len(strange)) == 0:
         raise DataError("there is nothing to compare: one of the two has no items")
-    errors = [_scores(model, split, _squared_errors) for split in (own, strange)]
+    with show_progress("errors of reconstruction"):
+        errors = [_scores(model, split, _squared_errors) for split in (own, strange)]
     report = {
         "outlier_items": len(strange),
         "auroc": auroc(*errors),
@@ -79,7 +81,8 @@ def compare(model: Model, own: Split, strange: Split) -> dict[str, Any]:
         score = _elbo_of(model, own, strange)
     except AeplugError:  # it has none, of these targets
         return report
-    elbos = [_scores(model, split, score) for split in (own, strange)]
+    with show_progress("bounds"):
+        elbos = [_scores(model, split, score) for split in (own, strange)]
     return {
         **report,
         "elbo_auroc": auroc(-elbos[0], -elbos[1]),

@@ -14,6 +14,7 @@ from aeplug.model.model import Model
 from aeplug.plugins.specs import load_attribute
 from aeplug.runtime.console import say
 from aeplug.runtime.distributed import Distributed
+from aeplug.runtime.tracking import show_progress
 
 
 def evaluate(
@@ -28,25 +29,29 @@ def evaluate(
     """
     distributed = Distributed(0, 1, model.device)
     step = int(model.header.get("total_steps", 1))
-    losses = mean_losses(
-        model.task,
-        model.prepare,
-        split.to(model.device),
-        len(split),
-        INFERENCE_BATCH,
-        distributed,
-        step,
-    )
+    if with_baselines and not model.spec.baselines:  # nobody shall wait for that
+        raise ConfigError(f"task '{model.spec.name}' has no baselines to compare with")
+    with show_progress("losses"):
+        losses = mean_losses(
+            model.task,
+            model.prepare,
+            split.to(model.device),
+            len(split),
+            INFERENCE_BATCH,
+            distributed,
+            step,
+        )
     report: dict[str, Any] = {"items": len(split), **losses}
-    use = latent_use(model.task, model.batches(split))
+    with show_progress("use of the latent"):
+        use = latent_use(model.task, model.batches(split))
     if use is not None:
         report.update(active_units=use.active_units, latent_units=use.latent_units)
         if use.warning and int(model.header.get("step", LEAST_STEPS)) >= LEAST_STEPS:
             say(f"aeplug: warning: {use.warning}")
     if model.spec.evaluate:
-        report.update(load_attribute(model.spec.evaluate)(model, split, options))
-    if with_baselines:
-        if not model.spec.baselines:
-            raise ConfigError(f"task '{model.spec.name}' has no baselines to compare with")
-        report["baselines"] = load_attribute(model.spec.baselines)(model, split, options)
+        with show_progress("figures of the task"):
+            report.update(load_attribute(model.spec.evaluate)(model, split, options))
+    if with_baselines and model.spec.baselines:
+        with show_progress("baselines"):
+            report["baselines"] = load_attribute(model.spec.baselines)(model, split, options)
     return report

@@ -49,6 +49,7 @@ def track(
     done = 0
     with Progress(total, unit) as progress:
         progress.describe(stage)
+        progress.update(0)
         for step in steps:
             yield step
             done += size(step)

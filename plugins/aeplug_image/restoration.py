@@ -15,7 +15,7 @@ import torch
 
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Split
-from aeplug.runtime import say
+from aeplug.runtime import say, track
 from aeplug_image.comparison import Compared, draw_comparison
 from aeplug_image.crops import CropSplit
 from aeplug_image.metrics import psnr_db, ssim
@@ -37,11 +37,14 @@ def photographs(split: Split) -> Iterator[tuple[str, np.ndarray]]:
     """
     if not isinstance(split, CropSplit):
         raise ConfigError("this task is measured on photographs; give --data FOLDER")
-    if all(min(pixels.shape[:2]) < LEAST_SIDE for pixels in split.photos):
+    large = [
+        (name, pixels)
+        for name, pixels in zip(split.names, split.photos, strict=True)
+        if min(pixels.shape[:2]) >= LEAST_SIDE
+    ]
+    if not large:
         raise ConfigError(f"no photograph has {LEAST_SIDE} pixels or more on each side")
-    for name, pixels in zip(split.names, split.photos, strict=True):
-        if min(pixels.shape[:2]) >= LEAST_SIDE:
-            yield name, pixels
+    yield from track(large, len(large), "photographs")
 
 
 def quality(

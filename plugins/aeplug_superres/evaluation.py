@@ -18,6 +18,7 @@ from aeplug.errors import ConfigError
 from aeplug.inference import reconstruct_document
 from aeplug.interfaces import Document, Sampling, Split
 from aeplug.model import Model
+from aeplug.runtime import track
 from aeplug_image.crops import CropSplit
 from aeplug_image.image_file import Picture
 from aeplug_image.resampling import reduced
@@ -82,7 +83,7 @@ def reduced_photographs(split: Split, scale: int) -> Iterator[tuple[str, np.ndar
 
 def _reduced_digits(split: Split, scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     images = split.take(torch.arange(len(split)))["image"]
-    for image in images:
+    for image in track(images, len(images), "pictures"):
         truth = image.permute(1, 2, 0).numpy()
         yield "", _small(truth, scale), truth
 

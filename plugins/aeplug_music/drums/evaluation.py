@@ -18,14 +18,14 @@ that over the very hits that are measured, which none can know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from aeplug.data import INFERENCE_BATCH, open_dataset
+from aeplug.data import iter_rows, open_dataset
 from aeplug.interfaces import Batch, RawBatch, Sampling, Split
 from aeplug.model import Model
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, OFFSETS
@@ -91,8 +91,7 @@ def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> d
     """Errors of velocity and timing for each form, and of the constant."""
     generator = model.generator(SEED)
     errors = {form: _Errors() for form in FORMS}
-    split = split.to(model.device)
-    for raw in _batches(split, model.device):
+    for _, raw in iter_rows(split, model.device):
         batches = {
             form: model.with_options({"given": form}).prepare(raw, generator, training=False)
             for form in FORMS
@@ -107,14 +106,6 @@ def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> d
         "constant_in_hindsight": hits.errors(hits),
         **{form: error.figures() for form, error in errors.items()},
     }
-
-
-def _batches(split: Split, device: torch.device) -> Iterator[RawBatch]:
-    split = split.to(device)
-    for start in range(0, len(split), INFERENCE_BATCH):
-        yield split.take(
-            torch.arange(start, min(start + INFERENCE_BATCH, len(split)), device=device)
-        )
 
 
 def _step_ms(raw: RawBatch) -> Tensor:
@@ -142,7 +133,7 @@ class _Hits:
     def of(cls, split: Split, device: torch.device) -> _Hits:
         """All hits of a split."""
         columns: list[tuple[Tensor, ...]] = []
-        for raw in _batches(split, device):
+        for _, raw in iter_rows(split, device):
             velocity, offset = raw["velocity"].double(), raw["offset"].double() / OFFSETS
             which = velocity > 0
             ms = _step_ms(raw).expand_as(velocity)[which]

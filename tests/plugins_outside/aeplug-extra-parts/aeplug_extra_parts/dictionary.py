@@ -26,7 +26,7 @@ class Logits:
         """Values in 0..1, ``(B, *target)``."""
         return self.values.sigmoid()
 
-    def likeliest(self) -> Tensor:
+    def most_likely(self) -> Tensor:
         """The likeliest token of each place, int64 ``(B, *target)``."""
         return self.values.argmax(-1)
 
@@ -62,7 +62,7 @@ class Dictionary(nn.Module):
         if not self.tokens:
             return logits.means
         if sampling.greedy:
-            return logits.likeliest()
+            return logits.most_likely()
         rows = logits.values.flatten(0, -2) / sampling.temperature
         ordered, order = rows.sort(-1, descending=True)
         if sampling.top_k:

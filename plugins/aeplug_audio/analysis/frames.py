@@ -1,4 +1,4 @@
-"""Samples -> what is known of each frame, block by block; how they are cut changes nothing."""
+"""Samples -> pitch, loudness and spectrum of every frame, whatever blocks the samples come in."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scipy import fft
 from aeplug_audio.analysis.pitch import FRAME, HOP, Floats, find_candidates
 from aeplug_audio.files.reading import RATE, Samples
 
-#: Seconds from a frame to the next; frame f is about second ``f * STEP``.
+#: Seconds between frames; the middle of frame f is at ``f * STEP``.
 STEP = HOP / RATE
-#: Samples of the spectrum: short, so that an onset stays where it is.
+#: Samples of the spectrum: short, so that onsets stay sharp.
 SHORT = 1024
-#: Bands of the spectrum, evenly spaced in the logarithm, and their lowest and highest Hz.
+#: Number of bands, logarithmically spaced, and the middles of the lowest and highest, Hz.
 BANDS = 96
 LOWEST_BAND, HIGHEST_BAND = 60.0, 10_000.0
-#: The spectrum is kept in steps of half a dB below this one.
+#: The spectrum is stored in steps of half a dB above this level.
 FLOOR_DB = -100.0
-#: Semitones that a voice may sing: MIDI number of the lowest, and how many.
+#: Range of a voice: MIDI number of the lowest semitone, and number of semitones.
 LOWEST_PITCH, PITCHES = 36, 61
 LONG = 2048
-#: Frames worked on at once.
+#: Frames analysed at a time.
 _AT_ONCE = 256
 _MARGIN = max(FRAME, SHORT)
 
@@ -33,14 +33,14 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass
 class Analysis:
-    """What is known of F frames.
+    """Analysis of F frames.
 
     Attributes:
         pitch, probability: see :class:`aeplug_audio.analysis.pitch.Candidates`, ``(F, K)``.
-        loudness: of the middle of the frame, dB below full scale, float32 ``(F,)``.
-        spectrum: the bands' loudness in half dB from ``FLOOR_DB`` on, uint8 ``(F, BANDS)``.
-        harmonics: how strong the partials of each semitone from ``LOWEST_PITCH`` on are, 255 for
-            the strongest semitone's, uint8 ``(F, PITCHES)``.
+        loudness: level at the middle of the frame, dB re full scale, float32 ``(F,)``.
+        spectrum: level of each band in half dB above ``FLOOR_DB``, uint8 ``(F, BANDS)``.
+        harmonics: strength of the partials of each semitone from ``LOWEST_PITCH`` on, in half dB,
+            uint8 ``(F, PITCHES)``.
     """
 
     pitch: Floats
@@ -54,9 +54,9 @@ class Analysis:
 
 
 def analyse(blocks: Iterable[Samples]) -> Analysis:
-    """Blocks of samples at ``RATE`` -> what is known of their frames.
+    """Analyse blocks of samples at ``RATE``.
 
-    Some 150 bytes are kept of a frame: 23 MB of half an hour.
+    A frame takes some 150 bytes: half an hour takes 23 MB.
     """
     parts = list(map(_analyse_part, _iter_frames(blocks)))
     columns = zip(*parts, strict=True)
@@ -64,7 +64,7 @@ def analyse(blocks: Iterable[Samples]) -> Analysis:
 
 
 def _iter_frames(blocks: Iterable[Samples]) -> Iterator[Samples]:
-    """The samples around some frames at a time, as many as these need."""
+    """Yield the samples that ``_AT_ONCE`` frames need, overlapping."""
     buffer = np.zeros(_MARGIN // 2, np.float32)
     size = (_AT_ONCE - 1) * HOP + _MARGIN
     for block in blocks:
@@ -93,7 +93,7 @@ def _analyse_part(samples: Samples) -> tuple[Floats, Floats, Floats, Bytes, Byte
 
 def _measure_harmonics(frames: Samples) -> Bytes:
     magnitude = np.sqrt(np.abs(fft.rfft(frames * _LONG_HANN, LONG, axis=1)))
-    # A partial lies between two bins, or off by some cents.
+    # A partial may lie between two bins, or be off by some cents.
     wide = magnitude.copy()
     np.maximum(wide[:, 1:], magnitude[:, :-1], out=wide[:, 1:])
     np.maximum(wide[:, :-1], magnitude[:, 1:], out=wide[:, :-1])
@@ -102,7 +102,7 @@ def _measure_harmonics(frames: Samples) -> Bytes:
 
 
 def _make_filters() -> Floats:
-    """Triangles over the spectrum's bins, at least one bin wide, ``(SHORT // 2 + 1, BANDS)``."""
+    """Triangular filters, at least one bin wide, ``(SHORT // 2 + 1, BANDS)``."""
     centres = np.geomspace(LOWEST_BAND, HIGHEST_BAND, BANDS)
     hertz = np.fft.rfftfreq(SHORT, 1 / RATE)
     ratio = centres[1] / centres[0]
@@ -111,7 +111,7 @@ def _make_filters() -> Floats:
 
 
 def _make_partials() -> Floats:
-    """Where the first partials of each semitone lie and how they count, ``(bins, PITCHES)``."""
+    """Weights of the first five partials of each semitone, ``(LONG // 2 + 1, PITCHES)``."""
     weights = np.zeros((LONG // 2 + 1, PITCHES), np.float32)
     for number in range(PITCHES):
         hertz = 440 * 2 ** ((LOWEST_PITCH + number - 69) / 12)
@@ -121,7 +121,7 @@ def _make_partials() -> Floats:
 
 
 _HANN = np.hanning(SHORT + 1)[:-1].astype(np.float32)
-#: Makes of a spectrum's power the mean square of what it is of.
+#: Scales the power of a spectrum to the mean square of its samples.
 _POWER = np.float32(2 / (SHORT * np.square(_HANN).sum()))
 _FILTERS = _make_filters()
 

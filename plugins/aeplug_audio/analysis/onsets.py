@@ -1,8 +1,8 @@
-"""Where notes may begin: what rises in the spectrum, and dips of the loudness.
+"""Where notes may begin: spectral flux, and dips of the loudness.
 
-What rises is counted as SuperFlux does (Böck and Widmer, "Maximum filter vibrato suppression for
-onset detection", 2013): a band against the strongest of its neighbours before, so that a vibrato,
-which moves partials from band to band, is no onset.
+The flux is that of SuperFlux (Böck and Widmer, "Maximum filter vibrato suppression for
+onset detection", 2013): a band is compared with the strongest of its
+neighbours some frames before, so that vibrato, which moves partials from band to band, is no onset.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from aeplug_audio.analysis.frames import Analysis, Bytes
 from aeplug_audio.analysis.pitch import Floats
 
-#: Frames between what is compared; and on either side of one, over which a peak is the highest.
+#: Frames between the spectra that are compared, and on either side of a peak that is the highest.
 LAG, NEIGHBOURS = 2, 3
-#: Decibels below the loudest band of the recording, from which on nothing counts.
+#: Bands so many decibels below the loudest of the recording are ignored.
 RANGE = 60
-#: Mean rise of a band in dB that makes a peak one at all, and one that begins a note of the same
-#: pitch; the latter also by how many times the mean around it.
+#: Least flux of a soft onset, and of a hard one, dB; and of a hard one in terms of the local mean.
 SOFT, HARD, ABOVE_MEAN = 0.8, 2.7, 1.9
-#: Frames over which that mean is taken.
+#: Frames of that mean.
 AROUND = 41
-#: Decibels that a dip is below what is loudest before and behind it, within so many frames.
+#: Least depth of a dip of loudness, dB, and the frames before and after it that it is below.
 DIP, SPAN = 3.3, 4
 _AT_ONCE = 4096
 
@@ -31,14 +30,14 @@ FrameIndices = npt.NDArray[np.int64]
 
 
 def compute_flux(analysis: Analysis) -> Floats:
-    """How much rises at each frame, mean over the bands in dB, ``(F,)`` from 0."""
+    """Compute the spectral flux of each frame: mean rise over the bands, dB, ``(F,)``, from 0."""
     flux = np.zeros(len(analysis), np.float32)
     floor = int(analysis.spectrum.max(initial=0)) - 2 * RANGE
     for first in range(0, len(flux), _AT_ONCE):
         before = max(first - LAG, 0)
         part = _compute_flux(analysis.spectrum[before : first + _AT_ONCE], floor)
         flux[first : first + _AT_ONCE] = part[first - before :]
-    # What is compared lies on either side of the middle.
+    # The compared spectra lie on either side of a frame.
     return np.concatenate([flux[LAG // 2 :], np.zeros(LAG // 2, np.float32)])[: len(flux)]
 
 
@@ -52,12 +51,12 @@ def _compute_flux(spectrum: Bytes, floor: int) -> Floats:
 
 
 def find_soft_onsets(flux: Floats) -> FrameIndices:
-    """Frames at which something begins, if only another pitch."""
+    """Find frames at which something begins, be it only another pitch."""
     return np.flatnonzero((flux == maximum_filter1d(flux, 5)) & (flux > SOFT))
 
 
 def measure_hard_onsets(flux: Floats, loudness: Floats) -> Floats:
-    """How surely a note begins at each frame though the pitch stays, ``(F,)``: 0, or above 1."""
+    """Strength of onsets that begin a note even on the same pitch, ``(F,)``: 0, or above 1."""
     is_peak = flux == maximum_filter1d(flux, 2 * NEIGHBOURS + 1)
     is_peak &= (flux > HARD) & (flux > ABOVE_MEAN * uniform_filter1d(flux, AROUND))
     strength = np.where(is_peak, flux / HARD, 0)

@@ -1,12 +1,12 @@
-"""Pitch of a single voice: pYIN's candidates of each frame, with their probabilities.
+"""Pitch of a single voice: pYIN's candidates for each frame, with their probabilities.
 
 The difference function is YIN's (de Cheveigné and Kawahara, 2002), the candidates and their
 probabilities are pYIN's (Mauch and Dixon, "pYIN: a fundamental frequency estimator using
-probabilistic threshold distributions", 2014): a threshold drawn from Beta(2, 18) takes the first
-trough below it, so a trough's probability is that of the thresholds which take it, a difference of
-two values of the distribution.
+probabilistic threshold distributions", 2014): a threshold drawn from Beta(2, 18) selects the first
+trough below it, so a trough's probability is that of the thresholds which select it, a difference
+of two values of the distribution.
 
-``librosa.pyin`` computes the same, and a Viterbi path over 1,200 states of pitch behind it. Here
+``librosa.pyin`` computes the same, followed by a Viterbi path over 1,200 pitches. Here
 :mod:`aeplug_audio.analysis.voice` decodes notes from the candidates directly, in a tenth
 of the time and without 15 s of compilation at the first call.
 """
@@ -21,16 +21,16 @@ from scipy import fft
 
 from aeplug_audio.files.reading import RATE, Samples
 
-#: Hz: the voices that are followed, from a bass's low C to a piccolo's.
+#: Range of pitch, Hz: from a bass's low C to a piccolo's high C.
 LOWEST_HZ, HIGHEST_HZ = 65.0, 2100.0
-#: Samples from a frame to the next, and over which a frame is compared with itself moved.
+#: Samples between frames, and samples over which a frame is compared with itself at a lag.
 HOP, WINDOW = 256, 1024
 SHORTEST_LAG, LONGEST_LAG = int(RATE / HIGHEST_HZ), int(np.ceil(RATE / LOWEST_HZ)) + 1
-#: Samples a frame looks at.
+#: Samples of a frame.
 FRAME = WINDOW + LONGEST_LAG + 1
-#: Candidates kept of a frame.
+#: Candidates kept per frame.
 CANDIDATES = 5
-#: Probability that a trough above all thresholds is one nevertheless.
+#: Probability of the deepest trough where all thresholds lie below it.
 _NO_TROUGH = 0.01
 _SIZE = 2048
 
@@ -38,11 +38,11 @@ Floats = npt.NDArray[np.float32]
 
 
 class Candidates(NamedTuple):
-    """What may sound in each of F frames.
+    """Possible pitches in each of F frames.
 
     Attributes:
-        pitch: MIDI numbers with fractions, float32 ``(F, CANDIDATES)``; NaN where there is none.
-        probability: float32 ``(F, CANDIDATES)``; in sum at most 1, what lacks is unvoiced.
+        pitch: fractional MIDI numbers, float32 ``(F, CANDIDATES)``; NaN: no candidate.
+        probability: float32 ``(F, CANDIDATES)``; at most 1 in sum, the rest is unvoiced.
     """
 
     pitch: Floats
@@ -50,11 +50,11 @@ class Candidates(NamedTuple):
 
 
 def find_candidates(frames: Samples) -> Candidates:
-    """Pitches that frames ``(F, FRAME)`` may have."""
+    """Find the possible pitches of frames, float32 ``(F, FRAME)``."""
     dips = _compute_difference(frames)
     inner = dips[:, 1:-1]
     is_trough = (inner < dips[:, :-2]) & (inner <= dips[:, 2:])
-    # A trough is taken by thresholds between its own depth and the deepest before it.
+    # A trough is selected by thresholds between its own depth and the deepest before it.
     depths = np.where(is_trough, inner, np.float32(np.inf))
     deepest = np.minimum.accumulate(depths, axis=1)
     before = np.ones_like(depths)
@@ -73,7 +73,7 @@ def find_candidates(frames: Samples) -> Candidates:
 
 
 def _compute_difference(frames: Samples) -> Floats:
-    """YIN's d'(lag), ``(F, LONGEST_LAG - SHORTEST_LAG + 1)`` from the shortest lag on."""
+    """YIN's d'(lag), ``(F, LONGEST_LAG - SHORTEST_LAG + 1)``, from the shortest lag on."""
     spectrum = fft.rfft(frames, _SIZE, axis=1)
     window = fft.rfft(frames[:, :WINDOW], _SIZE, axis=1)
     lags = LONGEST_LAG + 1
@@ -88,12 +88,12 @@ def _compute_difference(frames: Samples) -> Floats:
 
 
 def _beta_cdf(threshold: Floats) -> Floats:
-    """Share of thresholds below this one: the distribution Beta(2, 18)."""
+    """Share of thresholds below this one: the cumulative distribution of Beta(2, 18)."""
     return 1 - (1 - threshold) ** 18 * (1 + 18 * threshold)
 
 
 def _interpolate_trough(values: Floats, place: npt.NDArray[np.int64]) -> Floats:
-    """Where between two lags a trough is deepest, -1 to 1, by the parabola through three."""
+    """Offset of a trough's minimum from its lag, -1 to 1, by a parabola through three values."""
     left, middle, right = (np.take_along_axis(values, place + d, 1) for d in (-1, 0, 1))
     bend = left + right - 2 * middle
     shift = np.where(bend > 0, (left - right) / np.maximum(2 * bend, 1e-12), 0)

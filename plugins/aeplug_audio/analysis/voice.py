@@ -1,4 +1,4 @@
-"""The notes of a single voice: a hidden Markov model over semitones, cut where notes are struck.
+"""The notes of a single voice: a hidden Markov model over semitones, split at hard onsets.
 
 States are the semitones and silence. The likelihood of a semitone in a frame grows with the pitch
 candidates near it (:mod:`aeplug_audio.analysis.pitch`), with a share of those on its subharmonics
@@ -80,12 +80,12 @@ class VoiceModel:
     min_gap: float = 0.075
 
 
-#: The state behind the semitones.
+#: State of silence, after those of the semitones.
 SILENCE = PITCHES
 _SUBHARMONICS = tuple(round(12 * np.log2(number)) for number in range(2, 7))
-#: Frames whose likelihoods are held at once.
+#: Frames whose likelihoods are computed at a time.
 _AT_ONCE = 2048
-#: Frames with a clear pitch that are needed to tell how an instrument is tuned.
+#: Least number of clear pitches to estimate the tuning from.
 _CLEAR = 10
 
 States = npt.NDArray[np.int64]
@@ -94,9 +94,9 @@ States = npt.NDArray[np.int64]
 def decode_notes(
     analysis: Analysis, voice: VoiceModel = VoiceModel()
 ) -> tuple[list[NoteEvent], float]:
-    """The notes in order, none over another; and by how many semitones they are off concert pitch.
+    """Decode the notes, in order and without overlap, and the tuning of the recording.
 
-    The latter, -0.5 to 0.5, is the whole recording's, and taken off before pitches are rounded.
+    The tuning, -0.5 to 0.5 semitones above concert pitch, is removed before pitches are rounded.
     """
     tuning = estimate_tuning(analysis, voice)
     in_tune = replace(analysis, pitch=analysis.pitch - np.float32(tuning))
@@ -106,7 +106,7 @@ def decode_notes(
 
 
 def estimate_tuning(analysis: Analysis, voice: VoiceModel = VoiceModel()) -> float:
-    """Semitones by which the pitches lie above those of concert pitch on average, -0.5 to 0.5."""
+    """Mean deviation of the pitches from concert pitch, semitones, -0.5 to 0.5."""
     loud = analysis.loudness > analysis.loudness.max(initial=-np.inf) - voice.quiet + 15
     pitches = analysis.pitch[(analysis.probability > 0.8) & loud[:, None]]
     if len(pitches) < _CLEAR:
@@ -115,7 +115,7 @@ def estimate_tuning(analysis: Analysis, voice: VoiceModel = VoiceModel()) -> flo
 
 
 def decode_states(analysis: Analysis, flux: Floats, voice: VoiceModel = VoiceModel()) -> States:
-    """Viterbi's path ``(F,)``: semitones above ``LOWEST_PITCH``, or ``SILENCE``."""
+    """The Viterbi path, int64 ``(F,)``: semitones above ``LOWEST_PITCH``, or ``SILENCE``."""
     frames, states = len(analysis), PITCHES + 1
     semitones = np.arange(PITCHES)
     interval = np.zeros((states, states), np.float32)
@@ -149,7 +149,7 @@ def decode_states(analysis: Analysis, flux: Floats, voice: VoiceModel = VoiceMod
 def _compute_evidence(
     analysis: Analysis, flux: Floats, first: int, loudest: float, voice: VoiceModel
 ) -> tuple[Floats, Floats]:
-    """Log-likelihood of each state, and the cost of changing to it, ``(n, PITCHES + 1)`` each."""
+    """Log-likelihood of each state, and cost of a change to it, each ``(n, PITCHES + 1)``."""
     chosen = slice(first, first + _AT_ONCE)
     pitch = np.nan_to_num(analysis.pitch[chosen], nan=-99.0) - LOWEST_PITCH
     probability = analysis.probability[chosen]
@@ -184,15 +184,15 @@ def _compute_evidence(
 def segment_notes(
     states: States, flux: Floats, hard_onsets: Floats, voice: VoiceModel = VoiceModel()
 ) -> list[NoteEvent]:
-    """States of frames ``(F,)`` -> notes.
+    """Segment the states of frames ``(F,)`` into notes.
 
-    A note begins at the onset shortly before its pitch is there, and anew wherever it is struck.
+    A note begins at the onset shortly before its pitch is reached, and again at every hard onset.
 
     Args:
-        states: as :func:`decode_states` gives.
+        states: see :func:`decode_states`.
         flux: see :func:`aeplug_audio.analysis.onsets.compute_flux`.
         hard_onsets: see :func:`aeplug_audio.analysis.onsets.measure_hard_onsets`.
-        voice: how.
+        voice: parameters.
     """
     onsets = find_soft_onsets(flux)
     edges = [0, *(np.flatnonzero(np.diff(states)) + 1).tolist(), len(states)]

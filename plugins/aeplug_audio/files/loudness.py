@@ -1,4 +1,4 @@
-"""How loud a sound is: integrated loudness and true peak by ITU-R BS.1770-5 (2023), in blocks."""
+"""Integrated loudness and true peak by ITU-R BS.1770-5 (2023), measured block by block."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
 
-#: Gates: LUFS below which nothing counts, and LU below the mean of the rest.
+#: Gates: absolute, LUFS, and relative to the mean loudness of what passes it, LU.
 _ABSOLUTE, _RELATIVE = -70.0, -10.0
-#: Steps of 100 ms a window of 400 ms.
+#: Steps of 100 ms per window of 400 ms.
 _STEPS = 4
-#: A sample more than the sound has between two of its own, four times over.
+#: Factor of oversampling for the true peak.
 _OVERSAMPLING = 4
-#: Samples kept from block to block so that peaks at the edges are seen.
+#: Samples kept from block to block, so that peaks at the edges are measured.
 _EDGE = 32
 
 
 class LoudnessMeter:
-    """What has been heard so far.
+    """Measures blocks as they come.
 
     Args:
-        rate: samples a second.
+        rate: samples per second.
         channels: 1 or 2, each of weight 1.
     """
 
@@ -39,7 +39,7 @@ class LoudnessMeter:
         self.peak = 0.0
 
     def add(self, block: Samples) -> None:
-        """Hear the next block, ``(n, channels)``, 1 is full scale."""
+        """Add the next block, float32 ``(n, channels)``, full scale is 1."""
         from scipy.signal import lfilter, resample_poly
 
         if not len(block):
@@ -61,9 +61,9 @@ class LoudnessMeter:
 
     @property
     def integrated(self) -> float:
-        """Gated loudness in LUFS; minus infinity of silence.
+        """Gated loudness in LUFS; minus infinity for silence.
 
-        A sound of less than 0.4 s counts as one window, with silence behind it.
+        A sound shorter than 0.4 s counts as one window, padded with silence.
         """
         powers = list(self._powers)
         if len(powers) < _STEPS:
@@ -82,9 +82,9 @@ def _to_lufs(power: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _design_k_weighting(rate: int) -> list[tuple[list[float], list[float]]]:
-    """The K-weighting at any rate: a shelf for the head, and a high-pass.
+    """K-weighting at any rate: a shelf that models the head, and a high-pass.
 
-    The recommendation gives coefficients at 48 kHz; these are the analogue filters behind them.
+    The recommendation gives coefficients at 48 kHz; these are the analogue filters they come from.
     """
     turn = math.tan(math.pi * 1681.974450955533 / rate)
     quality, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
@@ -108,10 +108,10 @@ def _design_k_weighting(rate: int) -> list[tuple[list[float], list[float]]]:
 
 
 def compute_gain(loudness: LoudnessMeter, target: float, highest_peak: float) -> float:
-    """The factor that brings a sound to a loudness, or as near as its peaks allow; 1 of silence.
+    """Gain that brings a sound to a loudness, or as near as its peaks allow; 1 for silence.
 
     Args:
-        loudness: of the whole sound.
+        loudness: meter of the whole sound.
         target: LUFS.
         highest_peak: dBTP, below 0.
     """

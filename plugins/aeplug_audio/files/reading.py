@@ -1,4 +1,4 @@
-"""Recordings -> mono samples at one rate, block by block: WAV, FLAC, OGG, MP3 of any length."""
+"""Recordings -> mono samples at one rate, block by block: WAV, FLAC, OGG, MP3 of up to an hour."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy.typing as npt
 
 from aeplug.errors import FileError
 
-#: Samples a second that everything behind works at, and the rates that are read.
+#: Samples per second of everything read, and the rates of files that are accepted.
 RATE = 22_050
 SLOWEST, FASTEST = 8_000, 192_000
-#: Frames read at once.
+#: Frames read at a time.
 BLOCK = 1 << 16
-#: Seconds: longest and shortest recording.
+#: Longest and shortest recording, seconds.
 LONGEST, SHORTEST = 3600, 0.2
-#: The loudest sample of what counts as silence.
+#: A recording whose loudest sample is below this is silent.
 SILENT = 1e-4
 #: Share of samples at full scale from which a recording counts as clipped.
 CLIPPED_SHARE = 1e-3
@@ -33,9 +33,9 @@ class RecordingInfo:
 
     Attributes:
         seconds: length.
-        rate: samples a second of the file.
+        rate: samples per second of the file.
         channels: of the file.
-        peak: loudest sample, 1 is full scale.
+        peak: loudest sample, full scale is 1.
         clipped: share of samples at full scale.
     """
 
@@ -47,15 +47,15 @@ class RecordingInfo:
 
     @property
     def is_clipped(self) -> bool:
-        """Whether the recording was too loud for its file."""
+        """Whether so many samples are at full scale that the recording was too loud."""
         return self.clipped > CLIPPED_SHARE
 
 
 class Recording:
-    """A file of sound, to be read once from beginning to end.
+    """A sound file, read once from beginning to end.
 
     Args:
-        path: the file; its content decides on the format.
+        path: the file; its format follows from its content.
 
     Attributes:
         info: of what has been read so far.
@@ -66,23 +66,23 @@ class Recording:
         self.info = RecordingInfo()
 
     def __iter__(self) -> Iterator[Samples]:
-        """Blocks of mono samples, float32 ``(n,)``, at ``RATE``; the mean of the channels.
+        """Yield mono samples in blocks, float32 ``(n,)`` at ``RATE``: the mean of the channels.
 
         Raises:
-            FileError: it cannot be read, or is damaged, empty, silent, shorter than 0.2 s or
-                longer than an hour, or holds what is no number.
+            FileError: it cannot be read, is damaged, empty, silent, shorter than 0.2 s or longer
+                than an hour, or holds NaN or infinity.
         """
         import soundfile
         import soxr
 
         info, frames, flat_tops = self.info, 0, 0
         try:
-            # Opened here: libsndfile says of a missing file only "System error."
+            # Opened by us: libsndfile's message for a missing file is only "System error."
             with self.path.open("rb") as opened, _open_sequential(opened) as file:
                 info.rate, info.channels = file.samplerate, file.channels
                 if not SLOWEST <= file.samplerate <= FASTEST:
                     raise FileError(
-                        f"{file.samplerate} samples a second, expected {SLOWEST} to {FASTEST}"
+                        f"{file.samplerate} samples per second, expected {SLOWEST} to {FASTEST}"
                     )
                 resampler = soxr.ResampleStream(file.samplerate, RATE, 1, "float32", "HQ")
                 while len(block := _read_block(file)):
@@ -92,7 +92,7 @@ class Recording:
                     largest = np.abs(block).max()
                     if not np.isfinite(largest):
                         raise FileError(
-                            f"samples that are no numbers, at {_format_second(frames, file)}"
+                            f"samples that are not numbers, at {_format_second(frames, file)}"
                         )
                     info.peak = max(info.peak, float(largest))
                     flat_tops += _count_flat_tops(block)
@@ -102,7 +102,7 @@ class Recording:
             raise FileError(f"cannot be read: {error.strerror or error}") from error
         except soundfile.LibsndfileError as error:
             detail = str(error).rpartition(": ")[2].strip().rstrip(".")
-            raise FileError(f"no readable recording ({detail})") from error
+            raise FileError(f"not a readable recording ({detail})") from error
         info.seconds = frames / info.rate
         info.clipped = flat_tops / max(frames * info.channels, 1)
         if not frames:
@@ -117,10 +117,10 @@ def _open_sequential(file: BinaryIO) -> Any:
     import soundfile
 
     class Sequential(soundfile.SoundFile):
-        """One that is read in order, and says that it cannot do otherwise.
+        """A file that reports that it cannot seek.
 
-        After each block soundfile seeks the place where it is anyhow; an MP3's decoder begins
-        anew there, and some hundredths of a second are silent.
+        After each block soundfile seeks to where it already is; an MP3's decoder restarts there
+        and returns some hundredths of a second of silence.
         """
 
         def seekable(self) -> bool:
@@ -142,6 +142,6 @@ def _format_second(frames: int, file: Any) -> str:
 
 
 def _count_flat_tops(block: Samples) -> int:
-    """Samples at full scale whose neighbour is as loud: a single one is an honest peak."""
+    """Count samples at full scale beside another: a single one is a genuine peak."""
     at_top = np.abs(block) >= 0.999
     return int((at_top[1:] & at_top[:-1]).sum())

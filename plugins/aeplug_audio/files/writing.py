@@ -1,4 +1,4 @@
-"""Blocks of sound -> a .wav at a set loudness, in bounded memory; it appears only when whole."""
+"""Blocks of sound -> a .wav at a set loudness, in bounded memory, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aeplug.errors import FileError
 from aeplug.runtime import atomic_replace
 from aeplug_audio.files.loudness import LoudnessMeter, compute_gain
 
-#: Loudness that music is brought to, LUFS, and the highest true peak, dBTP.
+#: Loudness of music, LUFS, and the highest true peak, dBTP.
 TARGET, HIGHEST_PEAK = -16.0, -1.0
 _BLOCK = 1 << 18
 
@@ -23,18 +23,18 @@ Samples = npt.NDArray[np.float32]
 
 
 def normalise_loudness(loudness: LoudnessMeter) -> float:
-    """The factor to -16 LUFS (integrated, ITU-R BS.1770), or as near as peaks of -1 dBTP allow."""
+    """Gain to -16 LUFS (integrated, ITU-R BS.1770), or as near as peaks of -1 dBTP allow."""
     return compute_gain(loudness, TARGET, HIGHEST_PEAK)
 
 
 def limit_peak(loudness: LoudnessMeter) -> float:
-    """1, or less where peaks would pass -1 dBTP."""
+    """Gain of 1, or less where peaks would exceed -1 dBTP."""
     highest: float = 10 ** (HIGHEST_PEAK / 20)
     return min(1.0, highest / loudness.peak) if loudness.peak else 1.0
 
 
 def keep_level(loudness: LoudnessMeter) -> float:
-    """1; what is louder than full scale is clipped."""
+    """Gain of 1; samples beyond full scale are clipped."""
     return 1.0
 
 
@@ -47,15 +47,15 @@ def write_wave(
 ) -> None:
     """Write 16-bit samples.
 
-    The sound waits in a file without a name while its loudness is measured, so that no more than a
-    block is in memory.
+    The sound is spooled to an anonymous file while its loudness is measured, so that only one
+    block at a time is in memory.
 
     Args:
-        blocks: ``(n, channels)``, any scale.
+        blocks: float32 ``(n, channels)``, any scale.
         path: file to write.
-        rate: samples a second.
+        rate: samples per second.
         channels: 1 or 2.
-        gain: the factor that is applied, of the loudness of the whole.
+        gain: computes the factor to apply from the loudness of the whole.
 
     Raises:
         FileError: it cannot be written.

@@ -23,7 +23,7 @@ from aeplug_audio.sounds.dataset import ARRAY, FORMAT, INDEX, assign_splits
 from aeplug_audio.sounds.note_windows import NoteRequest, render_windows
 from aeplug_audio.synthesis.soundfont import find_soundfont, open_soundfont
 
-#: Notes that one process makes before it tells of them.
+#: Notes that a process renders at a time.
 _TOGETHER = 64
 Stored = npt.NDArray[np.uint8]
 
@@ -40,20 +40,20 @@ def build_notes(
 ) -> BuildReport:
     """The builder of the data set ``notes`` (see :mod:`aeplug.data.build`).
 
-    Notes are split by program and pitch: a held-out one was not heard at any velocity.
+    Notes are split by program and pitch, so that all velocities of a note are in one split.
 
     Args:
-        sources: a soundfont, or none: the one that comes along.
+        sources: a soundfont, or none: an installed General MIDI one.
         out: an empty folder.
-        processes: at work.
-        progress: told notes done and notes in all.
+        processes: number of worker processes.
+        progress: called with notes done and notes in all.
         render: General MIDI programs, ``0-7,40``.
         pitches: MIDI numbers.
         velocities: 1..127.
 
     Raises:
-        ConfigError: a range is none.
-        DataError: there is no soundfont, or it has no such note.
+        ConfigError: a range cannot be parsed.
+        DataError: there is no soundfont, or it has none of the notes.
     """
     requests = [
         NoteRequest(*note)
@@ -111,7 +111,9 @@ def _choose_soundfont(sources: Sequence[str]) -> Path:
         raise DataError(f"{len(sources)} sources, expected one soundfont (.sf2), or none")
     path = Path(sources[0]).expanduser() if sources else find_soundfont()
     if path is None:
-        raise DataError("no soundfont was found; name one: aeplug data build FILE.sf2 --render ...")
+        raise DataError(
+            "no soundfont is installed; name one: aeplug data build FILE.sf2 --render ..."
+        )
     if path.is_dir():
         raise DataError(
             f"{path} is a folder, expected a soundfont (.sf2); sounds of your own need "
@@ -121,10 +123,10 @@ def _choose_soundfont(sources: Sequence[str]) -> Path:
 
 
 def parse_numbers(option: str, text: str, low: int, high: int) -> list[int]:
-    """``"0-7,40"`` as numbers, ascending, each once.
+    """Parse ``"0-7,40"`` into numbers, ascending, each once.
 
     Raises:
-        ConfigError: it says something else, or one is out of range.
+        ConfigError: it cannot be parsed, or a number is out of range.
     """
     values: set[int] = set()
     for part in text.split(","):
@@ -145,7 +147,7 @@ def _render_in_processes(
     if processes == 1 or len(parts) == 1:
         yield from (render_windows(path, part) for part in parts)
         return
-    # Spawned: a fork would take along the threads of libraries in an unknown state.
+    # Spawned: a fork would copy locks that threads of libraries may hold.
     workers = min(processes, len(parts))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(render_windows, [path] * len(parts), parts)

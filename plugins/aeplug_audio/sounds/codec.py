@@ -1,6 +1,7 @@
-"""The codec of ``audio-vae``: sound read as frames, modelled window by window, and heard again.
+"""The codec of ``audio-vae``: sound files as frames, windows for the model, and back.
 
-What a model made has no phases; they are found anew. What was only read is written as it was.
+Generated frames have no phases, which are estimated by Griffin-Lim; a file that was only read is
+written with its own samples.
 """
 
 from __future__ import annotations
@@ -28,24 +29,24 @@ class SoundCodec:
     A document's content is a :class:`aeplug_audio.sounds.sound.Sound`.
     """
 
-    #: Of the range: no sound has exactly the frames that are asked for; 4 dB of 80.
+    #: Share of the range, 4 dB of 80: no sound has exactly the frames that a model generates.
     file_loss = 0.05
 
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
         self.shape = shape
 
     def read(self, path: Path) -> Document:
-        """The frames of a file, channels mixed; raises :class:`aeplug.errors.FileError`."""
+        """Read a file, channels mixed; raises :class:`aeplug.errors.FileError`."""
         frames = read_frames(path)
         return Document(Sound(frames, path), path.stem, path, size=frames.nbytes)
 
     def split(self, document: Document) -> RawBatch:
-        """``frames``: float32 ``(P, 1, MELS, FRAMES)`` in 0..1, windows one after another."""
+        """``frames``: consecutive windows, float32 ``(P, 1, MELS, WINDOW_FRAMES)`` in 0..1."""
         windows = split_windows(document.content.frames)
         return {"frames": torch.from_numpy(np.ascontiguousarray(windows)).unsqueeze(1)}
 
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
-        """Windows ``(P, 1, MELS, FRAMES)`` in 0..1 in a row; as long as ``like``, where given."""
+        """Concatenate windows ``(P, 1, MELS, WINDOW_FRAMES)`` in 0..1, cut to the length of ``like``."""
         frames = pieces.detach().float().clamp(0, 1).cpu().squeeze(1)
         whole = np.ascontiguousarray(frames.permute(1, 0, 2).flatten(1).numpy())
         if like is None:
@@ -53,16 +54,16 @@ class SoundCodec:
         return Document(Sound(whole[:, : like.content.frames.shape[1]]), like.name)
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
-        """One sound that plays the documents in a row."""
+        """Concatenate the documents."""
         return Document(
             Sound(np.concatenate([document.content.frames for document in documents], axis=1)), name
         )
 
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
-        """Write ``stem.wav``, 16 bits, mono, 22,050 samples a second, at the level of its frames.
+        """Write ``stem.wav``, 16 bits, mono, 22,050 Hz, at the level of its frames.
 
         Raises:
-            FileError: it cannot be written, or its recording is no longer to be read.
+            FileError: it cannot be written, or its recording can no longer be read.
         """
         path = stem.with_name(stem.name + ".wav")
         sound: Sound = document.content
@@ -74,7 +75,7 @@ class SoundCodec:
         return [path]
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
-        """Draw labelled rows of sounds as spectrograms, low tones below, into one PNG."""
+        """Draw labelled rows of sounds as spectrograms into one PNG."""
         from aeplug_audio.sounds.page import draw_page
 
         draw_page(

@@ -1,4 +1,4 @@
-"""Sounds as windows of log-mel frames: notes rendered by ``data build``, or a folder of sounds."""
+"""Sounds as windows of log-mel frames: rendered by ``data build``, or a folder of sounds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAMILIES = (
     *("reed", "pipe", "synth lead", "synth pad", "synth effects", "ethnic", "percussive"),
     "sound effects",
 )
-#: Shares of ``val`` and of ``test``.
+#: Share of ``val``, and of ``test``.
 HELD_OUT_SHARE = 0.1
 ARRAY, INDEX = "frames.npy", "notes.json"
 FORMAT = 1
@@ -41,18 +41,18 @@ class NotesConfig(PartConfig):
 
     main = "path"
 
-    path: str = setting("", "folder made by `aeplug data build --render`, or of sounds")
+    path: str = setting("", "folder of `aeplug data build --render`, or of sound files")
 
 
 @dataclass
 class _Rows:
-    """Windows and what is known of them.
+    """Windows and their columns.
 
     Attributes:
-        frames: uint8 ``(N, 1, MELS, FRAMES)``.
-        split: number in ``SPLITS``, ``(N,)``.
+        frames: uint8 ``(N, 1, MELS, WINDOW_FRAMES)``.
+        split: number in ``SPLITS``, int64 ``(N,)``.
         columns: further columns, int64 ``(N,)``.
-        names: of programs, or of the subfolders that sounds lie in.
+        names: of the 128 programs, or of the subfolders of sounds.
     """
 
     frames: Stored
@@ -64,10 +64,10 @@ class _Rows:
 class NoteDataset:
     """Windows of about a second, uint8, with a note's program, pitch and velocity where known.
 
-    Nothing is read before a split is asked for.
+    Files are read when the first split is.
 
     Raises:
-        DataError: the folder is missing; from ``split`` also that none is named, or that it is
+        DataError: the folder is missing; ``split`` also raises it if no folder is set, or it is
             damaged or holds no sound.
     """
 
@@ -83,16 +83,16 @@ class NoteDataset:
     def _read(self) -> _Rows:
         if self.path is None:
             raise DataError(
-                "no data folder: give as --data sounds of your own, or notes that "
-                "`aeplug data build --render 0-119 --out notes` makes"
+                "no data folder: pass --data with a folder of your own sounds, or of notes made by "
+                "`aeplug data build --render 0-119 --out notes`"
             )
         return _load_built(self.path) if (self.path / INDEX).is_file() else _load_sounds(self.path)
 
     def split(self, name: str) -> TensorSplit:
         """``train``, ``val``, ``test`` or ``all``.
 
-        Columns: ``frames`` uint8 ``(N, 1, 80, 80)``; of rendered notes ``program``, ``pitch`` and
-        ``velocity``, of sounds in subfolders ``folder``, int64 ``(N,)``.
+        Columns: ``frames`` uint8 ``(N, 1, 80, 80)``; for rendered notes ``program``, ``pitch`` and
+        ``velocity``, for sounds in subfolders ``folder``, int64 ``(N,)``.
         """
         chosen = np.arange(len(self._read.split))
         if name != "all":
@@ -108,9 +108,9 @@ class NoteDataset:
         return TensorSplit(columns)
 
     def labels(self, rows: RawBatch) -> Mapping[str, Any]:
-        """Of rendered notes ``family`` (of General MIDI), ``instrument`` and ``pitch``.
+        """For rendered notes ``family`` (of General MIDI), ``instrument`` and ``pitch``.
 
-        Of sounds in subfolders ``folder``; of others nothing.
+        For sounds in subfolders ``folder``; otherwise nothing.
         """
         names = np.array(self._read.names or [""])
         if "program" in rows:
@@ -128,14 +128,16 @@ def _load_built(folder: Path) -> _Rows:
         index = json.loads((folder / INDEX).read_text("utf-8"))
         frames = np.load(folder / ARRAY, allow_pickle=False)
         if index["format"] != FORMAT:
-            raise DataError(f"{folder} has format {index['format']}, expected {FORMAT}; build anew")
+            raise DataError(
+                f"{folder} has format {index['format']}, expected {FORMAT}; build it again"
+            )
         columns = {
             name: np.array(index[name], np.int64) for name in ("program", "pitch", "velocity")
         }
         split = np.array([SPLITS.index(name) for name in index["split"]], np.int64)
         names = [str(name) for name in index["programs"]]
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise DataError(f"{folder} is damaged ({error}); build it anew") from error
+        raise DataError(f"{folder} is damaged ({error}); build it again") from error
     lengths = {len(frames), len(split), *map(len, columns.values())}
     if (
         len(lengths) != 1
@@ -143,12 +145,12 @@ def _load_built(folder: Path) -> _Rows:
         or frames.dtype != np.uint8
         or len(names) != 128
     ):
-        raise DataError(f"{folder} is damaged ({ARRAY} does not fit {INDEX}); build it anew")
+        raise DataError(f"{folder} is damaged ({ARRAY} does not fit {INDEX}); build it again")
     return _Rows(frames, split, columns, names)
 
 
 def _load_sounds(folder: Path) -> _Rows:
-    """A folder of the user's sounds, each cut into windows; a file stays in one split."""
+    """Read a folder of sounds, each split into windows; all windows of a file are in one split."""
     from aeplug_audio.sounds.sound import read_frames
 
     windows_by_file: list[Stored] = []
@@ -167,10 +169,10 @@ def _load_sounds(folder: Path) -> _Rows:
     for reason in reasons[:5]:
         say(f"left out: {reason}")
     if len(reasons) > 5:
-        say(f"left out: {len(reasons) - 5} more files that cannot be read")
+        say(f"left out: {len(reasons) - 5} more files")
     if not windows_by_file:
         raise DataError(
-            f"{folder} holds neither what `aeplug data build --render` makes nor a readable sound "
+            f"{folder} holds neither notes of `aeplug data build --render` nor a readable sound "
             f"({', '.join(RECORDING_SUFFIXES)})"
         )
     counts = [len(windows) for windows in windows_by_file]
@@ -189,7 +191,10 @@ def _load_sounds(folder: Path) -> _Rows:
 
 
 def assign_splits(names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Numbers in ``SPLITS``; of three names or more every split has at least one."""
+    """Assign a split by a hash of each name, so that it stays when others are added.
+
+    Numbers in ``SPLITS``, int64 ``(n,)``; of three names or more every split has at least one.
+    """
     digests = [hashlib.sha256(name.encode()).digest()[:4] for name in names]
     draws = np.array([int.from_bytes(digest, "big") / 2**32 for digest in digests])
     splits = np.where(draws < HELD_OUT_SHARE, 1, np.where(draws < 2 * HELD_OUT_SHARE, 2, 0))
@@ -205,5 +210,5 @@ def assign_splits(names: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 def to_families(programs: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Numbers in ``FAMILIES`` of programs 0..127."""
+    """Programs 0..127 -> numbers in ``FAMILIES``."""
     return programs // 8

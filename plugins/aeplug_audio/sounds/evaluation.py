@@ -17,9 +17,9 @@ from aeplug_audio.sounds.spectrogram import RANGE_DB
 
 @torch.no_grad()
 def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, float]:
-    """Of reconstructions from the posterior's mode, over all values of all windows.
+    """Evaluate reconstructions from the posterior's mode over all values of all windows.
 
-    ``rmse_db`` and ``mae_db``; of rendered notes also ``family_neighbour`` and
+    Figures: ``rmse_db`` and ``mae_db``; for rendered notes also ``family_neighbour`` and
     ``instrument_neighbour``: the share of notes whose nearest neighbour in the latent, among those
     of other pitches, is of the same family (of sixteen) or the same instrument.
     """
@@ -48,7 +48,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
 
 
 def find_neighbours(codes: Tensor, pitch: Tensor) -> Tensor:
-    """Of each code ``(N, D)`` the nearest of another pitch, int64 ``(N,)``."""
+    """Find the nearest code of another pitch for each code ``(N, D)``, int64 ``(N,)``."""
     nearest = []
     for place in torch.arange(len(codes)).split(1024):
         distance = torch.cdist(codes[place], codes)

@@ -1,4 +1,4 @@
-"""A note of a soundfont -> its window of frames; imports no torch, since many processes do it."""
+"""Notes of a soundfont -> windows of frames; imports no torch, since worker processes run it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from aeplug_audio.synthesis.voices import Note
 
 #: Seconds that a note is held; it dies away in the rest of the window.
 HELD = 0.7
-#: Rate that notes are rendered at, samples a second.
+#: Rate at which notes are rendered, samples per second.
 RENDERED = 44_100
-#: Loudest sample of a note at velocity 127; what there is between instruments stays.
+#: Gain of all notes; differences between instruments stay.
 _GAIN = 2.0
-#: A note none of whose samples is louder is none.
+#: A note whose loudest sample is below this is missing from the soundfont.
 _SILENT = 1e-4
 
 Stored = npt.NDArray[np.uint8]
 
 
 class NoteRequest(NamedTuple):
-    """A note to be rendered."""
+    """A note to render."""
 
     program: int
     pitch: int
@@ -36,7 +36,7 @@ class NoteRequest(NamedTuple):
 
 
 def render_windows(path: Path, notes: Sequence[NoteRequest]) -> list[Stored | None]:
-    """Each note's window, ``(1, MELS, FRAMES)``; None where nothing is heard."""
+    """Render each note's window, uint8 ``(1, MELS, WINDOW_FRAMES)``; None: it is silent."""
     import soxr
 
     voices = SoundfontVoices(open_soundfont(path))

@@ -1,4 +1,4 @@
-"""From stored windows to a batch."""
+"""Stored windows -> a batch; random gain in training."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from aeplug_audio.sounds.spectrogram import RANGE_DB
 class PrepareConfig(PartConfig):
     """Settings of augmentation."""
 
-    gain: float = setting(
-        0.0, "windows are made louder or softer by up to this in training", unit="dB", ge=0, le=40
-    )
+    gain: float = setting(0.0, "largest random change of level in training", unit="dB", ge=0, le=40)
 
 
 class PrepareSound:
@@ -26,12 +24,12 @@ class PrepareSound:
         self.gain = config.gain / RANGE_DB
 
     def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
-        """``frames`` ``(B, 1, MELS, FRAMES)``, uint8 or float in 0..1 -> float32 in 0..1."""
+        """``frames`` ``(B, 1, MELS, WINDOW_FRAMES)``, uint8 or float in 0..1 -> float32 in 0..1."""
         frames = raw["frames"]
         values = frames.float().div_(255) if frames.dtype == torch.uint8 else frames.float()
         if training and self.gain:
             gain = torch.rand(len(values), 1, 1, 1, device=values.device, generator=generator)
-            # What is at the floor is silence, at any gain.
+            # The floor is silence at any gain.
             louder = (values + (2 * gain - 1) * self.gain).clamp(0, 1)
             values = torch.where(values > 0, louder, values)
         return Batch(values, values)

@@ -1,4 +1,4 @@
-"""A sound as the codec of ``audio-vae`` understands it: its frames."""
+"""Content of the documents of ``audio-vae``: a sound as its frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Sound:
 
     Attributes:
         frames: float32 ``(MELS, F)`` in 0..1 (see :mod:`aeplug_audio.sounds.spectrogram`).
-        recording: the file whose frames they are, which has their phases too; None: they were made.
+        recording: the file they were read from, which also has the phases; None: generated.
     """
 
     frames: Frames
@@ -27,13 +27,13 @@ class Sound:
 
 
 def read_samples(path: Path) -> Iterator[Samples]:
-    """Mono samples of a file at 22,050 a second, block by block.
+    """Read the mono samples of a file at 22,050 Hz, block by block.
 
     Raises:
-        FileError: it is no readable sound, or silent, or too short or too long.
+        FileError: it cannot be read, or is silent, too short or too long.
     """
     if path.is_dir():
-        raise FileError(f"{path} is a folder, expected a file of sound")
+        raise FileError(f"{path} is a folder, expected a sound file")
     try:
         yield from Recording(path)
     except FileError as error:
@@ -41,7 +41,7 @@ def read_samples(path: Path) -> Iterator[Samples]:
 
 
 def read_frames(path: Path) -> Frames:
-    """The frames of a file.
+    """Read the frames of a file.
 
     Raises:
         FileError: as :func:`read_samples`.

@@ -1,4 +1,4 @@
-"""The task ``audio-vae``: a third modality, of parts that image tasks are made of too."""
+"""The task ``audio-vae``, made of :mod:`aeplug_image`'s parts, with its codec and data set."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ CODEC = CodecSpec(
 DATASET = DatasetSpec(
     "notes",
     "aeplug_audio.sounds.dataset:NoteDataset",
-    "single notes rendered from a soundfont, or sounds of your own",
+    "single notes rendered from a soundfont, or your own sounds",
     builder="aeplug_audio.sounds.build:build_notes",
     options=(
         OptionSpec(
             "render",
             "str",
             "0-119",
-            "General MIDI programs whose notes are rendered, such as 0-7,40",
+            "General MIDI programs to render, such as 0-7,40",
             verbs=(),
         ),
-        OptionSpec("pitches", "str", "36-84", "MIDI numbers of the notes rendered", verbs=()),
-        OptionSpec("velocities", "str", "100", "their velocities, 1 to 127", verbs=()),
+        OptionSpec("pitches", "str", "36-84", "MIDI numbers of the notes to render", verbs=()),
+        OptionSpec(
+            "velocities", "str", "100", "velocities of the notes to render, 1 to 127", verbs=()
+        ),
     ),
     needs_folder=True,
     sourceless=True,
@@ -39,7 +41,7 @@ _NET: dict[str, Any] = {"widths": (16, 32, 48, 64, 64), "blocks": (0, 1, 1, 1, 1
 TASKS = (
     TaskSpec(
         name="audio-vae",
-        summary="notes and short sounds as 32 numbers: sample, morph and vary timbres",
+        summary="notes and short sounds in 32 latent dimensions: sample, morph and vary timbres",
         dataset="notes",
         folder_dataset="notes",
         encoder="conv",

@@ -1,6 +1,6 @@
-"""Sound <-> log-mel spectrogram; back by Griffin and Lim (1984), as sped up by Perraudin (2013).
+"""Sound <-> log-mel spectrogram; back by fast Griffin-Lim (Perraudin et al., 2013).
 
-A frame is the power in 80 mel bands at one moment, in decibels below a sine at full scale, as a
+A frame is the power in 80 mel bands at one moment, in dB relative to a sine at full scale, as a
 value in 0..1: 0 is -80 dB or less, 1 is 0 dB.
 """
 
@@ -15,16 +15,16 @@ import numpy.typing as npt
 
 from aeplug_audio.files.reading import RATE
 
-#: Mel bands, samples from a frame to the next, and samples a frame is taken of.
+#: Mel bands, samples between frames, and samples of a frame.
 MELS, HOP, WINDOW = 80, 256, 1024
 #: Decibels from a value of 0 to a value of 1.
 RANGE_DB = 80.0
-#: Frames a window: 0.93 s.
+#: Frames of a window: 0.93 s.
 WINDOW_FRAMES = 80
-#: Frames that phases are found for at once, and how many of them two stretches share.
-_STRETCH, _SHARED = 1024, 16
-#: Rounds of Griffin-Lim.
-_ROUNDS = 48
+#: Frames whose phases are estimated at a time, and frames that two such blocks share.
+_BLOCK, _SHARED = 1024, 16
+#: Iterations of Griffin-Lim.
+_ITERATIONS = 48
 
 Samples = npt.NDArray[np.float32]
 #: float32 ``(MELS, F)`` in 0..1.
@@ -34,14 +34,14 @@ Frames = npt.NDArray[np.float32]
 def compute_frames(samples: Samples) -> Frames:
     """Mono samples ``(n,)`` at ``RATE`` -> frames, ``1 + n // HOP`` of them.
 
-    Frame ``k`` has its middle at sample ``k * HOP``; outside there is silence.
+    The middle of frame ``k`` is sample ``k * HOP``; the sound is padded with silence.
     """
     parts = list(stream_frames([samples]))
     return np.concatenate(parts, axis=1)
 
 
 def stream_frames(blocks: Iterable[Samples]) -> Iterator[Frames]:
-    """As :func:`frames_of`, of blocks one after another, holding no more than one."""
+    """Compute the frames of consecutive blocks as they come; the same as of the whole."""
     rest = np.zeros(WINDOW // 2, np.float32)
     total = sent = 0
     for block in blocks:
@@ -69,7 +69,7 @@ def _to_frames(padded: Samples) -> Frames:
 
 @lru_cache(1)
 def _make_mel_weights() -> npt.NDArray[np.float32]:
-    """Weights of frequencies in bands, ``(MELS, WINDOW / 2 + 1)``, at most 1."""
+    """Weights of frequencies in bands, at most 1, ``(MELS, WINDOW / 2 + 1)``."""
     import librosa
 
     found: Any = librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=MELS, norm=None)
@@ -78,17 +78,17 @@ def _make_mel_weights() -> npt.NDArray[np.float32]:
 
 @lru_cache(1)
 def _make_inverse_weights() -> npt.NDArray[np.float32]:
-    """Each band's power spread over its frequencies, ``(WINDOW / 2 + 1, MELS)``."""
+    """Pseudo-inverse of the band weights, ``(WINDOW / 2 + 1, MELS)``."""
     bands = _make_mel_weights().astype(np.float64)
     return np.linalg.pinv(bands).astype(np.float32)
 
 
 def _to_magnitudes(frames: Frames) -> npt.NDArray[np.float32]:
-    """Magnitudes of the spectrum, ``(WINDOW / 2 + 1, F)``, that have these bands' powers."""
+    """Spectral magnitudes with the bands' powers, ``(WINDOW / 2 + 1, F)``."""
     band_power = np.where(frames > 0, 10 ** ((frames - 1) * (RANGE_DB / 10)), 0).astype(np.float32)
     bands, back = _make_mel_weights(), _make_inverse_weights()
     power = np.maximum(back @ band_power, 0)
-    # Multiplicative updates keep it at or above 0 (Lee and Seung, 1999).
+    # Multiplicative updates keep the power non-negative (Lee and Seung, 1999).
     below = bands.T @ band_power
     for _ in range(30):
         power *= below / (bands.T @ (bands @ power) + 1e-12)
@@ -96,22 +96,22 @@ def _to_magnitudes(frames: Frames) -> npt.NDArray[np.float32]:
 
 
 def griffin_lim(frames: Frames) -> Iterator[Samples]:
-    """Frames -> mono samples at ``RATE``, block by block; ``(F - 1) * HOP`` of them in all."""
+    """Frames -> mono samples at ``RATE``, block by block, ``(F - 1) * HOP`` in all."""
     import librosa
 
     tail = np.zeros(0, np.float32)
     fade = np.linspace(0, 1, (_SHARED - 1) * HOP, dtype=np.float32)
-    for start in range(0, max(frames.shape[1] - 1, 1), _STRETCH - _SHARED):
-        part = frames[:, start : start + _STRETCH]
+    for start in range(0, max(frames.shape[1] - 1, 1), _BLOCK - _SHARED):
+        part = frames[:, start : start + _BLOCK]
         if start and part.shape[1] <= _SHARED:
             break
         sound = librosa.griffinlim(
-            _to_magnitudes(part), n_iter=_ROUNDS, hop_length=HOP, n_fft=WINDOW, random_state=0
+            _to_magnitudes(part), n_iter=_ITERATIONS, hop_length=HOP, n_fft=WINDOW, random_state=0
         )
         if start:
             shared = len(fade)
             sound[:shared] = sound[:shared] * fade + tail[:shared] * (1 - fade)
-        last = start + _STRETCH >= frames.shape[1]
+        last = start + _BLOCK >= frames.shape[1]
         keep = len(sound) if last else len(sound) - len(fade)
         yield sound[:keep].astype(np.float32)
         tail = sound[keep:]
@@ -120,9 +120,9 @@ def griffin_lim(frames: Frames) -> Iterator[Samples]:
 
 
 def split_windows(frames: Frames) -> Frames:
-    """Frames ``(MELS, F)`` -> windows ``(P, MELS, FRAMES)``, the last filled up with silence.
+    """Frames ``(MELS, F)`` -> windows ``(P, MELS, WINDOW_FRAMES)``, the last padded with silence.
 
-    What is left behind the last whole window is one of its own from a tenth of a window on.
+    Frames after the last whole window are dropped if they are less than a tenth of one.
     """
     length = frames.shape[1]
     whole, rest = divmod(length, WINDOW_FRAMES)
@@ -133,5 +133,5 @@ def split_windows(frames: Frames) -> Frames:
 
 
 def to_bytes(windows: Frames) -> npt.NDArray[np.uint8]:
-    """Values in 0..1 -> 0..255, steps of 0.31 dB."""
+    """Values in 0..1 -> uint8 in 0..255, steps of 0.31 dB."""
     return np.rint(windows * 255).astype(np.uint8)

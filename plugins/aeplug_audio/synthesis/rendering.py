@@ -1,4 +1,4 @@
-"""Notes -> a .wav: through a soundfont where there is one, in blocks, at a set loudness."""
+"""Notes -> a .wav, through a soundfont if there is one, in blocks, at a set loudness."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from aeplug_audio.synthesis.soundfont import find_soundfont, open_soundfont
 from aeplug_audio.synthesis.tones import ToneVoices
 from aeplug_audio.synthesis.voices import Note, Voices
 
-#: Samples a second of what is written.
+#: Samples per second of the .wav.
 RATE = 44_100
-#: Most seconds that sound goes on behind the last note's end, and how long it fades there.
+#: Longest tail behind the last note's end, and the fade at its end, seconds.
 TAIL, _FADE = 2.0, 0.5
-#: Seconds rendered at once.
+#: Seconds rendered at a time.
 _BLOCK = 10
-#: Seconds in which a note that another one ends dies away.
+#: Fade of a note that another one ends, seconds.
 _CUT = 0.005
 
 Samples = npt.NDArray[np.float32]
 
 
 def open_voices(soundfont: str | Path | None = None) -> Voices:
-    """The soundfont that is named, else the one that comes along, else a simple synthesis.
+    """Open the given soundfont, else an installed one (:func:`find_soundfont`), else use tones.
 
     Raises:
-        FileError: the one named is none.
+        FileError: the given file is not a soundfont.
     """
     path = Path(soundfont).expanduser() if soundfont else find_soundfont()
     return SoundfontVoices(open_soundfont(path)) if path else ToneVoices()
@@ -39,19 +39,19 @@ def open_voices(soundfont: str | Path | None = None) -> Voices:
 def write_notes(
     notes: Iterable[Note], path: Path, soundfont: str | Path | None = None, end: float = 0.0
 ) -> None:
-    """Write a .wav: 44,100 samples a second, 16 bits; -16 LUFS, or less where peaks pass -1 dBTP.
+    """Write a 16-bit .wav at 44,100 Hz and -16 LUFS, or less where peaks would exceed -1 dBTP.
 
-    Stereo through a soundfont, mono by the synthesis. It lasts till ``end`` or the last note's end,
-    and up to 2 s more while that dies away.
+    Stereo through a soundfont, mono with tones. It lasts until ``end`` or the last note's end, and
+    up to 2 s longer while notes die away.
 
     Args:
         notes: in any order.
         path: file to write.
-        soundfont: an .sf2 of the user's; None: see :func:`open_voices`.
-        end: seconds, where rests follow the last note.
+        soundfont: an .sf2; None: see :func:`open_voices`.
+        end: shortest duration, seconds, for rests after the last note.
 
     Raises:
-        FileError: the soundfont is none, or the file cannot be written.
+        FileError: the soundfont is not one, or the file cannot be written.
     """
     voices = open_voices(soundfont)
     write_wave(render_blocks(notes, voices, RATE, end), path, RATE, voices.channels)
@@ -60,7 +60,7 @@ def write_notes(
 def render_blocks(
     notes: Iterable[Note], voices: Voices, rate: int, end: float = 0.0
 ) -> Iterator[Samples]:
-    """The sound of notes, ``(n, channels)``, 10 s at a time; what sounds on is carried over."""
+    """Render notes in blocks of 10 s, ``(n, channels)``; notes sound on into the next block."""
     ordered = sorted(notes)
     end = max([end, *(note.end for note in ordered)])
     lasts = round((end + TAIL) * rate)
@@ -83,7 +83,7 @@ def render_blocks(
         tail = room[size:]
         block = room[:size]
         if done and not np.any(np.abs(tail) > 1e-5):
-            # Nothing more is heard: up to the end of the tune, and of what still sounds.
+            # Nothing more sounds: end with the tune, or with the last audible sample.
             audible = np.flatnonzero(np.abs(block).max(1, initial=0) > 1e-5)
             last = start + (int(audible[-1]) + 1 if len(audible) else 0)
             lasts = max(round(end * rate), min(last, lasts))
@@ -93,7 +93,7 @@ def render_blocks(
 
 
 def _add_sound(room: Samples, sound: Samples, at: int) -> Samples:
-    """``room`` with a sound in it from a sample on, longer where it has to be."""
+    """Add a sound to ``room`` from sample ``at`` on, padding it where needed."""
     if at + len(sound) > len(room):
         room = np.pad(room, ((0, at + len(sound) - len(room)), (0, 0)))
     room[at : at + len(sound)] += sound
@@ -101,7 +101,7 @@ def _add_sound(room: Samples, sound: Samples, at: int) -> Samples:
 
 
 def _find_cuts(notes: list[Note], voices: Voices) -> dict[int, float]:
-    """Number of a note -> when another one ends it, in seconds."""
+    """When notes are ended by a later one: number of the note -> seconds."""
     next_begin: dict[int, float] = {}
     cuts = {}
     for number in range(len(notes) - 1, -1, -1):
@@ -123,7 +123,7 @@ def _shorten(sound: Samples, length: int, rate: int) -> Samples:
 
 
 def _fade_out(block: Samples, start: int, end: int, lasts: int, rate: int) -> Samples:
-    """What sounds on for longer than it may fades out, in the last half second."""
+    """Fade out the last half second of a sound that reaches the longest tail."""
     fade = round(_FADE * rate)
     if lasts < end + round(TAIL * rate) or start + len(block) <= lasts - fade:
         return block

@@ -1,7 +1,7 @@
-"""A note through a soundfont: samples at the note's pitch, enveloped, filtered, panned.
+"""Notes through a soundfont: samples played at the note's pitch, with envelope, filter and pan.
 
-What a SoundFont 2 synthesiser does (Technical Specification 2.04, section 9), without reverberation
-and chorus; of modulators only those that make velocity loudness.
+A SoundFont 2 synthesiser (Technical Specification 2.04, section 9) without reverberation and
+chorus; the only modulators are those from velocity to loudness.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from aeplug_audio.synthesis.voices import LONGEST_NOTE, Note
 
 Samples = npt.NDArray[np.float32]
 
-#: Where a note has died away, in decibels below its loudest.
+#: A note has died away so many decibels below its loudest.
 _SILENT_DB = 90.0
-#: Shortest release in seconds: less is heard as a click.
+#: Shortest release, seconds; a shorter one clicks.
 _SHORTEST_RELEASE = 0.01
-#: Hardware turns notes down by so much of what files say, and files are made for it.
+#: Share of a file's attenuation that hardware applies, which files are made for.
 _ATTENUATION_SHARE = 0.4
-#: An open filter, in absolute cents (20 kHz).
+#: Cut-off of an open filter, absolute cents (20 kHz).
 _OPEN = 13_500
-#: Samples after which the filter moves.
-_STRETCH = 256
+#: Samples between updates of the filter.
+_FILTER_BLOCK = 256
 
 
 class SoundfontVoices:
@@ -37,12 +37,12 @@ class SoundfontVoices:
         self.font = font
 
     def voice(self, note: Note, rate: int, longest: int | None = None) -> Samples:
-        """The sound of a note from its beginning till it has died away, ``(n, 2)``.
+        """Sound of a note from its onset until it has died away, float32 ``(n, 2)``.
 
         Args:
-            note: what to play.
-            rate: samples a second.
-            longest: samples, where no more are wanted.
+            note: note to play.
+            rate: samples per second.
+            longest: most samples to return; None: all.
         """
         pitch, velocity = note.pitch, note.velocity
         regions = self.font.find_regions(note.program, drum=note.drum, key=pitch, velocity=velocity)
@@ -57,7 +57,7 @@ class SoundfontVoices:
         return sound
 
     def exclusive_class(self, note: Note) -> int:
-        """The class of notes that end one another (an open hi-hat and a closed one); 0: none."""
+        """Notes of one class, above 0, end one another (open and closed hi-hat); 0: no class."""
         regions = self.font.find_regions(
             note.program, drum=note.drum, key=note.pitch, velocity=note.velocity
         )
@@ -103,7 +103,7 @@ def _render_region(
 
 
 def _compute_step(region: Region, sample: np.void, key: int) -> float:
-    """Samples of the file a second."""
+    """Samples of the file to play per second."""
     root = region[58] if 0 <= region[58] <= 127 else int(sample["key"])
     root = root if root <= 127 else 60  # 255: the sample has no pitch
     cents = (key - root) * region[56] + 100 * region[51] + region[52] + int(sample["cents"])
@@ -111,7 +111,7 @@ def _compute_step(region: Region, sample: np.void, key: int) -> float:
 
 
 def _compute_places(region: Region, step: float, length: int, rate: int) -> npt.NDArray[np.float64]:
-    """Places in the file, ``(length,)``, with the vibrato of both oscillators."""
+    """Positions in the sample, ``(length,)``, with the vibrato of both oscillators."""
     if not (region[5] or region[6]):
         return np.arange(length, dtype=np.float64) * step
     time = np.arange(length) / rate
@@ -127,7 +127,7 @@ def _compute_places(region: Region, step: float, length: int, rate: int) -> npt.
 
 
 def _interpolate(wave: Samples, place: npt.NDArray[np.float64]) -> Samples:
-    """Catmull-Rom through four neighbours."""
+    """Sample values at fractional positions, by Catmull-Rom splines through four neighbours."""
     whole = place.astype(np.int64)
     fraction = (place - whole).astype(np.float32)
     last = len(wave) - 1
@@ -146,13 +146,13 @@ def _interpolate(wave: Samples, place: npt.NDArray[np.float64]) -> Samples:
 def _compute_envelope(
     region: Region, key: int, seconds: float, rate: int, longest: int | None
 ) -> Samples:
-    """Amplitude from 0 to 1 until it has died away, ``(n,)``."""
+    """Amplitude, 0 to 1, until the note has died away, ``(n,)``."""
     delay, attack = _to_seconds(region[33]), _to_seconds(region[34])
     hold = _to_seconds(region[35] + region[39] * (60 - key))
     decay = max(_to_seconds(region[36] + region[40] * (60 - key)), 1e-3)
     sustain = min(max(region[37] / 10, 0.0), 100.0)
     release = max(_to_seconds(region[38]), _SHORTEST_RELEASE)
-    # A note that decays to nothing ends there, held or not.
+    # A note that decays to silence ends there, even if it is held.
     dies = delay + attack + hold + decay * _SILENT_DB / 100
     held = min(seconds, dies) if sustain >= _SILENT_DB else seconds
     length = round((held + release * _SILENT_DB / 100) * rate)
@@ -161,22 +161,22 @@ def _compute_envelope(
     rising = np.clip((time - delay) / max(attack, 1e-4), 0, 1)
     first = round(held * rate)
     if first < len(time):
-        # From where it stands, 100 dB in the time of the release.
+        # From its present level, 100 dB in the time of the release.
         decayed[first:] = decayed[first] + (time[first:] - time[first]) * (100 / release)
         rising[first:] = rising[first]
     return (rising * 10 ** (-decayed / 20)).astype(np.float32)
 
 
 def _filter(region: Region, sound: Samples, key: int, seconds: float, rate: int) -> Samples:
-    """Through the resonant low-pass filter of second order, where it is not open."""
+    """Apply the resonant second-order low-pass filter, unless it is open."""
     depth = region[11]
     if not len(sound) or (region[8] >= _OPEN and depth >= 0):
         return sound
     from scipy.signal import lfilter
 
     quality = 10 ** ((max(region[9], 0) / 10 - 3.01) / 20)
-    # The cut-off follows the modulation envelope a stretch at a time; the state goes on.
-    width = _STRETCH if depth else len(sound)
+    # The cut-off follows the modulation envelope in blocks; the filter's state is carried over.
+    width = _FILTER_BLOCK if depth else len(sound)
     level = _compute_modulation(
         region, key, seconds, np.arange(0, len(sound), max(width, 1)) / rate
     )

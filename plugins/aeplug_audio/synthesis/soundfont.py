@@ -1,6 +1,6 @@
-"""SoundFont 2 files: which samples a note of an instrument is made of, and how they are played.
+"""SoundFont 2 files: the samples of every note of an instrument, and how they are played.
 
-Read as the SoundFont Technical Specification 2.04 (E-mu Systems, 2006) lays them out. Modulators
+Read by the SoundFont Technical Specification 2.04 (E-mu Systems, 2006). Modulators
 are not read; :mod:`aeplug_audio.synthesis.sampler` applies the default one, velocity to loudness.
 """
 
@@ -18,23 +18,23 @@ import numpy.typing as npt
 
 from aeplug.errors import FileError
 
-#: The bank of drum kits, by General MIDI's usage.
+#: Bank of drum kits in General MIDI.
 DRUM_BANK = 128
-#: Of General MIDI's piano, which stands in for what a soundfont lacks.
+#: Bank and program of the piano, in place of programs that a soundfont lacks.
 _PIANO = (0, 0)
 
 # Generators, by their numbers in the specification (8.1.2).
 KEY_RANGE, VELOCITY_RANGE, INSTRUMENT, SAMPLE = 43, 44, 41, 53
-#: Those that say of a note which one it is; they stand in instruments alone, and nothing is added.
+#: Generators that only instruments have; a preset's value is not added to them.
 _NOT_ADDED = frozenset({0, 1, 2, 3, 4, 12, 45, 46, 47, 50, 54, 57, 58, SAMPLE, INSTRUMENT})
-#: Values where a file says nothing, other than 0.
+#: Default values other than 0.
 _DEFAULTS = {
     8: 13_500,  # cut-off of the filter, absolute cents
     **dict.fromkeys((21, 23, 25, 26, 27, 28, 30, 33, 34, 35, 36, 38), -12_000),  # times, timecents
     46: -1,
     47: -1,
     56: 100,  # cents a key
-    58: -1,  # the key at which the sample sounds as it is; the sample's own
+    58: -1,  # root key; -1: the sample's own
 }
 
 _HEADER = np.dtype([("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2")])
@@ -48,7 +48,7 @@ _SAMPLE = np.dtype(
         *(("rate", "<u4"), ("key", "u1"), ("cents", "i1"), ("link", "<u2"), ("type", "<u2")),
     ]
 )
-#: Record of each table.
+#: Record type of each table.
 _TABLES = {
     "phdr": _PRESET,
     "pbag": _BAG,
@@ -58,7 +58,7 @@ _TABLES = {
     "igen": _GENERATOR,
     "shdr": _SAMPLE,
 }
-#: Bit of a sample's type that says it is compressed, as in .sf3.
+#: Bit of a sample's type that marks it as compressed, as in .sf3.
 _COMPRESSED = 0x10
 
 Generators = dict[int, int]
@@ -66,12 +66,12 @@ Generators = dict[int, int]
 
 @dataclass(frozen=True)
 class Region:
-    """One sample of a preset, for keys and velocities of a range.
+    """A sample of a preset and the keys and velocities it is for.
 
     Attributes:
         keys: lowest and highest MIDI number, inclusive.
         velocities: lowest and highest, inclusive.
-        values: generator's number -> value, preset's and instrument's together.
+        values: value by number of the generator; preset and instrument summed.
         sample: number of the sample.
     """
 
@@ -85,10 +85,10 @@ class Region:
 
 
 class Soundfont:
-    """A .sf2 file; its samples are mapped into memory, not loaded.
+    """An .sf2 file; its samples are memory-mapped, not loaded.
 
     Raises:
-        FileError: it cannot be read, is no soundfont, or a compressed one (.sf3).
+        FileError: it cannot be read, is not a soundfont, or is compressed (.sf3).
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,7 +98,7 @@ class Soundfont:
         except OSError as error:
             raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
         except (struct.error, ValueError, KeyError) as error:
-            raise FileError(f"{path} is no soundfont (.sf2): {error}") from error
+            raise FileError(f"{path} is not a soundfont (.sf2): {error}") from error
         self.samples = self._tables["shdr"][:-1]
         if (self.samples["type"] & _COMPRESSED).any():
             raise FileError(f"{path} is a compressed soundfont; expected an .sf2")
@@ -112,22 +112,22 @@ class Soundfont:
 
     @property
     def programs(self) -> list[int]:
-        """General MIDI programs that it has, ascending."""
+        """General MIDI programs in the file, ascending."""
         return sorted(program for bank, program in self._presets if bank == 0)
 
     def name(self, program: int) -> str:
-        """What the soundfont calls a program; empty where it has none."""
+        """The soundfont's name of a program; empty if it has no such program."""
         number = self._presets.get((0, program))
         raw: bytes = self._tables["phdr"]["at"]["name"][number] if number is not None else b""
         return raw.split(b"\0")[0].decode("latin-1").strip()
 
     def find_regions(self, program: int, *, drum: bool, key: int, velocity: int) -> list[Region]:
-        """The samples of a note.
+        """Find the samples of a note.
 
         Args:
-            program: 0..127, of an instrument or of a kit.
-            drum: whether of a kit; a soundfont without this kit plays its first one.
-            key: MIDI number; of a kit the drum.
+            program: of an instrument or of a kit, 0..127.
+            drum: whether it is a kit; a soundfont without this kit plays its first one.
+            key: MIDI number; in a kit it selects the drum.
             velocity: 1..127.
         """
         candidates = [(DRUM_BANK, program), (DRUM_BANK, 0)] if drum else [(0, program), _PIANO]
@@ -166,7 +166,7 @@ class Soundfont:
     def _collect_zones(
         self, bag: str, generator: str, bags: npt.NDArray[Any], number: int, last: int
     ) -> list[Generators]:
-        """Zones of a preset or instrument, each with what the global one says."""
+        """Zones of a preset or instrument, each with the values of the global zone."""
         if number + 1 >= len(bags):
             return []
         common: Generators = {}
@@ -183,7 +183,7 @@ class Soundfont:
 
 
 def _intersect(outer: int | None, inner: int | None) -> tuple[int, int]:
-    """Ranges as files have them, low byte to high byte -> what lies in both."""
+    """Intersection of two ranges as files store them: low byte to high byte."""
     ranges = [(both & 0xFF, both >> 8 & 0xFF) for both in (outer, inner) if both is not None]
     return max((low for low, _ in ranges), default=0), min(
         (high for _, high in ranges), default=127
@@ -191,12 +191,12 @@ def _intersect(outer: int | None, inner: int | None) -> tuple[int, int]:
 
 
 def _read_tables(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
-    """The tables, and where in the file the samples lie: first byte, and how many."""
+    """Read the tables; also the first byte of the samples in the file, and their number."""
     tables: dict[str, npt.NDArray[Any]] = {}
     at = count = 0
     with path.open("rb") as file:
         if file.read(4) != b"RIFF":
-            raise ValueError("it does not begin as one")
+            raise ValueError("it does not begin with RIFF")
         for kind, place, size in _list_chunks(file, 12, path.stat().st_size):
             if kind != b"LIST":
                 continue
@@ -219,7 +219,7 @@ def _read_tables(path: Path) -> tuple[dict[str, npt.NDArray[Any]], int, int]:
 
 
 def _list_chunks(file: Any, place: int, end: int) -> list[tuple[bytes, int, int]]:
-    """Chunks of a RIFF file: name, first byte of the content, and its length in bytes."""
+    """List chunks of a RIFF file: name, first byte and length of the content, bytes."""
     chunks = []
     while place + 8 <= end:
         file.seek(place)
@@ -230,10 +230,10 @@ def _list_chunks(file: Any, place: int, end: int) -> list[tuple[bytes, int, int]
 
 
 def find_soundfont() -> Path | None:
-    """The General MIDI soundfont that comes with pretty_midi, or the system's; None: neither."""
-    spec = importlib.util.find_spec("pretty_midi")  # looked for, not imported
+    """Find the General MIDI soundfont of pretty_midi, or one of the system; None: neither."""
+    spec = importlib.util.find_spec("pretty_midi")  # located, not imported
     places = [Path(spec.origin).parent / "TimGM6mb.sf2"] if spec and spec.origin else []
-    # Distributions that take it out of pretty_midi have it, or a better one, here.
+    # Linux distributions that strip it from pretty_midi put it, or a better one, here.
     system = Path("/usr/share/sounds/sf2")
     places += [system / "TimGM6mb.sf2", system / "default-GM.sf2", system / "FluidR3_GM.sf2"]
     return next((path for path in places if path.is_file()), None)
@@ -241,7 +241,7 @@ def find_soundfont() -> Path | None:
 
 @lru_cache(4)
 def open_soundfont(path: Path) -> Soundfont:
-    """A soundfont, read once.
+    """Open a soundfont; the same file is read only once.
 
     Raises:
         FileError: see :class:`Soundfont`.

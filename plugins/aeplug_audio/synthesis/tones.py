@@ -1,6 +1,6 @@
-"""Simple sounds for where there is no soundfont: tones of a few partials, and nine drums.
+"""Simple sounds in place of a soundfont: tones of a few partials, and nine drums.
 
-Enough to hear what is played, how loud and when; for more, any sampler plays the .mid.
+Enough to judge pitch, loudness and timing; for better sound play the .mid with any sampler.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aeplug_audio.synthesis.voices import LONGEST_NOTE, Note
 
 Samples = npt.NDArray[np.float32]
 
-#: Loudness of a tone's partials, from the fundamental, and how fast all die away, in seconds.
+#: Amplitudes of a tone's partials from the fundamental on; decay, attack and release, seconds.
 _PARTIALS = (1.0, 0.45, 0.2, 0.1)
 _DECAY, _ATTACK, _RELEASE = 1.6, 0.008, 0.15
 
@@ -22,7 +22,7 @@ _KICK, _SNARE, _CLOSED_HAT, _OPEN_HAT, _LOW_TOM, _MID_TOM, _HIGH_TOM, _CRASH, _R
     *(36, 38, 42, 46),
     *(43, 47, 50, 49, 51),
 )
-#: General MIDI's percussion, 35 to 59, by the nine that are made; others sound as a closed hi-hat.
+#: General MIDI percussion keys 35 to 59 by the drum that stands for them; others: closed hi-hat.
 _LIKE = {
     35: _KICK,
     37: _SNARE,
@@ -38,7 +38,7 @@ _LIKE = {
     57: _CRASH,
     59: _RIDE,
 }
-#: Skins: pitch in Hz after the stroke and at it, decay in seconds, loudness.
+#: Drums with skins: final and initial pitch, Hz; decay, seconds; amplitude.
 _SKINS = {
     _KICK: (48.0, 160.0, 0.16, 1.0),
     _SNARE: (185.0, 260.0, 0.07, 0.45),
@@ -46,7 +46,7 @@ _SKINS = {
     _MID_TOM: (120.0, 180.0, 0.2, 0.7),
     _HIGH_TOM: (165.0, 240.0, 0.17, 0.7),
 }
-#: Noise: lowest frequency in Hz, decay in seconds, loudness.
+#: Noise: lowest frequency, Hz; decay, seconds; amplitude.
 _NOISES = {
     _KICK: (1000.0, 0.008, 0.15),
     _SNARE: (1500.0, 0.11, 0.6),
@@ -55,24 +55,24 @@ _NOISES = {
     _CRASH: (3500.0, 0.8, 0.45),
     _RIDE: (5000.0, 0.35, 0.22),
 }
-#: Rings of the ride, in Hz.
+#: Frequencies at which the ride rings, Hz.
 _RINGS = (2950.0, 4310.0, 5530.0)
 
 
 class ToneVoices:
-    """Tones and drums made of sines and noise; every program sounds alike. ``channels`` is 1."""
+    """Tones and drums of sines and noise; all programs sound alike. ``channels`` is 1."""
 
     channels = 1
 
     def voice(self, note: Note, rate: int, longest: int | None = None) -> Samples:
-        """The sound of a note from its beginning till it has died away, ``(n, 1)``.
+        """Sound of a note from its onset until it has died away, float32 ``(n, 1)``.
 
         Args:
-            note: what to play.
-            rate: samples a second.
-            longest: samples, where no more are wanted.
+            note: note to play.
+            rate: samples per second.
+            longest: most samples to return; None: all.
         """
-        # About a decibel for three units of velocity, as samplers have it.
+        # Amplitude by the square of velocity, as in samplers.
         loudness = np.float32((note.velocity / 127) ** 2)
         if note.drum:
             return (
@@ -90,14 +90,14 @@ class ToneVoices:
         return (0.3 * tone * envelope).astype(np.float32)[:, None] * loudness
 
     def exclusive_class(self, note: Note) -> int:
-        """The class of notes that end one another (an open hi-hat and a closed one); 0: none."""
+        """Notes of one class, above 0, end one another (open and closed hi-hat); 0: no class."""
         hats = (_CLOSED_HAT, _OPEN_HAT)
         return int(note.drum and _LIKE.get(note.pitch, note.pitch) in hats)
 
 
 @lru_cache(32)
 def _render_stroke(pitch: int, rate: int) -> Samples:
-    """One stroke of a drum at full velocity."""
+    """A stroke of a drum at full velocity."""
     pitch = pitch if pitch in _SKINS or pitch in _NOISES else _CLOSED_HAT
     length = int(rate * (1.5 if pitch == _CRASH else 0.8))
     time = np.arange(length) / rate
@@ -116,7 +116,7 @@ def _render_stroke(pitch: int, rate: int) -> Samples:
     if pitch == _RIDE:
         for ring in _RINGS:
             sound += 0.06 * np.sin(2 * np.pi * ring * time) * np.exp(-time / 0.3)
-    # The end fades, so that it is not heard as a click.
+    # Fade the end to avoid a click.
     fade = rate // 40
     sound[-fade:] *= np.linspace(1, 0, fade)
     return (0.5 * sound).astype(np.float32)

@@ -10,21 +10,21 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
 
-#: Longest that one note sounds, in seconds; one that is held longer ends there.
+#: Longest duration of a note, seconds; one that is held longer ends there.
 LONGEST_NOTE = 60.0
 
 
 @dataclass(frozen=True, order=True)
 class Note:
-    """One note, or one stroke of a drum.
+    """A note, or a stroke of a drum.
 
     Attributes:
-        begin: seconds from the beginning of the sound.
-        end: seconds; where it is let go.
-        pitch: MIDI number, 0..127; of a drum General MIDI's (36 is the kick).
+        begin: onset, seconds from the beginning of the sound.
+        end: release, seconds.
+        pitch: MIDI number, 0..127; for drums General MIDI's percussion key (36 is the kick).
         velocity: 1..127.
         program: General MIDI program, 0..127.
-        drum: whether it is channel 10's.
+        drum: whether it is on channel 10.
     """
 
     begin: float
@@ -36,14 +36,14 @@ class Note:
 
 
 class Voices(Protocol):
-    """What makes the sound of a note."""
+    """Renders single notes. ``channels`` is 1 or 2."""
 
     channels: int
 
     def voice(self, note: Note, rate: int, longest: int | None = None) -> Samples:
-        """``(n, channels)`` from the note's beginning till it has died away."""
+        """Sound of a note from its onset until it has died away, ``(n, channels)``."""
         ...
 
     def exclusive_class(self, note: Note) -> int:
-        """The class of notes that end one another; 0: none."""
+        """Notes of one class, above 0, end one another (open and closed hi-hat); 0: no class."""
         ...

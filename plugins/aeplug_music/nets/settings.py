@@ -1,4 +1,4 @@
-"""Settings of training and of trees that tasks of melodies and of drums share; no torch."""
+"""Training and tree settings of melody and drum tasks, apart so that start-up imports no torch."""
 
 from __future__ import annotations
 

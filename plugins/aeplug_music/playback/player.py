@@ -121,7 +121,7 @@ def _decode(path: Path, target: Path) -> None:
             for block in source.blocks(_BLOCK, dtype="float32", always_2d=True):
                 wave.write(block)
     except (OSError, soundfile.LibsndfileError) as error:
-        raise FileError(f"{path} is no readable recording ({error})") from error
+        raise FileError(f"{path} is not a readable recording ({error})") from error
 
 
 def tune_to_notes(tune: Tune) -> list[Note]:

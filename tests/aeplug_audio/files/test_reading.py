@@ -92,17 +92,17 @@ def not_numbers(path):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda path: path.write_bytes(b""), "no readable recording"),
-        (lambda path: path.write_text("la la la"), "no readable recording"),
-        (damaged, "no readable recording"),
-        (cut_short, "no readable recording"),
+        (lambda path: path.write_bytes(b""), "not a readable recording"),
+        (lambda path: path.write_text("la la la"), "not a readable recording"),
+        (damaged, "not a readable recording"),
+        (cut_short, "not a readable recording"),
         (lambda path: None, "cannot be read: No such file"),
         (lambda path: path.mkdir(), "cannot be read: Is a directory"),
         (lambda path: write(path, np.zeros(0)), "0 samples"),
         (lambda path: write(path, sound_of(TUNE)[:2_000]), "too short"),
         (lambda path: write(path, np.zeros(RATE)), "silent"),
-        (lambda path: write(path, sound_of(TUNE), 4_000), "4000 samples a second, expected"),
-        (not_numbers, "no numbers"),
+        (lambda path: write(path, sound_of(TUNE), 4_000), "4000 samples per second, expected"),
+        (not_numbers, "not numbers"),
     ],
 )
 def test_what_is_no_recording_is_told(tmp_path, make, reason):

@@ -155,7 +155,7 @@ def test_the_command_needs_no_sources_for_notes_and_sources_for_tunes(invoke, fo
     assert_one_line_error(result.err, "is a folder, expected a soundfont", "--data")
     (tmp_path / "x.sf2").write_text("no")
     result = invoke("data", "build", tmp_path / "x.sf2", "--dataset", "notes", "--out", out / "z")
-    assert_one_line_error(result.err, "x.sf2 is no soundfont")
+    assert_one_line_error(result.err, "x.sf2 is not a soundfont")
     assert not (tmp_path / "x").exists()
 
 

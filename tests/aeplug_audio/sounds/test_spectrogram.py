@@ -154,7 +154,7 @@ def test_what_was_only_read_is_written_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        *((b"", "no readable recording"), (b"RIFF\0\0\0\0WAVE", "no readable recording")),
+        *((b"", "not a readable recording"), (b"RIFF\0\0\0\0WAVE", "not a readable recording")),
         *((None, "cannot be read"), ("folder", "is a folder")),
         *((np.zeros(RATE), "silent"), (tone(0.1), "too short"), (np.zeros(0), "no sound")),
     ],

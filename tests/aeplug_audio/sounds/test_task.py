@@ -74,7 +74,7 @@ def test_notes_come_back_as_themselves_and_a_bad_file_stops_nothing(invoke, note
         *("reconstruct", "audio-vae", notes / "violin.wav", bad, notes / "piano.wav"),
         *("--out", out),
     )
-    assert result.code == 1 and "bad.ogg" in result.err and "no readable recording" in result.err
+    assert result.code == 1 and "bad.ogg" in result.err and "not a readable recording" in result.err
     for name in ("violin", "piano"):
         given, back = read_frames(notes / f"{name}.wav"), read_frames(out / f"{name}.wav")
         width = min(given.shape[1], back.shape[1])

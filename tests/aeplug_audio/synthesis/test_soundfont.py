@@ -115,8 +115,8 @@ def damaged(path, how):
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        *(("empty", "is no soundfont"), ("no soundfont", "is no soundfont")),
-        *(("text", "is no soundfont"), ("without samples", "lacks samples")),
+        *(("empty", "is not a soundfont"), ("no soundfont", "is not a soundfont")),
+        *(("text", "is not a soundfont"), ("without samples", "lacks samples")),
         *(("missing", "cannot be read"), ("compressed", "compressed soundfont")),
     ],
 )

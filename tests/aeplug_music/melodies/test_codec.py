@@ -224,7 +224,7 @@ def test_a_soundfont_of_the_users_that_is_none(codec, tmp_path):
     (tmp_path / "my.sf2").write_bytes(b"RIFF" + bytes(40))
     document = Document(melody(("3/4", filled(24, (0, 41)))), "tune")
     options = {"wav": True, "soundfont": str(tmp_path / "my.sf2")}
-    with pytest.raises(FileError, match=r"my\.sf2 is no soundfont"):
+    with pytest.raises(FileError, match=r"my\.sf2 is not a soundfont"):
         codec.write(document, tmp_path / "tune", options)
     assert not (tmp_path / "tune.wav").exists()
 

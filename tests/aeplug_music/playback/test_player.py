@@ -79,7 +79,7 @@ def test_one_bad_file_stops_nothing(invoke, player, tmp_path):
     ("name", "content", "said"),
     [
         ("page.pdf", b"%PDF", "expected .mid, .midi, .wav, .flac, .ogg, .mp3"),
-        ("bad.ogg", b"OggS", "is no readable recording"),
+        ("bad.ogg", b"OggS", "is not a readable recording"),
         ("bad.mid", b"RIFF", "bad.mid: "),
     ],
 )

@@ -145,7 +145,7 @@ class TestCommand:
         assert "1 of 3 files could not be done, reasons in" in done.err
         listed = [json.loads(line) for line in (out / "failed.jsonl").read_text().splitlines()]
         assert [one["file"] for one in listed] == [str(folder / "bad.mp3")]
-        assert "no readable recording" in listed[0]["reason"]
+        assert "not a readable recording" in listed[0]["reason"]
         for stem, bpm in (("deep/a", 120), ("b", 96)):
             midi = pretty_midi.PrettyMIDI(str(out / f"{stem}.mid"))
             notes = midi.instruments[0].notes

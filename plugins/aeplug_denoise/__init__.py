@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aeplug import OptionSpec, TaskSpec, hookimpl
-from aeplug_image.sheet_option import SHEET
+from aeplug_image.restoration.sheet_option import SHEET
 
 aeplug_requires = {"PIL": "Pillow"}
 
@@ -16,7 +16,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
     net = {"widths": (32, 64, 80), "blocks": (1, 1, 1)}
     yield TaskSpec(
         name="denoise-mnist",
-        summary="digits out of noise: Gaussian, shifted Gaussian, salt and pepper",
+        summary="digits with noise: Gaussian, shifted Gaussian, salt and pepper",
         dataset="mnist",
         folder_dataset="image-folder",
         encoder="unet",
@@ -61,7 +61,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
     net = {"widths": (64, 128, 160), "blocks": (2, 1, 1)}
     yield TaskSpec(
         name="denoise",
-        summary="photographs, grey or colour, of any size and of noise up to sigma 50 of 255",
+        summary="photographs, grey or colour, any size, noise up to sigma 50 of 255",
         dataset="photo-crops",
         folder_dataset="photo-crops",
         encoder="unet",
@@ -78,7 +78,7 @@ def aeplug_tasks() -> Iterable[TaskSpec]:
                 "sigma",
                 "float",
                 25.0,
-                "of the noise to add, of 255",
+                "standard deviation of the noise to add, of 255",
                 verbs=("evaluate",),
                 minimum=0,
                 maximum=255,

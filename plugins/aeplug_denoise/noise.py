@@ -65,7 +65,7 @@ class Noise:
     def __str__(self) -> str:
         return f"{self.kind}({', '.join(f'{number:g}' for number in self.arguments)})"
 
-    def added_to(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def add_to(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Clean pictures ``(B, C, H, W)`` float32 in 0..1 -> noisy ones, not clipped.
 
         The noise of each channel is its own.

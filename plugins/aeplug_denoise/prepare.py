@@ -8,9 +8,9 @@ from torch import Tensor
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_denoise.noise import Noise
-from aeplug_image.crops import cropped
-from aeplug_image.fitting import LUMA
-from aeplug_image.prepare import normalised
+from aeplug_image.datasets.crops import crop_windows
+from aeplug_image.files.fitting import LUMA
+from aeplug_image.prepare import normalise
 
 
 class PrepareNoisyConfig(PartConfig):
@@ -39,20 +39,20 @@ class PrepareNoisy:
     def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """uint8 ``(B, C, H, W)`` -> float32 in 0..1; the input is not clipped."""
         if "photo" in raw:
-            crop = cropped(raw["photo"], self.side, generator, training)
-            clean = self._some_grey(normalised(crop))
+            crop = crop_windows(raw["photo"], self.side, generator, training)
+            clean = self._make_some_grey(normalise(crop))
         else:
-            clean = normalised(raw["image"])
-        return Batch(self._noisy(clean, generator), clean)
+            clean = normalise(raw["image"])
+        return Batch(self._add_noise(clean, generator), clean)
 
     def given(self, raw: RawBatch) -> Batch:
         """Pictures of a user's file: the input as it is."""
-        image = normalised(raw["image"])
+        image = normalise(raw["image"])
         return Batch(image, image)
 
     # Rows come in random order: shares of a batch are its first rows, then the next.
 
-    def _some_grey(self, images: Tensor) -> Tensor:
+    def _make_some_grey(self, images: Tensor) -> Tensor:
         count = round(len(images) * self.config.grey)
         if count == 0 or images.shape[1] == 1:
             return images
@@ -60,11 +60,11 @@ class PrepareNoisy:
         grey = (images[:count] * weights).sum(1, keepdim=True).expand(-1, 3, -1, -1)
         return torch.cat([grey, images[count:]])
 
-    def _noisy(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+    def _add_noise(self, clean: Tensor, generator: torch.Generator) -> Tensor:
         kinds = self.config.noise
         parts = torch.tensor_split(torch.arange(len(clean)), len(kinds))
         noisy = [
-            kind.added_to(clean[part], generator) for kind, part in zip(kinds, parts, strict=True)
+            kind.add_to(clean[part], generator) for kind, part in zip(kinds, parts, strict=True)
         ]
         result = torch.cat(noisy)
         grey = round(len(clean) * self.config.grey) if clean.shape[1] == 3 else 0

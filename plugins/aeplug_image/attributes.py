@@ -25,20 +25,20 @@ def slant(batch: Batch, shape: DataShape) -> Tensor:
     _, vertical, mixed, ink = _moments(batch)
     # Rows are counted downwards.
     found = torch.rad2deg(torch.atan2(-mixed, vertical.clamp(min=1e-6)))
-    return _where_drawn(found, ink)
+    return _mask_empty(found, ink)
 
 
 def thickness(batch: Batch, shape: DataShape) -> Tensor:
     """Mean width of the strokes in pixels, ``(B,)``: twice the ink over its outline."""
     image = _grey(batch)
     ink = image.sum((1, 2))
-    return _where_drawn(2 * ink / _outline(image).clamp(min=1e-6), ink)
+    return _mask_empty(2 * ink / _outline(image).clamp(min=1e-6), ink)
 
 
 def length(batch: Batch, shape: DataShape) -> Tensor:
     """Length of the strokes in pixels, ``(B,)``: half the outline, so ink over thickness."""
     image = _grey(batch)
-    return _where_drawn(_outline(image) / 2, image.sum((1, 2)))
+    return _mask_empty(_outline(image) / 2, image.sum((1, 2)))
 
 
 def size(batch: Batch, shape: DataShape) -> Tensor:
@@ -47,20 +47,20 @@ def size(batch: Batch, shape: DataShape) -> Tensor:
     Width and height are those of an evenly filled box with the same spread of ink.
     """
     horizontal, vertical, _, ink = _moments(batch)
-    return _where_drawn((144 * horizontal * vertical).clamp(min=0) ** 0.25, ink)
+    return _mask_empty((144 * horizontal * vertical).clamp(min=0) ** 0.25, ink)
 
 
 def aspect(batch: Batch, shape: DataShape) -> Tensor:
     """Width over height of the upright drawing, ``(B,)``; 1 is square."""
     horizontal, vertical, _, ink = _moments(batch)
-    return _where_drawn((horizontal / vertical.clamp(min=1e-6)).clamp(min=0).sqrt(), ink)
+    return _mask_empty((horizontal / vertical.clamp(min=1e-6)).clamp(min=0).sqrt(), ink)
 
 
 def _grey(batch: Batch) -> Tensor:
     return batch.target.float().clamp(0, 1).mean(1)
 
 
-def _where_drawn(value: Tensor, ink: Tensor) -> Tensor:
+def _mask_empty(value: Tensor, ink: Tensor) -> Tensor:
     return torch.where(ink >= LEAST_INK, value, torch.nan)
 
 

@@ -17,13 +17,13 @@ GOLDEN, FIRST, SECOND = (
 )
 
 
-def drawn(images: Tensor, generator: torch.Generator) -> Tensor:
+def sample_binary(images: Tensor, generator: torch.Generator) -> Tensor:
     """A new draw of images ``(B, C, H, W)`` in 0..1: float32 of zeros and ones."""
     noise = torch.rand(images.shape, device=images.device, generator=generator)
     return (noise < images).float()
 
 
-def fixed(images: Tensor) -> Tensor:
+def fix_binary(images: Tensor) -> Tensor:
     """The one draw of each image ``(B, C, H, W)`` in 0..1: float32 of zeros and ones.
 
     A function of the image's own 8-bit pixels: the same in every epoch, batch, split and device.
@@ -31,18 +31,18 @@ def fixed(images: Tensor) -> Tensor:
     pixels = (images * 255).round().long().flatten(1)
     places = torch.arange(1, pixels.shape[1] + 1, device=pixels.device) * GOLDEN
     # Products and sums wrap around at 64 bits, as they are meant to.
-    of_image = (pixels * _mixed(places)).sum(1, keepdim=True)
-    noise = (_mixed(of_image + places) >> 40) & 0xFFFFFF  # 24 bits, what float32 holds
+    of_image = (pixels * _mix_bits(places)).sum(1, keepdim=True)
+    noise = (_mix_bits(of_image + places) >> 40) & 0xFFFFFF  # 24 bits, what float32 holds
     return (noise.float() / 2**24 < images.flatten(1)).float().reshape(images.shape)
 
 
-def _mixed(numbers: Tensor) -> Tensor:
+def _mix_bits(numbers: Tensor) -> Tensor:
     """SplitMix64's finaliser: neighbouring numbers come out unlike each other."""
-    numbers = (numbers ^ _shifted(numbers, 30)) * FIRST
-    numbers = (numbers ^ _shifted(numbers, 27)) * SECOND
-    return numbers ^ _shifted(numbers, 31)
+    numbers = (numbers ^ _shift_right(numbers, 30)) * FIRST
+    numbers = (numbers ^ _shift_right(numbers, 27)) * SECOND
+    return numbers ^ _shift_right(numbers, 31)
 
 
-def _shifted(numbers: Tensor, bits: int) -> Tensor:
+def _shift_right(numbers: Tensor, bits: int) -> Tensor:
     # Torch's own shift repeats the sign.
     return (numbers >> bits) & (2 ** (64 - bits) - 1)

@@ -12,7 +12,7 @@ from aeplug.evaluation import fit_pca
 from aeplug.interfaces import Split
 from aeplug.model import Model
 from aeplug_image.metrics import mse, psnr_db, ssim
-from aeplug_image.prepare import normalised
+from aeplug_image.prepare import normalise
 
 
 @torch.no_grad()
@@ -37,7 +37,7 @@ def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict
     """PCA with as many components as the model has latents, fitted on the training split."""
     train = open_dataset(model.config).split("train")
     components = fit_pca(
-        normalised(raw["image"]).flatten(1) for _, raw in iter_rows(train, torch.device("cpu"))
+        normalise(raw["image"]).flatten(1) for _, raw in iter_rows(train, torch.device("cpu"))
     )
     size = min(model.task.latent.latent_shape[0], len(components.mean))
     totals = torch.zeros(3, dtype=torch.float64)

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aeplug import DemoSpec, TaskSpec
-from aeplug_image.attribute_specs import ATTRIBUTES
+from aeplug import AttributeSpec, DemoSpec, TaskSpec
 
+_ATTRIBUTES = "aeplug_image.attributes"
+
+#: What can be measured of digits and other drawings.
+ATTRIBUTES = (
+    AttributeSpec("slant", f"{_ATTRIBUTES}:slant", "degrees", "lean of the strokes to the right"),
+    AttributeSpec("thickness", f"{_ATTRIBUTES}:thickness", "pixels", "mean width of the strokes"),
+    AttributeSpec("length", f"{_ATTRIBUTES}:length", "pixels", "length of the strokes"),
+    AttributeSpec(
+        "size", f"{_ATTRIBUTES}:size", "pixels", "mean of width and height, once upright"
+    ),
+    AttributeSpec(
+        "aspect", f"{_ATTRIBUTES}:aspect", "width/height", "of the drawing, once upright"
+    ),
+)
 #: A small net for a latent of a few numbers.
 SMALL_NET: Mapping[str, Any] = {
     f"{part}.{key}": value
@@ -54,21 +67,21 @@ def task(name: str, summary: str, latent: str, loss: str, **more: Any) -> TaskSp
 TASKS = (
     task(
         "mnist",
-        "digits as 32 numbers: a deterministic convolutional autoencoder",
+        "digits, a deterministic convolutional autoencoder with a 32-dimensional latent",
         "deterministic",
         "mse",
         settings={"latent.size": 32, **PLAIN},
     ),
     task(
         "mnist-30",
-        "the same with 30 numbers, to be set beside PCA and Hinton & Salakhutdinov (2006)",
+        "like mnist with 30 latent dimensions, to compare with PCA and Hinton & Salakhutdinov (2006)",
         "deterministic",
         "mse",
         settings={"latent.size": 30, **PLAIN},
     ),
     task(
         "mnist-shape",
-        "digits as 32 numbers that tell the shape, not how it stands: features to tell digits by",
+        "digits, a 32-dimensional latent of shape without pose: features for classification",
         "deterministic",
         "mse",
         settings={
@@ -81,7 +94,7 @@ TASKS = (
     ),
     task(
         "mnist-vae",
-        "a variational autoencoder of digits; latent of 2, or --set latent=20",
+        "digits, a variational autoencoder with 2 latent dimensions, or --set latent=20",
         "gaussian",
         "elbo",
         settings={"latent.size": 2, **SMALL_NET, "train.epochs": 12, **TRAINING},
@@ -89,13 +102,13 @@ TASKS = (
     ),
     task(
         "mnist-cvae",
-        "a conditional one: asked for a digit, z holds the style (Sohn et al., 2015)",
+        "digits, a conditional variational autoencoder: z holds the style (Sohn et al., 2015)",
         "gaussian",
         "elbo",
         settings={
             "data.conditional": True,
             "latent.size": 8,
-            # What z says beside the class is dear at first, so that z does not say the class too.
+            # A strong KL at first, so that z leaves the class to the condition.
             "loss.beta": "linear(4, 1, 0.7)",
             **SMALL_NET,
             "train.epochs": 12,
@@ -104,14 +117,14 @@ TASKS = (
     ),
     task(
         "mnist-aae",
-        "an adversarial autoencoder: a critic shapes the codes into N(0,1) (Makhzani et al., 2015)",
+        "digits, an adversarial autoencoder: codes like N(0, 1) by a critic (Makhzani et al., 2015)",
         "adversarial",
         "bce",
         settings={"latent.size": 8, **SMALL_NET, "train.epochs": 12, **TRAINING},
     ),
     task(
         "mnist-binary",
-        "a variational one of binarised digits, for log-likelihoods (dynamic binarisation)",
+        "binarised digits, a variational autoencoder for log-likelihoods (dynamic binarisation)",
         "gaussian",
         "elbo",
         settings={

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, RawBatch
-from aeplug_image.binarise import drawn, fixed
+from aeplug_image.binarise import fix_binary, sample_binary
 
 
 class PrepareConfig(PartConfig):
@@ -20,19 +20,19 @@ class PrepareConfig(PartConfig):
 
     affine: float = setting(
         0.0,
-        "random affine maps in training: 1 is up to 10 degrees, 10 % of size and of shear, and "
-        "a 14th of the side as shift; 0 is off",
+        "strength of random affine maps in training: at 1 up to 10 degrees, 10 % of scale and "
+        "shear, and shifts of a 14th of the side; 0 is off",
         ge=0,
     )
     affine_share: float = setting(0.5, "share of images under such a map", gt=0, le=1)
     affine_undone: bool = setting(
         False,
-        "the target is the image before it moved: the code then tells its shape, not how it stands",
+        "the target is the image before the affine map: the latent then holds shape, not pose",
     )
     binarise: Literal["none", "dynamic", "static"] = setting(
         "none",
-        "black and white pixels, white as often as grey says; dynamic: drawn anew at each step "
-        "of training; static: one draw an image. Both are evaluated on that one draw",
+        "black and white pixels, white with probability = grey level; dynamic: drawn anew at each "
+        "training step; static: one draw an image. Both are evaluated on that one draw",
     )
 
     @model_validator(mode="after")
@@ -62,7 +62,7 @@ class PrepareImages:
 
     def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """``image`` ``(B, C, H, W)``, uint8 or float in 0..1 -> float32 in 0..1."""
-        images = normalised(raw["image"])
+        images = normalise(raw["image"])
         before = images
         if training and self.config.affine:
             # Rows come in random order: the first ones are as good as any.
@@ -71,14 +71,14 @@ class PrepareImages:
             images = torch.cat([moved, images[count:]])
         if self.config.binarise != "none":
             anew = training and self.config.binarise == "dynamic"
-            images = drawn(images, generator) if anew else fixed(images)
+            images = sample_binary(images, generator) if anew else fix_binary(images)
         # Files tell no class.
         cond = {name: raw[name].long() for name in self.conditions if name in raw}
         target = before if self.config.affine_undone else images
         return Batch(input=images, target=target, cond=cond)
 
 
-def normalised(images: Tensor) -> Tensor:
+def normalise(images: Tensor) -> Tensor:
     """uint8 0..255 -> float32 0..1; floats are taken to be in 0..1 already."""
     if images.dtype == torch.uint8:
         return images.float().div_(255)

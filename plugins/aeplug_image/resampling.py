@@ -1,4 +1,4 @@
-"""Bicubic resampling as the field of restoration does it (Matlab's kernel, antialiased)."""
+"""Bicubic resampling, once, so that nets, files and figures have one kernel: Matlab's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def enlarged(images: Tensor, scale: int) -> Tensor:
+def upscale(images: Tensor, scale: int) -> Tensor:
     """``(B, C, H, W)`` enlarged by bicubic with a = -0.5, Matlab's and Pillow's kernel."""
     if scale == 1:
         return images
@@ -14,7 +14,7 @@ def enlarged(images: Tensor, scale: int) -> Tensor:
     return functional.interpolate(images, scale_factor=scale, mode="bicubic", antialias=True)
 
 
-def reduced(images: Tensor, scale: int) -> Tensor:
+def downscale(images: Tensor, scale: int) -> Tensor:
     """``(B, C, H, W)`` reduced by antialiased bicubic with a = -0.5; sides are multiples."""
     height, width = images.shape[-2:]
     size = (height // scale, width // scale)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aeplug import OptionSpec, TaskSpec, hookimpl
-from aeplug_image.sheet_option import SHEET
+from aeplug_image.restoration.sheet_option import SHEET
 
 _SCALE = OptionSpec(
-    "scale", "int", None, "the model's, to be sure of it", verbs=("evaluate",), minimum=2
+    "scale", "int", None, "scale; must equal the model's", verbs=("evaluate",), minimum=2
 )
 
 aeplug_requires = {"PIL": "Pillow"}

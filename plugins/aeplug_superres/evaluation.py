@@ -19,94 +19,96 @@ from aeplug.inference import reconstruct_document
 from aeplug.interfaces import Document, Sampling, Split
 from aeplug.model import Model
 from aeplug.runtime import track
-from aeplug_image.crops import CropSplit
-from aeplug_image.image_file import Picture
-from aeplug_image.resampling import reduced
-from aeplug_image.restoration import (
+from aeplug_image.datasets.crops import CropSplit
+from aeplug_image.files.reading import Picture
+from aeplug_image.resampling import downscale
+from aeplug_image.restoration.evaluation import (
     ComparisonSheet,
     Restore,
-    compared_methods,
-    mean_figures,
-    photographs,
-    quality,
+    average_figures,
+    compare_methods,
+    iter_photographs,
+    measure_quality,
 )
 
 
 def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
     """``psnr_db`` and ``ssim``: photographs one by one, digits in batches."""
-    scale = _scale(model, options)
+    scale = _check_scale(model, options)
     if not isinstance(split, CropSplit):
         from aeplug_image.evaluation import evaluate as evaluate_images
 
         return {"scale": scale, **evaluate_images(model, split, options)}
     sheet = ComparisonSheet(options)
     figures: list[dict[str, float]] = []
-    for name, small, truth in reduced_photographs(split, scale):
-        result = enlarged(model, small)
-        figures.append(quality(result, truth, scale, luma=True))
+    for name, small, truth in iter_reduced_photographs(split, scale):
+        result = upscale_photograph(model, small)
+        figures.append(measure_quality(result, truth, scale, luma=True))
         size = (truth.shape[1], truth.shape[0])
-        bicubic = _resized(small, size, Image.Resampling.BICUBIC)
+        bicubic = _resize(small, size, Image.Resampling.BICUBIC)
         sheet.add(name, bicubic=bicubic, enlarged=result, truth=truth)
     sheet.draw(f"{model.spec.name}: x{scale}")
-    return {"photographs": len(figures), "scale": scale, **mean_figures(figures)}
+    return {"photographs": len(figures), "scale": scale, **average_figures(figures)}
 
 
 def baselines(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
     """Bicubic and Lanczos on the same reduced pictures."""
-    scale = _scale(model, options)
+    scale = _check_scale(model, options)
     kernels = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
     pairs = (
-        reduced_photographs(split, scale)
+        iter_reduced_photographs(split, scale)
         if isinstance(split, CropSplit)
-        else _reduced_digits(split, scale)
+        else _iter_reduced_digits(split, scale)
     )
     border = scale if isinstance(split, CropSplit) else 0
 
     def method(kernel: Image.Resampling) -> Restore:
-        return lambda small: _resized(
+        return lambda small: _resize(
             small, (small.shape[1] * scale, small.shape[0] * scale), kernel
         )
 
-    return compared_methods(
+    return compare_methods(
         {name: method(kernel) for name, kernel in kernels.items()},
         pairs,
-        lambda result, truth: quality(result, truth, border, luma=True),
+        lambda result, truth: measure_quality(result, truth, border, luma=True),
     )
 
 
-def reduced_photographs(split: Split, scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def iter_reduced_photographs(
+    split: Split, scale: int
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Names, reduced pictures and truth, uint8 ``(H, W, C)``."""
-    for name, pixels in photographs(split):
+    for name, pixels in iter_photographs(split):
         height, width = (side - side % scale for side in pixels.shape[:2])
-        yield name, _small(pixels[:height, :width], scale), pixels[:height, :width]
+        yield name, _downscale_pixels(pixels[:height, :width], scale), pixels[:height, :width]
 
 
-def _reduced_digits(split: Split, scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _iter_reduced_digits(split: Split, scale: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     images = split.take(torch.arange(len(split)))["image"]
     for image in track(images, len(images), "pictures"):
         truth = image.permute(1, 2, 0).numpy()
-        yield "", _small(truth, scale), truth
+        yield "", _downscale_pixels(truth, scale), truth
 
 
-def _small(pixels: np.ndarray, scale: int) -> np.ndarray:
+def _downscale_pixels(pixels: np.ndarray, scale: int) -> np.ndarray:
     values = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
-    small = reduced(values, scale)[0].permute(1, 2, 0).numpy()
+    small = downscale(values, scale)[0].permute(1, 2, 0).numpy()
     return np.rint(small.clip(0, 255)).astype(np.uint8)
 
 
-def enlarged(model: Model, small: np.ndarray) -> np.ndarray:
+def upscale_photograph(model: Model, small: np.ndarray) -> np.ndarray:
     """A picture, uint8 ``(h, w, C)``, as ``aeplug reconstruct`` enlarges its file."""
     document = reconstruct_document(model, Document(Picture(small), ""), Sampling(greedy=True))
     return document.content.pixels
 
 
-def _resized(pixels: np.ndarray, size: tuple[int, int], kernel: Image.Resampling) -> np.ndarray:
+def _resize(pixels: np.ndarray, size: tuple[int, int], kernel: Image.Resampling) -> np.ndarray:
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     result = np.asarray(image.resize(size, kernel))
     return result[..., None] if result.ndim == 2 else result
 
 
-def _scale(model: Model, options: Mapping[str, Any]) -> int:
+def _check_scale(model: Model, options: Mapping[str, Any]) -> int:
     scale: int = model.config.sections["prepare"].config.scale  # type: ignore[attr-defined]
     if options.get("scale") not in (None, scale):
         raise ConfigError(

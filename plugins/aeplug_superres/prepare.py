@@ -7,9 +7,9 @@ from torch import Tensor
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, RawBatch
-from aeplug_image.crops import cropped
-from aeplug_image.prepare import normalised
-from aeplug_image.resampling import reduced
+from aeplug_image.datasets.crops import crop_windows
+from aeplug_image.prepare import normalise
+from aeplug_image.resampling import downscale
 
 
 class PrepareReducedConfig(PartConfig):
@@ -48,18 +48,18 @@ class PrepareReduced:
     def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """uint8 ``(B, C, H, W)`` -> float32 in 0..1."""
         if "photo" in raw:
-            crop = cropped(raw["photo"], self.side, generator, training)
-            target = normalised(crop)
+            crop = crop_windows(raw["photo"], self.side, generator, training)
+            target = normalise(crop)
         else:
-            target = normalised(raw["image"])
-        return Batch(eight_bit(reduced(target, self.scale)), target)
+            target = normalise(raw["image"])
+        return Batch(round_to_eight_bits(downscale(target, self.scale)), target)
 
     def given(self, raw: RawBatch) -> Batch:
         """Pictures of a user's file: the input as it is."""
-        image = normalised(raw["image"])
+        image = normalise(raw["image"])
         return Batch(image, image)
 
 
-def eight_bit(images: Tensor) -> Tensor:
+def round_to_eight_bits(images: Tensor) -> Tensor:
     """Rounded to what a file of 8 bit holds, in 0..1."""
     return (images * 255).round().clamp(0, 255) / 255

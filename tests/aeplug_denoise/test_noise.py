@@ -27,14 +27,14 @@ def test_gaussian_noise_has_its_mean_and_sigma_and_is_not_clipped(
     text: str, mean: float, deviation: float
 ) -> None:
     clean = torch.rand(40, 1, 32, 32)
-    added = Noise.parse(text).added_to(clean, generator()) - clean
+    added = Noise.parse(text).add_to(clean, generator()) - clean
     assert added.mean().item() == pytest.approx(mean, abs=0.01)
     assert added.std().item() == pytest.approx(deviation, abs=0.01)
     assert (clean + added).max() > 1
 
 
 def test_a_range_of_sigmas_gives_each_picture_its_own() -> None:
-    added = Noise.parse("gaussian(0, 0, 0.2)").added_to(torch.zeros(200, 1, 32, 32), generator())
+    added = Noise.parse("gaussian(0, 0, 0.2)").add_to(torch.zeros(200, 1, 32, 32), generator())
     sigmas = added.flatten(1).std(1)
     assert sigmas.min() < 0.02
     assert sigmas.max() > 0.18
@@ -42,7 +42,7 @@ def test_a_range_of_sigmas_gives_each_picture_its_own() -> None:
 
 
 def test_salt_and_pepper_hit_their_share_with_half_of_each() -> None:
-    noisy = Noise.parse("salt-and-pepper(0.3)").added_to(
+    noisy = Noise.parse("salt-and-pepper(0.3)").add_to(
         torch.full((20, 1, 64, 64), 0.5), generator()
     )
     assert (noisy == 1).float().mean().item() == pytest.approx(0.15, abs=0.01)

@@ -14,10 +14,10 @@ from aeplug import load
 from aeplug.inference.reconstruct import reconstruct_document
 from aeplug.interfaces import Batch, Document, Sampling
 from aeplug_denoise.baselines import non_local_means
-from aeplug_denoise.evaluation import denoised, rounded
-from aeplug_image.image_file import Picture
-from aeplug_image.photograph import luma
-from aeplug_image.restoration import quality
+from aeplug_denoise.evaluation import denoise_photograph, round_to_uint8
+from aeplug_image.files.fitting import compute_luma
+from aeplug_image.files.reading import Picture
+from aeplug_image.restoration.evaluation import measure_quality
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +39,25 @@ def test_photographs_come_out_better_than_by_non_local_means(
     photograph: np.ndarray, sigma: float, grey: bool
 ) -> None:
     truth = photograph[100:292, 100:292]
-    truth = luma(truth) if grey else truth
+    truth = compute_luma(truth) if grey else truth
     given = noisy(truth, sigma)
-    result = quality(denoised(load("denoise"), given), truth)["psnr_db"]
-    classical = quality(rounded(non_local_means(given, sigma / 255)), truth)["psnr_db"]
+    result = measure_quality(denoise_photograph(load("denoise"), given), truth)["psnr_db"]
+    classical = measure_quality(round_to_uint8(non_local_means(given, sigma / 255)), truth)[
+        "psnr_db"
+    ]
     assert result > classical + 1
 
 
 def test_a_clean_photograph_is_left_nearly_as_it_is(photograph: np.ndarray) -> None:
     truth = photograph[:128, :128]
-    assert quality(denoised(load("denoise"), noisy(truth, 0)), truth)["psnr_db"] > 36
+    assert (
+        measure_quality(denoise_photograph(load("denoise"), noisy(truth, 0)), truth)["psnr_db"] > 36
+    )
 
 
 def test_tiles_leave_no_seams(photograph: np.ndarray) -> None:
     model = load("denoise")
-    document = Document(Picture(rounded(noisy(photograph[:300, :420], 25))), "")
+    document = Document(Picture(round_to_uint8(noisy(photograph[:300, :420], 25))), "")
     tiled_codec = type(model.codec)(
         model.config.sections["codec"].config.model_copy(update={"tile": 96}), model.shape
     )
@@ -75,14 +79,17 @@ def test_digits_come_out_of_each_kind_of_noise() -> None:
 def test_a_noisy_digit_file_is_denoised(tmp_path: Path) -> None:
     digit = np.zeros((28, 28), np.uint8)
     digit[5:23, 13:16] = 255  # a one
-    given = rounded(noisy(digit[..., None], 60))[..., 0]
+    given = round_to_uint8(noisy(digit[..., None], 60))[..., 0]
     Image.fromarray(given).save(tmp_path / "noisy.png")
     done = aeplug("reconstruct", "denoise-mnist", tmp_path / "noisy.png", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out" / "noisy.png") as image:
         result = np.asarray(image)[..., None]
     truth = digit[..., None]
-    assert quality(result, truth)["psnr_db"] > quality(given[..., None], truth)["psnr_db"] + 4
+    assert (
+        measure_quality(result, truth)["psnr_db"]
+        > measure_quality(given[..., None], truth)["psnr_db"] + 4
+    )
 
 
 def test_batches_and_single_pictures_agree(photograph: np.ndarray) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aeplug_image.image_file import Picture
-from aeplug_image.image_writing import write_picture
+from aeplug_image.files.reading import Picture
+from aeplug_image.files.writing import write_picture
 
 #: PNG's number for a colour type, by channels.
 PNG_COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}

@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from aeplug.interfaces import Batch, DataShape
-from aeplug_image.binarise import drawn, fixed
-from aeplug_image.mnist import MNIST, MNISTConfig
+from aeplug_image.binarise import fix_binary, sample_binary
+from aeplug_image.datasets.mnist import MNIST, MNISTConfig
 from aeplug_image.prepare import PrepareConfig, PrepareImages
 
 SHAPE = DataShape((1, 28, 28), (1, 28, 28))
@@ -29,7 +29,7 @@ def test_pixels_are_white_as_often_as_grey_says() -> None:
     # Each picture with a corner of its own, since like pictures have like draws.
     pictures = grey.repeat(4000, 1, 1, 1)
     pictures[:, 0, 0, :12] = torch.rand(4000, 12, generator=torch.Generator().manual_seed(1))
-    for draw in (fixed(pictures), drawn(pictures, torch.Generator().manual_seed(0))):
+    for draw in (fix_binary(pictures), sample_binary(pictures, torch.Generator().manual_seed(0))):
         assert set(draw.unique().tolist()) == {0.0, 1.0}
         share = draw.mean(0, keepdim=True)[..., 1:, :]
         assert (share - grey[..., 1:, :]).abs().max() < 0.04  # 5 standard deviations
@@ -41,8 +41,8 @@ def test_pixels_are_white_as_often_as_grey_says() -> None:
 
 def test_black_stays_black_and_white_white() -> None:
     extremes = torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2).repeat(3000, 1, 5, 1)
-    assert torch.equal(fixed(extremes), extremes)
-    assert torch.equal(drawn(extremes, torch.Generator()), extremes)
+    assert torch.equal(fix_binary(extremes), extremes)
+    assert torch.equal(sample_binary(extremes, torch.Generator()), extremes)
 
 
 def test_the_one_draw_is_the_images_own(digits: torch.Tensor) -> None:

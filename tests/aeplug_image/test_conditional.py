@@ -22,10 +22,10 @@ from aeplug.model.header import describe
 from aeplug.model.model import Model
 from aeplug.model.task import Task
 from aeplug.plugins import Plugins
-from aeplug_image.conv import ConvConfig, ConvDecoder
-from aeplug_image.folder import ImageFolder, ImageFolderConfig
-from aeplug_image.mlp import MLPConfig, MLPDecoder
-from aeplug_image.mnist import MNIST, MNISTConfig
+from aeplug_image.datasets.folder import ImageFolder, ImageFolderConfig
+from aeplug_image.datasets.mnist import MNIST, MNISTConfig
+from aeplug_image.nets.conv import ConvConfig, ConvDecoder
+from aeplug_image.nets.mlp import MLPConfig, MLPDecoder
 
 PLUGINS = Plugins([], [], only_builtin=True)
 SMALL = {

@@ -11,7 +11,7 @@ from PIL import Image
 from support import aeplug, assert_one_line_error, one_object
 
 from aeplug.interfaces import DataShape
-from aeplug_image.restoration import quality
+from aeplug_image.restoration.evaluation import measure_quality
 from aeplug_superres.prepare import PrepareReduced, PrepareReducedConfig
 
 SMALL = [
@@ -127,8 +127,8 @@ def test_quality_follows_the_conventions_of_the_field() -> None:
 
     inner = (slice(2, -2), slice(2, -2))
     error = np.mean((luma(other)[inner] - luma(truth)[inner]) ** 2)
-    found = quality(other, truth, 2, luma=True)
+    found = measure_quality(other, truth, 2, luma=True)
     assert found["psnr_db"] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-3)
-    grey = quality(other[..., :1], truth[..., :1], 0, luma=True)
+    grey = measure_quality(other[..., :1], truth[..., :1], 0, luma=True)
     error = np.mean((other[..., 0].astype(float) - truth[..., 0]) ** 2)
     assert grey["psnr_db"] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-3)

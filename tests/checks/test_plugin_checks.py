@@ -124,7 +124,7 @@ def test_command_without_a_word_of_help_is_a_warning(plugin_file, built_in):
 class TestParts:
     def test_loose_part_is_tried_in_the_first_task_that_will_do(self, plugin_file, built_in):
         path = plugin_file(
-            "pixels", LOSS.format(name="mse-again", factory="aeplug_image.losses:MSELoss")
+            "pixels", LOSS.format(name="mse-again", factory="aeplug_image.nets.losses:MSELoss")
         )
         report = check_plugin(path, plugins=built_in, only=["building", "loss"])
         assert report.outcomes[-1].subject == "loss mse-again in fake-pixels"

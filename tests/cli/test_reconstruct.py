@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 from support import TESTS, aeplug, assert_one_line_error, command, environment, tiny_environment
 
-from aeplug_image.image_file import Picture, read_picture
-from aeplug_image.image_writing import write_picture
+from aeplug_image.files.reading import Picture, read_picture
+from aeplug_image.files.writing import write_picture
 
 ENVIRONMENT = environment(AEPLUG_PLUGINS_DIR=str(TESTS / "photo_plugin"))
 

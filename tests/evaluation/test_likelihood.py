@@ -108,7 +108,7 @@ class TestRefused:
             likelihood(model, split, 2)
 
     def test_grey_pixels_under_bernoulli_say_what_to_set(self):
-        from aeplug_image.losses import bernoulli_pixels
+        from aeplug_image.nets.losses import bernoulli_pixels
 
         with pytest.raises(ConfigError, match=r"prepare\.binarise=dynamic or =static"):
             bernoulli_pixels(torch.tensor([0.0, 0.5, 1.0]))

@@ -192,7 +192,7 @@ def test_a_private_name_is_found(source):
 
 def test_what_is_public_or_ones_own_is_not_taken_for_one():
     assert not private_names(
-        "import aeplug\nfrom aeplug import config\nfrom aeplug_image.mlp import _layers\n"
+        "import aeplug\nfrom aeplug import config\nfrom aeplug_image.nets.mlp import _layers\n"
         "aeplug.__version__\nself._x\nconfig.PartConfig\n'aeplug.data.arrays:PrepareArrays'"
     )
 

@@ -46,7 +46,7 @@ class SoundCodec:
         return {"frames": torch.from_numpy(np.ascontiguousarray(windows)).unsqueeze(1)}
 
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
-        """Concatenate windows ``(P, 1, MELS, WINDOW_FRAMES)`` in 0..1, cut to the length of ``like``."""
+        """Concatenate windows ``(P, 1, MELS, WINDOW_FRAMES)`` in 0..1, as long as ``like``."""
         frames = pieces.detach().float().clamp(0, 1).cpu().squeeze(1)
         whole = np.ascontiguousarray(frames.permute(1, 0, 2).flatten(1).numpy())
         if like is None:

@@ -1,0 +1,1 @@
+"""MNIST, folders of images, crops of photographs, letters."""

@@ -1,0 +1,1 @@
+"""Picture files: reading and writing them, and the codecs of pictures."""

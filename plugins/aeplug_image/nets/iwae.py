@@ -1,0 +1,67 @@
+"""The importance weighted bound of an image's log-likelihood."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from aeplug.config import setting
+from aeplug.interfaces import Batch, DataShape, LatentDensity, Posterior, ScheduleValues
+from aeplug.latents import ImportanceSamples, importance_bound
+from aeplug_image.nets.losses import PixelConfig, pixel_distribution, pixel_nll
+from aeplug_image.nets.pixels import PixelOutput
+
+
+class IWAEConfig(PixelConfig):
+    """Settings of the bound."""
+
+    main = "draws"
+
+    draws: int = setting(5, "draws of each image's latent", unit="draws", ge=1)
+    gradient: Literal["standard", "doubly-reparameterised"] = setting(
+        "standard", "estimator of the gradient; the second is Tucker et al.'s (ICLR 2019)"
+    )
+
+
+class IWAELoss(nn.Module):
+    """Minus the bound of Burda et al. (ICLR 2016), nats an image.
+
+    Terms: ``loss``, ``nll_nats``, ``kl_nats``, means over draws: their sum is minus the ELBO.
+    """
+
+    Config = IWAEConfig
+
+    def __init__(self, config: IWAEConfig, shape: DataShape) -> None:
+        super().__init__()
+        self.config = config
+        self.draws = config.draws
+
+    def connect(self, task: nn.Module) -> None:
+        """Check that draws can be weighed."""
+        if not isinstance(task.latent, LatentDensity):
+            raise ValueError("'iwae' weighs draws by densities, which the latent has none of")
+
+    def forward(
+        self,
+        output: PixelOutput,
+        batch: Batch,
+        posterior: Posterior,
+        schedule_values: ScheduleValues,
+    ) -> dict[str, Tensor]:
+        """Means over the batch, 0-d; a row of output and batch is a draw."""
+        assert isinstance(posterior, ImportanceSamples)
+        nll = self.nll(output, batch)
+        bound = importance_bound(nll, posterior, self.config.gradient)
+        with torch.no_grad():
+            kl = posterior.kl().flatten(1).sum(1).mean()
+        return {"loss": -bound.mean(), "nll_nats": nll.mean(), "kl_nats": kl}
+
+    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
+        """Nats an image, ``(B,)``."""
+        return pixel_nll(output, batch.target, self.config)
+
+    def distribution(self, batch: Batch) -> str:
+        """See :class:`aeplug.interfaces.DistributionLoss`."""
+        return pixel_distribution(batch.target, self.config)

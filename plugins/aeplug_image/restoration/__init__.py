@@ -1,0 +1,1 @@
+"""How restorations of photographs are measured and shown."""

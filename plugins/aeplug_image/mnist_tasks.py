@@ -74,7 +74,7 @@ TASKS = (
     ),
     task(
         "mnist-30",
-        "like mnist with 30 latent dimensions, to compare with PCA and Hinton & Salakhutdinov (2006)",
+        "like mnist with 30 latent dimensions, as PCA and Hinton & Salakhutdinov (2006)",
         "deterministic",
         "mse",
         settings={"latent.size": 30, **PLAIN},
@@ -117,7 +117,7 @@ TASKS = (
     ),
     task(
         "mnist-aae",
-        "digits, an adversarial autoencoder: codes like N(0, 1) by a critic (Makhzani et al., 2015)",
+        "digits, an adversarial autoencoder: a critic makes codes N(0, 1) (Makhzani et al., 2015)",
         "adversarial",
         "bce",
         settings={"latent.size": 8, **SMALL_NET, "train.epochs": 12, **TRAINING},

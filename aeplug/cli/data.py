@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aeplug.cli.completion import complete_specs
 from aeplug.cli.options import json_option, overwrite_option
 from aeplug.cli.output import print_figures, print_json, print_table
 from aeplug.cli.plugin_options import BuildCommand
@@ -19,9 +20,14 @@ def data() -> None:
 
 
 @data.command(cls=BuildCommand)
-@click.argument("sources", nargs=-1)
+@click.argument("sources", nargs=-1, type=click.Path())
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder to write.")
-@click.option("--dataset", default="", help="Kind of data set; needed where plug-ins bring more.")
+@click.option(
+    "--dataset",
+    default="",
+    shell_complete=complete_specs("dataset"),
+    help="Kind of data set; needed where SOURCES do not tell it.",
+)
 @click.option(
     "--processes",
     default=0,

@@ -6,36 +6,44 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import checkpoint_option, device_option
+from aeplug.cli.completion import complete_specs
+from aeplug.cli.options import (
+    checkpoint_option,
+    data_option,
+    device_option,
+    json_option,
+    model_argument,
+    split_option,
+)
 from aeplug.cli.output import print_figures, print_json
 from aeplug.cli.plugin_options import VerbCommand
-from aeplug.model.locate import check_model_name
-from aeplug.plugins import active
 
 
 @click.command(cls=VerbCommand)
-@click.argument("model")
-@click.option("--data", help="Files of your own, instead of the task's test split.")
-@click.option("--split", help="train, val, test or all.  [default: test; with --data all]")
+@model_argument
+@data_option
+@split_option
 @click.option("--items", type=click.IntRange(min=1), help="Only the first so many items.")
-@click.option("--baselines", is_flag=True, help="Simple methods on the same items, beside.")
-@click.option("--likelihood", is_flag=True, help="ELBO and log-likelihood of the items, in nats.")
+@click.option("--baselines", is_flag=True, help="Also score simple baselines.")
+@click.option("--likelihood", is_flag=True, help="Also the ELBO and log-likelihood, in nats.")
 @click.option(
     "--importance",
     type=click.IntRange(min=1),
-    help="Draws an item for the log-likelihood; papers take 5000.  [default: 500]",
+    help="Importance samples an item for --likelihood; papers use 5000.  [default: 500]",
 )
 @click.option(
     "--prior",
     metavar="NAME",
-    help="Of the likelihood: own, standard, or fitted: gaussian, gmm.  [default: own]",
+    shell_complete=complete_specs("prior"),
+    help="Prior for --likelihood: own, standard, or fitted: gaussian, gmm.  [default: own]",
 )
 @click.option(
     "--outliers",
     metavar="FOLDER|DATASET",
-    help="Other things, to be told from the model's own by the error of reconstruction.",
+    type=click.Path(),
+    help="Out-of-distribution data to detect by the error of reconstruction.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option
 @device_option
 @checkpoint_option
 def evaluate(
@@ -62,15 +70,13 @@ def evaluate(
     aeplug evaluate runs/binary-vae --likelihood --importance 5000 --items 1000
     aeplug evaluate mnist --outliers printed-letters
 
-    Names of figures end in their unit. With --data every file counts, whatever its split, unless
-    --split names one.
-    --likelihood takes the task's own targets, and names what distribution and binarisation they
-    are under; the more draws (--importance), the tighter the bound. --outliers gives the AUROC:
-    how often of two items, one of each kind, the other one is rebuilt worse.
+    Names of figures end in their unit. With --data every file counts unless --split names a split.
+    --likelihood is of the task's own targets; the output names their distribution and
+    binarisation. The more importance samples, the tighter the bound. --outliers gives the AUROC:
+    the probability that an outlier has the larger error.
     """
     if not likelihood and (importance is not None or prior is not None):
         raise click.UsageError("--importance and --prior need --likelihood")
-    check_model_name(model, active())
     from aeplug import api
 
     report = api.evaluate(

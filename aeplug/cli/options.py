@@ -40,10 +40,20 @@ class FiniteRange(click.FloatRange):
         return number
 
 
-SEED = click.IntRange(0, 2**63 - 1)
+class SeedNumber(click.ParamType):
+    """A seed: from 0 to 2^63 - 1, a range that no help text needs to spell out."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number, checked."""
+        return int(click.IntRange(0, 2**63 - 1).convert(value, param, ctx))
+
+
+SEED = SeedNumber()
 
 model_argument = click.argument("model", type=ModelName())
-task_argument = click.argument("task", type=TaskName(), required=False)
+task_argument = click.argument("task", type=TaskName(), required=False, metavar="TASK")
 inputs_argument = click.argument("inputs", metavar="[IN]...", nargs=-1, type=click.Path())
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 or mps."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import click
@@ -13,14 +13,27 @@ from aeplug.plugins.specs import OptionSpec
 _TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float}
 
 
+class PluginOption(click.Option):
+    """An option as a plug-in describes it; its help ends with what takes it."""
+
+    def __init__(self, spec: OptionSpec, users: Collection[str]) -> None:
+        default = "" if spec.default in (None, False, "") else f"  [default: {spec.default}]"
+        text = f"{spec.help}{default}  ({', '.join(sorted(users))})"
+        kind: Any = click.Choice(spec.choices) if spec.choices else _TYPES.get(spec.type)
+        is_flag = spec.type == "bool"
+        super().__init__([f"--{spec.name}"], type=kind, is_flag=is_flag, default=None, help=text)
+
+
 class VerbCommand(click.Command):
     """A command that also takes the options which codecs and tasks bring for it.
 
     Attributes:
         verb: whose options; empty: the command's own name.
+        heading: of these options in the help.
     """
 
     verb = ""
+    heading = "Options of some tasks"
 
     def plugin_options(self) -> list[tuple[OptionSpec, set[str]]]:
         """Options that plug-ins bring, with the names of what takes them."""
@@ -31,15 +44,29 @@ class VerbCommand(click.Command):
         own = super().get_params(ctx)
         taken = {option for parameter in own for option in parameter.opts}
         added = [
-            _click_option(spec, sorted(users))
+            PluginOption(spec, users)
             for spec, users in self.plugin_options()
             if f"--{spec.name}" not in taken
         ]
         return [*own, *added]
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options, then those of plug-ins under a heading of their own."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                brought = isinstance(parameter, PluginOption)
+                sections.setdefault(self.heading if brought else "Options", []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
 
 class BuildCommand(VerbCommand):
     """A command that also takes the options of data sets' builders."""
+
+    heading = "Options of some data sets"
 
     def plugin_options(self) -> list[tuple[OptionSpec, set[str]]]:
         """Options of builders, with the names of the data sets."""
@@ -49,15 +76,8 @@ class BuildCommand(VerbCommand):
 class FitPriorCommand(VerbCommand):
     """A command that also takes the options of priors."""
 
+    heading = "Options of some priors"
+
     def plugin_options(self) -> list[tuple[OptionSpec, set[str]]]:
         """Options of priors, with the names of the priors."""
         return options_of_kind("prior")
-
-
-def _click_option(spec: OptionSpec, users: list[str]) -> click.Option:
-    default = "" if spec.default in (None, False, "") else f"  [default: {spec.default}]"
-    text = f"{spec.help}{default}  ({', '.join(users)})"
-    if spec.type == "bool":
-        return click.Option([f"--{spec.name}"], is_flag=True, default=None, help=text)
-    kind = click.Choice(spec.choices) if spec.choices else _TYPES[spec.type]
-    return click.Option([f"--{spec.name}"], type=kind, default=None, help=text)

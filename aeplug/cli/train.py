@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import device_option, json_option
+from aeplug.cli.completion import TaskName
+from aeplug.cli.options import SEED, device_option, json_option, task_argument
 from aeplug.cli.output import print_run, resume_command
 from aeplug.cli.reports import print_task_settings
-from aeplug.plugins import active
 from aeplug.runtime.console import say
 
 
 @click.command()
-@click.argument("task", required=False, metavar="TASK")
+@task_argument
 @click.option(
     "--set",
     "assignments",
@@ -27,14 +27,19 @@ from aeplug.runtime.console import say
     "--epochs", type=click.FloatRange(min=0, min_open=True), help="Passes over the training data."
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Optimizer steps, instead of epochs.")
-@click.option("--data", help="Train on this folder (or file) of your own.")
+@click.option("--data", type=click.Path(), help="Train on this folder (or file) of your own.")
 @click.option("--run", type=click.Path(file_okay=False), help="Folder of the run.")
-@click.option("--seed", type=int, help="Seed of weights, order and noise.  [default: 0]")
+@click.option("--seed", type=SEED, help="Random seed of weights, order and noise.  [default: 0]")
 @device_option
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="bf16: mixed precision.")
 @click.option("--resume", is_flag=True, help="Resume --run, or the task's latest run.")
 @json_option
-@click.option("--help-task", metavar="TASK", help="List a task's settings, as --set takes them.")
+@click.option(
+    "--help-task",
+    metavar="TASK",
+    type=TaskName(),
+    help="List a task's settings, as --set takes them.",
+)
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -61,7 +66,6 @@ def train(
     name = help_task or task
     if name is None:
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[0])
-    active().task(name)  # before torch is imported: a typo is answered at once
     from aeplug import api
     from aeplug.config import parse_assignments
     from aeplug.runtime.distributed import is_main_process

@@ -49,7 +49,7 @@ class JobReport:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready: counts of files, and paths."""
         return {
-            "files": self.counts.total,
+            "total": self.counts.total,
             "done": self.counts.done,
             "done_before": self.counts.before,
             "failed": self.counts.failed,

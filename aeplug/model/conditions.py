@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from aeplug.model.task import Task
 
 
+#: Classes that an error lists; of more the nearest name is given.
+FEW_CLASSES = 24
+
+
 class ConditionEmbedding(nn.Module):
     """The sum of a learnt vector for each condition, to be added to a hidden layer.
 
@@ -66,7 +70,9 @@ def encode_classes(
         classes = conditions[name]
         if isinstance(value, str):
             if value not in classes:
-                raise ConfigError(f"{name} has no class '{value}'. {nearest(value, classes)}")
+                few = len(classes) <= FEW_CLASSES
+                hint = f"There is: {', '.join(classes)}." if few else nearest(value, classes)
+                raise ConfigError(f"{name} has no class '{value}'. {hint}")
             value = classes.index(value)
         if not isinstance(value, Tensor):
             value = torch.full((count,), int(value), dtype=torch.int64)

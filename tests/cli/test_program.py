@@ -170,6 +170,7 @@ class TestErrors:
             (["interpolate", "RUN", "a.tiny", "b.tiny", "--out", "o"], ["a.tiny: not a .tiny"]),
             (["vary", "RUN", "a.tiny", "--out", "o", "--similarity", "2"], ["2", "range 0<=x<=1"]),
             (["reconstruct", "RUN", "FOLDER", "--out", "o"], ["holds none of .tiny"]),
+            (["fit-prior", "denoise"], ["'denoise' has no embedding"]),
             (["demo", "--only", "tiny-vea"], ["no demo of 'tiny-vea'", "tiny-vae"]),
             (["data", "build", "x", "--out", "o", "--dataset", "tyni"], ["no data set 'tyni'"]),
         ],

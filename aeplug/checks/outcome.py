@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 #: The text that explains what each check asks for; the anchor is the check's name.
-GUIDE = "plugins/README.md"
+GUIDE = "docs/plugins/checking.md"
 
 #: The checks of a task by name, in the order in which they are made.
 CHECKS: tuple[str, ...] = (

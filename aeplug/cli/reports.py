@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": None}
 
 #: Where the documentation explains why a plug-in is not used, or what its notes mean.
-EXPLAINED = "plugins/README.md#when-a-plug-in-is-not-used"
+EXPLAINED = "docs/plugins/checking.md#when-a-plug-in-is-not-used"
 
 
 def print_settings(settings: Sequence[Setting], section: str, indent: str = "  ") -> None:

@@ -66,7 +66,7 @@ def hook_version(module: Any) -> int | None:
     if needed > hookspecs.HOOK_VERSION:
         raise PluginError(
             f"it needs hook version {needed}, aeplug {__version__} has {hookspecs.HOOK_VERSION}: "
-            f"pip install --upgrade aeplug (plugins/README.md#compatibility)"
+            f"pip install --upgrade aeplug (docs/plugins/compatibility.md)"
         )
     return needed
 
@@ -159,7 +159,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, ImportError) and (error.name or "").split(".")[0] == "aeplug":
         # It cannot say which version it needs: its import ends before.
         reason += f"; this is aeplug {__version__}, a newer one may have it: "
-        reason += "pip install --upgrade aeplug (plugins/README.md#compatibility)"
+        reason += "pip install --upgrade aeplug (docs/plugins/compatibility.md)"
     return reason
 
 

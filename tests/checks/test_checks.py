@@ -83,7 +83,7 @@ def test_what_is_wrong_fails_its_check_with_the_reason(check, settings, expected
     assert found in outcome.found
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"task fake-vectors: {check}: expected ")
-    assert line.endswith(f"(see plugins/README.md#{check})")
+    assert line.endswith(f"(see docs/plugins/checking.md#{check})")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_report_is_json():
     )
     (outcome,) = json.loads(json.dumps([o.as_dict() for o in report.outcomes]))
     assert outcome["status"] == "failed"
-    assert outcome["section"] == "plugins/README.md#loss"
+    assert outcome["section"] == "docs/plugins/checking.md#loss"
     assert not report.ok
 
 

@@ -70,7 +70,7 @@ def test_what_is_wrong_fails_its_check(plugin_file, built_in, source, check, fou
     failures = [o for o in caught.value.report.failures if o.check == check]
     assert failures, str(caught.value)
     assert found in failures[0].found
-    assert outcome.section == f"plugins/README.md#{check}"
+    assert outcome.section == f"docs/plugins/checking.md#{check}"
 
 
 def test_torch_at_the_top_is_a_failure_of_a_package_and_a_warning_of_a_file(plugin_file, built_in):

@@ -57,13 +57,13 @@ def test_failure_is_said_on_its_line_and_by_the_exit_code(invoke, bad_file):
     assert result.code == 1
     (line,) = [line for line in result.out.splitlines() if line.startswith("  failed")]
     assert "expected 'loss' to be a mean over the batch" in line
-    assert "found 2 times as much (see plugins/README.md#loss)" in line
+    assert "found 2 times as much (see docs/plugins/checking.md#loss)" in line
     assert "1 failed" in result.out.splitlines()[-1]
     assert "Traceback" not in result.err
     report = one_object(invoke("plugins", "check", bad_file, "--only=loss", "--json").out)
     (failed,) = [outcome for outcome in report["checks"] if outcome["status"] == "failed"]
     assert report["ok"] is False
-    assert failed["section"] == "plugins/README.md#loss"
+    assert failed["section"] == "docs/plugins/checking.md#loss"
     assert failed["found"] == "2 times as much"
 
 

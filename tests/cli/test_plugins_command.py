@@ -164,7 +164,7 @@ class TestShow:
         out = invoke("--plugins-dir", tmp_path, "plugins", "show", "sick").out
         assert "ZeroDivisionError: division by zero" in out
         assert f"{tmp_path / 'sick.py'}:1" in "".join(out.split())
-        assert "explained in plugins/README.md#when-a-plug-in-is-not-used" in out
+        assert "explained in docs/plugins/checking.md#when-a-plug-in-is-not-used" in out
 
     def test_of_two_with_one_name_the_used_one(self, tmp_path):
         (tmp_path / "image.py").write_text(GOOD)

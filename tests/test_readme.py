@@ -1,131 +1,186 @@
-"""Every command of the READMEs, as typed; trainings are cut to a few steps."""
+"""README and docs: every command and block of Python is run; links, lengths and times are right.
+
+The reference for authors of plug-ins is compared with the code in tests/test_plugin_reference.py.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
-import wave
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from documents import (
+    PAGES,
+    Workshop,
+    anchors,
+    blocks,
+    commands,
+    console_lines,
+    files_of,
+    read_page,
+    sections,
+)
 from support import ROOT
 
-from aeplug.cli import main
-from aeplug.data.bundled import find_bundled
+pytestmark = pytest.mark.skipif(len(PAGES) < 2, reason="needs the checkout")
+
+#: Its commands install something; see tests/test_plugin_reference.py.
+APART = ("The same as a project",)
+#: The pages whose commands take longest come first, so that no process is left with one at the end.
+LONG_PAGES = ("results.md", "digits.md", "melodies.md", "own-midi.md")
+#: Commands whose options are looked at, but which take too long to be run.
+UNTRIED = {
+    "aeplug compare-pca audio-vae --data NOTES --split test": "eigenvectors of 6,400 values",
+}
+#: Benchmarks that train something.
+TRAINING = ("conditional_digits", "drum_bits", "hierarchy", "style_adaptation")
+DURATION = re.compile(r"\b(seconds?|minutes?|hours?)\b")
 
 
-def commands(readme: Path) -> list[str]:
-    blocks = re.findall(r"```console\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
-#: Commands that look at a data set, and take fewer of its items.
-MEASURING = ("evaluate", "embed", "map", "compare-pca", "attribute")
+def by_length(page: Path) -> tuple[int, str]:
+    position = LONG_PAGES.index(page.name) if page.name in LONG_PAGES else len(LONG_PAGES)
+    return position, page_name(page)
 
 
-def shortened(arguments: list[str]) -> list[str]:
-    """A training of 20 epochs, or of no length, as one of 20 steps; of 2000 steps as of 20.
-
-    What measures takes 200 items where it is not told how many.
-    """
-    short = list(arguments)
-    if short[0] in MEASURING and "--items" not in short:
-        short += ["--items", "200"]
-    if "train" in short and not {"--epochs", "--steps"} & set(short):
-        return [*short, "--steps", "20"]
-    if "train" in short:
-        for position, argument in enumerate(arguments[:-1]):
-            if argument == "--epochs":
-                short[position : position + 2] = ["--steps", arguments[position + 1]]
-            if argument == "--steps":
-                short[position + 1] = str(max(2, int(arguments[position + 1]) // 100))
-    return short
+CASES = [
+    (page, heading)
+    for page in sorted(PAGES, key=by_length)
+    for heading, text in sections(read_page(page)).items()
+    if commands(text) and heading not in APART
+]
 
 
-def hum(path: Path) -> None:
-    """A scale up and down, four seconds of a voice-like tone."""
-    rate, pitches = 22_050, (60, 62, 64, 65, 64, 62, 60, 60)
-    time = np.arange(rate // 2) / rate
-    shape = np.minimum(1, np.minimum(time, 0.48 - time).clip(0) / 0.02)
-    tones = [
-        sum(np.sin(2 * np.pi * k * 440 * 2 ** ((pitch - 69) / 12) * time) / k for k in (1, 2, 3))
-        for pitch in pitches
-    ]
-    sound = np.concatenate([tone * shape for tone in tones])
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((sound * 10_000).astype("<i2").tobytes())
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Workshop]:
+    """``workshop(page)``: the folder in which a page's commands are run, made once."""
+    made: dict[Path, Workshop] = {}
+
+    def of(page: Path) -> Workshop:
+        if page not in made:
+            made[page] = Workshop(page, tmp_path_factory.mktemp(page.stem), APART)
+        return made[page]
+
+    return of
 
 
-def make_inputs(folder: Path) -> None:
-    """What the README calls `my-pictures`, `my-photos`, `my-midi` and `humming.wav`."""
-    generator = np.random.default_rng(0)
-    (folder / "my-pictures").mkdir()
-    for number in range(60):
-        pixels = generator.integers(0, 256, (40, 40 + number % 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "my-pictures" / f"{number}.png")
-    (folder / "my-photos").mkdir()
-    for name in "abcdef":
-        coarse = generator.integers(0, 256, (9, 12, 3), dtype=np.uint8)
-        photo = Image.fromarray(coarse).resize((150, 110), Image.Resampling.BICUBIC)
-        photo.save(folder / "my-photos" / f"{name}.png")
-    hum(folder / "humming.wav")
-    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
-        for name in sorted(archive.namelist())[:300:3]:
-            if name.endswith(".mid"):
-                archive.extract(name, folder / "my-midi")
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/lesson.md"])
+@pytest.mark.parametrize(
+    ("page", "heading"), CASES, ids=[f"{page.name}: {heading}" for page, heading in CASES]
+)
 def test_every_command_works(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    page: Path, heading: str, workshop: Callable[[Path], Workshop], aeplug_cli: Callable[..., Any]
 ) -> None:
-    """Those of plugins/README.md and its pages: tests/plugins/test_reference.py."""
+    """As typed, but for the length of trainings and the number of items."""
+    for line in commands(sections(read_page(page))[heading]):
+        if shlex.split(line)[0] == "python":
+            assert_benchmark_takes(line)
+        elif line in UNTRIED:
+            words = shlex.split(line)
+            options = aeplug_cli(words[1], "--help").out
+            assert all(word in options for word in words if word.startswith("--"))
+        else:
+            workshop(page).run(line, aeplug_cli)
+
+
+def assert_benchmark_takes(line: str) -> None:
+    """The script is there, and knows the options; running it takes minutes to hours."""
+    _, script, *words = shlex.split(line)
+    source = read_page(ROOT / script)
+    for option in (word for word in words if word.startswith("--")):
+        assert f'"{option}"' in source, line
+
+
+def test_commands_are_looked_for_in_every_page() -> None:
+    counts = {page.name: len(commands(read_page(page))) for page in PAGES}
+    assert counts["digits.md"] >= 30
+    assert sum(counts.values()) >= 100
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_make_knows_the_targets_that_a_page_names(page: Path) -> None:
+    targets = re.findall(r"^([\w-]+):", read_page(ROOT / "Makefile"), re.MULTILINE)
+    for block in blocks(read_page(page), "sh"):
+        for name in re.findall(r"^make ([\w-]+)", block, re.MULTILINE):
+            assert name in targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_training_says_how_long_it_takes(page: Path) -> None:
+    before = ""
+    for line in console_lines(read_page(page)):
+        if trains(line):
+            assert before.startswith("# ") and DURATION.search(before), f"no time above: {line}"
+        before = line
+
+
+def trains(line: str) -> bool:
+    words = shlex.split(line.removeprefix("$ ")) if line.startswith("$ ") else [""]
+    if words[0] == "python":
+        return any(name in line for name in TRAINING)
+    return "adapt" in words or ("train" in words and "--help-task" not in words)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.parent.name != "plugins"], ids=page_name
+)
+def test_every_block_of_python_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of the page; shapes that comments give are those of the results."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AEPLUG_CACHE", str(tmp_path / "cache"))
-    make_inputs(tmp_path)
-    lines = commands(ROOT / page)
-    assert len(lines) >= 5
-    for line in lines:
-        program, *arguments = shlex.split(line)
-        assert program == "aeplug", line
-        with pytest.raises(SystemExit) as ended:
-            main(shortened(arguments))
-        assert ended.value.code == 0, f"{line}\n{capfd.readouterr().err[-2000:]}"
+    text, names = read_page(page), dict[str, Any]()
+    for code in blocks(text, "python"):
+        if code not in files_of(text).values():  # a plug-in, which a command loads
+            exec(compile(code, page.name, "exec"), names)
+            for name, shape in re.findall(r"^(\w+) = .*# \(([\d, ]+)\)", code, re.MULTILINE):
+                expected = tuple(int(size) for size in shape.split(",") if size.strip())
+                assert tuple(names[name].shape) == expected, name
 
 
-def test_the_pictures_of_the_lesson_are_there() -> None:
-    page = ROOT / "docs" / "lesson.md"
-    pictures = re.findall(r"\]\((lesson/[^)]+)\)", page.read_text(encoding="utf-8"))
-    assert len(pictures) >= 6
-    for picture in pictures:
-        assert (page.parent / picture).is_file(), picture
+def test_the_readme_is_read_in_two_minutes() -> None:
+    lines = read_page(ROOT / "README.md").splitlines()
+    assert len(lines) <= 120
+    assert len(re.findall(r"# \([\d, ]+\)", "\n".join(lines))) >= 3, "shapes in the example"
 
 
-def test_the_python_example_gives_the_shapes_it_says() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names: dict[str, object] = {}
-    exec(code, names)
-    said = re.findall(r"^(\w+) = .*# \(([\d, ]+)\)", code, re.MULTILINE)
-    assert len(said) >= 3
-    for name, shape in said:
-        expected = tuple(int(size) for size in shape.split(","))
-        assert tuple(names[name].shape) == expected  # type: ignore[attr-defined]
+def documents() -> list[Path]:
+    """Every Markdown file of the repository."""
+    folders = ("docs", "plugins", "data", "tests", "benchmarks")
+    below = [path for name in folders for path in sorted((ROOT / name).rglob("*.md"))]
+    return [*sorted(ROOT.glob("*.md")), *below]
+
+
+@pytest.mark.parametrize("page", documents(), ids=page_name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    prose = re.sub(r"```.*?```", "", read_page(page), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if target.startswith(("http://", "https://")):
+            continue
+        place, _, anchor = target.partition("#")
+        path = (page.parent / place).resolve() if place else page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path), target
+
+
+def test_every_page_is_listed() -> None:
+    index = ROOT / "docs" / "index.md"
+    targets = re.findall(r"\]\(([^)#]+)", read_page(index))
+    listed = {(index.parent / target).resolve() for target in targets}
+    assert {page for page in PAGES if page != index} <= listed
 
 
 def test_the_demo_runs_and_leaves_its_pictures(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, aeplug_cli: Callable[..., Any]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["demo", "--quick", "--out", str(tmp_path)])
-    assert ended.value.code == 0
-    folders = [Path(line) for line in capfd.readouterr().out.splitlines() if "." not in line]
+    result = aeplug_cli("demo", "--quick", "--out", tmp_path)
+    folders = [Path(line) for line in result.out.splitlines() if "." not in line]
     assert len(folders) >= 1
     assert (folders[0] / "curve.png").stat().st_size > 5000
     assert (folders[0] / "reconstructions.png").is_file()

@@ -129,6 +129,9 @@ class Workshop:
             patch.setenv("AEPLUG_CACHE", str(self.folder / "cache"))
             # A probe is fitted to all 55,000 digits otherwise.
             patch.setattr("aeplug.evaluation.pca_comparison.PROBE_VALUES", 1000 * 784)
+            # Pages of 60 samples take longer to draw than these trainings.
+            patch.setattr("aeplug.plots.gallery.RECONSTRUCTIONS", 4)
+            patch.setattr("aeplug.plots.gallery.SAMPLES", 4)
             while "=" in words[0]:
                 patch.setenv(*words.pop(0).split("=", 1))
             assert words[0] == "aeplug", line

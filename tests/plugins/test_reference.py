@@ -12,7 +12,6 @@ import re
 import shlex
 import subprocess
 import sys
-import sysconfig
 import textwrap
 import venv
 from collections.abc import Callable, Iterator
@@ -22,8 +21,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from documents import (
+    RESUMED_STEPS,
+    Workshop,
+    anchors,
+    blocks,
+    commands,
+    files_of,
+    read_page,
+    sections,
+    shortened,
+)
 from support import ROOT, environment
-from test_readme import shortened
 
 from aeplug import HOOK_VERSION, interfaces
 from aeplug.checks.outcome import CHECKS, GUIDE, PLUGIN_CHECKS
@@ -33,104 +42,39 @@ from aeplug.plugins.specs import RunEvent
 from aeplug.plugins.validation import HOOKS
 from aeplug.testing import check_task, isolated_plugins
 
-README = ROOT / GUIDE
-HOOKS_PAGE, PARTS_PAGE, CHOOSING_PAGE, PUBLISHING_PAGE = PAGES = [
-    ROOT / "docs" / "plugins" / f"{name}.md"
-    for name in ("hooks", "parts", "choosing", "publishing")
-]
+FOLDER = ROOT / "docs" / "plugins"
+PAGES = sorted(FOLDER.glob("*.md"))
+HOOKS_PAGE, PARTS_PAGE, CHOOSING_PAGE, TUTORIAL = (
+    FOLDER / f"{name}.md" for name in ("hooks", "parts", "choosing", "tutorial")
+)
+CHECKING, COMPATIBILITY = ROOT / GUIDE, FOLDER / "compatibility.md"
 #: Its commands install something, and are tried in an environment of their own.
 PROJECT = "The same as a project"
-#: What other tests try, and takes seconds.
-LONG = ("processes", "compiling")
 
-pytestmark = pytest.mark.skipif(not PAGES[0].is_file(), reason="needs the checkout")
-
-
-def text_of(page: Path) -> str:
-    return page.read_text(encoding="utf-8")
-
-
-def sections(text: str) -> dict[str, str]:
-    """Heading -> what stands under it, up to the next heading; code is no heading."""
-    found, name, code = {"": ""}, "", False
-    for line in text.splitlines(keepends=True):
-        code ^= line.startswith("```")
-        heading = re.match(r"#+ (.*)", line)
-        if heading and not code:
-            name = heading[1].strip()
-            assert name not in found, f"'{name}' twice: the second has another anchor"
-            found[name] = ""
-        else:
-            found[name] += line
-    return found
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
-def commands(text: str) -> list[str]:
-    lines = [line for block in blocks(text, "console") for line in block.splitlines()]
-    assert all(line.startswith("$ ") for line in lines)
-    return [line[2:] for line in lines]
-
-
-def anchors(page: Path) -> set[str]:
-    """As GitHub makes them of headings."""
-    names = (name.lower().replace(" ", "-") for name in sections(text_of(page)) if name)
-    return {re.sub(r"[^\w-]", "", name) for name in names}
+pytestmark = pytest.mark.skipif(not HOOKS_PAGE.is_file(), reason="needs the checkout")
 
 
 # The tutorials
 
 
-def tutorial() -> str:
-    (code,) = re.findall(r"`waves\.py`:[^`]*```python\n(.*?)```", text_of(README), re.DOTALL)
-    return code
-
-
-def quicker(arguments: list[str]) -> list[str]:
-    """The same command with a short training, and without the checks that take seconds."""
-    if "check" in arguments:
-        return [*arguments, *(part for name in LONG for part in ("--skip", name))]
-    if arguments[:2] == ["-m", "pytest"]:
-        return [*arguments, "-k", " and ".join(f"not {name}" for name in LONG)]
-    if "--resume" in arguments:  # 20 steps were all there were before
-        at = arguments.index("--epochs")
-        return [*arguments[:at], "--steps", "30", *arguments[at + 2 :]]
-    return shortened(arguments)
-
-
 def test_the_tutorial_has_at_most_40_lines() -> None:
-    assert 20 < len([line for line in tutorial().splitlines() if line.strip()]) <= 40
+    lines = files_of(read_page(TUTORIAL))["waves.py"].splitlines()[1:]
+    assert 20 < len([line for line in lines if line.strip()]) <= 40
 
 
-@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
-def test_every_command_of_a_page_works(page, tmp_path, monkeypatch, aeplug_cli) -> None:
-    """In the order of the page, in one folder that holds what the page has one write there."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "waves.py").write_text(tutorial(), encoding="utf-8")
-    monkeypatch.delitem(sys.modules, "waves", raising=False)
-    count = 0
-    for name, section in sections(text_of(page)).items():
-        for line in commands(section) if name != PROJECT else ():
-            words = shlex.split(line)
-            while "=" in words[0]:
-                monkeypatch.setenv(*words.pop(0).split("=", 1))
-            assert words[0] == "aeplug", line
-            aeplug_cli(*quicker(words[1:]))
-            count += 1
-    sys.modules.pop("waves", None)
-    assert count == len(commands(text_of(page))) - len(project_lines()) * (page == README)
-    if page == README:
-        samples = [np.load(path) for path in sorted((tmp_path / "out/waves").glob("*.npy"))]
-        assert [one.shape for one in samples] == [(64,)] * 12
-        record = json.loads((tmp_path / "runs/waves/metrics.jsonl").read_text().splitlines()[-1])
-        assert record["step"] == 30, "resumed: 20 steps, then up to 30"
+def test_the_tutorial_trains_samples_and_goes_on(tmp_path, aeplug_cli) -> None:
+    """All commands of its section, as a reader types them (see tests/test_readme.py)."""
+    workshop = Workshop(TUTORIAL, tmp_path, (PROJECT,))
+    for line in commands(sections(read_page(TUTORIAL))["A new modality in 40 lines"]):
+        workshop.run(line, aeplug_cli)
+    samples = [np.load(path) for path in sorted((tmp_path / "out/waves").glob("*.npy"))]
+    assert [sample.shape for sample in samples] == [(64,)] * 12
+    record = json.loads((tmp_path / "runs/waves/metrics.jsonl").read_text().splitlines()[-1])
+    assert record["step"] == RESUMED_STEPS
 
 
 def project_lines() -> list[str]:
-    return commands(sections(text_of(README))[PROJECT])
+    return commands(sections(read_page(TUTORIAL))[PROJECT])
 
 
 #: Runs lines of the guide, one after the other, in one process of the reader's environment.
@@ -191,14 +135,14 @@ def test_the_project_of_the_tutorial_is_made_installed_trained_and_tested(tmp_pa
             installed = True
             continue
         assert words[0] == "aeplug" or words[:3] == ["python", "-m", "pytest"], line
-        steps.append([words[0], *quicker(words[1:])])
+        steps.append([words[0], *shortened(words[1:])])
     assert installed
     assert any("check" in words for words in steps) and any("pytest" in w for w in steps)
     said = go()
     assert re.search(r"\b10 passed, 2 deselected", said), said[-2000:]
     assert len(list((user / "out" / "discs").glob("sample-*.png"))) == 16
     records = (user / "runs" / "discs" / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(records[-1])["step"] == 30, "resumed: 20 steps, then up to 30"
+    assert json.loads(records[-1])["step"] == RESUMED_STEPS, "resumed"
 
 
 def python_with_this_aeplug(folder: Path) -> Path:
@@ -206,7 +150,8 @@ def python_with_this_aeplug(folder: Path) -> Path:
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     (site,) = folder.glob("lib/python*/site-packages") if os.name != "nt" else [folder / "Lib"]
-    places = (sysconfig.get_paths()["purelib"], ROOT, ROOT / "plugins")
+    packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    places = (*packages, ROOT, ROOT / "plugins")
     (site / "present.pth").write_text("\n".join(map(str, places)) + "\n")
     return python
 
@@ -232,13 +177,13 @@ def of_source(function: Callable[..., Any]) -> str:
 
 
 def test_every_hook_has_a_section_and_nothing_else_has_one() -> None:
-    headings = {name for name in sections(text_of(HOOKS_PAGE)) if name.startswith("aeplug_")}
+    headings = {name for name in sections(read_page(HOOKS_PAGE)) if name.startswith("aeplug_")}
     assert headings == set(FUNCTIONS) == set(HOOKS)
 
 
 @pytest.mark.parametrize("hook", FUNCTIONS)
 def test_a_hooks_signature_stands_in_its_section_as_in_the_code(hook) -> None:
-    section = sections(text_of(HOOKS_PAGE))[hook]
+    section = sections(read_page(HOOKS_PAGE))[hook]
     (signature,) = filter(is_signature, blocks(section, "python"))
     assert signature.strip() == of_source(FUNCTIONS[hook])
 
@@ -246,7 +191,7 @@ def test_a_hooks_signature_stands_in_its_section_as_in_the_code(hook) -> None:
 @pytest.fixture(scope="module")
 def ripples(tmp_path_factory) -> Iterator[Any]:
     """The examples of the page as the one plug-in that they are."""
-    found = [block for block in blocks(text_of(HOOKS_PAGE), "python") if not is_signature(block)]
+    found = [block for block in blocks(read_page(HOOKS_PAGE), "python") if not is_signature(block)]
     path = tmp_path_factory.mktemp("examples") / "ripples.py"
     path.write_text("\n\n".join(found), encoding="utf-8")
     sys.modules.pop("ripples", None)
@@ -343,7 +288,7 @@ WORKS: dict[str, Callable[..., None]] = {
 
 @pytest.mark.parametrize("hook", FUNCTIONS)
 def test_a_hooks_example_works(hook, ripples, aeplug_cli, tmp_path) -> None:
-    section = sections(text_of(HOOKS_PAGE))[hook]
+    section = sections(read_page(HOOKS_PAGE))[hook]
     assert any(f"@hookimpl\ndef {hook}(" in block for block in blocks(section, "python"))
     (plugin,) = [plugin for plugin in ripples.plugins if plugin.name == "ripples"]
     assert hook in plugin.hooks and plugin.notes in ([], plugin.notes[:1])
@@ -373,7 +318,7 @@ def own_members(one: type) -> set[str]:
     ids=lambda one: one.__name__,
 )
 def test_what_parts_are_called_with_is_told_in_full(one) -> None:
-    text = text_of(PARTS_PAGE)
+    text = read_page(PARTS_PAGE)
     assert mentioned(one.__name__, text), f"{one.__name__} is not in {PARTS_PAGE.name}"
     #: Done for parts, not by them.
     helpers = {"Batch": {"context", "repeated"}, "Context": {"repeated"}}.get(one.__name__, set())
@@ -387,72 +332,63 @@ def test_what_parts_are_called_with_is_told_in_full(one) -> None:
     ids=lambda spec: spec.__name__,
 )
 def test_every_field_of_a_spec_is_told(spec) -> None:
-    text = text_of(HOOKS_PAGE)
+    text = read_page(HOOKS_PAGE)
     assert mentioned(spec.__name__, text)
     missing = {f.name for f in dataclasses.fields(spec) if not mentioned(f.name, text)}
     assert not missing, f"of {spec.__name__}"
 
 
 def test_kinds_of_events_and_verbs_are_told() -> None:
-    text = text_of(HOOKS_PAGE)
+    text = read_page(HOOKS_PAGE)
     for kind in ("started", "logged", "evaluated", "saved", "finished", *specs.VERBS):
         assert mentioned(kind, text)
 
 
 def test_every_bottleneck_of_the_core_has_its_advice() -> None:
-    (table,) = re.findall(r"^\| latent \|.*?\n\n", text_of(CHOOSING_PAGE), re.DOTALL | re.MULTILINE)
+    (table,) = re.findall(
+        r"^\| latent \|.*?\n\n", read_page(CHOOSING_PAGE), re.DOTALL | re.MULTILINE
+    )
     rows = [line.split("|")[1] for line in table.splitlines()[2:] if line]
     named = {name for row in rows for name in re.findall(r"`(.*?)`", row)}
     assert named == {spec.name for spec in aeplug_latents()}
 
 
 def test_the_hook_version_of_the_text_is_todays() -> None:
-    section = sections(text_of(README))["Compatibility"]
-    assert f"`aeplug.HOOK_VERSION`, today {HOOK_VERSION}." in section
-
-
-@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
-def test_every_link_leads_somewhere(page) -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", text_of(page)):
-        if target.startswith("http"):
-            continue
-        place, _, anchor = target.partition("#")
-        found = (page.parent / place).resolve() if place else page
-        assert found.exists(), target
-        if anchor:
-            assert anchor in anchors(found), target
+    assert f"`aeplug.HOOK_VERSION`, today {HOOK_VERSION}." in read_page(COMPATIBILITY)
 
 
 def test_the_way_to_every_page_and_project_is_shown() -> None:
-    text = text_of(README)
-    for page in (ROOT / "docs" / "plugins").glob("*.md"):
+    text = read_page(ROOT / "plugins" / "README.md")
+    for page in PAGES:
         assert f"(../docs/plugins/{page.name})" in text
     for project in (ROOT / "tests" / "plugins_outside").glob("*/pyproject.toml"):
-        assert f"`{project.parent.name}`" in text
-    assert "plugins/README.md" in text_of(ROOT / "README.md")
+        assert f"`{project.parent.name}`" in read_page(TUTORIAL)
+    assert "docs/plugins/tutorial.md" in read_page(ROOT / "README.md")
 
 
 @pytest.mark.parametrize("check", [*PLUGIN_CHECKS, *CHECKS])
 def test_every_check_has_its_section(check) -> None:
-    section = sections(text_of(README))[check]
-    assert "If it fails:" in section, "what to do"
+    section = sections(read_page(CHECKING))[check]
+    assert "If it fails:" in " ".join(section.split()), "what to do"
 
 
-def test_every_anchor_that_a_message_names_exists() -> None:
+def test_every_page_and_anchor_that_a_message_names_exists() -> None:
     named = {
         (page, anchor)
         for path in (ROOT / "aeplug").rglob("*")
         if path.suffix in (".py", ".template")
-        for page, anchor in re.findall(r"([\w./-]+\.md)#([\w-]+)", text_of(path))
+        for page, anchor in re.findall(r"(docs/[\w./-]+\.md)(?:#([\w-]+))?", read_page(path))
     }
-    assert {anchor for _, anchor in named} >= {"compatibility", "when-a-plug-in-is-not-used"}
+    assert ("docs/plugins/compatibility.md", "") in named
+    assert "when-a-plug-in-is-not-used" in {anchor for _, anchor in named}
     for page, anchor in named:
-        assert anchor in anchors(ROOT / page), f"{page}#{anchor}"
+        assert (ROOT / page).is_file(), page
+        assert not anchor or anchor in anchors(ROOT / page), f"{page}#{anchor}"
 
 
-@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_piece_of_python_parses_and_imports_what_there_is(page) -> None:
-    for block in blocks(text_of(page), "python"):
+    for block in blocks(read_page(page), "python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aeplug"):
                 module = importlib.import_module(node.module or "")
@@ -484,15 +420,15 @@ NAMES = {"its name is taken by the plug-in of": "image", "is taken by another mo
 
 @pytest.mark.parametrize("reason", BROKEN)
 def test_a_reason_of_the_table_is_what_the_program_says(reason, tmp_path, monkeypatch) -> None:
-    assert f"`{reason}`" in sections(text_of(README))["When a plug-in is not used"]
+    assert f"`{reason}`" in sections(read_page(CHECKING))["When a plug-in is not used"]
     name = NAMES.get(reason, "of_the_table")
     (tmp_path / f"{name}.py").write_text(HEAD + BROKEN[reason], encoding="utf-8")
     plugins = Plugins([tmp_path])
     if "command" in reason:
-        from aeplug.cli.program import cli, own_commands
+        from aeplug.cli.program import cli
+        from aeplug.cli.registry import load_command
 
-        for command in own_commands():
-            monkeypatch.setitem(cli.commands, command.name, command)
+        monkeypatch.setitem(cli.commands, "train", load_command("train"))
         plugins.add_commands(cli)
     plugins.collect()
     plugin = plugins.plugins[-1]
@@ -510,7 +446,7 @@ NOTED = {
 
 @pytest.mark.parametrize("note", NOTED)
 def test_a_note_of_the_table_is_what_the_program_says(note, tmp_path, monkeypatch) -> None:
-    assert f"`{note}`" in sections(text_of(README))["When a plug-in is not used"]
+    assert f"`{note}`" in sections(read_page(CHECKING))["When a plug-in is not used"]
     monkeypatch.setenv("AEPLUG_SLOW_IMPORT_SECONDS", "0.01")
     (tmp_path / "of_the_table.py").write_text(HEAD + NOTED[note], encoding="utf-8")
     plugin = Plugins([tmp_path], block=["music"]).collect()[-1]

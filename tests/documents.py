@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from support import ROOT
 
-from aeplug.data.bundled import bundled
+from aeplug.data import find_bundled
 
 #: Steps of a training that begins, and to which one is resumed.
 STEPS, RESUMED_STEPS = 4, 6
@@ -188,7 +188,7 @@ def make_photos(folder: Path, count: int = 6) -> None:
 
 def make_tunes(folder: Path) -> None:
     """A hundred of the bundled tunes."""
-    with zipfile.ZipFile(bundled("folk_tunes.zip")) as archive:
+    with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
         for name in sorted(archive.namelist())[:300:3]:
             if name.endswith(".mid"):
                 archive.extract(name, folder)
@@ -198,13 +198,13 @@ def make_drums(folder: Path) -> None:
     """Performances as MIDI, with a catalogue as Groove's."""
     from aeplug.config import PartConfig
     from aeplug_music.drums.codec import DrumCodec
-    from aeplug_music.drums.window_form import groove_shape
+    from aeplug_music.drums.window_shape import groove_shape
 
     codec = DrumCodec(PartConfig(), groove_shape(2))
     rows = ["drummer,session,id,style,bpm,midi_filename,split"]
     folder.mkdir()
     patterns = [
-        path for path in sorted(bundled("patterns").glob("*.drums")) if "4/4" in read_page(path)
+        path for path in sorted(find_bundled("patterns").glob("*.drums")) if "4/4" in read_page(path)
     ]
     for number, path in enumerate(patterns):
         codec.write(codec.read(path), folder / path.stem, {})

@@ -1,6 +1,6 @@
 """README and docs: every command and block of Python is run; links, lengths and times are right.
 
-The reference for authors of plug-ins is compared with the code in tests/test_plugin_reference.py.
+The reference for authors of plug-ins is compared with the code in tests/plugins/test_reference.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from support import ROOT
 
 pytestmark = pytest.mark.skipif(len(PAGES) < 2, reason="needs the checkout")
 
-#: Its commands install something; see tests/test_plugin_reference.py.
+#: Its commands install something; see tests/plugins/test_reference.py.
 APART = ("The same as a project",)
 #: The pages whose commands take longest come first, so that no process is left with one at the end.
 LONG_PAGES = ("results.md", "digits.md", "melodies.md", "own-midi.md")

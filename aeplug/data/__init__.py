@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
+    from aeplug.data.arrays import ArrayCodec, PrepareArrays
     from aeplug.data.batching import (
         INFERENCE_BATCH,
         Result,
@@ -27,7 +28,9 @@ __all__ = [
     "MEAN",
     "NAME",
     "SPLITS",
+    "ArrayCodec",
     "BuildReport",
+    "PrepareArrays",
     "Result",
     "Skipped",
     "TensorSplit",
@@ -48,6 +51,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "arrays": "ArrayCodec PrepareArrays",
         "batching": (
             "INFERENCE_BATCH Result assemble concat_raw count_pieces iter_document_chunks "
             "slice_batch"

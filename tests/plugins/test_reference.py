@@ -256,6 +256,16 @@ def task_works(plugins, cli, folder) -> None:
     assert 0 < json.loads(json.dumps(figures))["largest_error"] < 2
 
 
+def priors_work(plugins, cli, folder) -> None:
+    run = folder / "run"
+    cli("train", "ripples", "--steps", 4, "--run", run, plugins=plugins)
+    cli("fit-prior", run, "--kind", "nearby", "--jitter", 0, plugins=plugins)
+    drawn = ("--prior", "nearby", "-n", 3, "--out", folder / "out")
+    cli("sample", run, *drawn, plugins=plugins)
+    cli("embed", run, *(folder / "out").glob("*.csv"), "--out", folder / "e.npz", plugins=plugins)
+    assert len(np.load(folder / "e.npz")["mean"]) == 3
+
+
 def commands_work(plugins, cli, folder) -> None:
     run = folder / "run"
     cli("train", "ripples", "--steps", 4, "--run", run, plugins=plugins)
@@ -270,7 +280,7 @@ def commands_work(plugins, cli, folder) -> None:
 def run_event_works(plugins, cli, folder) -> None:
     plugins.announce(RunEvent("started", str(folder), "ripples", 0))
     plugins.announce(RunEvent("evaluated", str(folder), "ripples", 7, {"loss": 0.5}))
-    assert (folder / "told.txt").read_text() == "7 0.5\n"
+    assert (folder / "losses.txt").read_text() == "7 0.5\n"
 
 
 WORKS: dict[str, Callable[..., None]] = {
@@ -281,6 +291,7 @@ WORKS: dict[str, Callable[..., None]] = {
     "aeplug_codecs": codec_works,
     "aeplug_datasets": dataset_works,
     "aeplug_tasks": task_works,
+    "aeplug_priors": priors_work,
     "aeplug_commands": commands_work,
     "aeplug_run_event": run_event_works,
 }

@@ -203,10 +203,8 @@ def make_drums(folder: Path) -> None:
     codec = DrumCodec(PartConfig(), groove_shape(2))
     rows = ["drummer,session,id,style,bpm,midi_filename,split"]
     folder.mkdir()
-    patterns = [
-        path for path in sorted(find_bundled("patterns").glob("*.drums")) if "4/4" in read_page(path)
-    ]
-    for number, path in enumerate(patterns):
+    patterns = sorted(find_bundled("patterns").glob("*.drums"))
+    for number, path in enumerate(path for path in patterns if "4/4" in read_page(path)):
         codec.write(codec.read(path), folder / path.stem, {})
         part = "train" if number < 30 else "validation"
         rows.append(f"drummer{number // 4},a,{number},rock,100,{path.stem}.mid,{part}")

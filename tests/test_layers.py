@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -78,6 +79,13 @@ def test_every_room_of_the_engine_is_in_the_table():
     }
     assert rooms == {*ROOMS, "__init__"}
     assert len(list((ROOT / "aeplug").iterdir())) <= 24  # with py.typed and a cache of Python's
+
+
+def test_the_page_on_the_architecture_has_the_same_layers():
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    table = page[page.index("## The layers") : page.index("**The rule**")]
+    named = [name.removesuffix(".py") for name in re.findall(r"\[`([\w.]+)/?`\]", table)]
+    assert named == [room for room in ROOMS if room[0] != "_" and room != "errors"]
 
 
 def test_imports_of_the_engine_go_down():

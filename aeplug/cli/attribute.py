@@ -137,7 +137,7 @@ def attribute(
     from aeplug.inference import write_results
 
     if save:
-        steering.check_place(Path(save).expanduser())
+        steering.check_savable(Path(save).expanduser())
     loaded, own_options = open_model(model, "vary", device, checkpoint, options)
     documents = steering.read_inputs(loaded, inputs)
     folders = (start, end) if start and end else ()

@@ -8,20 +8,20 @@ from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.steering.apply import Steering, find_steering, read_inputs
-    from aeplug.steering.attributes import find_attribute, measure
-    from aeplug.steering.directions import Directions, check_place, learn
-    from aeplug.steering.search import Search, Steered, steer
+    from aeplug.steering.attributes import find_attribute, measure_attributes
+    from aeplug.steering.directions import Directions, check_savable, learn_directions
+    from aeplug.steering.search import SearchSettings, SteeringResult, steer
 
 __all__ = [
     "Directions",
-    "Search",
-    "Steered",
+    "SearchSettings",
+    "SteeringResult",
     "Steering",
-    "check_place",
+    "check_savable",
     "find_attribute",
     "find_steering",
-    "learn",
-    "measure",
+    "learn_directions",
+    "measure_attributes",
     "read_inputs",
     "steer",
 ]
@@ -30,8 +30,8 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "apply": "Steering find_steering read_inputs",
-        "attributes": "find_attribute measure",
-        "directions": "Directions check_place learn",
-        "search": "Search Steered steer",
+        "attributes": "find_attribute measure_attributes",
+        "directions": "Directions check_savable learn_directions",
+        "search": "SearchSettings SteeringResult steer",
     },
 )

@@ -1,4 +1,4 @@
-"""Files moved along an attribute, and the effect checked: what ``aeplug attribute`` does."""
+"""Files moved along an attribute, and the effect measured: what ``aeplug attribute`` does."""
 
 from __future__ import annotations
 
@@ -20,8 +20,15 @@ from aeplug.plugins import active
 from aeplug.runtime.console import say
 from aeplug.steering import examples as example_sets
 from aeplug.steering.attributes import find_attribute
-from aeplug.steering.check import check
-from aeplug.steering.directions import ITEMS, SUFFIX, Directions, learn, load, save
+from aeplug.steering.check import check_steering
+from aeplug.steering.directions import (
+    ITEMS,
+    SUFFIX,
+    Directions,
+    learn_directions,
+    load_directions,
+    save_directions,
+)
 from aeplug.steering.search import steer
 
 #: What a strip shows, in standard deviations, beside the amounts asked for.
@@ -37,25 +44,25 @@ class Steering:
     Attributes:
         model: whose latents.
         directions: of all its attributes, learnt from data.
-        wanted: name of the attribute to move along.
-        kept: names of those to hold.
+        target: name of the attribute to move along.
+        held: names of those to hold.
         dataset: what directions are learnt from and checked on.
     """
 
     model: Model
     directions: Directions
-    wanted: str
-    kept: tuple[str, ...]
+    target: str
+    held: tuple[str, ...]
     dataset: Dataset
 
     def save(self, path: str | Path) -> None:
-        """Keep the directions, and which is wanted, in one ``.safetensors`` file.
+        """Save the directions, and the target's name, in one ``.safetensors`` file.
 
         Raises:
             ConfigError: the name has another ending, or the file there holds something else.
             FileError: it cannot be written.
         """
-        save(self.directions, self.wanted, Path(path))
+        save_directions(self.directions, self.target, Path(path))
         say(f"wrote {path}")
 
     def move_documents(self, documents: Sequence[Document], amounts: Sequence[float]) -> Results:
@@ -79,12 +86,12 @@ class Steering:
                 result, moved = self._move(document, batch, latents, amount)
                 row.append(replace(result, name=f"{moved:+.2f}" if amount else "reconstruction"))
                 if amount in amounts:
-                    name = f"{document.name}-{_file_name(self.wanted)}{amount:+g}"
+                    name = f"{document.name}-{_file_name(self.target)}{amount:+g}"
                     written.append(replace(result, name=name))
                     say(f"{name}: moved by {moved:+.2f} standard deviations")
             rows.append((document.name, row))
         ends = f"{strip[0]:+g} to {strip[-1]:+g} standard deviations"
-        title = f"{self.model.spec.name}: {self.wanted}, {ends}"
+        title = f"{self.model.spec.name}: {self.target}, {ends}"
         inputs = [document.source for document in documents if document.source is not None]
         return Results(written, "attribute.png", title, rows, inputs)
 
@@ -93,13 +100,13 @@ class Steering:
     ) -> tuple[Document, float]:
         """A document moved, and by how much, standard deviations."""
         steered = steer(
-            *(self.model, self.directions, latents, batch.cond, self.wanted, amount, self.kept),
+            *(self.model, self.directions, latents, batch.cond, self.target, amount, self.held),
             input=batch.input,
         )
-        moved = steered.moved[:, self.directions.index(self.wanted)]
+        moved = steered.change[:, self.directions.index(self.target)]
         if bool(moved.isnan().all()):
             raise FileError(
-                f"{document.source or document.name}: '{self.wanted}' is undefined for it"
+                f"{document.source or document.name}: '{self.target}' is undefined for it"
             )
         result = self.model.codec.join(steered.data, batch.cond, document)
         return result, float(moved.nanmean())
@@ -112,8 +119,8 @@ class Steering:
             items: how many.
 
         Returns:
-            ``attribute``, ``unit``, ``standard_deviation`` (in that unit), ``kept``, and the
-            figures of :func:`aeplug.steering.check.check`.
+            ``attribute``, ``unit``, ``standard_deviation`` (in that unit), ``held``, and the
+            figures of :func:`aeplug.steering.check.check_steering`.
 
         Raises:
             ConfigError: an amount is 0.
@@ -124,13 +131,15 @@ class Steering:
         split = choose_split(self.dataset, "test")
         # Neighbours are often alike.
         rows = torch.linspace(0, len(split) - 1, min(items, len(split))).round().long()
-        report = check(self.model, self.directions, split, rows, self.wanted, amounts, self.kept)
-        index = self.directions.index(self.wanted)
+        report = check_steering(
+            self.model, self.directions, split, rows, self.target, amounts, self.held
+        )
+        index = self.directions.index(self.target)
         return {
-            "attribute": self.wanted,
+            "attribute": self.target,
             "unit": self.directions.units[index],
             "standard_deviation": float(self.directions.deviations[index]),
-            "kept": list(self.kept),
+            "held": list(self.held),
             **report,
         }
 
@@ -187,7 +196,7 @@ def find_steering(
         >>> from aeplug import steering
         >>> model = aeplug.load("mnist-vae", device="cpu")
         >>> slant = steering.find_steering(model, "slant", items=100)
-        >>> slant.wanted, len(slant.kept) > 0
+        >>> slant.target, len(slant.held) > 0
         ('slant', True)
     """
     if name and not (":" in name or name.endswith(SUFFIX)):
@@ -195,11 +204,11 @@ def find_steering(
     _ = model.latent_size
     dataset = evaluation_dataset(model, None if data is None else str(data), active())
     if name.endswith(SUFFIX):
-        directions, wanted = load(Path(name).expanduser(), model)
+        directions, target = load_directions(Path(name).expanduser(), model)
     else:
-        directions, wanted = _learn(model, dataset, name, examples, items, seed)
-    kept = _choose_kept(directions, wanted, keep)
-    return Steering(model, directions, wanted, kept, dataset)
+        directions, target = _learn(model, dataset, name, examples, items, seed)
+    held = _choose_held(directions, target, keep)
+    return Steering(model, directions, target, held, dataset)
 
 
 def _learn(
@@ -217,13 +226,13 @@ def _learn(
         ends = [_latents_of_files(model, folder, paths) for folder, paths in examples]
         name = ":".join(Path(folder).name for folder, _ in examples)
     elif classes:
-        label = example_sets.label_of(dataset, split, classes[0])
-        rows = example_sets.rows_of_class(
-            dataset, split, label, classes[1:], example_sets.EACH, seed
+        label = example_sets.choose_label(dataset, split, classes[0])
+        rows = example_sets.find_rows(
+            dataset, split, label, classes[1:], example_sets.MOST_EXAMPLES, seed
         )
-        ends = [example_sets.latents_of_rows(model, split, each) for each in rows]
+        ends = [example_sets.encode_rows(model, split, each) for each in rows]
         name = f"{label}={classes[1]}:{classes[2]}"
-    directions = learn(model, split, items, seed)
+    directions = learn_directions(model, split, items, seed)
     if not ends:
         directions.index(name)
         return directions, name
@@ -236,16 +245,16 @@ def _learn(
 
 
 def _latents_of_files(model: Model, folder: str, paths: Sequence[str | Path]) -> Tensor:
-    return example_sets.latents_of_files(
+    return example_sets.encode_files(
         model, map(str, paths), lambda path, why: say(f"left out: {why}"), folder
     )
 
 
-def _choose_kept(directions: Directions, wanted: str, keep: str | None) -> tuple[str, ...]:
-    others = tuple(name for name in directions.names if name != wanted)
+def _choose_held(directions: Directions, target: str, keep: str | None) -> tuple[str, ...]:
+    others = tuple(name for name in directions.names if name != target)
     if keep is None:
-        # What distinguishes two sets of examples may well be one of the others.
-        between_examples = directions.ends is not None and wanted == directions.names[-1]
+        # The difference between two sets of examples may well be one of the others.
+        between_examples = directions.ends is not None and target == directions.names[-1]
         keep = "none" if between_examples else "all"
     if keep in ("all", "none"):
         return others if keep == "all" else ()

@@ -22,15 +22,15 @@ def find_attribute(task: TaskSpec, name: str) -> AttributeSpec:
     Raises:
         ConfigError: it has none of this name.
     """
-    for one in task.attributes:
-        if one.name == name:
-            return one
-    hint = nearest(name, (one.name for one in task.attributes))
+    for attribute in task.attributes:
+        if attribute.name == name:
+            return attribute
+    hint = nearest(name, (attribute.name for attribute in task.attributes))
     raise ConfigError(f"'{task.name}' has no attribute '{name}'. {hint}")
 
 
 @torch.no_grad()
-def measure(model: Model, data: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+def measure_attributes(model: Model, data: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
     """All attributes of a model's task, in their own units.
 
     Args:
@@ -42,11 +42,9 @@ def measure(model: Model, data: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
         float32 ``(B, K)`` in the order of ``model.spec.attributes``; NaN where an item has no
         such thing.
     """
-    here = {name: value.to(data.device) for name, value in cond.items()}
-    batch = Batch(data, data, here)
-    columns = [load_attribute(one.measure)(batch, model.shape) for one in model.spec.attributes]
-    return (
-        torch.stack([one.float() for one in columns], 1)
-        if columns
-        else data.new_zeros(len(data), 0)
-    )
+    batch = Batch(data, data, {name: classes.to(data.device) for name, classes in cond.items()})
+    columns = [
+        load_attribute(attribute.measure)(batch, model.shape).float()
+        for attribute in model.spec.attributes
+    ]
+    return torch.stack(columns, 1) if columns else data.new_zeros(len(data), 0)

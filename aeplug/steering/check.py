@@ -1,4 +1,4 @@
-"""How well steering does what it is asked, on items that were not learnt from."""
+"""How well steering works, on items that directions were not learnt from."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from aeplug.errors import DataError
 from aeplug.interfaces import Split
 from aeplug.model.model import Model
 from aeplug.steering.directions import Directions
-from aeplug.steering.search import Search, Steered, steer
+from aeplug.steering.search import SearchSettings, SteeringResult, steer
 
-#: How far others may move as a share of what was asked of the wanted one.
+#: How far held attributes may move, as a share of the amount.
 MOST = 1 / 3
 
 
 @torch.no_grad()
-def check(
+def check_steering(
     model: Model,
-    found: Directions,
+    directions: Directions,
     split: Split,
     rows: Tensor,
-    wanted: str,
+    target: str,
     amounts: Sequence[float],
     keep: Sequence[str] | None = None,
-    search: Search | None = None,
+    search: SearchSettings | None = None,
 ) -> dict[str, Any]:
-    """Steer held-out items and measure what came of it.
+    """Steer held-out items and measure the effect.
 
     Changes are against the model's own reconstruction of each item, in standard deviations of the
-    attribute over the data. Nothing is left out but items without the attribute, which are
-    counted; one that stands at the end of what is possible and stays there counts as not moved.
+    attribute over the data. Items without the attribute are left out and counted; an item that is
+    at the end of the attribute's range and stays there counts as not moved.
 
     Args:
         model: whose decoder.
-        found: directions, learnt from other items.
+        directions: directions, learnt from other items.
         split: the held-out data.
         rows: which of it, int64 ``(n,)``.
-        wanted: the attribute's name.
+        target: the attribute's name.
         amounts: in standard deviations, not 0.
         keep: see :func:`aeplug.steering.search.steer`.
         search: see there.
 
     Returns:
         ``items``, ``undefined``, and under ``amounts`` for each: ``right_way``, the share of items
-        whose attribute moved to the side asked for; ``at_limit``, how many have as much (or as
-        little) of it already as any item learnt from, and ``right_way_within``, the share of the
-        others; ``within_third``, the share of which no
-        other kept attribute moved by more than a third of the amount; ``distance``, mean
-        Mahalanobis length of the shift; ``moved``: for each attribute the ``mean`` of the change,
-        which tells a drift, the ``mean_absolute``, which also tells changes that cancel out over
-        items, and ``share``, the mean absolute change as a share of the wanted attribute's.
+        whose attribute moved in the direction of the amount; ``at_limit``, how many were at least
+        as far in that direction as any item learnt from, and ``right_way_within``, the share of
+        the others; ``within_third``, the share of items of which no held attribute moved by more
+        than a third of the amount; ``distance``, the mean Mahalanobis length of the shift;
+        ``moved``: for each attribute the ``mean`` of the change (a drift), the ``mean_absolute``
+        (changes that cancel out over items, too), and ``share``, the mean absolute change as a
+        share of the target attribute's.
 
     Raises:
         DataError: no item has the attribute.
@@ -63,44 +63,47 @@ def check(
     latents = model.posterior(batch)[0].mode()
     report: dict[str, Any] = {"items": len(rows), "undefined": 0, "amounts": {}}
     for amount in amounts:
-        one = steer(model, found, latents, batch.cond, wanted, amount, keep, search, batch.input)
+        steered = steer(
+            model, directions, latents, batch.cond, target, amount, keep, search, batch.input
+        )
         decoded = model.decode(latents, batch.cond, input=batch.input)
-        had = found.measured(model, decoded, batch.cond)
-        defined = ~had[:, found.index(wanted)].isnan()
+        before = directions.measure(model, decoded, batch.cond)
+        defined = ~before[:, directions.index(target)].isnan()
         report["undefined"] = int((~defined).sum())
         if not defined.any():
-            raise DataError(f"'{wanted}' is undefined for all of {len(rows)} items")
+            raise DataError(f"'{target}' is undefined for all of {len(rows)} items")
         report["amounts"][f"{amount:g}"] = _figures(
-            found, one, had[:, found.index(wanted)], defined, wanted, amount, keep
+            directions, steered, before[:, directions.index(target)], defined, target, amount, keep
         )
     return report
 
 
 def _figures(
-    found: Directions,
-    steered: Steered,
-    had: Tensor,
+    directions: Directions,
+    steered: SteeringResult,
+    before: Tensor,
     defined: Tensor,
-    wanted: str,
+    target: str,
     amount: float,
     keep: Sequence[str] | None,
 ) -> dict[str, Any]:
-    moved = steered.moved[defined]
-    column = found.index(wanted)
+    change = steered.change[defined]
+    column = directions.index(target)
     # Lost altogether is not moved the right way.
-    own = moved[:, column].nan_to_num(0)
-    known = found.values[:, column]
-    limit = known[~known.isnan()].amax() if amount > 0 else known[~known.isnan()].amin()
-    at_limit = (had[defined] >= limit) if amount > 0 else (had[defined] <= limit)
+    own = change[:, column].nan_to_num(0)
+    values = directions.values[:, column]
+    values = values[~values.isnan()]
+    limit = values.amax() if amount > 0 else values.amin()
+    at_limit = (before[defined] >= limit) if amount > 0 else (before[defined] <= limit)
     right = own * amount > 0
-    kept = [n for n in found.names if n != wanted and (keep is None or n in keep)]
-    others = moved[:, [found.index(name) for name in kept]].nan_to_num(0).abs()
+    held = [n for n in directions.names if n != target and (keep is None or n in keep)]
+    others = change[:, [directions.index(name) for name in held]].nan_to_num(0).abs()
     own_absolute = float(own.abs().mean())
     attributes = {}
-    for number, name in enumerate(found.names):
-        absolute = float(moved[:, number].abs().nanmean())
+    for number, name in enumerate(directions.names):
+        absolute = float(change[:, number].abs().nanmean())
         attributes[name] = {
-            "mean": float(moved[:, number].nanmean()),
+            "mean": float(change[:, number].nanmean()),
             "mean_absolute": absolute,
             "share": absolute / own_absolute if own_absolute else float("nan"),
         }

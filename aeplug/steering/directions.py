@@ -1,8 +1,8 @@
 """Where in a model's latent space attributes lie: learnt from data in seconds, kept in a file.
 
-An attribute is measured of decoded items (:mod:`aeplug.steering.attributes`), or it is what tells
-two sets of examples apart: the position between their means, read off the latents of the decoded
-item.
+An attribute is measured on decoded items (:mod:`aeplug.steering.attributes`), or it is the
+difference between two sets of examples: the position between their means, in the latents of the
+decoded item.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError, DataError, FileError, nearest
 from aeplug.interfaces import Split
 from aeplug.model.model import Model
-from aeplug.steering.attributes import measure
+from aeplug.runtime.files import atomic_replace
+from aeplug.steering.attributes import measure_attributes
 
 FORMAT = "aeplug direction 1"
 SUFFIX = ".safetensors"
@@ -27,16 +28,16 @@ SUFFIX = ".safetensors"
 ITEMS = 3000
 #: Least variance of a latent direction, as a share of the largest, that is moved along.
 LEAST_VARIANCE = 1e-4
-#: Fewest items from which a covariance and slopes can be told.
+#: Minimum number of items for a covariance and slopes.
 FEWEST = 8
 
 
 @dataclass(frozen=True)
 class Directions:
-    """K attributes over a latent space of D dimensions, E of which the data fill.
+    """K attributes over a latent space of D dimensions, of which the data fill E.
 
-    Latents are seen through the data's covariance: *whitened* points, ``(.., E)``, have mean 0
-    and unit variance in every direction over the data, so that lengths are Mahalanobis distances.
+    *Whitened* latents, ``(.., E)``, have mean 0 and unit variance over the data in every direction,
+    so that their lengths are Mahalanobis distances.
 
     Attributes:
         task: name of the task.
@@ -45,8 +46,8 @@ class Directions:
         deviations: standard deviation of each over the data, in its unit, ``(K,)``.
         slopes: change of each, in standard deviations, along whitened axes, ``(K, E)``.
         centre: mean of the latents, ``(D,)``.
-        spread: whitened -> latents less their mean, ``(D, E)``.
-        whitening: latents less their mean -> whitened, ``(D, E)``.
+        unwhitening: whitened -> latents minus their mean, ``(D, E)``.
+        whitening: latents minus their mean -> whitened, ``(D, E)``.
         points: whitened latents of the items learnt from, ``(N, E)``.
         values: attributes of their reconstructions in standard deviations, ``(N, K)``.
         cond: their conditions, name -> int64 ``(N,)``.
@@ -60,7 +61,7 @@ class Directions:
     deviations: Tensor
     slopes: Tensor
     centre: Tensor
-    spread: Tensor
+    unwhitening: Tensor
     whitening: Tensor
     points: Tensor
     values: Tensor
@@ -83,30 +84,30 @@ class Directions:
             raise ConfigError(f"'{self.task}' has no attribute '{name}'. {hint}")
         return self.names.index(name)
 
-    def whitened(self, latents: Tensor) -> Tensor:
+    def whiten(self, latents: Tensor) -> Tensor:
         """Latents ``(B, D)`` -> ``(B, E)``."""
         return (latents - self.centre) @ self.whitening
 
     @torch.no_grad()
-    def measured(self, model: Model, data: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+    def measure(self, model: Model, data: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
         """All attributes of items ``(B, *shape.target)`` in standard deviations, ``(B, K)``."""
-        found = measure(model, data, cond)
+        values = measure_attributes(model, data, cond)
         if self.ends is not None:
             latents = model.encode(data, cond)["mean"].float()
-            position = self.whitened(latents) @ self.slopes[-1]
-            found = torch.cat([found, position.unsqueeze(1)], 1)
-        return found / self.deviations
+            position = self.whiten(latents) @ self.slopes[-1]
+            values = torch.cat([values, position.unsqueeze(1)], 1)
+        return values / self.deviations
 
     def with_examples(self, name: str, a: Tensor, b: Tensor) -> Directions:
         """These and, as the last attribute, the way from latents ``(n, D)`` to ``(m, D)``.
 
-        In whitened space it is the way between the means, which is Fisher's linear discriminant,
-        and in the latent space the attribute vector of MusicVAE (Roberts et al., ICML 2018).
+        Whitened, the way between the means is Fisher's linear discriminant; in the latent space it
+        is the attribute vector of MusicVAE (Roberts et al., ICML 2018).
 
         Raises:
             DataError: the means are the same.
         """
-        ends = [self.whitened(one).mean(0) for one in (a, b)]
+        ends = [self.whiten(latents).mean(0) for latents in (a, b)]
         way = ends[1] - ends[0]
         apart = float(way.norm())
         if not apart > 1e-4:
@@ -125,7 +126,7 @@ class Directions:
 
 
 @torch.no_grad()
-def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Directions:
+def learn_directions(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Directions:
     """The directions of a task's attributes, from items of a split.
 
     The slopes are those of a linear regression of all attributes, as measured of the model's
@@ -134,7 +135,7 @@ def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Dire
 
     Args:
         model: whose latents.
-        split: the data, by rights what the model was trained on.
+        split: the data, best what the model was trained on.
         items: how many of it at most, drawn at random.
         seed: of the draw.
 
@@ -151,39 +152,39 @@ def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Dire
         batch = model.prepare_batch(raw)
         z = model.posterior(batch)[0].mode()
         latents.append(z.float())
-        data_values.append(measure(model, batch.target, batch.cond))
+        data_values.append(measure_attributes(model, batch.target, batch.cond))
         decoded = model.decode(z, batch.cond, input=batch.input)
-        values.append(measure(model, decoded, batch.cond))
+        values.append(measure_attributes(model, decoded, batch.cond))
         for name, column in batch.cond.items():
             conditions.setdefault(name, []).append(column)
     if len(rows) < FEWEST:
         raise DataError(f"directions need at least {FEWEST} items, the split has {len(rows)}")
-    z, original, found = torch.cat(latents), torch.cat(data_values), torch.cat(values)
+    z, original, measured = torch.cat(latents), torch.cat(data_values), torch.cat(values)
     deviations = (
-        torch.stack([_deviation(column) for column in original.T])
+        torch.stack([_standard_deviation(column) for column in original.T])
         if len(original.T)
         else original[0]
     )
-    names = tuple(one.name for one in model.spec.attributes)
+    names = tuple(attribute.name for attribute in model.spec.attributes)
     for name, deviation in zip(names, deviations.tolist(), strict=True):
         if not deviation > 0:
             raise DataError(f"'{name}' is the same for all of {len(rows)} items, or undefined")
     centre = z.mean(0)
     variances, axes = torch.linalg.eigh((z - centre).T @ (z - centre) / len(z))
-    kept = variances > LEAST_VARIANCE * variances.max()
-    axes, roots = axes[:, kept], variances[kept].sqrt()
+    filled = variances > LEAST_VARIANCE * variances.max()
+    axes, roots = axes[:, filled], variances[filled].sqrt()
     points = (z - centre) @ (axes / roots)
-    scaled = found / deviations
+    scaled = measured / deviations
     # Whitened points have unit covariance, so that the regression is a mean of products.
     off = (scaled - scaled.nanmean(0)).nan_to_num(0)
     return Directions(
         task=model.spec.name,
         names=names,
-        units=tuple(one.unit for one in model.spec.attributes),
+        units=tuple(attribute.unit for attribute in model.spec.attributes),
         deviations=deviations,
         slopes=off.T @ points / len(points),
         centre=centre,
-        spread=axes * roots,
+        unwhitening=axes * roots,
         whitening=axes / roots,
         points=points,
         values=scaled,
@@ -191,19 +192,19 @@ def learn(model: Model, split: Split, items: int = ITEMS, seed: int = 0) -> Dire
     )
 
 
-def _deviation(values: Tensor) -> Tensor:
+def _standard_deviation(values: Tensor) -> Tensor:
     defined = values[~values.isnan()]
     return defined.std() if len(defined) > 1 else values.new_zeros(())
 
 
-_TENSORS = ("deviations", "slopes", "centre", "spread", "whitening", "points", "values")
+_TENSORS = ("deviations", "slopes", "centre", "unwhitening", "whitening", "points", "values")
 
 
-def check_place(path: Path) -> None:
-    """Whether directions may be kept there.
+def check_savable(path: Path) -> None:
+    """Check that directions may be saved there.
 
     Raises:
-        ConfigError: the file's name has another ending, or a file is there that holds something
+        ConfigError: the file's name has another ending, or the file exists and holds something
             else, such as a model's weights.
     """
     from safetensors import SafetensorError, safe_open
@@ -214,16 +215,16 @@ def check_place(path: Path) -> None:
         return
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("aeplug", "{}"))
-        is_direction = str(about.get("format", "")).startswith(FORMAT.rstrip("1"))
+            header = json.loads((file.metadata() or {}).get("aeplug", "{}"))
+        is_direction = str(header.get("format", "")).startswith(FORMAT.rstrip("1"))
     except (SafetensorError, OSError, ValueError, AttributeError):
         is_direction = False
     if not is_direction:
-        raise ConfigError(f"--save {path} is there and holds no direction; name another")
+        raise ConfigError(f"--save {path} exists and holds no direction; name another file")
 
 
-def save(found: Directions, wanted: str, path: Path) -> None:
-    """Keep directions, and which of them is wanted, in one ``.safetensors`` file.
+def save_directions(directions: Directions, target: str, path: Path) -> None:
+    """Save directions, and the name of the target attribute, in one ``.safetensors`` file.
 
     Raises:
         ConfigError: see :func:`check_place`.
@@ -231,26 +232,28 @@ def save(found: Directions, wanted: str, path: Path) -> None:
     """
     from safetensors.torch import save_file
 
-    check_place(path)
-    about = {
+    check_savable(path)
+    header = {
         "format": FORMAT,
-        "task": found.task,
-        "wanted": wanted,
-        "names": found.names,
-        "units": found.units,
-        "ends": found.ends,
+        "task": directions.task,
+        "target": target,
+        "names": directions.names,
+        "units": directions.units,
+        "ends": directions.ends,
     }
-    tensors = {name: getattr(found, name).cpu().contiguous() for name in _TENSORS}
-    tensors |= {f"cond.{name}": column.cpu().contiguous() for name, column in found.cond.items()}
+    tensors = {name: getattr(directions, name) for name in _TENSORS}
+    tensors |= {f"cond.{name}": column for name, column in directions.cond.items()}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, path, {"aeplug": json.dumps(about)})
+        with atomic_replace(path) as temporary:
+            save_file(tensors, temporary, {"aeplug": json.dumps(header)})
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def load(path: Path, model: Model) -> tuple[Directions, str]:
-    """Directions of a file, and the name of the one wanted.
+def load_directions(path: Path, model: Model) -> tuple[Directions, str]:
+    """The directions of a file, and the name of the target attribute.
 
     Raises:
         FileError: it is missing, damaged, or no such file.
@@ -260,15 +263,17 @@ def load(path: Path, model: Model) -> tuple[Directions, str]:
 
     try:
         with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})["aeplug"])
+            header = json.loads((file.metadata() or {})["aeplug"])
             tensors = {name: file.get_tensor(name).to(model.device) for name in file.keys()}  # noqa: SIM118
-        if about["format"] != FORMAT:
-            raise FileError(f"{path} has format '{about['format']}', this version reads '{FORMAT}'")
-        found = Directions(
-            task=about["task"],
-            names=tuple(about["names"]),
-            units=tuple(about["units"]),
-            ends=tuple(about["ends"]) if about["ends"] else None,
+        if header["format"] != FORMAT:
+            raise FileError(
+                f"{path} has format '{header['format']}', this version reads '{FORMAT}'"
+            )
+        directions = Directions(
+            task=header["task"],
+            names=tuple(header["names"]),
+            units=tuple(header["units"]),
+            ends=tuple(header["ends"]) if header["ends"] else None,
             cond={name[5:]: column for name, column in tensors.items() if name[:5] == "cond."},
             **{name: tensors[name] for name in _TENSORS},
         )
@@ -277,15 +282,15 @@ def load(path: Path, model: Model) -> tuple[Directions, str]:
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise FileError(f"{path} is no saved direction ({error})") from error
     expected = (model.spec.name, tuple(model.task.latent.latent_shape))
-    if (found.task, tuple(found.centre.shape)) != expected:
+    if (directions.task, tuple(directions.centre.shape)) != expected:
         raise ConfigError(
-            f"{path} was learnt for '{found.task}' with {len(found.centre)} latents; this is "
-            f"'{expected[0]}' with {expected[1][0]}"
+            f"{path} was learnt for '{directions.task}' with {len(directions.centre)} latent "
+            f"dimensions; this is '{expected[0]}' with {expected[1][0]}"
         )
-    measured = tuple(one.name for one in model.spec.attributes)
-    if found.names[: len(found.names) - (found.ends is not None)] != measured:
+    measured = tuple(attribute.name for attribute in model.spec.attributes)
+    if directions.names[: len(directions.names) - (directions.ends is not None)] != measured:
         raise ConfigError(
-            f"{path} knows {', '.join(found.names)}; '{found.task}' now measures "
+            f"{path} knows {', '.join(directions.names)}; '{directions.task}' now measures "
             f"{', '.join(measured) or 'nothing'}: learn it again"
         )
-    return found, about["wanted"]
+    return directions, header["target"]

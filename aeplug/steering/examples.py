@@ -16,8 +16,8 @@ from aeplug.inference.embed import embed_files
 from aeplug.interfaces import Dataset, Split
 from aeplug.model.model import Model
 
-#: Examples of each side that are looked for.
-EACH = 1000
+#: Most examples of a side.
+MOST_EXAMPLES = 1000
 
 
 def parse_classes(text: str) -> tuple[str, str, str] | None:
@@ -31,22 +31,22 @@ def parse_classes(text: str) -> tuple[str, str, str] | None:
     return label, a, b
 
 
-def label_of(dataset: Dataset, split: Split, asked: str) -> str:
+def choose_label(dataset: Dataset, split: Split, name: str) -> str:
     """The label of this name, or the first there is.
 
     Raises:
         ConfigError: there is none.
     """
-    known = [*label_rows(dataset, split.take(torch.arange(min(1, len(split)))))]
-    known = [name for name in known if name != NAME]
+    labels = label_rows(dataset, split.take(torch.arange(min(1, len(split)))))
+    known = [label for label in labels if label != NAME]
     if not known:
         raise ConfigError("the data has no labels; give examples as folders, --from and --to")
-    if asked and asked not in known:
-        raise ConfigError(f"the data has no label '{asked}'. {nearest(asked, known)}")
-    return asked or known[0]
+    if name and name not in known:
+        raise ConfigError(f"the data has no label '{name}'. {nearest(name, known)}")
+    return name or known[0]
 
 
-def rows_of_class(
+def find_rows(
     dataset: Dataset, split: Split, label: str, classes: tuple[str, str], each: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Numbers of rows of the two classes, at most ``each``, in random order; int64.
@@ -55,16 +55,16 @@ def rows_of_class(
         ConfigError: the split has no item of a class; the message names the nearest.
     """
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
-    found: tuple[list[Tensor], list[Tensor]] = ([], [])
+    sides: tuple[list[Tensor], list[Tensor]] = ([], [])
     seen: set[str] = set()
     for index, raw in iter_rows(split, torch.device("cpu"), order):
         values: npt.NDArray[np.str_] = np.asarray(label_rows(dataset, raw)[label]).astype(str)
         seen.update(values.tolist())
-        for side, name in zip(found, classes, strict=True):
+        for side, name in zip(sides, classes, strict=True):
             side.append(index[torch.from_numpy(values == name)])
-        if all(sum(map(len, side)) >= each for side in found):
+        if all(sum(map(len, side)) >= each for side in sides):
             break
-    a, b = (torch.cat(side)[:each] if side else torch.zeros(0, dtype=torch.int64) for side in found)
+    a, b = (torch.cat(side)[:each] if side else torch.zeros(0, dtype=torch.int64) for side in sides)
     for name, numbers in zip(classes, (a, b), strict=True):
         if not len(numbers):
             raise ConfigError(
@@ -74,7 +74,7 @@ def rows_of_class(
 
 
 @torch.no_grad()
-def latents_of_rows(model: Model, split: Split, numbers: Tensor) -> Tensor:
+def encode_rows(model: Model, split: Split, numbers: Tensor) -> Tensor:
     """Latents of some rows, ``(n, D)``."""
     return torch.cat(
         [
@@ -84,7 +84,7 @@ def latents_of_rows(model: Model, split: Split, numbers: Tensor) -> Tensor:
     )
 
 
-def latents_of_files(
+def encode_files(
     model: Model, paths: Iterable[str], failed: Callable[[str, str], None], name: str
 ) -> Tensor:
     """Latents of every piece of some files, ``(n, D)``.

@@ -15,10 +15,10 @@ from aeplug.inference.reconstruct import reconstruct_document
 from aeplug.inference.vary import add_noise
 from aeplug.interfaces import Sampling
 from aeplug.latents.paths import interpolate_corners
-from aeplug.steering.attributes import find_attribute, measure
-from aeplug.steering.check import check
-from aeplug.steering.directions import learn, load, save
-from aeplug.steering.examples import parse_classes, rows_of_class
+from aeplug.steering.attributes import find_attribute, measure_attributes
+from aeplug.steering.check import check_steering
+from aeplug.steering.directions import learn_directions, load_directions, save_directions
+from aeplug.steering.examples import find_rows, parse_classes
 from aeplug.steering.search import steer
 
 GREEDY = Sampling(greedy=True)
@@ -57,7 +57,7 @@ def measured(learnt, plugins):
 
 @pytest.fixture
 def directions(measured):
-    return learn(measured, open_dataset(measured.config).split("train"))
+    return learn_directions(measured, open_dataset(measured.config).split("train"))
 
 
 class TestLearn:
@@ -73,31 +73,31 @@ class TestLearn:
     def test_too_few_items_or_a_constant_are_told(self, measured):
         split = open_dataset(measured.config).split("train")
         with pytest.raises(DataError, match="need at least 8 items, the split has 4"):
-            learn(measured, split, 4)
+            learn_directions(measured, split, 4)
         same = AttributeSpec("same", f"{__name__}:constant", "x")
         measured.config = replace(measured.config, task=replace(measured.spec, attributes=(same,)))
         with pytest.raises(DataError, match="'same' is the same for all of 64 items"):
-            learn(measured, split)
+            learn_directions(measured, split)
 
     def test_a_file_keeps_all_of_it(self, measured, directions, tmp_path):
         path = tmp_path / "d.safetensors"
-        save(directions, "second", path)
-        found, wanted = load(path, measured)
-        assert wanted == "second" and found.names == directions.names
-        torch.testing.assert_close(found.slopes, directions.slopes)
-        torch.testing.assert_close(found.points, directions.points)
+        save_directions(directions, "second", path)
+        loaded, target = load_directions(path, measured)
+        assert target == "second" and loaded.names == directions.names
+        torch.testing.assert_close(loaded.slopes, directions.slopes)
+        torch.testing.assert_close(loaded.points, directions.points)
 
     def test_files_that_are_none(self, measured, directions, tmp_path):
         with pytest.raises(ConfigError, match=r"a name that ends in \.safetensors"):
-            save(directions, "first", tmp_path / "d.npz")
+            save_directions(directions, "first", tmp_path / "d.npz")
         with pytest.raises(FileError, match="no such file"):
-            load(tmp_path / "x.safetensors", measured)
+            load_directions(tmp_path / "x.safetensors", measured)
         (tmp_path / "y.safetensors").write_bytes(b"nothing")
         with pytest.raises(FileError, match="is no saved direction"):
-            load(tmp_path / "y.safetensors", measured)
-        save(replace(directions, task="other"), "first", tmp_path / "z.safetensors")
-        with pytest.raises(ConfigError, match="was learnt for 'other' with 2 latents"):
-            load(tmp_path / "z.safetensors", measured)
+            load_directions(tmp_path / "y.safetensors", measured)
+        save_directions(replace(directions, task="other"), "first", tmp_path / "z.safetensors")
+        with pytest.raises(ConfigError, match="was learnt for 'other' with 2 latent dimensions"):
+            load_directions(tmp_path / "z.safetensors", measured)
 
 
 def constant(batch, shape):
@@ -112,24 +112,26 @@ class TestSteer:
     @pytest.mark.parametrize("amount", [0.5, -0.5])
     def test_moves_what_is_asked_and_holds_the_other(self, measured, directions, amount):
         done = steer(measured, directions, self.items(measured), {}, "second", amount)
-        assert (done.moved[:, 1] * amount > 0).all()
-        assert done.moved[:, 1].mean() == pytest.approx(amount, abs=0.12)
-        assert done.moved[:, 0].nan_to_num(0).abs().mean() < abs(amount) / 3
+        assert (done.change[:, 1] * amount > 0).all()
+        assert done.change[:, 1].mean() == pytest.approx(amount, abs=0.12)
+        assert done.change[:, 0].nan_to_num(0).abs().mean() < abs(amount) / 3
 
     def test_says_what_the_decoder_does(self, measured, directions):
         z = self.items(measured)
         done = steer(measured, directions, z, {}, "second", 0.7)
         torch.testing.assert_close(measured.decode(done.latents), done.data)
-        change = measure(measured, done.data, {}) - measure(measured, measured.decode(z), {})
+        change = measure_attributes(measured, done.data, {}) - measure_attributes(
+            measured, measured.decode(z), {}
+        )
         torch.testing.assert_close(
-            done.moved, change / directions.deviations, equal_nan=True, atol=1e-5, rtol=1e-4
+            done.change, change / directions.deviations, equal_nan=True, atol=1e-5, rtol=1e-4
         )
 
     def test_by_nothing_changes_nothing(self, measured, directions):
         z = self.items(measured)
         done = steer(measured, directions, z, {}, "second", 0.0)
         torch.testing.assert_close(done.latents, z)
-        assert not done.moved.nan_to_num(0).any()
+        assert not done.change.nan_to_num(0).any()
 
     def test_an_item_does_not_depend_on_its_neighbours(self, measured, directions):
         z = self.items(measured)
@@ -139,18 +141,18 @@ class TestSteer:
 
     def test_an_item_without_the_attribute_stays(self, measured, directions):
         z = self.items(measured)
-        has = ~measure(measured, measured.decode(z), {})[:, 0].isnan()
+        has = ~measure_attributes(measured, measured.decode(z), {})[:, 0].isnan()
         far = z[:1] - 50 * torch.sign(measured.task.decoder.out.weight[3])
-        assert measure(measured, measured.decode(far), {})[0, 0].isnan()
+        assert measure_attributes(measured, measured.decode(far), {})[0, 0].isnan()
         done = steer(measured, directions, torch.cat([far, z[has][:1]]), {}, "first", 0.5)
-        assert done.moved[0, 0].isnan() and done.moved[1, 0] > 0.3
+        assert done.change[0, 0].isnan() and done.change[1, 0] > 0.3
         torch.testing.assert_close(done.latents[:1], far)
 
     def test_names_and_sizes_that_are_wrong(self, measured, directions):
         z = self.items(measured)
         with pytest.raises(ConfigError, match=r"no attribute 'secnd'\. Did you mean 'second'"):
             steer(measured, directions, z, {}, "secnd", 1)
-        with pytest.raises(AeplugError, match="latents have 2 numbers"):
+        with pytest.raises(AeplugError, match="latents have 2 dimensions"):
             steer(measured, directions, z[:, :1], {}, "second", 1)
         with pytest.raises(ConfigError, match="no attribute 'x'"):
             find_attribute(measured.spec, "x")
@@ -162,13 +164,15 @@ class TestSteer:
         apart = found.ends[1] - found.ends[0]
         done = steer(measured, found, z[order[:4]], {}, "low:high", apart / 2, keep=[])
         assert (measured.decode(done.latents)[:, 1] > measured.decode(z[order[:4]])[:, 1]).all()
-        assert (done.moved[:, 2] > 0).all()
+        assert (done.change[:, 2] > 0).all()
         with pytest.raises(DataError, match="are the same to the model"):
             directions.with_examples("a:a", z, z)
 
     def test_the_check_reports_what_happened(self, measured, directions):
         split = open_dataset(measured.config).split("test")
-        report = check(measured, directions, split, torch.arange(16), "second", [0.5, -0.5])
+        report = check_steering(
+            measured, directions, split, torch.arange(16), "second", [0.5, -0.5]
+        )
         for amount in ("0.5", "-0.5"):
             figures = report["amounts"][amount]
             assert figures["right_way"] == 1.0
@@ -176,7 +180,7 @@ class TestSteer:
             assert figures["moved"]["first"]["share"] < 1 / 3
         # One that cannot go on is not counted as moved.
         stuck = replace(directions, slopes=directions.slopes * 0, points=directions.points * 0)
-        far = check(measured, stuck, split, torch.arange(16), "second", [40.0])
+        far = check_steering(measured, stuck, split, torch.arange(16), "second", [40.0])
         assert far["amounts"]["40"]["moved"]["second"]["mean"] < 10
 
 
@@ -197,11 +201,11 @@ class TestClasses:
         model = api.load("mnist-vae", device="cpu")
         dataset = open_dataset(model.config)
         split = dataset.split("test")
-        a, b = rows_of_class(dataset, split, "label", ("3", "8"), 20, 0)
+        a, b = find_rows(dataset, split, "label", ("3", "8"), 20, 0)
         assert (len(a), len(b)) == (20, 20)
         assert set(split.take(a)["label"].tolist()) == {3}
         with pytest.raises(ConfigError, match="no item of the 10000 has label '11'"):
-            rows_of_class(dataset, split, "label", ("3", "11"), 20, 0)
+            find_rows(dataset, split, "label", ("3", "11"), 20, 0)
 
 
 class TestGrid:

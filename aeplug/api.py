@@ -266,7 +266,7 @@ def compare_pca(
         say(f"task '{task.name}' ships no weights: PCA alone")
         source = Source.of_task(task, data, device)
         latent = resolve(task, active()).sections["latent"].config
-        size = getattr(latent, "size", None)
+        size = dict(latent).get("size")
     else:
         if not isinstance(model, Model):
             model = load(model, device=device, checkpoint=checkpoint)

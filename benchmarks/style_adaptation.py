@@ -127,7 +127,7 @@ def _windows(codec: Any, paths: list[Path]) -> tuple[torch.Tensor, torch.Tensor]
     tokens, metre = [], []
     for path in paths:
         try:
-            raw = codec.passage(codec.read(path))
+            raw = codec.context_pieces(codec.read(path))
         except AeplugError as error:
             _say(str(path), str(error))
             continue

@@ -117,7 +117,7 @@ def sampled(model: Model, metres: list[str], bars: int, prior: str) -> Tunes:
     """Tunes in these metres."""
     names = model.shape.conditions["metre"]
     cond = {"metre": torch.tensor([names.index(metre) for metre in metres])}
-    pieces = model.codec.pieces_of({"bars": bars})  # type: ignore[attr-defined]
+    pieces = model.codec.num_pieces({"bars": bars})  # type: ignore[attr-defined]
     documents = sample_documents(
         model, len(metres), SEED, Sampling(model.spec.temperature), cond, prior, pieces
     )

@@ -12,7 +12,7 @@ from torch import Tensor
 from aeplug.checks.outcome import CheckMismatch, describe_failure, expect, expect_no_error
 from aeplug.checks.subject import Subject
 from aeplug.errors import FileError
-from aeplug.interfaces import Codec, Document, RawBatch
+from aeplug.interfaces import Codec, Document, LossyCodec, RawBatch, supports
 from aeplug.model.model import Model
 
 #: What a file's format may take from real values of the range 1 (8 bits take 0.002) ...
@@ -35,22 +35,23 @@ def check_codec(subject: Subject) -> str:
         with expect_no_error("join of the codec, without 'like'"):
             document = model.codec.join(item, cond, None)
         expect(isinstance(document, Document), "join to give a Document", type(document).__name__)
-        path = _written(model.codec, document, Path(folder) / "first", options)
+        path = written(model.codec, document, Path(folder) / "first", options)
         expect(
             path.suffix.lower() in spec.suffixes or not spec.suffixes,
             f"a file with a suffix that the codec reads ({', '.join(spec.suffixes)})",
             f"'{path.suffix}'",
         )
-        read, rows = _read(model.codec, path)
+        read, rows = read_back(model.codec, path)
         lost = _check_kept(model, rows, item)
-        second = _written(model.codec, read, Path(folder) / "second", options)
-        _check_same(rows, _read(model.codec, second)[1])
+        second = written(model.codec, read, Path(folder) / "second", options)
+        _check_same(rows, read_back(model.codec, second)[1])
         _check_sheet(model.codec, document, Path(folder) / "sheet.png")
         _check_bad_files(model.codec, Path(folder), path.suffix)
     return f"{path.suffix}, {lost}"
 
 
-def _written(codec: Codec, document: Document, stem: Path, options: dict[str, Any]) -> Path:
+def written(codec: Codec, document: Document, stem: Path, options: dict[str, Any]) -> Path:
+    """The first of the files that the codec writes of a document, all of them checked."""
     with expect_no_error("write of the codec"):
         files = codec.write(document, stem, options)
     expect(
@@ -68,7 +69,8 @@ def _written(codec: Codec, document: Document, stem: Path, options: dict[str, An
     return files[0]
 
 
-def _read(codec: Codec, path: Path) -> tuple[Document, RawBatch]:
+def read_back(codec: Codec, path: Path) -> tuple[Document, RawBatch]:
+    """A file's document and its pieces."""
     with expect_no_error("read and split of a file that the codec wrote"):
         document = codec.read(path)
         rows = codec.split(document)
@@ -99,7 +101,7 @@ def _check_kept(model: Model, rows: RawBatch, item: Tensor) -> str:
         return f"{1 - other:.0%} of tokens kept"
     span = max((item.max() - item.min()).item(), 1e-6)
     gap = (found - item).abs().mean().item() / span
-    most = getattr(model.codec, "file_loss", LOSS_OF_VALUES)
+    most = model.codec.file_loss if supports(model.codec, LossyCodec) else LOSS_OF_VALUES
     expect(
         gap <= most,
         f"an item's values to be kept in a file within {most:g} of their range",

@@ -31,7 +31,7 @@ def check_compiling(subject: Subject) -> str:
     _require_dynamo()
     batch = subject.batch(training=True)
     plain, compiled = subject.task(), subject.task()
-    if getattr(plain.latent, "input_gradient", False):
+    if plain.differentiates_input:
         raise Skipped("its latent part is differentiated twice, which the compiler cannot")
     captured: list[int] = []
 

@@ -51,7 +51,7 @@ def check_loss(subject: Subject) -> str:
     generator = torch.Generator().manual_seed(subject.seed)
     with expect_no_error("the loss in evaluation, and its nll(output, batch)"):
         _, output, _ = task.measure(batch, schedule_values, generator)
-        many = batch.repeated(getattr(task.loss, "draws", 0) or 1)
+        many = batch.repeated(max(task.draws, 1))
         nll = task.loss.nll(output, many)
     count = len(many.target)
     good = isinstance(nll, Tensor) and nll.shape == (count,)
@@ -65,7 +65,7 @@ def check_loss(subject: Subject) -> str:
 @torch.no_grad()
 def _check_means(task: Task, batch: Batch, schedule_values: ScheduleValues) -> None:
     """Of every item twice the losses are as before: processes with unlike shares depend on it."""
-    if getattr(task.loss, "draws", 0):
+    if task.draws:
         return  # it needs the draws that only a step of training makes
 
     def at_mode(batch: Batch) -> Mapping[str, Tensor]:
@@ -219,7 +219,7 @@ def _optimizer(task: Task, lr: float) -> torch.optim.Optimizer:
 def _update(task: Task, optimizer: torch.optim.Optimizer) -> None:
     optimizer.step()
     optimizer.zero_grad()
-    task.stepped(torch.zeros(()), Distributed(0, 1, CPU))
+    task.after_step(torch.zeros(()), Distributed(0, 1, CPU))
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ CHECKS: tuple[str, ...] = (
     "compiling",
     "processes",
     "codec",
+    "capabilities",
     "settings",
 )
 
@@ -67,6 +68,11 @@ def expect_no_error(what: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         raise CheckMismatch(f"{what} to work", describe_failure(error)) from error
+
+
+def brief(value: object) -> str:
+    """What a plug-in gave, on one line of 80 characters at most."""
+    return f"{' '.join(repr(value).split()):.80}"
 
 
 def describe_failure(error: BaseException) -> str:

@@ -15,7 +15,7 @@ import torch
 
 from aeplug.checks.synthetic import write_documents
 from aeplug.config import TaskConfig, resolve
-from aeplug.data.opening import build_prepare, folder_settings, open_dataset
+from aeplug.data.opening import build_prepare, data_shape, folder_settings, open_dataset
 from aeplug.interfaces import Batch, Dataset, DataShape, Prepare, RawBatch, Split
 from aeplug.model.model import Model
 from aeplug.model.task import Task
@@ -63,8 +63,7 @@ class Subject:
             return {**folder_settings(self.spec, str(self.data)), **given}
         config = resolve(self.spec, self.plugins, given)
         dataset = self.plugins.find("dataset", config.sections["data"].name)
-        path = getattr(config.sections["data"].config, "path", None)
-        if dataset.needs_folder and not path:
+        if dataset.needs_folder and not dict(config.sections["data"].config).get("path"):
             self._folder = TemporaryDirectory(prefix="aeplug-check-")
             folder = Path(self._folder.name)
             write_documents(config, open_dataset(config).shape, folder)
@@ -94,7 +93,7 @@ class Subject:
     @property
     def shape(self) -> DataShape:
         """What the parts are built for."""
-        return getattr(self.prepare, "shape", self.dataset.shape)
+        return data_shape(self.prepare, self.dataset)
 
     @property
     def items(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aeplug.checks.capabilities import check_capabilities
 from aeplug.checks.codec import check_codec
 from aeplug.checks.compiling import check_compiling
 from aeplug.checks.distributed import Together, check_processes
@@ -41,6 +42,7 @@ _CHECKS: Mapping[str, Callable[[Subject], str]] = {
     "seeds": check_seeds,
     "compiling": check_compiling,
     "codec": check_codec,
+    "capabilities": check_capabilities,
     "settings": check_settings,
 }
 
@@ -211,6 +213,7 @@ _WORKS = {
     "compiling": "parts that can be compiled",
     "processes": "two processes that train together",
     "codec": "files that can be written and read",
+    "capabilities": "parts that can do what they claim",
     "settings": "settings that can be checked",
 }
 

@@ -81,7 +81,7 @@ def _step(model: DistributedDataParallel, rank: int) -> None:
     for parameter in model.parameters():
         if parameter.grad is not None:
             parameter.sub_(parameter.grad, alpha=1e-3)
-    model.module.stepped(torch.zeros(()), Distributed(rank, SIZE, CPU))
+    model.module.after_step(torch.zeros(()), Distributed(rank, SIZE, CPU))
     for name, value in model.module.state_dict().items():
         if name.endswith(_OF_BATCHES):
             continue

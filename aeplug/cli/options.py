@@ -252,14 +252,14 @@ def read_length(model: Model, pieces: int | None, options: Mapping[str, Any]) ->
     Raises:
         ConfigError: both are, or the length is not of whole pieces.
     """
-    from aeplug.interfaces import SequencedCodec
+    from aeplug.interfaces import SequencedCodec, supports
 
     codec = model.codec
-    if not isinstance(codec, SequencedCodec):
+    if not supports(codec, SequencedCodec):
         return pieces or 0
-    named = codec.pieces_of(options)
+    named = codec.num_pieces(options)
     if named and pieces:
-        own = [name for name, value in options.items() if codec.pieces_of({name: value})]
+        own = [name for name, value in options.items() if codec.num_pieces({name: value})]
         raise ConfigError(f"--pieces and --{' --'.join(own)} exclude each other: both are lengths")
     return named or pieces or 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -79,6 +79,20 @@ class TrainConfig(PartConfig):
     save_every: int = setting(0, "steps between checkpoints; 0: at evaluations", unit="steps", ge=0)
 
 
+@runtime_checkable
+class Configurable(Protocol):
+    """A part's factory with settings of its own: a class in which they are nested.
+
+    Example::
+
+        class WaveEncoder(nn.Module):
+            class Config(PartConfig):
+                width: int = setting(64, "channels of the first layer", ge=1)
+    """
+
+    Config: type[PartConfig]
+
+
 def config_of(factory: Any) -> type[PartConfig]:
     """The ``Config`` of a part's factory; a part without one has no settings."""
-    return getattr(factory, "Config", PartConfig)
+    return factory.Config if isinstance(factory, Configurable) else PartConfig

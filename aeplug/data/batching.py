@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from aeplug.interfaces import Batch, Codec, Document, RawBatch, StreamingCodec
+from aeplug.interfaces import Batch, Codec, Document, RawBatch, StreamingCodec, supports
 
 if TYPE_CHECKING:
     pass
@@ -37,14 +37,14 @@ def iter_document_chunks(codec: Codec, document: Document) -> Iterator[RawBatch]
 
     How many there are, :func:`operator.length_hint` tells where the codec knows it.
     """
-    if isinstance(codec, StreamingCodec):
+    if supports(codec, StreamingCodec):
         return codec.chunks(document)
     return iter([codec.split(document)])
 
 
 def assemble(codec: Codec, results: Iterable[Result], like: Document) -> Document:
     """The document of its chunks' results; a result is taken as it comes, and not kept."""
-    if isinstance(codec, StreamingCodec):
+    if supports(codec, StreamingCodec):
         return codec.assemble((result.data for result in results), like)
     (result,) = results
     return codec.join(result.data, result.cond, like)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from aeplug.interfaces import Dataset, DataShape, LabelledDataset, RawBatch
+from aeplug.interfaces import Dataset, DataShape, LabelledDataset, RawBatch, supports
 
 #: Some rows: name -> ``(n, ...)``. ``name`` is text, ``mean`` and, where the posterior has one,
 #: ``logvar`` are float32 ``(n, D)``; conditions and labels are ``(n,)``, numbers or text.
@@ -24,7 +24,7 @@ def label_rows(dataset: Dataset, raw: RawBatch, names: Sequence[str] = ()) -> Em
     Where a data set does not say it itself, its columns of one integer a row; ``name`` is
     ``names`` where it gives none.
     """
-    if isinstance(dataset, LabelledDataset):
+    if supports(dataset, LabelledDataset):
         found = {name: np.asarray(values) for name, values in dataset.labels(raw).items()}
     else:
         plain = {

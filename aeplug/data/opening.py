@@ -8,12 +8,7 @@ from typing import Any
 from aeplug.config import TaskConfig
 from aeplug.data.splits import SPLITS
 from aeplug.errors import ConfigError, nearest
-from aeplug.interfaces import (
-    Dataset,
-    DataShape,
-    Prepare,
-    Split,
-)
+from aeplug.interfaces import Dataset, DataShape, Prepare, ShapedPrepare, Split, supports
 from aeplug.plugins.specs import TaskSpec
 
 #: Names of splits that can be asked for; ``all`` is every item, for files of the user's own.
@@ -64,3 +59,8 @@ def build_prepare(config: TaskConfig, shape: DataShape) -> Prepare:
     except (ValueError, TypeError) as error:
         raise ConfigError(f"task '{config.task.name}' cannot be built: {error}") from error
     return prepare
+
+
+def data_shape(prepare: Prepare, dataset: Dataset) -> DataShape:
+    """What one prepared item looks like: the data set's shape, unless the preparation has one."""
+    return prepare.shape if supports(prepare, ShapedPrepare) else dataset.shape

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import DataError
-from aeplug.interfaces import RawBatch, Split
+from aeplug.interfaces import ItemSplit, RawBatch, Split, supports
 from aeplug.runtime.tracking import track
 
 #: What every data set is divided into.
@@ -65,10 +65,9 @@ class FirstItems:
 def first_items(split: Split, count: int) -> Split:
     """The first ``count`` items; a split whose items are not its rows says itself what they are.
 
-    Such a split (photographs, of which rows are crops) has a method ``first(count)``.
+    Such a split is an :class:`aeplug.interfaces.ItemSplit`: photographs, of which rows are crops.
     """
-    first = getattr(split, "first", None)
-    return first(count) if first else FirstItems(split, count)
+    return split.first_items(count) if supports(split, ItemSplit) else FirstItems(split, count)
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> Tensor:

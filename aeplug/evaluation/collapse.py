@@ -15,7 +15,7 @@ from torch import Tensor
 
 from aeplug.data.splits import iter_rows
 from aeplug.evaluation.heldout import EVALUATION_SEED
-from aeplug.interfaces import Batch, PosteriorDensity, Prepare, Split
+from aeplug.interfaces import Batch, PosteriorDensity, Prepare, Split, supports
 from aeplug.model.task import Task
 
 #: Variance over items of its posterior means above which a dimension is active.
@@ -71,7 +71,7 @@ def latent_use(task: Task, batches: Iterable[Batch]) -> LatentUse | None:
     totals = divergence = origin = torch.zeros(0)
     for batch in batches:
         posterior, _ = task.encode(batch.input, batch.context(with_target=True))
-        if not isinstance(posterior, PosteriorDensity):
+        if not supports(posterior, PosteriorDensity):
             return None
         means = posterior.mode().float().flatten(1)
         # Of a learnt prior the KL is one value an item, not one a dimension.

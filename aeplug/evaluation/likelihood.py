@@ -26,6 +26,8 @@ from aeplug.interfaces import (
     DistributionLoss,
     PosteriorDensity,
     Split,
+    TargetFacts,
+    supports,
 )
 from aeplug.model.model import Model
 from aeplug.model.sampling import item_prior
@@ -87,7 +89,7 @@ def likelihood(model: Model, split: Split, draws: int, prior: str = "") -> dict[
         torch.cat([getattr(one, name) for one in found])
         for name in ("elbo", "log_likelihood", "effective")
     )
-    facts: Mapping[str, Any] = getattr(model.prepare, "facts", {})
+    facts = model.prepare.facts if supports(model.prepare, TargetFacts) else {}
     return {
         "elbo_nats": float(elbo.mean()),
         "log_likelihood_nats": float(total.mean()),
@@ -134,7 +136,7 @@ def bounds(
     step = int(model.header.get("total_steps", 1))
     task.update_schedules(schedule_values, step, step)
     posterior, context = task.encode(batch.input, batch.context(with_target=True))
-    assert isinstance(posterior, PosteriorDensity)
+    assert supports(posterior, PosteriorDensity)
     count = len(batch.input)
     wide = torch.float32 if model.device.type == "mps" else torch.float64
     total = torch.full((count,), -math.inf, dtype=wide, device=model.device)
@@ -185,10 +187,10 @@ def distribution(model: Model, batch: Batch) -> str:
         ConfigError: it is none, or posteriors have no density.
     """
     posterior, _ = model.posterior(slice_batch(batch, slice(0, 1)))
-    if not isinstance(posterior, PosteriorDensity):
+    if not supports(posterior, PosteriorDensity):
         raise ConfigError(_no_density(model, "its codes are points without a density"))
     loss = model.task.loss
-    if not isinstance(loss, DistributionLoss):
+    if not supports(loss, DistributionLoss):
         name = model.config.sections["loss"].name
         raise ConfigError(f"'{model.spec.name}' has no likelihood: its loss '{name}' is of none")
     return loss.distribution(batch)

@@ -13,7 +13,7 @@ from aeplug.interfaces.batch import (
     Sampling,
     ScheduleValues,
 )
-from aeplug.interfaces.capabilities import CAPABILITIES, flags, own_members, supports
+from aeplug.interfaces.capabilities import CAPABILITIES, supports
 from aeplug.interfaces.codecs import (
     ChainingCodec,
     Codec,
@@ -117,7 +117,5 @@ __all__ = [
     "StreamingCodec",
     "TargetFacts",
     "WithOptions",
-    "flags",
-    "own_members",
     "supports",
 ]

@@ -87,7 +87,7 @@ def supports(part: object, capability: type[T]) -> TypeIs[T]:
             for raw in codec.chunks(document): ...
     """
     protocol: type = capability
-    return all(hasattr(part, name) for name in _members(protocol)) and all(
+    return all(hasattr(part, name) for name in members(protocol)) and all(
         getattr(part, name) for name in flags(protocol)
     )
 
@@ -106,6 +106,7 @@ def flags(capability: type) -> tuple[str, ...]:
 
 
 @cache
-def _members(capability: type) -> tuple[str, ...]:
+def members(capability: type) -> tuple[str, ...]:
+    """Names of all that a part with the capability has, its own members first."""
     protocols = [base for base in capability.__mro__ if vars(base).get("_is_protocol")]
     return tuple(dict.fromkeys(name for base in protocols for name in own_members(base)))

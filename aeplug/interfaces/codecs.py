@@ -124,18 +124,18 @@ class SequencedCodec(Codec, Protocol):
     Example::
 
         class SeriesCodec(ArrayCodec):
-            def passage(self, document):
+            def context_pieces(self, document):
                 return self.split(document)
 
-            def followed(self, document, pieces, cond):
+            def append_pieces(self, document, pieces, cond):
                 rows = np.concatenate([document.content, pieces.cpu().numpy()])
                 return Document(rows, document.name)
 
-            def pieces_of(self, options):
+            def num_pieces(self, options):
                 return int(options.get("rows") or 0)
     """
 
-    def passage(self, document: Document) -> RawBatch:
+    def context_pieces(self, document: Document) -> RawBatch:
         """The pieces that what follows the document is to fit: whole ones, up to its end.
 
         Raises:
@@ -143,11 +143,13 @@ class SequencedCodec(Codec, Protocol):
         """
         ...
 
-    def followed(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
+    def append_pieces(
+        self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]
+    ) -> Document:
         """The document as read, and behind it pieces ``(P, *shape.target)`` with conditions."""
         ...
 
-    def pieces_of(self, options: Mapping[str, Any]) -> int:
+    def num_pieces(self, options: Mapping[str, Any]) -> int:
         """How many pieces the codec's own options ask for; 0: they do not say.
 
         Raises:

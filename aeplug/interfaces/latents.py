@@ -148,7 +148,7 @@ class AuxiliaryLosses(Protocol):
                 return {"penalty": 0.1 * size, "size": size.detach()}
     """
 
-    def terms(self, encoded: Encoded) -> dict[str, Tensor]:
+    def auxiliary_losses(self, encoded: Encoded) -> dict[str, Tensor]:
         """Figures of the batch, 0-d, by name.
 
         ``penalty`` is added to the loss. ``adversary`` is what the part's adversary minimises (see

@@ -50,7 +50,7 @@ class Bindable(Protocol):
                 self.other = (task.encoder,)  # a tuple: its weights stay the encoder's
     """
 
-    def connect(self, task: nn.Module) -> None:
+    def bind(self, task: nn.Module) -> None:
         """Called once, when the task has all its parts: ``encoder``, ``latent``, ``decoder``,
         ``loss`` and ``shape``. Keep a part in a tuple, or its weights are registered twice.
 
@@ -75,11 +75,11 @@ class AfterStep(Protocol):
                 self.steps += 1 - skipped
     """
 
-    def stepped(self, skipped: Tensor, world: Distributed) -> None:
+    def after_step(self, skipped: Tensor, distributed: Distributed) -> None:
         """Called after each step of the optimizers, in every process.
 
         Args:
             skipped: 0-d float, 1 where the step was left out: then nothing may change.
-            world: to sum over processes, which must stay alike.
+            distributed: to sum over processes, which must stay alike.
         """
         ...

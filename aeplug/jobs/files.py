@@ -11,7 +11,7 @@ from typing import Any
 from aeplug.data.batching import count_pieces
 from aeplug.errors import ConfigError
 from aeplug.inference.reconstruct import fix_latents
-from aeplug.interfaces import Document, Sampling, SequencedCodec
+from aeplug.interfaces import Document, Sampling, SequencedCodec, supports
 from aeplug.jobs.failures import FAILED
 from aeplug.jobs.inputs import Inputs
 from aeplug.jobs.job import Job
@@ -160,4 +160,4 @@ def _draw_sheet(model: Model, pairs: list[tuple[int, Document, Document]], pictu
 
 def _is_long(model: Model, document: Document) -> bool:
     codec = model.codec
-    return isinstance(codec, SequencedCodec) and count_pieces(codec.split(document)) > 1
+    return supports(codec, SequencedCodec) and count_pieces(codec.split(document)) > 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aeplug.errors import AeplugError, FileError
-from aeplug.interfaces import Document, FormatCodec
+from aeplug.interfaces import Document, FormatCodec, supports
 from aeplug.jobs.conversion import Conversion
 from aeplug.jobs.failures import Failures, check_list
 from aeplug.jobs.inputs import Input, Inputs
@@ -102,7 +102,7 @@ class Job:
         targets, codec = Targets(), self.processor.codec
         for source in self.inputs:
             suffix = self.suffix
-            if isinstance(codec, FormatCodec):
+            if supports(codec, FormatCodec):
                 suffix = codec.suffix_for(Path(source.path))
             target = targets.assign(source.path, source.target, suffix)
             if target is not None:

@@ -63,7 +63,7 @@ class AdversarialLatent(nn.Module):
         noise = torch.empty(count, *self.latent_shape, device=self.code.weight.device)
         return noise.normal_(generator=generator) * scale
 
-    def terms(self, encoded: Encoded) -> dict[str, Tensor]:
+    def auxiliary_losses(self, encoded: Encoded) -> dict[str, Tensor]:
         """Each side's, without gradient to the other's weights."""
         z = encoded.z
         draws = self.prior(len(z), 1.0, encoded.generator)

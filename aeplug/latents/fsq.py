@@ -68,7 +68,7 @@ class FSQLatent(nn.Module):
         z = passed_through(before, chosen)
         return CodesPosterior(z.flatten(1), places, self.entries, before, chosen)
 
-    def terms(self, encoded: Encoded) -> dict[str, Tensor]:
+    def auxiliary_losses(self, encoded: Encoded) -> dict[str, Tensor]:
         """How many of the codes are at work."""
         assert isinstance(encoded.posterior, CodesPosterior)
         return {"perplexity": perplexity(encoded.posterior.codes, self.entries)}

@@ -142,7 +142,7 @@ class DeterministicLatent(nn.Module):
         self.input_gradient = config.contractive > 0
         self.code = nn.Linear(math.prod(features_shape), config.size)
 
-    def connect(self, task: nn.Module) -> None:
+    def bind(self, task: nn.Module) -> None:
         """Check that there is something to differentiate by."""
         shape = task.shape
         assert isinstance(shape, DataShape)
@@ -153,7 +153,7 @@ class DeterministicLatent(nn.Module):
         """``(B, *features_shape)`` -> code ``(B, size)``."""
         return PointPosterior(self.code(features.flatten(1)))
 
-    def terms(self, encoded: Encoded) -> dict[str, Tensor]:
+    def auxiliary_losses(self, encoded: Encoded) -> dict[str, Tensor]:
         """See :mod:`aeplug.latents.code_penalties`."""
         config, terms = self.config, {}
         penalty = encoded.z.new_zeros(())

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from aeplug.interfaces import LatentDensity, LatentPart, Posterior, PosteriorDensity
+from aeplug.interfaces import LatentPart, Posterior, PosteriorDensity, supports
 
 
 class ImportanceSamples:
@@ -24,7 +24,7 @@ class ImportanceSamples:
         self.count, self.latent = count, latent
         self.each: Posterior = posterior
         if count > 1:
-            if not isinstance(posterior, PosteriorDensity):
+            if not supports(posterior, PosteriorDensity):
                 raise ValueError("several draws of a latent that has no density are all the same")
             self.each = posterior.repeated(count)
         #: What was drawn, ``(B x count, *latent_shape)``, an item's draws in a row.
@@ -52,11 +52,11 @@ class ImportanceSamples:
 
         ``through_z_alone`` cuts the gradient to the posterior's parameters, but for that by z.
         """
-        assert isinstance(self.latent, LatentDensity)
         posterior: Any = self.each
+        latent: Any = self.latent
         if through_z_alone:
             posterior = posterior.detached()
-        return self.latent.log_prior(self.z) - posterior.log_prob(self.z)
+        return latent.log_prior(self.z) - posterior.log_prob(self.z)
 
 
 def importance_bound(

@@ -122,7 +122,7 @@ class VampLatent(LearntPriorLatent):
         super().__init__(config, features_shape)
         self.config = config
 
-    def connect(self, task: nn.Module) -> None:
+    def bind(self, task: nn.Module) -> None:
         """Take the encoder, and make inputs for it."""
         shape = task.shape
         assert isinstance(shape, DataShape)

@@ -103,7 +103,7 @@ class VQLatent(nn.Module):
         row = torch.randint(count, (self.config.entries,), device=flat.device)
         self.candidates.copy_(flat[row])
 
-    def terms(self, encoded: Encoded) -> dict[str, Tensor]:
+    def auxiliary_losses(self, encoded: Encoded) -> dict[str, Tensor]:
         """Commitment, and the codebook's own loss where it learns by gradient."""
         codes = _codes(encoded.posterior)
         commitment = functional.mse_loss(codes.before, codes.chosen.detach())
@@ -117,13 +117,13 @@ class VQLatent(nn.Module):
         }
 
     @torch.no_grad()
-    def stepped(self, skipped: Tensor, world: Distributed) -> None:
+    def after_step(self, skipped: Tensor, distributed: Distributed) -> None:
         """Move what the optimizers do not: running means, and entries that nothing falls to."""
         config, counts = self.config, 1 - skipped
-        first = float(world.rank == 0)
+        first = float(distributed.rank == 0)
         # Without a finite gradient the batch was not finite either: 0 x NaN would still be NaN.
         seen, seen_sums, candidates = (
-            world.sum(torch.nan_to_num(one, 0.0, 0.0, 0.0))
+            distributed.sum(torch.nan_to_num(one, 0.0, 0.0, 0.0))
             for one in (self.seen.clone(), self.seen_sums.clone(), self.candidates * first)
         )
         total = seen.sum().clamp(min=1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aeplug.errors import ConfigError
-from aeplug.interfaces import OWN, SequencedCodec
+from aeplug.interfaces import OWN, SequencedCodec, supports
 from aeplug.model.contract import TrainedModel
 from aeplug.plugins import VERBS, active
 from aeplug.plugins.options import check_options
@@ -17,7 +17,7 @@ def list_verbs(model: TrainedModel) -> tuple[str, ...]:
     impossible = set()
     if not model.has_prior and model.default_prior == OWN:
         impossible |= {"sample", "vary"}
-    if not (isinstance(model.codec, SequencedCodec) and len(model.task.latent.latent_shape) == 1):
+    if not (supports(model.codec, SequencedCodec) and len(model.task.latent.latent_shape) == 1):
         impossible.add("continue")
     return tuple(v for v in VERBS if v in model.spec.verbs and v not in impossible)
 

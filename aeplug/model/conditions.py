@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from aeplug.errors import ConfigError, nearest
-from aeplug.interfaces import Batch
+from aeplug.interfaces import Batch, ConditionBlindEncoder, supports
 
 if TYPE_CHECKING:
     from aeplug.model.task import Task
@@ -84,7 +84,7 @@ def encode_classes(
 
 def can_infer(task: Task) -> bool:
     """Whether a class that is not told can be found by :func:`inferred`."""
-    return not getattr(task.encoder, "sees_conditions", True)
+    return supports(task.encoder, ConditionBlindEncoder)
 
 
 @torch.no_grad()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aeplug.config import resolve
-from aeplug.data.opening import build_prepare, folder_settings, open_dataset
+from aeplug.data.opening import build_prepare, data_shape, folder_settings, open_dataset
 from aeplug.errors import ConfigError
-from aeplug.interfaces import Dataset
+from aeplug.interfaces import Dataset, ReshapableDataset, supports
 from aeplug.model.model import Model
 from aeplug.plugins import Plugins
 
@@ -22,14 +22,13 @@ def evaluation_dataset(model: Model, path: str | None, plugins: Plugins) -> Data
         given = folder_settings(model.spec, path)
         config = resolve(model.spec, plugins, given)
         section = config.sections["data"]
-        fit = getattr(section.factory, "fitted", None)
-        if fit is not None:
+        if supports(section.factory, ReshapableDataset):
             # A folder's files are brought to the shape that the model was built for.
-            return fit(section.config, model.shape)
+            return section.factory.with_shape(section.config, model.shape)
     elif model.header.get("data_left_out"):
         raise ConfigError("this model was exported without the path of its data; give --data")
     dataset = open_dataset(config)
-    shape = getattr(build_prepare(config, dataset.shape), "shape", dataset.shape)
+    shape = data_shape(build_prepare(config, dataset.shape), dataset)
     if shape.target != model.shape.target:
         raise ConfigError(
             f"items of the data have shape {shape.target}, "

@@ -26,12 +26,15 @@ from aeplug.interfaces import (
     DataShape,
     Document,
     Encoder,
+    FilePrepare,
     Posterior,
     Prepare,
     PriorSource,
     RawBatch,
     Sampling,
     Split,
+    WithOptions,
+    supports,
 )
 from aeplug.model import checkpoint, conditions, walks
 from aeplug.model import sampling as drawing
@@ -101,8 +104,7 @@ class Model:
     @property
     def encoder(self) -> Encoder:
         """The encoder alone, a plain module: ``model.encoder(images)`` gives features."""
-        encoder: Encoder = self.task.encoder
-        return encoder
+        return self.task.encoder
 
     @property
     def latent_size(self) -> int:
@@ -242,10 +244,9 @@ class Model:
         """
         posterior, context = self.posterior(batch)
         context.cond = {**context.cond, **(to or {})}
-        data: Tensor = self.task.decoder.generate(
+        return self.task.decoder.generate(
             posterior.mode() if z is None else z, context, sampling or Sampling(greedy=True)
         )
-        return data
 
     def sample(
         self,
@@ -336,10 +337,10 @@ class Model:
         knows are passed over. Raises ConfigError where one of them does not admit a value.
         """
         model = copy.copy(self)
-        if hasattr(self.prepare, "asked"):
-            model.prepare = self.prepare.asked(options)
-        if hasattr(self.codec, "asked"):
-            model.codec = self.codec.asked(options)
+        if supports(self.prepare, WithOptions):
+            model.prepare = self.prepare.with_options(options)
+        if supports(self.codec, WithOptions):
+            model.codec = self.codec.with_options(options)
         return model
 
     def save(self, folder: Path | str, *, half: bool = False) -> None:
@@ -369,9 +370,9 @@ class Model:
     def prepare_file(self, raw: RawBatch) -> Batch:
         """Rows of a user's file -> a batch: not corrupted, as rows of a data set may be."""
         raw = move_raw(raw, self.device)
-        given = getattr(self.prepare, "given", None)
-        batch: Batch = given(raw) if given else self.prepare_batch(raw)
-        return complete_conditions(self, batch)
+        if supports(self.prepare, FilePrepare):
+            return complete_conditions(self, self.prepare.prepare_file(raw))
+        return complete_conditions(self, self.prepare_batch(raw))
 
     def prepare_batch(self, raw: RawBatch) -> Batch:
         """Raw rows on the device -> a batch, without augmentation."""
@@ -394,7 +395,6 @@ class Model:
         Raises:
             ConfigError: an unknown condition or class.
         """
-        classes = conditions.encode_classes(
-            self.shape.conditions, cond or {}, count, self.spec.name
-        )
+        known, task = self.shape.conditions, self.spec.name
+        classes = conditions.encode_classes(known, cond or {}, count, task)
         return {name: value.to(self.device) for name, value in classes.items()}

@@ -17,6 +17,7 @@ from aeplug.interfaces import (
     PackedPriors,
     Prior,
     StoredPrior,
+    supports,
 )
 
 
@@ -53,7 +54,7 @@ class OwnDensityPrior(OwnPrior):
 
 def own_prior(latent: Any) -> OwnPrior:
     """The own prior of a latent part."""
-    return OwnDensityPrior(latent) if isinstance(latent, LatentDensity) else OwnPrior(latent)
+    return OwnDensityPrior(latent) if supports(latent, LatentDensity) else OwnPrior(latent)
 
 
 class OwnPriors:

@@ -21,8 +21,11 @@ from aeplug.interfaces import (
     DataShape,
     Encoded,
     Features,
+    InputGradientLatent,
+    MultiDrawLoss,
     Posterior,
     ScheduleValues,
+    supports,
 )
 from aeplug.latents.importance import ImportanceSamples
 
@@ -48,6 +51,10 @@ class Task(nn.Module):
         config: resolved settings.
         shape: what one item looks like.
 
+    Attributes:
+        draws: of each item's latent that the loss asks for; 0: one, as usual.
+        differentiates_input: whether a term is made of the latent's derivative by the input.
+
     Raises:
         ConfigError: parts do not fit each other or the data; raised when built, not in training.
     """
@@ -66,10 +73,14 @@ class Task(nn.Module):
             )
             self.loss = sections["loss"].factory(sections["loss"].config, shape)
             for part in self.parts():
-                if isinstance(part, Bindable):
-                    part.connect(self)
+                if supports(part, Bindable):
+                    part.bind(self)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"task '{config.task.name}' cannot be built: {error}") from error
+        # Asked once, not at every step.
+        self.draws = self.loss.draws if supports(self.loss, MultiDrawLoss) else 0
+        self.differentiates_input = supports(self.latent, InputGradientLatent)
+        self._has_auxiliary_losses = supports(self.latent, AuxiliaryLosses)
         self.schedules = {
             field: value
             for role in NAMED_ROLES
@@ -83,13 +94,13 @@ class Task(nn.Module):
 
     def adversaries(self) -> list[nn.Module]:
         """The parts' own critics, whose weights are updated apart."""
-        return [part.adversary for part in self.parts() if isinstance(part, Adversarial)]
+        return [part.adversary for part in self.parts() if supports(part, Adversarial)]
 
-    def stepped(self, skipped: Tensor, world: Distributed) -> None:
+    def after_step(self, skipped: Tensor, distributed: Distributed) -> None:
         """Let parts move what the optimizers do not; see :class:`aeplug.interfaces.AfterStep`."""
         for part in self.parts():
-            if isinstance(part, AfterStep):
-                part.stepped(skipped, world)
+            if supports(part, AfterStep):
+                part.after_step(skipped, distributed)
 
     def new_schedule_values(self, device: torch.device) -> dict[str, Tensor]:
         """A 0-d float32 tensor for every schedule among the parts' settings, by field name."""
@@ -131,33 +142,26 @@ class Task(nn.Module):
         each.
         """
         context, input = batch.context(with_target=True), batch.input
-        by_input = self._differentiates
-        with torch.set_grad_enabled(torch.is_grad_enabled() or by_input):
-            if by_input:
+        with torch.set_grad_enabled(torch.is_grad_enabled() or self.differentiates_input):
+            if self.differentiates_input:
                 input = input.detach().requires_grad_()
             posterior, context = self.encode(input, context)
-            draws = getattr(self.loss, "draws", 0)
-            if draws:
-                posterior = ImportanceSamples(posterior, draws, self.latent)
-                batch, context = batch.repeated(draws), context.repeated(draws)
+            if self.draws:
+                posterior = ImportanceSamples(posterior, self.draws, self.latent)
+                batch, context = batch.repeated(self.draws), context.repeated(self.draws)
             z = posterior.sample(generator)
         output = self.decoder(z, context, schedule_values)
         terms = dict(self.loss(output, batch, posterior, schedule_values))
-        if isinstance(self.latent, AuxiliaryLosses):
+        if self._has_auxiliary_losses:
             found = posterior.each if isinstance(posterior, ImportanceSamples) else posterior
             encoded = Encoded(found, z, input, schedule_values, self.training, generator)
-            more = dict(self.latent.terms(encoded))
+            more = dict(self.latent.auxiliary_losses(encoded))
             if PENALTY in more:
                 terms["loss"] = terms["loss"] + more[PENALTY]
             if ADVERSARY in more and ADVERSARY in terms:
                 more[ADVERSARY] = more[ADVERSARY] + terms[ADVERSARY]
             terms |= more
         return terms, output, posterior
-
-    @property
-    def _differentiates(self) -> bool:
-        """Whether a term is made of the latent's derivative by the input."""
-        return bool(getattr(self.latent, "input_gradient", False))
 
     def compile_parts(self) -> None:
         """Compile the parts in place; the wrapper stays plain, so state keeps its names.
@@ -166,7 +170,7 @@ class Task(nn.Module):
             ConfigError: the latent's derivative is itself differentiated, which the compiler
                 cannot.
         """
-        if self._differentiates:
+        if self.differentiates_input:
             raise ConfigError(
                 "train.compile: a penalty on the latent's derivative (latent.contractive) cannot "
                 "be compiled"

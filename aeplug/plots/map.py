@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aeplug.data.opening import choose_split
-from aeplug.interfaces import PlayableCodec
+from aeplug.interfaces import PlayableCodec, supports
 from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
 from aeplug.plots.latent_map import PCA, colour_label, decode_manifold, place_items
@@ -74,7 +74,7 @@ def draw_map(
     with show_progress("embedding"):
         placed, plane, latents = place_items(model, dataset, chosen, name, items, projection, seed)
     label = colour_label(placed, colour)
-    size = grid or (PLAYABLE_GRID if isinstance(model.codec, PlayableCodec) else GRID)
+    size = grid or (PLAYABLE_GRID if supports(model.codec, PlayableCodec) else GRID)
     manifold = decode_manifold(model, plane, placed, latents, size, cond or {}, seed)
     say(f"{len(placed.points)} items: {placed.caption}; decoded: {manifold.caption}")
     title = f"{model.spec.name}: {len(placed.points)} items of '{name}'"

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
-from aeplug.interfaces import Codec, Document, PicturedCodec, PlayableCodec, Split
+from aeplug.interfaces import Codec, Document, PicturedCodec, PlayableCodec, Split, supports
 from aeplug.model.model import Model
 from aeplug.plots.latent_map import Manifold, Map, documents_of, is_quantity
 from aeplug.plots.scatter import class_colours, classes_of, scale_colours
@@ -92,8 +92,8 @@ def _label(values: npt.NDArray[np.generic]) -> dict[str, Any]:
 
 def _shown(codec: Codec, documents: Iterable[Document]) -> dict[str, Any]:
     """Small pictures and notes, as far as the codec has them; one document at a time."""
-    pictured = codec if isinstance(codec, PicturedCodec) else None
-    playable = codec if isinstance(codec, PlayableCodec) else None
+    pictured = codec if supports(codec, PicturedCodec) else None
+    playable = codec if supports(codec, PlayableCodec) else None
     pictures: list[npt.NDArray[np.uint8]] = []
     sheets: list[str] = []
     notes: list[list[int]] = []

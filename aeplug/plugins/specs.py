@@ -246,8 +246,8 @@ class TaskSpec:
         evaluate: ``"module:function"`` for figures beyond the loss (``aeplug evaluate``).
         baselines: ``"module:function"`` for ``aeplug evaluate --baselines``.
         options: settings of commands that belong to the task rather than to its codec: of
-            ``evaluate``, or of what ``prepare`` takes a user's files for (see ``asked`` of
-            :class:`aeplug.interfaces.Prepare`).
+            ``evaluate``, or of what ``prepare`` takes a user's files for (see
+            :class:`aeplug.interfaces.WithOptions`).
         verbs: what the task can be asked to do.
         weights: ``"package:folder"`` of the checkpoint that ships with it, if one does.
         temperature: what ``sample`` draws at unless it is told; 1 is the model's own.

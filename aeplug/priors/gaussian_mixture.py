@@ -64,17 +64,17 @@ class GaussianMixture:
     def sample(
         self,
         count: int,
-        spread: float,
+        scale: float,
         generator: torch.Generator | None,
         classes: Tensor | None = None,
     ) -> Tensor:
-        """Draws, ``(count, D)``; ``spread`` scales a draw's distance from its component's mean."""
+        """Draws, ``(count, D)``; ``scale`` scales a draw's distance from its component's mean."""
         weights = self.log_weights[:1] if classes is None else self.log_weights[classes]
         uniform = torch.rand(count, 1, device=self.means.device, generator=generator)
         edges = weights.softmax(1).cumsum(1)
         chosen = (uniform > edges).sum(1).clamp(max=len(self.means) - 1)
         noise = torch.empty(count, self.means.shape[1], device=self.means.device)
-        noise = noise.normal_(generator=generator) * spread
+        noise = noise.normal_(generator=generator) * scale
         # Component by component: a scale of its own for each draw would be a large tensor.
         z = self.means[chosen]
         for component in chosen.unique():

@@ -27,7 +27,7 @@ from torch import Tensor
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import choose_split
 from aeplug.errors import AeplugError, ConfigError, DataError
-from aeplug.interfaces import Batch, Dataset, LatentDensity, Split
+from aeplug.interfaces import Batch, Dataset, LatentDensity, Split, supports
 from aeplug.latents.quantised import CodesPosterior
 from aeplug.model.model import Model
 from aeplug.priors.gaussian_mixture import STEPS, GaussianMixture, fit_gaussian_mixture
@@ -248,7 +248,7 @@ def _measure_densities(
     except AeplugError:
         return {}  # a folder too small to have one
     figures = {"heldout_items": len(z), "log_density_nats": float(prior.log_prob(z, cond).mean())}
-    if model.has_prior and isinstance(model.task.latent, LatentDensity):
+    if model.has_prior and supports(model.task.latent, LatentDensity):
         with torch.no_grad():
             figures["own_log_density_nats"] = float(model.task.latent.log_prior(z).mean())
     return figures

@@ -19,13 +19,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from aeplug.config import TaskConfig
 from aeplug.config.schedules import learning_rate
-from aeplug.data.opening import build_prepare
+from aeplug.data.opening import build_prepare, data_shape
 from aeplug.data.splits import epoch_order
 from aeplug.errors import CheckpointError, TrainingError
 from aeplug.evaluation.collapse import PosteriorCollapseMonitor
 from aeplug.evaluation.heldout import mean_losses
 from aeplug.evaluation.overfitting import OverfittingMonitor
-from aeplug.interfaces import Dataset, DataShape, Prepare, Split
+from aeplug.interfaces import Dataset, Prepare, Split
 from aeplug.model import checkpoint
 from aeplug.model.checkpoint import Checkpoint
 from aeplug.model.header import describe, round_figure
@@ -90,7 +90,7 @@ class Trainer:
             torch.set_flush_denormal(True)
         self.prepare: Prepare = build_prepare(self.config, self.dataset.shape)
         # What `prepare` makes of the data is what the parts are built for.
-        self.shape: DataShape = getattr(self.prepare, "shape", self.dataset.shape)
+        self.shape = data_shape(self.prepare, self.dataset)
         self.task = Task(self.config, self.shape).to(device)
         self.ema_model: Task | None = ema_copy(self.task) if settings.ema else None
         if settings.compile:
@@ -220,7 +220,7 @@ class Trainer:
     def _step(self) -> Tensor:
         """Step every optimizer; 1.0 if any group skipped it, else 0.0, on the device."""
         skipped = [group.step(self.config.train.clip) for group in self.optimizer_groups]
-        self.task.stepped(skipped[0], self.distributed)
+        self.task.after_step(skipped[0], self.distributed)
         return torch.stack(skipped).amax()
 
     # Rare events

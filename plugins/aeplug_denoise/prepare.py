@@ -45,7 +45,7 @@ class PrepareNoisy:
             clean = normalise(raw["image"])
         return Batch(self._add_noise(clean, generator), clean)
 
-    def given(self, raw: RawBatch) -> Batch:
+    def prepare_file(self, raw: RawBatch) -> Batch:
         """Pictures of a user's file: the input as it is."""
         image = normalise(raw["image"])
         return Batch(image, image)

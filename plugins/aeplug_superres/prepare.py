@@ -54,7 +54,7 @@ class PrepareReduced:
             target = normalise(raw["image"])
         return Batch(round_to_eight_bits(downscale(target, self.scale)), target)
 
-    def given(self, raw: RawBatch) -> Batch:
+    def prepare_file(self, raw: RawBatch) -> Batch:
         """Pictures of a user's file: the input as it is."""
         image = normalise(raw["image"])
         return Batch(image, image)

@@ -108,4 +108,4 @@ def test_kinds_share_a_batch() -> None:
 def test_a_users_file_goes_in_as_it_is() -> None:
     prepare = PrepareNoisy(PrepareNoisyConfig(noise=("gaussian(0, 1)",)), COLOUR)
     image = torch.rand(1, 3, 40, 30)
-    assert torch.equal(prepare.given({"image": image}).input, image)
+    assert torch.equal(prepare.prepare_file({"image": image}).input, image)

@@ -130,7 +130,7 @@ class TestInference:
     def test_an_encoder_that_looks_at_conditions_must_be_told(
         self, model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(type(model.task.encoder), "sees_conditions", True)
+        monkeypatch.setattr(type(model.task.encoder), "ignores_conditions", False)
         images = torch.rand(4, 1, 28, 28)
         with pytest.raises(ConfigError, match="the condition digit must be told"):
             infer_conditions(model.task, Batch(images, images))
@@ -284,11 +284,11 @@ class TestFolder:
     def test_folders_for_a_trained_model_must_have_its_classes(self, pictures: Path) -> None:
         config = ImageFolderConfig(path=str(pictures))
         known = DataShape((1, 8, 8), (1, 8, 8), conditions={"label": ("bird", "cat", "dog")})
-        rows = ImageFolder.fitted(config, known).split("all").take(torch.arange(8))
+        rows = ImageFolder.with_shape(config, known).split("all").take(torch.arange(8))
         assert rows["label"].tolist() == [1, 1, 1, 1, 2, 2, 2, 2]
         other = DataShape((1, 8, 8), (1, 8, 8), conditions={"digit": ("cat", "mouse")})
         with pytest.raises(DataError, match=r"has images in 'dog'; .* subfolders: cat, mouse"):
-            ImageFolder.fitted(config, other)
+            ImageFolder.with_shape(config, other)
 
 
 def test_sheets_of_samples_have_a_row_for_each_class(

@@ -58,7 +58,7 @@ def test_the_input_is_the_target_reduced_at_eight_bit() -> None:
     torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
     torch.testing.assert_close(batch.input.mean(), batch.target.mean(), atol=0.01, rtol=0)
     image = torch.rand(1, 1, 10, 12)
-    assert torch.equal(prepare.given({"image": image}).input, image)
+    assert torch.equal(prepare.prepare_file({"image": image}).input, image)
 
 
 def test_a_crop_that_is_no_multiple_of_the_scale_is_a_clear_error(

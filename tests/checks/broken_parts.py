@@ -253,7 +253,7 @@ class LeakyCritic(GaussianLatent):
         super().__init__(config, features_shape)
         self.adversary = nn.Linear(config.size, 1)
 
-    def terms(self, encoded):
+    def auxiliary_losses(self, encoded):
         told = self.adversary(encoded.z).mean()
         return {"penalty": -told, "adversary": self.adversary(encoded.z.detach()).square().mean()}
 
@@ -265,7 +265,7 @@ class IdleCritic(LeakyCritic):
         super().__init__(config, features_shape)
         self.adversary = nn.ModuleDict({"used": nn.Linear(config.size, 1), "idle": nn.Linear(1, 1)})
 
-    def terms(self, encoded):
+    def auxiliary_losses(self, encoded):
         return {"adversary": self.adversary["used"](encoded.z.detach()).square().mean()}
 
 

@@ -13,7 +13,7 @@ from aeplug.errors import PluginError
 from aeplug.plugins import Plugins
 from aeplug.testing import CheckFailed, check_plugin
 
-HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
+HEAD = "from aeplug.plugins.specs import *\nfrom aeplug import hookimpl\n"
 LOSS = HEAD + "@hookimpl\ndef aeplug_losses():\n    yield LossSpec('{name}', '{factory}')\n"
 EVENT = HEAD + "@hookimpl\ndef aeplug_run_event(event):\n    {body}\n"
 COMMAND = (

@@ -8,7 +8,7 @@ import sys
 import pytest
 from support import aeplug, assert_one_line_error, environment, one_object
 
-HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
+HEAD = "from aeplug.plugins.specs import *\nfrom aeplug import hookimpl\n"
 
 
 @pytest.mark.parametrize("arguments", [["parts"], ["parts", "--json"], ["parts", "decoder"]])

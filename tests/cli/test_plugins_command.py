@@ -16,7 +16,7 @@ from support import (
 
 from aeplug.plugins.validation import HOOKS
 
-HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
+HEAD = "from aeplug.plugins.specs import *\nfrom aeplug import hookimpl\n"
 GOOD = HEAD + "@hookimpl\ndef aeplug_losses():\n    return [LossSpec('good-loss', 'math:pi')]\n"
 WATCHER = "@hookimpl\ndef aeplug_run_event(event):\n    pass\n"
 PRINTS = "import sys\nprint('{\"plugins\": 0}')\nsys.stdout.write('more\\n')\n"

@@ -74,7 +74,7 @@ class TestFSQ:
         part = FSQLatent(FSQConfig(), (6,))
         posterior = part(torch.full((2, 6), torch.nan))
         assert torch.isnan(posterior.z).all()
-        part.terms(encoded(posterior))
+        part.auxiliary_losses(encoded(posterior))
 
     def test_levels_are_checked(self):
         with pytest.raises(ValidationError, match="at least 2 each"):
@@ -111,7 +111,7 @@ class TestVQ:
     def test_terms_are_the_papers(self, codebook):
         part = vq(codebook=codebook, commitment=0.25)
         posterior = part(torch.randn(9, 6))
-        terms = part.terms(encoded(posterior))
+        terms = part.auxiliary_losses(encoded(posterior))
         distance = (posterior.before - part.book[posterior.codes]).square().mean()
         torch.testing.assert_close(terms["commitment"], distance)
         both = 1.25 if codebook == "gradient" else 0.25
@@ -136,18 +136,18 @@ class TestVQ:
             free = posterior.before.detach().flatten(0, 1)
             shares = 0.8 * shares + 0.2 * falls.mean(0)
             sums = 0.8 * sums + 0.2 * falls.T @ free / 400
-            part.stepped(KEPT, ALONE)
+            part.after_step(KEPT, ALONE)
             torch.testing.assert_close(part.shares, shares)
             torch.testing.assert_close(part.book, sums / shares.unsqueeze(1), rtol=1e-3, atol=1e-4)
 
     def test_distance_to_entries_shrinks(self):
         part = vq(entries=16)
         features = torch.randn(500, 6)
-        before = part.terms(encoded(part(features)))
+        before = part.auxiliary_losses(encoded(part(features)))
         for _ in range(300):
             part(features)
-            part.stepped(KEPT, ALONE)
-        after = part.terms(encoded(part(features)))
+            part.after_step(KEPT, ALONE)
+        after = part.auxiliary_losses(encoded(part(features)))
         assert after["commitment"] < 0.6 * before["commitment"]
         assert after["perplexity"] > 10
 
@@ -158,11 +158,13 @@ class TestVQ:
             part.book.add_(100)  # all but one entry are as good as infinitely far away
             part.book[0] = 0
         features = torch.randn(64, 6)
-        assert part.terms(encoded(part(features)))["perplexity"].item() == pytest.approx(1)
+        assert part.auxiliary_losses(encoded(part(features)))["perplexity"].item() == pytest.approx(
+            1
+        )
         for _ in range(300):
             part(features)
-            part.stepped(KEPT, ALONE)
-        assert part.terms(encoded(part(features)))["perplexity"] > 4
+            part.after_step(KEPT, ALONE)
+        assert part.auxiliary_losses(encoded(part(features)))["perplexity"] > 4
         assert part.book.abs().max() < 50
 
     @pytest.mark.parametrize("codebook", ["means", "gradient"])
@@ -170,10 +172,10 @@ class TestVQ:
     def test_a_skipped_step_leaves_everything(self, codebook, value):
         part = vq(codebook=codebook)
         part(torch.randn(9, 6))
-        part.stepped(KEPT, ALONE)
+        part.after_step(KEPT, ALONE)
         kept = {name: one.clone() for name, one in part.state_dict().items()}
         part(torch.full((9, 6), value))
-        part.stepped(SKIPPED, ALONE)
+        part.after_step(SKIPPED, ALONE)
         for name, one in part.state_dict().items():
             assert torch.equal(one, kept[name]), name
 
@@ -202,9 +204,9 @@ class TestVQ:
 
         shapes = {tuple(value.shape) for value in noted.values()}
         assert len(shapes) == 2
-        together.stepped(KEPT, ALONE)
+        together.after_step(KEPT, ALONE)
         one.config = one.config.model_copy(update={"revive": 0.0})
-        one.stepped(KEPT, Two(0, 2, torch.device("cpu")))
+        one.after_step(KEPT, Two(0, 2, torch.device("cpu")))
         torch.testing.assert_close(one.shares, together.shares)
         torch.testing.assert_close(one.book, together.book)
 

@@ -26,7 +26,7 @@ from aeplug.plugins.compatibility import differences
 from aeplug.plugins.specs import RunEvent
 from aeplug.plugins.validation import HOOKS
 
-HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
+HEAD = "from aeplug.plugins.specs import *\nfrom aeplug import hookimpl\n"
 LOSS = HEAD + "@hookimpl\ndef aeplug_losses():\n    return [LossSpec('good-loss', 'math:pi')]\n"
 WATCHER = HEAD + "@hookimpl\ndef aeplug_run_event(event):\n    pass\n"
 

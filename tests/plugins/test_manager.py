@@ -24,7 +24,7 @@ from aeplug.errors import PluginError
 from aeplug.plugins import Plugins
 from aeplug.plugins.specs import RunEvent
 
-HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
+HEAD = "from aeplug.plugins.specs import *\nfrom aeplug import hookimpl\n"
 GOOD = HEAD + "@hookimpl\ndef aeplug_losses():\n    return [LossSpec('good-loss', 'math:pi')]\n"
 TASK = (
     HEAD

@@ -36,6 +36,8 @@ from support import ROOT, environment
 
 from aeplug import HOOK_VERSION, interfaces
 from aeplug.checks.outcome import CHECKS, GUIDE, PLUGIN_CHECKS
+from aeplug.interfaces import CAPABILITIES
+from aeplug.interfaces.capabilities import own_members
 from aeplug.plugins import Plugins, hookspecs, specs
 from aeplug.plugins.builtin import aeplug_latents
 from aeplug.plugins.specs import RunEvent
@@ -139,7 +141,7 @@ def test_the_project_of_the_tutorial_is_made_installed_trained_and_tested(tmp_pa
     assert installed
     assert any("check" in words for words in steps) and any("pytest" in w for w in steps)
     said = go()
-    assert re.search(r"\b10 passed, 2 deselected", said), said[-2000:]
+    assert re.search(r"\b11 passed, 2 deselected", said), said[-2000:]
     assert len(list((user / "out" / "discs").glob("sample-*.png"))) == 16
     records = (user / "runs" / "discs" / "metrics.jsonl").read_text().splitlines()
     assert json.loads(records[-1])["step"] == RESUMED_STEPS, "resumed"
@@ -314,7 +316,7 @@ def mentioned(name: str, text: str) -> bool:
     return bool(re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", text))
 
 
-def own_members(one: type) -> set[str]:
+def members_of(one: type) -> set[str]:
     names = {*vars(one), *inspect.get_annotations(one)}
     return {name for name in names if not name.startswith("_") and name != "kind"}
 
@@ -324,17 +326,28 @@ def own_members(one: type) -> set[str]:
     [
         o
         for o in vars(interfaces).values()
-        if inspect.isclass(o) and o.__module__ == interfaces.__name__
+        if inspect.isclass(o) and o.__module__.startswith("aeplug.interfaces.")
     ],
     ids=lambda one: one.__name__,
 )
 def test_what_parts_are_called_with_is_told_in_full(one) -> None:
-    text = read_page(PARTS_PAGE)
-    assert mentioned(one.__name__, text), f"{one.__name__} is not in {PARTS_PAGE.name}"
+    text = read_page(PARTS_PAGE) + read_page(FOLDER / "capabilities.md")
+    assert mentioned(one.__name__, text), f"{one.__name__} is in neither page"
     #: Done for parts, not by them.
     helpers = {"Batch": {"context", "repeated"}, "Context": {"repeated"}}.get(one.__name__, set())
-    missing = {name for name in own_members(one) - helpers if not mentioned(name, text)}
+    missing = {name for name in members_of(one) - helpers if not mentioned(name, text)}
     assert not missing, f"of {one.__name__}"
+
+
+def test_every_capability_has_its_row_with_its_members() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", text_of(CAPABILITIES_PAGE), re.MULTILINE))
+    every = {capability for kind in CAPABILITIES.values() for capability in kind}
+    assert set(rows) == {capability.__name__ for capability in every}
+    for capability in every:
+        missing = [
+            n for n in own_members(capability) if not mentioned(n, rows[capability.__name__])
+        ]
+        assert not missing, f"of {capability.__name__}"
 
 
 @pytest.mark.parametrize(
@@ -409,7 +422,7 @@ def test_every_piece_of_python_parses_and_imports_what_there_is(page) -> None:
 
 # Why a plug-in is not used: the table's words are the program's
 
-HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
+HEAD = "from aeplug.plugins.specs import *\nfrom aeplug import hookimpl\n"
 LOSS = "@hookimpl\ndef aeplug_losses():\n    yield LossSpec('a-loss', 'math:pi')\n"
 BROKEN = {
     "ZeroDivisionError: ...": "1 / 0\n",

@@ -13,7 +13,7 @@ from aeplug.errors import AeplugError, PluginError
 from aeplug.plugins import Plugins
 from aeplug.runtime import import_library, missing_libraries
 
-HEAD = "from aeplug import *\nfrom aeplug import hookimpl\n"
+HEAD = "from aeplug.plugins.specs import *\nfrom aeplug import hookimpl\n"
 LOSS = HEAD + "@hookimpl\ndef aeplug_losses():\n    return [LossSpec('some-loss', 'math:pi')]\n"
 COMMAND = (
     "@hookimpl\ndef aeplug_commands(cli):\n    import click\n"

@@ -50,14 +50,14 @@ class Chains:
 
 
 class ChainCodec(TinyCodec):
-    def passage(self, document):
+    def context_pieces(self, document):
         return self.split(document)
 
-    def followed(self, document, pieces, cond):
+    def append_pieces(self, document, pieces, cond):
         more = self.join(pieces, cond, None)
         return Document([*document.content, *more.content], document.name)
 
-    def pieces_of(self, options):
+    def num_pieces(self, options):
         numbers = options.get("numbers") or 0
         if numbers % 4:
             raise ConfigError(f"--numbers {numbers}: a piece has 4")

@@ -124,7 +124,7 @@ class TinyPrepare:
     def __init__(self, config, shape):
         self.config = config
 
-    def asked(self, options):
+    def with_options(self, options):
         found = copy.copy(self)
         found.negative = options.get("negative", False)
         return found

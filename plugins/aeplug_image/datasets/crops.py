@@ -52,7 +52,7 @@ class PhotoCrops:
         self._photos: tuple[list[str], list[np.ndarray]] | None = None
 
     @classmethod
-    def fitted(cls, config: PhotoCropsConfig, shape: DataShape) -> PhotoCrops:
+    def with_shape(cls, config: PhotoCropsConfig, shape: DataShape) -> PhotoCrops:
         """The folder's photographs for a model of this shape."""
         return cls(config.model_copy(update={"crop": shape.target[-1]}), shape)
 
@@ -147,7 +147,7 @@ class CropSplit:
         )
         return moved
 
-    def first(self, count: int) -> CropSplit:
+    def first_items(self, count: int) -> CropSplit:
         """The first ``count`` photographs."""
         return CropSplit(self.names[:count], self.photos[:count], self._shape)
 

@@ -87,7 +87,7 @@ class ImageFolder:
         self._split_of = _assign_splits(names, config.heldout)
 
     @classmethod
-    def fitted(cls, config: ImageFolderConfig, shape: DataShape) -> ImageFolder:
+    def with_shape(cls, config: ImageFolderConfig, shape: DataShape) -> ImageFolder:
         """The folder's images brought to the shape a model was built for."""
         return cls(config, shape)
 

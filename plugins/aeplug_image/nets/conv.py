@@ -118,7 +118,7 @@ class ConvEncoder(nn.Module):
     """
 
     Config = ConvConfig
-    sees_conditions = False
+    ignores_conditions = True
 
     def __init__(self, config: ConvConfig, shape: DataShape) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from aeplug.config import setting
-from aeplug.interfaces import Batch, DataShape, LatentDensity, Posterior, ScheduleValues
+from aeplug.interfaces import Batch, DataShape, LatentDensity, Posterior, ScheduleValues, supports
 from aeplug.latents import ImportanceSamples, importance_bound
 from aeplug_image.nets.losses import PixelConfig, pixel_distribution, pixel_nll
 from aeplug_image.nets.pixels import PixelOutput
@@ -38,9 +38,9 @@ class IWAELoss(nn.Module):
         self.config = config
         self.draws = config.draws
 
-    def connect(self, task: nn.Module) -> None:
+    def bind(self, task: nn.Module) -> None:
         """Check that draws can be weighed."""
-        if not isinstance(task.latent, LatentDensity):
+        if not supports(task.latent, LatentDensity):
             raise ValueError("'iwae' weighs draws by densities, which the latent has none of")
 
     def forward(

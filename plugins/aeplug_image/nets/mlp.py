@@ -32,7 +32,7 @@ class MLPEncoder(nn.Module):
     """Flatten, then linear layers with GELU. Of conditions it sees none, as 'conv' does."""
 
     Config = MLPConfig
-    sees_conditions = False
+    ignores_conditions = True
 
     def __init__(self, config: MLPConfig, shape: DataShape) -> None:
         super().__init__()

@@ -25,6 +25,7 @@ from aeplug_music.drums.window_shape import (
     INPUT_VALUES,
     RHYTHM,
     VALUES,
+    check_form,
     combination_to_bits,
     count_bars,
 )
@@ -52,13 +53,16 @@ class DrumCodec:
         self._form = ALL
         self._advice = ""
 
-    def asked(self, options: Mapping[str, Any]) -> DrumCodec:
+    def with_options(self, options: Mapping[str, Any]) -> DrumCodec:
         """The same codec, for files of which ``options["given"]`` is to be taken.
 
         Of a task that takes ``given``, so that it is of use to name it where drums are missing.
+
+        Raises:
+            ConfigError: no form is called so.
         """
         found = copy.copy(self)
-        found._form = options.get("given") or ALL
+        found._form = check_form(options)
         takes = "given" in options
         found._advice = "; with --given rhythm its notes are taken as taps" if takes else ""
         return found

@@ -84,7 +84,7 @@ class DrumDataset:
         )
 
     @classmethod
-    def fitted(cls, config: Config, shape: DataShape) -> DrumDataset:
+    def with_shape(cls, config: Config, shape: DataShape) -> DrumDataset:
         """The same files in windows of a model's shape."""
         return cls(cls.Config(path=config.path, bars=shape.target[0] // BAR))
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig, setting
-from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_music.drums.augmentation import Chances, augment
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, OFFSETS
@@ -19,6 +18,7 @@ from aeplug_music.drums.window_shape import (
     FORMS,
     VALUES,
     bits_to_combination,
+    check_form,
     groove_shape,
     hits_shape,
 )
@@ -80,8 +80,8 @@ class PrepareGroove:
     """Columns ``velocity``, ``offset`` -> what is given ``(B, T, 31)``, and all ``(B, T, 27)``.
 
     In training each window is given in a form that its dice choose; else all of it is given, or
-    what the option ``given`` says (:meth:`asked`). The target is always the whole performance:
-    hits 0 or 1, velocities in 0..1, offsets in [-0.5, 0.5) of a step.
+    what the option ``given`` says (:meth:`with_options`). The target is always the whole
+    performance: hits 0 or 1, velocities in 0..1, offsets in [-0.5, 0.5) of a step.
     """
 
     Config = GrooveConfig
@@ -93,17 +93,14 @@ class PrepareGroove:
         self.form = ALL
         self._chances, self._batches = config.chances(), (config.score, config.rhythm)
 
-    def asked(self, options: Mapping[str, Any]) -> PrepareGroove:
+    def with_options(self, options: Mapping[str, Any]) -> PrepareGroove:
         """The same for files of which only ``options["given"]`` is to be taken.
 
         Raises:
             ConfigError: no form is called so.
         """
-        form = options.get("given") or ALL
-        if form not in FORMS:
-            raise ConfigError(f"--given {form}: no such form. {nearest(form, FORMS)}")
         found = copy.copy(self)
-        found.form = form
+        found.form = check_form(options)
         return found
 
     def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:

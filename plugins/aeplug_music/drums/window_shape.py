@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import DataShape
 from aeplug_music.drums.kit import BAR, COMBINATIONS, DRUMS
 
@@ -15,6 +19,18 @@ INPUT_VALUES = VALUES + 4
 #: What an encoder sees of a performance: all of it; its hits; its rhythm, as one voice.
 ALL, RHYTHM = "all", "rhythm"
 FORMS = (ALL, "score", RHYTHM)
+
+
+def check_form(options: Mapping[str, Any]) -> str:
+    """What of a performance the option ``given`` says is given; without it all of it.
+
+    Raises:
+        ConfigError: no form is called so.
+    """
+    form = str(options.get("given") or ALL)
+    if form not in FORMS:
+        raise ConfigError(f"--given {form}: no such form. {nearest(form, FORMS)}")
+    return form
 
 
 def hits_shape(bars: int) -> DataShape:

@@ -29,7 +29,7 @@ from aeplug_music.score.metres import (
     longest_bar,
     window_lengths,
 )
-from aeplug_music.score.options import RECORDED_METRE
+from aeplug_music.score.options import RECORDED_METRE, check_bpm
 from aeplug_music.score.tokens import (
     FIRST_ONSET,
     HOLD,
@@ -58,14 +58,14 @@ class MelodyCodec:
         self._bpm: float | None = None
         self._metre = RECORDED_METRE
 
-    def asked(self, options: Mapping[str, Any]) -> MelodyCodec:
+    def with_options(self, options: Mapping[str, Any]) -> MelodyCodec:
         """The same codec, taking recordings to be as fast as ``bpm``, and in ``metre``.
 
         Raises:
-            ConfigError: no melody is modelled in such a metre.
+            ConfigError: no melody is modelled in such a metre, or at such a tempo.
         """
         found = copy.copy(self)
-        found._bpm = options.get("bpm") or None
+        found._bpm = check_bpm(options.get("bpm"))
         found._metre = check_metre(options.get("metre") or RECORDED_METRE)
         return found
 
@@ -128,7 +128,7 @@ class MelodyCodec:
             f"{', '.join(self.metres)}"
         )
 
-    def passage(self, document: Document) -> RawBatch:
+    def context_pieces(self, document: Document) -> RawBatch:
         """As :meth:`split`, but of whole windows alone, the last of each passage ending with it.
 
         Where the bars are odd in number, the first is left out, and not one filled up behind the
@@ -165,13 +165,15 @@ class MelodyCodec:
             "metre": torch.tensor(metres, dtype=torch.int64),
         }
 
-    def followed(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
+    def append_pieces(
+        self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]
+    ) -> Document:
         """The tune, and windows ``(P, T)`` behind its last bar, at its tempo."""
         chained = self.chain([document, self.join(pieces, cond, None)], document.name)
         melody = replace(chained.content, continued_at=document.content.steps)
         return Document(melody, document.name)
 
-    def pieces_of(self, options: Mapping[str, Any]) -> int:
+    def num_pieces(self, options: Mapping[str, Any]) -> int:
         """Windows in as many bars as the option ``bars`` says; 0 without it.
 
         Raises:

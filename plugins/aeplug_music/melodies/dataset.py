@@ -115,7 +115,7 @@ class MelodyDataset:
             raise DataError(f"{path} holds no window in {', '.join(config.metres)}")
 
     @classmethod
-    def fitted(cls, config: Config, shape: DataShape) -> MelodyDataset:
+    def with_shape(cls, config: Config, shape: DataShape) -> MelodyDataset:
         """The same files in windows of a model's shape."""
         metres = shape.conditions["metre"]
         bars = shape.input[0] // longest_bar(metres)

@@ -49,7 +49,7 @@ def tune_windows(
             except (FileError, OSError) as error:
                 raise DataError(f"{_AGAIN}, but {source} cannot be: {error}") from error
             try:
-                rows.append(codec.passage(Document(melody, str(source))))
+                rows.append(codec.context_pieces(Document(melody, str(source))))
             except FileError:
                 continue
     if not rows:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from aeplug.config import PartConfig, Schedule, setting
-from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
+from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues, supports
 
 LN2 = math.log(2)
 
@@ -20,6 +20,16 @@ class SequenceOutput(Protocol):
     def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
         """Nats of each sequence ``(B, T, ...)`` over its first ``lengths`` steps ``(B,)``."""
         ...
+
+
+class NamedDistribution(Protocol):
+    """A decoder that names the distribution of its outputs, for ``evaluate --likelihood``.
+
+    Attributes:
+        distribution: in words: ``combinations of nine drums a step``.
+    """
+
+    distribution: str
 
 
 class SequenceELBOConfig(PartConfig):
@@ -51,9 +61,10 @@ class SequenceELBO(torch.nn.Module):
         conditions = f", given its {' and '.join(shape.conditions)}" if shape.conditions else ""
         self._distribution = f"categorical tokens of a window{conditions}"
 
-    def connect(self, task: torch.nn.Module) -> None:
+    def bind(self, task: torch.nn.Module) -> None:
         """Take the distribution's name from the decoder."""
-        self._distribution = str(getattr(task.decoder, "distribution", self._distribution))
+        if supports(task.decoder, NamedDistribution):
+            self._distribution = task.decoder.distribution
 
     def forward(
         self,

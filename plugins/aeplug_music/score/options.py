@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from aeplug import OptionSpec
+from aeplug.errors import ConfigError
 from aeplug_music.score.metres import METRES
 
 #: Metre of a recording, unless one is set.
 RECORDED_METRE = "4/4"
+#: Limits of the tempo that can be named, quarters a minute.
+SLOWEST_BPM, FASTEST_BPM = 20, 400
 
 TEMPO = OptionSpec(
     "tempo",
@@ -22,6 +25,17 @@ SOUNDFONT = OptionSpec(
 )
 
 
+def check_bpm(bpm: float | None) -> float | None:
+    """The tempo of recordings in quarters a minute, if there can be such a one; None: estimated.
+
+    Raises:
+        ConfigError: it is too slow or too fast.
+    """
+    if bpm is None or SLOWEST_BPM <= bpm <= FASTEST_BPM:
+        return bpm
+    raise ConfigError(f"--bpm {bpm:g}: expected {SLOWEST_BPM} to {FASTEST_BPM}")
+
+
 def recording_options(verbs: tuple[str, ...]) -> tuple[OptionSpec, ...]:
     """Tempo and metre of the recordings among the files that ``verbs`` read."""
     return (
@@ -31,8 +45,8 @@ def recording_options(verbs: tuple[str, ...]) -> tuple[OptionSpec, ...]:
             None,
             "BPM (quarter notes) of recordings; default: estimated",
             verbs=verbs,
-            minimum=20,
-            maximum=400,
+            minimum=SLOWEST_BPM,
+            maximum=FASTEST_BPM,
         ),
         OptionSpec(
             "metre",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aeplug.inference import Results, number_documents
-from aeplug.interfaces import Document, Sampling, SequencedCodec
+from aeplug.interfaces import Document, Sampling, SequencedCodec, supports
 from aeplug.model import Model
 from aeplug.runtime import Progress, say
 from aeplug_priors.sequence.prior import SequencePrior, check_counts, default_style, seed_draws
@@ -75,10 +75,10 @@ def continue_documents(
     """
     model.require("continue")
     check_counts(count, pieces)
-    assert isinstance(model.codec, SequencedCodec)
+    assert supports(model.codec, SequencedCodec)
     prior = model.priors.get(SequencePrior.kind)
     assert isinstance(prior, SequencePrior)
-    raw = model.codec.passage(document)
+    raw = model.codec.context_pieces(document)
     batch = model.prepare_file(raw)
     mean = model.posterior(batch)[0].mode().float()
     classes: dict[str, Tensor] = {name: value[-1:] for name, value in batch.cond.items()}
@@ -101,5 +101,5 @@ def continue_documents(
                 data.append(piece.data)
                 progress.update(number * pieces + len(data))
             each = {name: value.expand(pieces) for name, value in classes.items()}
-            documents.append(model.codec.followed(document, torch.stack(data), each))
+            documents.append(model.codec.append_pieces(document, torch.stack(data), each))
     return documents

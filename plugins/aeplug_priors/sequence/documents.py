@@ -10,7 +10,7 @@ from torch import Tensor
 
 from aeplug.data import INFERENCE_BATCH, count_pieces
 from aeplug.errors import ConfigError, DataError
-from aeplug.interfaces import Dataset, SequencedDataset
+from aeplug.interfaces import Dataset, SequencedDataset, supports
 from aeplug.latents import CodesPosterior
 from aeplug.model import Model
 from aeplug.runtime import Progress
@@ -118,7 +118,7 @@ def latent_sequences(
         DataError: there is no such split, or it holds no document.
     """
     _ = model.latent_size
-    if not isinstance(dataset, SequencedDataset):
+    if not supports(dataset, SequencedDataset):
         raise ConfigError(
             f"the data of '{model.spec.name}' are single items: there are no documents to learn "
             f"from how they go on"

@@ -18,7 +18,7 @@ from torch import Tensor
 from aeplug.data import MEAN, NAME
 from aeplug.errors import ConfigError, FileError
 from aeplug.inference import concat_embeddings, embed_files
-from aeplug.interfaces import LatentDensity
+from aeplug.interfaces import LatentDensity, supports
 from aeplug.model import Model
 from aeplug.runtime import Progress
 from aeplug.training import ScheduledAdamW
@@ -106,7 +106,7 @@ def adapt(
     if held_out is not None:
         facts["heldout_files"] = len(held_out.file.unique())
         facts["log_density_bound_nats"] = density
-        if model.has_prior and isinstance(model.task.latent, LatentDensity):
+        if model.has_prior and supports(model.task.latent, LatentDensity):
             draws = held_out.draw(model.generator(seed))
             facts["own_log_density_nats"] = float(model.task.latent.log_prior(draws).mean())
     combinations, counts = _count_classes(pieces, list(conditions))

@@ -130,15 +130,15 @@ def test_a_melody_has_taps_but_no_drums(tmp_path):
     ours, path = codec(), tmp_path / "taps.mid"
     for form in ("all", "score"):
         with pytest.raises(FileError, match=r"taps\.mid: no drums.*--given rhythm its notes are"):
-            ours.asked({"given": form}).split(ours.read(path))
+            ours.with_options({"given": form}).split(ours.read(path))
     # Of no use where the task does not take it, or where it does not hold.
-    for other in (ours, ours.asked({})):
+    for other in (ours, ours.with_options({})):
         with pytest.raises(FileError, match=r"taps\.mid: no drums.*channel 10$"):
             other.split(ours.read(path))
     tapped = {"given": "rhythm"}
-    raw = ours.asked(tapped).split(ours.read(path))
+    raw = ours.with_options(tapped).split(ours.read(path))
     prepare = PrepareGroove(PrepareGroove.Config(), groove_shape(2))
-    batch = prepare.asked(tapped)(raw, torch.Generator(), False)
+    batch = prepare.with_options(tapped)(raw, torch.Generator(), False)
     assert batch.input[0, :16:4, 27].tolist() == [1, 1, 1, 1]
     assert batch.input[0, 0, 28].item() == pytest.approx(70 / 127)
 
@@ -160,7 +160,7 @@ def test_what_is_left_out_of_a_file_is_said_in_one_line(tmp_path, capsys):
     said = f"{path}: 2 notes of other percussion and 1 track without drums left out\n"
     assert capsys.readouterr().err == said
     # As a rhythm the cowbell counts too.
-    ours.asked({"given": "rhythm"}).read(path)
+    ours.with_options({"given": "rhythm"}).read(path)
     assert capsys.readouterr().err == f"{path}: 1 track without drums left out\n"
     kit.notes = kit.notes[:12]
     midi.instruments.remove(piano)

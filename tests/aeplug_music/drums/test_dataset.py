@@ -287,7 +287,7 @@ def test_a_single_damaged_pattern_says_where(tmp_path):
 
 def test_a_models_shape_says_how_many_bars():
     for shape in (hits_shape(4), groove_shape(4)):
-        data = DrumDataset.fitted(DrumDataset.Config(), shape)
+        data = DrumDataset.with_shape(DrumDataset.Config(), shape)
         assert data.split("all").columns["velocity"].shape[1:] == (4 * BAR, DRUMS)
 
 

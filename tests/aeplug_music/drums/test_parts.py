@@ -246,7 +246,9 @@ class TestGroove:
     def test_forms_show_what_they_say_and_no_more(self):
         raw = rows(32)
         prepare = PrepareGroove(PrepareGroove.Config(), groove_shape(2))
-        batches = {f: prepare.asked({"given": f})(raw, torch.Generator(), False) for f in FORMS}
+        batches = {
+            f: prepare.with_options({"given": f})(raw, torch.Generator(), False) for f in FORMS
+        }
         target = batches["all"].target
         for batch in batches.values():
             assert torch.equal(batch.target, target)
@@ -283,7 +285,7 @@ class TestGroove:
     def test_an_unknown_form_is_told(self):
         prepare = PrepareGroove(PrepareGroove.Config(), groove_shape(2))
         with pytest.raises(ConfigError, match=r"no such form.*score"):
-            prepare.asked({"given": "scores"})
+            prepare.with_options({"given": "scores"})
 
     @pytest.mark.parametrize("greedy", [True, False])
     def test_given_hits_are_kept_and_what_is_made_is_on_the_grids(self, greedy):

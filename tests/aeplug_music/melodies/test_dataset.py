@@ -147,7 +147,7 @@ def test_fewer_metres_and_more_bars(few):
 def test_fitted_to_a_model(few):
     folder, _ = few
     shape = melody_shape(2, ("6/8", "2/4"))
-    fitted = MelodyDataset.fitted(Config(path=str(folder / "few.zip")), shape)
+    fitted = MelodyDataset.with_shape(Config(path=str(folder / "few.zip")), shape)
     assert fitted.shape == shape
 
 

@@ -53,71 +53,73 @@ FORM = (60, 62, 60, 64, 60, 62, 60, 67)
 
 class TestPassage:
     def test_windows_end_with_the_tune(self, codec):
-        raw = codec.passage(Document(tune(50, *FORM), "odd"))
+        raw = codec.context_pieces(Document(tune(50, *FORM), "odd"))
         rows = raw["tokens"].numpy()
         assert [int(row[0]) + PITCH_OFFSET for row in rows] == [60, 60, 60, 60]
         assert [int(row[16]) + PITCH_OFFSET for row in rows] == [62, 64, 62, 67]
-        even = codec.passage(Document(tune(*FORM), "even"))
+        even = codec.context_pieces(Document(tune(*FORM), "even"))
         assert torch.equal(raw["tokens"], even["tokens"])
 
     def test_a_note_held_into_the_first_window_begins_in_it(self, codec):
         melody = tune(50, 60, 62)
         melody.passages[0].tokens[16] = HOLD
-        raw = codec.passage(Document(melody, "tied"))
+        raw = codec.context_pieces(Document(melody, "tied"))
         assert int(raw["tokens"][0, 0]) == 50 + 3 - PITCH_OFFSET
 
     def test_of_every_passage_in_a_metre_that_is_learnt(self, codec):
         parts = (tune(60, 62, 64), tune(70, 71, metre="5/4"), tune(72, 74, metre="3/4"))
         melody = Melody(tuple(one.passages[0] for one in parts))
-        raw = codec.passage(Document(melody, "mixed"))
+        raw = codec.context_pieces(Document(melody, "mixed"))
         assert raw["metre"].tolist() == [0, METRES.index("3/4")]
         with pytest.raises(FileError, match="five is in 5/4; the model has learnt 4/4, 3/4, 6/8"):
-            codec.passage(Document(Melody(melody.passages[1:2]), "five"))
+            codec.context_pieces(Document(Melody(melody.passages[1:2]), "five"))
 
     def test_of_one_bar_the_notes_stand_at_the_end_behind_rests(self, codec):
-        raw = codec.passage(Document(tune(60), "one bar"))
+        raw = codec.context_pieces(Document(tune(60), "one bar"))
         row = raw["tokens"].numpy()
         assert row.shape == (1, codec.width) and raw["metre"].tolist() == [0]
         assert not row[0, :16].any() and not row[0, 32:].any()
         assert np.array_equal(row[0, 16:32], tune(60).tokens)
-        waltz = codec.passage(Document(tune(60, metre="3/4"), "one bar"))
+        waltz = codec.context_pieces(Document(tune(60, metre="3/4"), "one bar"))
         assert np.array_equal(waltz["tokens"].numpy()[0, 12:24], tune(60, metre="3/4").tokens)
         # Of several short ones it is the last, at its place in the bar.
         cut = Melody((tune(60).passages[0], Passage("3/4", tune(72, metre="3/4").tokens[:7])))
-        row = codec.passage(Document(cut, "cut"))["tokens"].numpy()[0]
+        row = codec.context_pieces(Document(cut, "cut"))["tokens"].numpy()[0]
         assert np.flatnonzero(row > 1).tolist() == [12, 16]
 
     def test_a_note_held_into_a_short_passage_begins_in_it(self, codec):
         five, four = tune(60, metre="5/4").passages[0], tune(72).passages[0]
         four.tokens[0] = HOLD
-        row = codec.passage(Document(Melody((five, four)), "tied"))["tokens"].numpy()[0]
+        row = codec.context_pieces(Document(Melody((five, four)), "tied"))["tokens"].numpy()[0]
         assert int(row[16]) + PITCH_OFFSET == 64
 
     def test_a_note_over_a_bar_line_is_held_in_a_short_passage(self):
         wide = MelodyCodec(PartConfig(), melody_shape(4, METRES))
         melody = tune(60, 72)
         melody.passages[0].tokens[16] = HOLD
-        row = wide.passage(Document(melody, "tied"))["tokens"].numpy()[0]
+        row = wide.context_pieces(Document(melody, "tied"))["tokens"].numpy()[0]
         assert np.array_equal(row[32:64], melody.tokens)
 
     def test_the_metre_goes_on_where_the_tune_does(self, codec):
-        more = codec.passage(Document(tune(72, 74), "more"))
+        more = codec.context_pieces(Document(tune(72, 74), "more"))
         cond = {"metre": more["metre"]}
-        found = codec.followed(Document(tune(60, 62, 64), "x"), more["tokens"], cond).content
+        found = codec.append_pieces(Document(tune(60, 62, 64), "x"), more["tokens"], cond).content
         assert [one.metre for one in found.passages] == ["4/4"]
         assert np.array_equal(found.tokens, tune(60, 62, 64, 72, 74).tokens)
-        waltz = codec.followed(Document(tune(60, metre="3/4"), "x"), more["tokens"], cond).content
+        waltz = codec.append_pieces(
+            Document(tune(60, metre="3/4"), "x"), more["tokens"], cond
+        ).content
         assert [one.metre for one in waltz.passages] == ["3/4", "4/4"]
         # A bar cut short is not filled up by what follows.
         cut = Melody((Passage("4/4", tune(60).tokens[:12]),))
-        found = codec.followed(Document(cut, "x"), more["tokens"], cond).content
+        found = codec.append_pieces(Document(cut, "x"), more["tokens"], cond).content
         assert [len(one.tokens) for one in found.passages] == [12, 32]
 
     def test_a_tune_is_kept_note_for_note_where_it_goes_on(self, codec):
         melody = tune(*FORM)
         melody.passages[0].tokens[-4:] = HOLD  # the last note is held to the end
-        more = codec.passage(Document(tune(72, 74), "more"))
-        found = codec.followed(
+        more = codec.context_pieces(Document(tune(72, 74), "more"))
+        found = codec.append_pieces(
             Document(melody, "x"), more["tokens"], {"metre": more["metre"]}
         ).content
         assert found.bpm == 90
@@ -125,10 +127,10 @@ class TestPassage:
         assert np.array_equal(found.tokens[melody.steps :], tune(72, 74).tokens)
 
     def test_bars_are_whole_windows(self, codec):
-        assert codec.pieces_of({"bars": 64}) == 32
-        assert codec.pieces_of({"bars": None}) == codec.pieces_of({}) == 0
+        assert codec.num_pieces({"bars": 64}) == 32
+        assert codec.num_pieces({"bars": None}) == codec.num_pieces({}) == 0
         with pytest.raises(ConfigError, match=r"--bars 63: .* 2 bars at a time; 64 is the next"):
-            codec.pieces_of({"bars": 63})
+            codec.num_pieces({"bars": 63})
 
 
 class TestSequences:

@@ -91,7 +91,7 @@ class TestRoundTrip:
 
     def test_tempo_and_metre_can_be_told(self, tmp_path, capsys):
         path = recorded(tmp_path / "a.wav", melody(120.0))
-        found = codec().asked({"bpm": 60.0, "metre": "3/4"}).read(path).content
+        found = codec().with_options({"bpm": 60.0, "metre": "3/4"}).read(path).content
         assert found.bpm == pytest.approx(60) and found.passages[0].metre == "3/4"
         # At half the tempo everything takes half the steps.
         assert found.tokens[[0, 2, 4]].tolist() == melody().tokens[[0, 4, 8]].tolist()
@@ -113,7 +113,7 @@ class TestRoundTrip:
 
     def test_a_metre_that_is_none_is_refused(self):
         with pytest.raises(ConfigError, match="metre 5/4: expected one of 4/4"):
-            codec().asked({"metre": "5/4"})
+            codec().with_options({"metre": "5/4"})
 
 
 class TestWhatIsNoMelody:

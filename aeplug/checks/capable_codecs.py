@@ -1,0 +1,124 @@
+"""Checks of what codecs claim to be able to do."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from aeplug.checks.codec import written
+from aeplug.checks.outcome import brief, expect
+from aeplug.checks.workbench import Workbench
+from aeplug.data.batching import count_pieces
+from aeplug.interfaces import (
+    ChainingCodec,
+    Document,
+    FormatCodec,
+    LossyCodec,
+    PicturedCodec,
+    PlayableCodec,
+    SequencedCodec,
+    StreamingCodec,
+)
+
+
+def check_chunks(codec: StreamingCodec, bench: Workbench) -> None:
+    """Cut into chunks, through the model, and put together again it is a document."""
+    document, count = bench.document(), 0
+
+    def results() -> Iterator[Tensor]:
+        nonlocal count
+        for raw in codec.chunks(document):
+            count += 1
+            yield bench.model.reconstruct_batch(bench.model.prepare_file(raw))
+
+    _expect_document(codec.assemble(results(), document), "assemble(results, like)")
+    expect(count, "chunks(document) to give at least one chunk", "none, or assemble took none")
+
+
+def check_suffixes(codec: FormatCodec, bench: Workbench) -> None:
+    """Of every file that it reads it names a suffix, and writes files of that."""
+    document, suffixes = bench.document(), bench.codec_spec.suffixes
+    for suffix in suffixes:
+        found = codec.suffix_for(Path(f"name{suffix}"))
+        good = isinstance(found, str) and found.startswith(".")
+        expect(good, f"suffix_for a file '{suffix}' to give a suffix with its dot", brief(found))
+        path = bench.folder / f"as{suffix}"
+        file = written(codec, replace(document, suffix=found), path, bench.options)
+        expect(file.suffix == found, f"a document of suffix '{found}' in such a file", file.suffix)
+
+
+def check_sequence(codec: SequencedCodec, bench: Workbench) -> None:
+    """A document has pieces to go on from, and is longer by those put behind it."""
+    none = codec.num_pieces({})
+    expect(none == 0 and isinstance(none, int), "num_pieces({}) to be 0", brief(none))
+    document = bench.document(times=4)
+    before = count_pieces(codec.split(document))
+    raw = codec.context_pieces(document)
+    columns = sorted(codec.split(document))
+    expect(sorted(raw) == columns, f"the columns {columns} from context_pieces", f"{sorted(raw)}")
+    expect(count_pieces(raw) > 0, "at least one piece from context_pieces", "none")
+    longer = codec.append_pieces(document, *bench.item(times=2))
+    _expect_document(longer, "append_pieces(document, pieces, cond)")
+    after = count_pieces(codec.split(longer))
+    expect(after > before, f"more than {before} pieces with two behind them", f"{after}")
+
+
+def check_chain(codec: ChainingCodec, bench: Workbench) -> None:
+    """Two documents in a row are longer than one, and can be written."""
+    document = bench.document()
+    both = codec.chain([document, bench.document(1)], "both")
+    _expect_document(both, "chain(documents, name)")
+    expect(both.name == "both", "chain(documents, 'both') to be called 'both'", f"'{both.name}'")
+    alone, together = (count_pieces(codec.split(found)) for found in (document, bench.reread(both)))
+    expect(together > alone, f"more than {alone} pieces of two documents in a row", f"{together}")
+
+
+def check_file_loss(codec: LossyCodec, bench: Workbench) -> None:
+    """A share; how much is lost is the check of the codec."""
+    share = codec.file_loss
+    number = isinstance(share, (int, float)) and not isinstance(share, bool)
+    expect(number and 0 <= share <= 1, "file_loss of the codec in 0..1", brief(share))
+
+
+def check_thumbnail(codec: PicturedCodec, bench: Workbench) -> None:
+    """Pictures of one size for all items."""
+    sizes = set()
+    for row in (0, 1):
+        picture = codec.thumbnail(bench.document(row))
+        good = isinstance(picture, np.ndarray) and picture.dtype == np.uint8
+        good = good and picture.ndim == 3 and picture.shape[2] == 3
+        form = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else "another"
+        expect(good, "thumbnail(document) as uint8 (h, w, 3)", form)
+        sizes.add(picture.shape)
+    expect(len(sizes) == 1, "thumbnails of one size", " and ".join(map(str, sizes)))
+
+
+def check_notes(codec: PlayableCodec, bench: Workbench) -> None:
+    """Notes in order, each of some length, at pitches of MIDI."""
+    notes = codec.playable(bench.document())
+    for begin, duration, pitch in notes:
+        good = begin >= 0 and duration > 0 and 0 <= pitch <= 127
+        expect(good, "seconds from 0 and MIDI pitches 0..127", f"{(begin, duration, pitch)}")
+    ordered = all(a[0] <= b[0] for a, b in itertools.pairwise(notes))
+    expect(ordered, "playable(document) in the order of begins", "another")
+
+
+def _expect_document(found: object, call: str) -> None:
+    expect(isinstance(found, Document), f"{call} to give a Document", type(found).__name__)
+
+
+CODEC_CHECKS: Mapping[type, Callable[[Any, Workbench], None]] = {
+    StreamingCodec: check_chunks,
+    FormatCodec: check_suffixes,
+    SequencedCodec: check_sequence,
+    ChainingCodec: check_chain,
+    LossyCodec: check_file_loss,
+    PicturedCodec: check_thumbnail,
+    PlayableCodec: check_notes,
+}

@@ -1,0 +1,158 @@
+"""How the engine asks what a part can do, and that it asks in no other way."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from support import ROOT
+from torch import nn
+
+from aeplug import interfaces
+from aeplug.config import PartConfig, setting
+from aeplug.data.arrays import ArrayCodec
+from aeplug.data.opening import data_shape
+from aeplug.data.splits import TensorSplit
+from aeplug.errors import ConfigError
+from aeplug.interfaces import (
+    CAPABILITIES,
+    Adversarial,
+    AnySizeEncoder,
+    DataShape,
+    InputGradientLatent,
+    StreamingCodec,
+    supports,
+)
+from aeplug.interfaces.capabilities import members, own_members
+from aeplug.latents.adversarial import AdversarialLatent
+from aeplug.latents.gaussian import DeterministicLatent
+
+ALL = sorted({c for kind in CAPABILITIES.values() for c in kind}, key=lambda c: c.__name__)
+
+
+class TestSupports:
+    def test_a_flag_takes_the_claim_back(self):
+        config = DeterministicLatent.Config
+        plain, contractive = (
+            DeterministicLatent(config(contractive=weight), (8,)) for weight in (0.0, 0.1)
+        )
+        assert supports(contractive, InputGradientLatent)
+        assert not supports(plain, InputGradientLatent)
+
+    def test_all_members_are_needed(self):
+        class Half:
+            def chunks(self, document):
+                yield {}
+
+        assert not supports(Half(), StreamingCodec)
+
+    def test_a_critic_among_the_submodules_is_seen(self):
+        part = AdversarialLatent(AdversarialLatent.Config(size=2), (8,))
+        assert supports(part, Adversarial)
+        assert not supports(part, AnySizeEncoder)
+
+    def test_nothing_need_be_inherited(self):
+        class Sized:
+            features_shape = (1,)
+            any_size = True
+
+        assert supports(Sized(), AnySizeEncoder)
+        assert own_members(AnySizeEncoder) == ("any_size",)
+        assert set(members(AnySizeEncoder)) == {"any_size", "features_shape"}
+
+
+#: What the examples of docstrings may use.
+NAMES = {
+    **{name: getattr(interfaces, name) for name in interfaces.__all__},
+    "np": np,
+    "nn": nn,
+    "torch": torch,
+    "ArrayCodec": ArrayCodec,
+    "TensorSplit": TensorSplit,
+    "ConfigError": ConfigError,
+    "PartConfig": PartConfig,
+    "setting": setting,
+}
+
+
+@pytest.mark.parametrize("capability", ALL)
+def test_the_example_of_a_capability_has_it(capability):
+    text = textwrap.dedent(capability.__doc__.partition("\n")[2])
+    match = re.search(r"^Example::\n\n((?:    .*\n|\n)+)", text + "\n", re.MULTILINE)
+    assert match, f"no example in {capability.__name__}"
+    space: dict[str, Any] = {}
+    exec(textwrap.dedent(match[1]), {**NAMES}, space)
+    (example,) = space.values()
+    claimed = vars(example).keys() | set(re.findall(r"self\.(\w+) =", match[1]))
+    assert set(own_members(capability)) <= claimed
+
+
+def test_shape_of_a_preparation_wins_over_the_data_sets():
+    class Halved:
+        shape = DataShape((2,), (4,))
+
+        def __call__(self, raw, generator, training):
+            raise NotImplementedError
+
+    class Data:
+        shape = DataShape((4,), (4,))
+
+    assert data_shape(Halved(), Data()) == Halved.shape
+    assert data_shape(lambda raw, generator, training: None, Data()) == Data.shape
+
+
+#: Attributes of things that are no parts, and so may be looked up by name.
+OF_OTHERS = {
+    "__file__": "modules of namespace packages have none",
+    "__name__": "not every annotation is a class",
+    "__array__": "arrays of any library",
+    "NoArgsIsHelpError": "click from 8.2 on",
+    "ctx": "an error of click",
+    "SIGHUP": "not on Windows",
+    "allow_rnn": "an option of newer torch",
+    "lt": "a limit of pydantic",
+    "min_length": "a limit of pydantic",
+    "max_length": "a limit of pydantic",
+    "n_frames": "a picture of Pillow",
+    "tag_v2": "a picture of Pillow",
+}
+
+
+def calls(function: str) -> Iterator[tuple[str, ast.Call]]:
+    """Calls of a built-in function in engine and plug-ins, each with its place."""
+    for folder in ("aeplug", "plugins"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+                if named and node.func.id == function:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+@pytest.mark.skipif(not Path(ROOT / "plugins").is_dir(), reason="needs the checkout")
+def test_no_part_is_asked_by_the_name_of_an_attribute():
+    found = {
+        place: call.args[1].value
+        for function in ("getattr", "hasattr")
+        for place, call in calls(function)
+        if isinstance(call.args[1], ast.Constant)
+    }
+    assert not {place: name for place, name in found.items() if name not in OF_OTHERS}
+    assert set(OF_OTHERS) == set(found.values()), "an exception that nobody needs"
+
+
+@pytest.mark.skipif(not Path(ROOT / "plugins").is_dir(), reason="needs the checkout")
+def test_a_capability_is_asked_for_by_supports_alone():
+    names = {capability.__name__ for capability in ALL}
+    asked = {
+        place: name
+        for place, call in calls("isinstance")
+        for name in {n.id for n in ast.walk(call.args[1]) if isinstance(n, ast.Name)} & names
+    }
+    assert not asked

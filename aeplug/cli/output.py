@@ -28,7 +28,9 @@ REASONS_SHOWN = 5
 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object on stdout; what is not finite is null."""
-    click.echo(json.dumps(_finite(value), indent=2))
+    click.echo(
+        json.dumps(_finite(value), indent=2, default=lambda setting: _finite(setting.as_dict()))
+    )
 
 
 def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
@@ -241,9 +243,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _finite(value: Any) -> Any:
-    """JSON-ready: settings as objects, what is not finite as None."""
-    if hasattr(value, "as_dict"):
-        return _finite(value.as_dict())
+    """JSON-ready: what is not finite as None."""
     if isinstance(value, Mapping):
         return {name: _finite(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):

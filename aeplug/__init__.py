@@ -24,6 +24,7 @@ from aeplug.plugins.specs import (
     OptionSpec,
     PriorSpec,
     RunEvent,
+    SamplingDefaults,
     TaskSpec,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "PriorSpec",
     "Run",
     "RunEvent",
+    "SamplingDefaults",
     "TaskSpec",
     "TrainingStopped",
     "__version__",

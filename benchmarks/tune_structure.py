@@ -119,7 +119,7 @@ def sampled(model: Model, metres: list[str], bars: int, prior: str) -> Tunes:
     cond = {"metre": torch.tensor([names.index(metre) for metre in metres])}
     pieces = model.codec.num_pieces({"bars": bars})  # type: ignore[attr-defined]
     documents = sample_documents(
-        model, len(metres), SEED, Sampling(model.spec.temperature), cond, prior, pieces
+        model, len(metres), SEED, Sampling(model.spec.sampling.temperature), cond, prior, pieces
     )
     return [document.content.tokens for document in documents], metres
 

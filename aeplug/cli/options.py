@@ -240,7 +240,7 @@ def open_request(
         raise ConfigError("--out is empty")
     loaded, own = open_model(model, verb, device, checkpoint, options)
     loaded.require(needs or verb, prior or "")
-    temperature = loaded.spec.temperature if temperature is None else temperature
+    temperature = loaded.spec.sampling.temperature if temperature is None else temperature
     sampling = Sampling(temperature, top_k, top_p, greedy, loaded.generator(seed))
     classes = read_conditions(cond, loaded)
     return Request(loaded, Path(out).expanduser(), own, sampling, seed, classes, prior or "")

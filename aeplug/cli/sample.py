@@ -40,7 +40,7 @@ from aeplug.cli.plugin_options import VerbCommand
 )
 @prior_option
 @click.option(
-    "--spread",
+    "--prior-scale",
     type=FiniteRange(min=0),
     help="Scale latents around the prior's mean; below 1 more typical.  "
     "[default: the task's own, or the square root of the temperature]",
@@ -51,7 +51,7 @@ def sample(
     model: str,
     count: int | None,
     pieces: int | None,
-    spread: float | None,
+    prior_scale: float | None,
     overwrite: bool,
     as_json: bool,
     **values: Any,
@@ -80,7 +80,7 @@ def sample(
         cond=request.cond,
         prior=request.prior,
         pieces=read_length(request.model, pieces, request.options) or 1,
-        spread=spread,
+        prior_scale=prior_scale,
     )
     written = write_results(
         request.model, results, request.out, request.options, overwrite=overwrite

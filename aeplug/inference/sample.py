@@ -21,7 +21,7 @@ def sample_documents(
     cond: Mapping[str, Any] | None = None,
     prior: str = "",
     pieces: int = 1,
-    spread: float | None = None,
+    prior_scale: float | None = None,
 ) -> list[Document]:
     """Draw documents of so many pieces each; see :meth:`aeplug.Model.sample`.
 
@@ -53,7 +53,7 @@ def sample_documents(
         sampling.top_p,
         sampling.greedy,
         prior,
-        spread,
+        prior_scale,
     )
     return join_documents(model, data, chosen, pieces)
 

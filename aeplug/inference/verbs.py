@@ -35,7 +35,7 @@ def make_samples(
     cond: Mapping[str, Any] | None = None,
     prior: str = "",
     pieces: int = 1,
-    spread: float | None = None,
+    prior_scale: float | None = None,
 ) -> Results:
     """New items, as :meth:`aeplug.Model.sample` draws them, or documents of several pieces each.
 
@@ -47,14 +47,14 @@ def make_samples(
         cond: condition's name -> class.
         prior: name of the prior; by default the model's, of several pieces that of documents.
         pieces: of each document.
-        spread: see :meth:`aeplug.Model.sample`.
+        prior_scale: see :meth:`aeplug.Model.sample`.
 
     Raises:
         ConfigError: the model has no prior, or none of this name.
     """
     count = count or (WHOLE_DOCUMENTS if pieces > 1 else ITEMS)
-    sampling = sampling or Sampling(model.spec.temperature)
-    documents = sample_documents(model, count, seed, sampling, cond, prior, pieces, spread)
+    sampling = sampling or Sampling(model.spec.sampling.temperature)
+    documents = sample_documents(model, count, seed, sampling, cond, prior, pieces, prior_scale)
     number_documents(documents, "sample", 3)
     title = f"{model.spec.name}: samples, seed {seed}"
     rows, title = arrange_in_rows(documents, title, pieces)

@@ -130,7 +130,7 @@ class Model:
     @property
     def default_prior(self) -> str:
         """Name of the prior that ``sample`` and ``vary`` draw from by default."""
-        return str(self.header.get(DEFAULT_PRIOR, "") or self.spec.prior or OWN)
+        return str(self.header.get(DEFAULT_PRIOR, "") or self.spec.sampling.prior or OWN)
 
     @property
     def verbs(self) -> tuple[str, ...]:
@@ -258,7 +258,7 @@ class Model:
         top_p: float = 1.0,
         greedy: bool = False,
         prior: str = "",
-        spread: float | None = None,
+        prior_scale: float | None = None,
     ) -> Tensor:
         """Draw new items, ``(count, *shape.target)``; the same seed gives the same items.
 
@@ -273,7 +273,7 @@ class Model:
             greedy: likewise.
             prior: name of the prior that latents are drawn from (``model.priors.names()``), where
                 need be fitted now; by default :attr:`default_prior`.
-            spread: factor of the latents' distance from the middle of the prior; by default the
+            prior_scale: factor of the latents' distance from the prior's mean; by default the
                 task's, or where it has none sqrt(T): the whole model is then tempered,
                 p(z)^(1/T) p(x|z)^(1/T).
 
@@ -281,7 +281,7 @@ class Model:
             ConfigError: the model has no prior, or none of this name that draws single items.
         """
         return drawing.sample(
-            self, count, seed, temperature, cond, top_k, top_p, greedy, prior, spread
+            self, count, seed, temperature, cond, top_k, top_p, greedy, prior, prior_scale
         )
 
     def interpolate(

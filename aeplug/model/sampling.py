@@ -26,21 +26,21 @@ def sample(
     top_p: float,
     greedy: bool,
     prior: str,
-    spread: float | None,
+    prior_scale: float | None,
 ) -> Tensor:
     """See :meth:`aeplug.Model.sample`."""
     prior = prior or model.default_prior
     model.require("sample", prior)
     if count < 1:
         raise ConfigError(f"cannot sample {count} items: expected at least 1")
-    temperature = model.spec.temperature if temperature is None else temperature
+    temperature = model.spec.sampling.temperature if temperature is None else temperature
     if not temperature > 0:
         raise ConfigError(f"temperature {temperature}: expected above 0")
     generator = model.generator(seed)
-    if spread is None:
-        spread = model.spec.spread
-    if spread is None:
-        spread = math.sqrt(temperature)
+    if prior_scale is None:
+        prior_scale = model.spec.sampling.prior_scale
+    if prior_scale is None:
+        prior_scale = math.sqrt(temperature)
     # In whole batches, also where fewer are asked for: draws depend on a tensor's size, and
     # the first items shall be the same however many follow.
     starts = range(0, count, INFERENCE_BATCH)
@@ -53,7 +53,7 @@ def sample(
     for start in starts:
         part = slice(start, start + INFERENCE_BATCH)
         classes = {name: value[part] for name, value in chosen.items()}
-        draws.append(source.sample(INFERENCE_BATCH, spread, generator, classes))
+        draws.append(source.sample(INFERENCE_BATCH, prior_scale, generator, classes))
     # A generator of its own, since how many latents were drawn before must not matter either.
     token_draws = model.generator((seed + 2**40) % 2**63)
     sampling = Sampling(temperature, top_k, top_p, greedy, token_draws)

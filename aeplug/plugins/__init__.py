@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         OptionSpec,
         PriorSpec,
         RunEvent,
+        SamplingDefaults,
         TaskSpec,
         load_attribute,
     )
@@ -27,6 +28,7 @@ __all__ = [
     "Plugins",
     "PriorSpec",
     "RunEvent",
+    "SamplingDefaults",
     "TaskSpec",
     "activate",
     "active",
@@ -40,6 +42,6 @@ __getattr__ = lazy_exports(
         "current": "activate active",
         "hookspecs": "HOOK_VERSION hookimpl",
         "manager": "Plugin Plugins",
-        "specs": "VERBS OptionSpec PriorSpec RunEvent TaskSpec load_attribute",
+        "specs": "VERBS OptionSpec PriorSpec RunEvent SamplingDefaults TaskSpec load_attribute",
     },
 )

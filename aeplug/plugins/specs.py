@@ -231,6 +231,23 @@ class AttributeSpec:
 
 
 @dataclass(frozen=True)
+class SamplingDefaults:
+    """How a task's items are drawn where the user does not say.
+
+    Attributes:
+        temperature: of ``sample``, above 0; 1 is the model's own.
+        prior: what ``sample`` and ``vary`` draw from (``gaussian``, fitted to the embeddings where
+            none is stored); empty: the latent part's own prior.
+        prior_scale: factor of the latents' distance from the prior's mean in ``sample``; None: the
+            square root of the temperature, which then tempers the whole model.
+    """
+
+    temperature: float = 1.0
+    prior: str = ""
+    prior_scale: float | None = None
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """A composition, by name, of parts: what ``aeplug train NAME`` trains.
 
@@ -250,11 +267,7 @@ class TaskSpec:
             :class:`aeplug.interfaces.WithOptions`).
         verbs: what the task can be asked to do.
         weights: ``"package:folder"`` of the checkpoint that ships with it, if one does.
-        temperature: what ``sample`` draws at unless it is told; 1 is the model's own.
-        prior: what ``sample`` and ``vary`` draw from unless they are told (``gaussian``, fitted to
-            the embeddings where none is stored); empty: the latent part's own.
-        spread: factor of the latents' distance from the middle of the prior, where ``sample`` is
-            not told; None: the root of the temperature, which then tempers the whole model.
+        sampling: how ``sample`` and ``vary`` draw where the user does not say.
         demo: how ``aeplug demo`` shows it, if it does.
         attributes: what can be measured of items, and steered.
     """
@@ -275,9 +288,7 @@ class TaskSpec:
     options: tuple[OptionSpec, ...] = ()
     verbs: tuple[str, ...] = VERBS
     weights: str | None = None
-    temperature: float = 1.0
-    prior: str = ""
-    spread: float | None = None
+    sampling: SamplingDefaults = SamplingDefaults()
     demo: DemoSpec | None = None
     attributes: tuple[AttributeSpec, ...] = ()
 

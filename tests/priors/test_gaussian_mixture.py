@@ -98,7 +98,7 @@ def test_degenerate_data_gives_a_sound_mixture(z):
     assert float((drawn.mean(0) - z.mean(0)).abs().max()) < 1
 
 
-def test_spread_scales_the_distance_from_the_components(known):
+def test_scale_multiplies_the_distance_from_the_components(known):
     tight = known.sample(500, 1e-4, generator())
     to_means = torch.cdist(tight, known.means).min(1).values
     assert float(to_means.max()) < 1e-2

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from aeplug import SamplingDefaults
 from aeplug.api import load
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.data.opening import open_dataset
@@ -77,22 +78,23 @@ class TestSampling:
         )
         assert tame < 0.6 * wild
 
-    def test_spread_apart_from_temperature(self, model):
-        middle = model.sample(4, seed=0, spread=0.0)
+    def test_prior_scale_apart_from_temperature(self, model):
+        middle = model.sample(4, seed=0, prior_scale=0.0)
         assert torch.equal(middle, middle[:1].expand_as(middle))
-        near, far = (model.sample(300, seed=0, temperature=1.0, spread=s) for s in (0.1, 3.0))
+        near, far = (model.sample(300, seed=0, temperature=1.0, prior_scale=s) for s in (0.1, 3.0))
         assert near.var(0).sum() < far.var(0).sum()
         own = model.sample(30, seed=0, temperature=0.25)
-        assert torch.equal(own, model.sample(30, seed=0, temperature=0.25, spread=0.5))
+        assert torch.equal(own, model.sample(30, seed=0, temperature=0.25, prior_scale=0.5))
 
     def test_a_task_says_what_is_drawn_from_and_how_far(self, model, monkeypatch):
-        spec = dataclasses.replace(model.spec, prior="gmm", spread=0.5)
-        wanted = model.sample(20, seed=0, prior="gmm", spread=0.5)
+        sampling = SamplingDefaults(prior="gmm", prior_scale=0.5)
+        spec = dataclasses.replace(model.spec, sampling=sampling)
+        wanted = model.sample(20, seed=0, prior="gmm", prior_scale=0.5)
         monkeypatch.setattr(type(model), "spec", spec)
         assert model.default_prior == "gmm"
         assert torch.equal(model.sample(20, seed=0), wanted)
         assert not torch.equal(model.sample(20, seed=0, prior="own"), wanted)
-        assert not torch.equal(model.sample(20, seed=0, spread=1.0), wanted)
+        assert not torch.equal(model.sample(20, seed=0, prior_scale=1.0), wanted)
 
     def test_names(self, plain, model):
         with pytest.raises(ConfigError, match=r"no prior is called 'gm'. Did you mean 'gmm'\?"):

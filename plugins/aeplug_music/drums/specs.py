@@ -12,6 +12,7 @@ from aeplug import (
     DemoSpec,
     EncoderSpec,
     OptionSpec,
+    SamplingDefaults,
     TaskSpec,
 )
 from aeplug_music.nets.settings import LONG_TREE, TRAINING
@@ -101,8 +102,7 @@ TASKS = (
         evaluate="aeplug_music.drums.evaluation:evaluate_hits",
         settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 2000},
         weights="aeplug_music:weights/drums-2bar",
-        temperature=0.5,
-        prior="gmm",
+        sampling=SamplingDefaults(temperature=0.5, prior="gmm"),
         attributes=HIT_ATTRIBUTES,
         demo=DemoSpec(
             inputs=("patterns/funk-corner.drums", "patterns/latin-bossa.drums"), order=30
@@ -143,8 +143,7 @@ TASKS = (
             "train.steps": 6200,
         },
         weights="aeplug_music:weights/drums-16bar",
-        temperature=0.5,
-        prior="gmm",
+        sampling=SamplingDefaults(temperature=0.5, prior="gmm"),
         attributes=HIT_ATTRIBUTES,
     ),
     TaskSpec(

@@ -11,6 +11,7 @@ from aeplug import (
     EncoderSpec,
     LossSpec,
     OptionSpec,
+    SamplingDefaults,
     TaskSpec,
 )
 from aeplug_audio.files import RECORDING_SUFFIXES
@@ -169,7 +170,7 @@ TASKS = (
             "train.steps": 12000,
         },
         weights="aeplug_music:weights/melody-2bar",
-        temperature=0.5,
+        sampling=SamplingDefaults(temperature=0.5),
         attributes=ATTRIBUTES,
         demo=DemoSpec(
             inputs=(
@@ -209,9 +210,7 @@ TASKS = (
             "train.batch_size": 256,
         },
         weights="aeplug_music:weights/melody-16bar",
-        temperature=0.5,
-        prior="gmm",
-        spread=0.6,
+        sampling=SamplingDefaults(temperature=0.5, prior="gmm", prior_scale=0.6),
         attributes=ATTRIBUTES,
     ),
 )

@@ -45,7 +45,7 @@ def make_continuations(
         FileError: the file cannot be read, or holds no piece to go on from.
     """
     path, task = Path(path), model.spec.name
-    original, sampling = model.read(path), sampling or Sampling(model.spec.temperature)
+    original, sampling = model.read(path), sampling or Sampling(model.spec.sampling.temperature)
     if original.left_out:
         say(f"{path}: {original.left_out} left out; results have what '{task}' reads")
     documents = continue_documents(model, original, count, pieces, seed, sampling, to)

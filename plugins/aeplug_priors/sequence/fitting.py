@@ -286,7 +286,7 @@ class _Fit:
         size = sequences.mean.shape[1]
         means_of = sequences.mean.new_zeros(len(sequences.mean), CANDIDATES, size).half()
         known = torch.zeros(len(means_of), dtype=torch.bool, device=means_of.device)
-        temperature = model.spec.temperature
+        temperature = model.spec.sampling.temperature
         sampling = Sampling(temperature, generator=self.noise)
         spread = spreads(temperature, CANDIDATES).to(model.device)
         with Progress(len(sequences), "documents") as progress:

@@ -44,8 +44,8 @@ class TrainConfig(PartConfig):
     """How a task is trained; the same for every modality."""
 
     epochs: float = setting(10.0, "passes over the training split", unit="epochs", gt=0)
-    steps: int = setting(0, "optimizer steps; above 0 it overrules epochs", unit="steps", ge=0)
-    batch_size: int = setting(256, "items a step, over all devices", unit="items", ge=1)
+    steps: int = setting(0, "optimizer steps; above 0 they replace epochs", unit="steps", ge=0)
+    batch_size: int = setting(256, "items per step, over all devices", unit="items", ge=1)
     optimizer: Literal["adamw", "muon"] = setting(
         "adamw", "muon: orthogonalised momentum for matrices and convolutions, AdamW for the rest"
     )
@@ -55,17 +55,17 @@ class TrainConfig(PartConfig):
         "peak learning rate of the adversary's optimizer; same schedule as lr",
         gt=0,
     )
-    lr_floor: float = setting(0.01, "learning rate at the end, over its peak", ge=0, le=1)
+    lr_floor: float = setting(0.01, "final learning rate as a share of the peak", ge=0, le=1)
     warmup: float = setting(
-        0.05, "linear warm-up: steps, or up to 1 a fraction of the training", ge=0
+        0.05, "linear warm-up: steps, or (up to 1) a fraction of the training", ge=0
     )
     weight_decay: float = setting(0.01, "decoupled weight decay", ge=0)
     beta2: float = setting(0.999, "AdamW's second-moment decay", gt=0, lt=1)
-    clip: float = setting(1.0, "largest gradient norm; 0 does not clip", ge=0)
-    ema: float = setting(0.0, "decay a step of the weights' moving average; 0 is off", ge=0, lt=1)
+    clip: float = setting(1.0, "maximum gradient norm; 0: no clipping", ge=0)
+    ema: float = setting(0.0, "decay per step of the weights' moving average; 0: off", ge=0, lt=1)
     precision: Literal["fp32", "bf16"] = setting("fp32", "bf16: autocast of forward passes")
     compile: bool = setting(False, "torch.compile encoder, latent, decoder and loss")
-    seed: int = setting(0, "seed of weights, order of items and noise", ge=0, lt=2**63)
+    seed: int = setting(0, "seed of initial weights, order of items and noise", ge=0, lt=2**63)
     log_every: int = setting(100, "steps between lines of metrics.jsonl", unit="steps", ge=1)
     eval_every: int = setting(
         0,
@@ -74,7 +74,7 @@ class TrainConfig(PartConfig):
         ge=0,
     )
     eval_items: int = setting(
-        10000, "items of the held-out split looked at each time", unit="items", ge=1
+        10000, "items of the held-out split per evaluation", unit="items", ge=1
     )
     save_every: int = setting(0, "steps between checkpoints; 0: at evaluations", unit="steps", ge=0)
 

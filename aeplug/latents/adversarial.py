@@ -1,7 +1,7 @@
-"""The adversarial autoencoder's code: draws of N(0, 1), as far as a critic can tell.
+"""The latent of an adversarial autoencoder: codes that a critic cannot distinguish from N(0, 1).
 
-Makhzani et al., "Adversarial autoencoders" (2015). The critic tells codes from draws of the prior,
-the encoder learns to be taken for the prior.
+Makhzani et al., "Adversarial autoencoders" (2015). The critic learns to distinguish codes from
+draws of the prior, the encoder learns to prevent it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from aeplug.latents.gaussian import LatentConfig, PointPosterior
 class AdversarialConfig(LatentConfig):
     """Settings of code and critic."""
 
-    fooling: Schedule = setting(
-        Schedule.parse(0.01),
-        "weight of what it costs the encoder to be told from the prior, beside the loss",
+    generator_weight: Schedule = setting(
+        Schedule.parse(0.01), "weight of the encoder's adversarial loss (the generator's)"
     )
     critic: tuple[int, ...] = setting(
         (256, 256), "widths of the critic's hidden layers", unit="units", min_length=1
@@ -33,12 +32,12 @@ class AdversarialConfig(LatentConfig):
 
 
 class AdversarialLatent(nn.Module):
-    """A linear map to a code of ``size`` numbers, with the prior N(0, 1) that a critic enforces.
+    """A linear map to a code of ``size`` dimensions, with the prior N(0, 1) that a critic enforces.
 
-    Terms: ``adversary``, the critic's cross-entropy in nats a code or draw; ``fooling``, the
-    encoder's, in nats a code (log 2 = 0.69 where it cannot be told from the prior); ``told``, the
-    share that the critic tells rightly (0.5 where it guesses). The held-out loss is without
-    ``fooling``: a better critic would make it worse for the same model.
+    Terms: ``adversary``, the critic's cross-entropy in nats a code or draw; ``generator_loss``, the
+    encoder's, in nats a code (log 2 = 0.69 where the critic guesses); ``critic_accuracy``, in 0..1
+    (0.5 where it guesses). The held-out loss is without ``generator_loss``: a better critic would
+    make it worse for the same model.
     """
 
     Config = AdversarialConfig
@@ -64,15 +63,19 @@ class AdversarialLatent(nn.Module):
         return noise.normal_(generator=generator) * scale
 
     def auxiliary_losses(self, encoded: Encoded) -> dict[str, Tensor]:
-        """Each side's, without gradient to the other's weights."""
+        """The critic's and the encoder's, each without gradient to the other's weights."""
         z = encoded.z
         draws = self.prior(len(z), 1.0, encoded.generator)
-        of_codes, of_draws = (self.adversary(one).float() for one in (z.detach(), draws))
-        of_both = functional.softplus(of_codes) + functional.softplus(-of_draws)
+        code_logits, draw_logits = self.adversary(z.detach()).float(), self.adversary(draws).float()
+        entropies = functional.softplus(code_logits) + functional.softplus(-draw_logits)
         fixed = {name: value.detach() for name, value in self.adversary.named_parameters()}
-        fooling = functional.softplus(-functional_call(self.adversary, fixed, (z,)).float()).mean()
-        told = torch.cat([of_codes < 0, of_draws > 0]).float().mean()
-        terms = {"adversary": 0.5 * of_both.mean(), "fooling": fooling, "told": told}
+        logits = functional_call(self.adversary, fixed, (z,)).float()
+        generator_loss = functional.softplus(-logits).mean()
+        losses = {
+            "adversary": 0.5 * entropies.mean(),
+            "generator_loss": generator_loss,
+            "critic_accuracy": torch.cat([code_logits < 0, draw_logits > 0]).float().mean(),
+        }
         if encoded.training:
-            terms["penalty"] = encoded.schedule_values["fooling"] * fooling
-        return terms
+            losses["penalty"] = encoded.schedule_values["generator_weight"] * generator_loss
+        return losses

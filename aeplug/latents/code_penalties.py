@@ -1,4 +1,4 @@
-"""Penalties on a plain code: few numbers at work, or slow to change with the input."""
+"""Penalties on a plain code: sparse, or contractive (slow to change with the input)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class CodePenaltyConfig(PartConfig):
     """Settings of the penalties; weights of 0 are off."""
 
     sparse: float = setting(
-        0.0, "weight of the code's sparsity: its L1 norm, or see sparse_share", ge=0
+        0.0, "weight of the code's sparsity penalty: L1 norm, or see sparse_share", ge=0
     )
     sparse_share: float = setting(
         0.0,
-        "0: the L1 norm; else the share of items for which a dimension shall be on, as its "
-        "sigmoid says (Ng, CS294A, 2011)",
+        "0: L1 norm; else the target share of items for which a dimension's sigmoid is on (Ng, "
+        "CS294A, 2011)",
         ge=0,
         lt=1,
     )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Encoded
-from aeplug.latents.quantised import CodesPosterior, passed_through, perplexity
+from aeplug.latents.quantised import CodesPosterior, pass_straight_through, perplexity
 
 
 class FSQConfig(PartConfig):
@@ -18,14 +18,14 @@ class FSQConfig(PartConfig):
 
     main = "codes"
 
-    codes: int = setting(8, "codes an item", unit="codes", ge=1)
+    codes: int = setting(8, "codes per item", unit="codes", ge=1)
     levels: tuple[int, ...] = setting(
-        (8, 5, 5), "levels of each number of a code", unit="levels", min_length=1
+        (8, 5, 5), "levels of each dimension of a code", unit="levels", min_length=1
     )
 
     @field_validator("levels")
     @classmethod
-    def _two_at_least(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_levels(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
         if min(levels) < 2:
             raise ValueError("levels must be at least 2 each")
         return levels
@@ -65,10 +65,10 @@ class FSQLatent(nn.Module):
         # Clamped, since what is not finite is no number of a code either.
         places = ((rounded.long() + scale) * self.strides).sum(-1).clamp(0, self.entries - 1)
         before, chosen = bounded / scale, rounded / scale
-        z = passed_through(before, chosen)
+        z = pass_straight_through(before, chosen)
         return CodesPosterior(z.flatten(1), places, self.entries, before, chosen)
 
     def auxiliary_losses(self, encoded: Encoded) -> dict[str, Tensor]:
-        """How many of the codes are at work."""
+        """The perplexity of the codes in use."""
         assert isinstance(encoded.posterior, CodesPosterior)
         return {"perplexity": perplexity(encoded.posterior.codes, self.entries)}

@@ -1,4 +1,4 @@
-"""The bottlenecks that most tasks take: a plain code and a diagonal Gaussian."""
+"""The bottlenecks of most tasks: a plain code and a diagonal Gaussian."""
 
 from __future__ import annotations
 
@@ -47,19 +47,22 @@ class GaussianPosterior:
     Attributes:
         mean: ``(B, D)``.
         logvar: natural logarithm of the variance, ``(B, D)``; twice the logarithm of sigma.
-        at_mean: how many rows, from the first, ``sample`` gives their mean, without gradient.
+        num_deterministic: for how many rows, from the first, ``sample`` gives the mean, without
+            gradient.
     """
 
     mean: Tensor
     logvar: Tensor
-    at_mean: int = 0
+    num_deterministic: int = 0
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """A reparameterised draw, ``(B, D)``."""
         noise = torch.empty_like(self.mean).normal_(generator=generator)
         z = self.mean + noise * torch.exp(0.5 * self.logvar)
-        if self.at_mean:
-            z = torch.cat([self.mean[: self.at_mean].detach(), z[self.at_mean :]])
+        if self.num_deterministic:
+            z = torch.cat(
+                [self.mean[: self.num_deterministic].detach(), z[self.num_deterministic :]]
+            )
         return z
 
     def mode(self) -> Tensor:
@@ -83,7 +86,7 @@ class GaussianPosterior:
         mean, logvar = (x.repeat_interleave(count, 0) for x in (self.mean, self.logvar))
         return GaussianPosterior(mean, logvar)
 
-    def detached(self) -> GaussianPosterior:
+    def detach_parameters(self) -> GaussianPosterior:
         """The same without gradient."""
         return replace(self, mean=self.mean.detach(), logvar=self.logvar.detach())
 
@@ -94,13 +97,13 @@ def gaussian_log_prob(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
     return -0.5 * (squares + logvar + math.log(2 * math.pi)).sum(-1)
 
 
-def clamped_logvar(logvar: Tensor) -> Tensor:
-    """Log-variances where a variance is neither as good as 0 nor overflows float32."""
+def clamp_logvar(logvar: Tensor) -> Tensor:
+    """Log-variances limited so that variances neither vanish nor overflow float32."""
     return logvar.clamp(-20.0, 20.0)
 
 
 class MapsLatent(nn.Module):
-    """Feature maps as they are: the code of nets that work on items of any size."""
+    """Feature maps as they are: the latent of fully convolutional nets, for items of any size."""
 
     Config = PartConfig
     has_prior = False
@@ -127,9 +130,9 @@ class DeterministicConfig(CodePenaltyConfig, LatentConfig):
 
 
 class DeterministicLatent(nn.Module):
-    """A linear map to a code of ``size`` numbers, which may be kept sparse or contractive.
+    """A linear map to a code of ``size`` dimensions, which may be kept sparse or contractive.
 
-    Terms where they are asked for: ``sparsity``, ``contraction``.
+    Terms where their weights are set: ``sparsity``, ``contraction``.
     """
 
     Config = DeterministicConfig
@@ -143,11 +146,13 @@ class DeterministicLatent(nn.Module):
         self.code = nn.Linear(math.prod(features_shape), config.size)
 
     def bind(self, task: nn.Module) -> None:
-        """Check that there is something to differentiate by."""
+        """Check that the input can be differentiated by."""
         shape = task.shape
         assert isinstance(shape, DataShape)
         if self.input_gradient and shape.classes:
-            raise ValueError("latent.contractive differentiates by the input, which is of tokens")
+            raise ValueError(
+                "latent.contractive differentiates by the input, and tokens have no gradient"
+            )
 
     def forward(self, features: Tensor) -> PointPosterior:
         """``(B, *features_shape)`` -> code ``(B, size)``."""
@@ -171,9 +176,9 @@ class GaussianConfig(LatentConfig):
 
     mean_share: float = setting(
         0.0,
-        "share of a training batch that is decoded from the mean, where reconstruction decodes; "
-        "the encoder learns from the draws alone. The KL then bounds what a draw tells, not what "
-        "the decoder reads from a mean",
+        "share of a training batch that is decoded from the mean, as reconstruction does; the "
+        "encoder learns from samples alone. The KL then bounds the information in a sample, not in "
+        "the mean",
         ge=0,
         lt=1,
     )
@@ -197,8 +202,8 @@ class GaussianLatent(nn.Module):
         Moments are in float32 also under autocast: a variance in bfloat16 has two digits.
         """
         mean, logvar = self.moments(features.flatten(1)).float().chunk(2, dim=1)
-        at_mean = int(len(mean) * self.mean_share) if self.training else 0
-        return GaussianPosterior(mean, clamped_logvar(logvar), at_mean)
+        num_deterministic = int(len(mean) * self.mean_share) if self.training else 0
+        return GaussianPosterior(mean, clamp_logvar(logvar), num_deterministic)
 
     def prior(self, count: int, scale: float, generator: torch.Generator | None) -> Tensor:
         """``count`` draws from N(0, scale^2), ``(count, size)``."""

@@ -47,15 +47,14 @@ class ImportanceSamples:
         """A row for each draw."""
         return self.each.statistics()
 
-    def log_ratio(self, *, through_z_alone: bool = False) -> Tensor:
+    def log_ratio(self, *, stop_score_gradient: bool = False) -> Tensor:
         """Logarithm of prior over posterior density at ``z``, nats, ``(B x count,)``.
 
-        ``through_z_alone`` cuts the gradient to the posterior's parameters, but for that by z.
+        With ``stop_score_gradient`` gradient reaches the posterior's parameters through z alone.
         """
         posterior: Any = self.each
-        latent: Any = self.latent
-        if through_z_alone:
-            posterior = posterior.detached()
+        if stop_score_gradient:
+            posterior = posterior.detach_parameters()
         return latent.log_prior(self.z) - posterior.log_prob(self.z)
 
 
@@ -71,11 +70,11 @@ def importance_bound(
     Args:
         nll: of the target given each draw, nats, ``(B x K,)``.
         draws: where the outputs came from.
-        gradient: ``doubly-reparameterised`` is that of Tucker et al. (ICLR 2019): of the same
-            mean, and for the encoder not noisier as K grows.
+        gradient: ``doubly-reparameterised`` is that of Tucker et al. (ICLR 2019): unbiased as
+            well, and for the encoder not noisier as K grows.
     """
     doubly = gradient == "doubly-reparameterised"
-    ratio = draws.log_ratio(through_z_alone=doubly)
+    ratio = draws.log_ratio(stop_score_gradient=doubly)
     weights = (ratio - nll).unflatten(0, (-1, draws.count))
     bound = weights.logsumexp(1) - math.log(draws.count)
     if not (doubly and draws.z.requires_grad):

@@ -1,4 +1,4 @@
-"""Priors learnt with the model: mixtures of Gaussians, free or made of pseudo-inputs."""
+"""Priors learnt with the model: a mixture of Gaussians, free or from pseudo-inputs (VampPrior)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aeplug.latents.gaussian import (
     GaussianConfig,
     GaussianLatent,
     GaussianPosterior,
-    clamped_logvar,
+    clamp_logvar,
     gaussian_log_prob,
 )
 
@@ -62,12 +62,12 @@ class LearntPriorLatent(GaussianLatent):
 
     def forward(self, features: Tensor) -> GaussianPosterior:
         """``(B, *features_shape)`` -> posterior over ``(B, size)``."""
-        found = super().forward(features)
-        return DrawnKLPosterior(found.mean, found.logvar, found.at_mean, self)
+        posterior = super().forward(features)
+        return DrawnKLPosterior(posterior.mean, posterior.logvar, posterior.num_deterministic, self)
 
     def prior(self, count: int, scale: float, generator: torch.Generator | None) -> Tensor:
-        """``count`` draws, ``(count, size)``; ``scale`` scales distances from component means."""
-        log_weights, means, logvars = (one.detach() for one in self.components())
+        """``count`` draws, ``(count, size)``; ``scale`` scales distances to component means."""
+        log_weights, means, logvars = (tensor.detach() for tensor in self.components())
         chosen = torch.multinomial(log_weights.exp(), count, True, generator=generator)
         noise = torch.empty(count, *self.latent_shape, device=means.device)
         noise = noise.normal_(generator=generator) * scale
@@ -83,7 +83,7 @@ class LearntPriorLatent(GaussianLatent):
 class MixtureConfig(GaussianConfig):
     """Settings of the mixture."""
 
-    components: int = setting(16, "Gaussians in the prior", ge=1)
+    components: int = setting(16, "number of Gaussians in the prior", ge=1)
 
 
 class MixtureLatent(LearntPriorLatent):
@@ -94,23 +94,25 @@ class MixtureLatent(LearntPriorLatent):
     def __init__(self, config: MixtureConfig, features_shape: tuple[int, ...]) -> None:
         super().__init__(config, features_shape)
         self.weights = nn.Parameter(torch.zeros(config.components))
-        # Rows of tables are no matrices to multiply by: optimizers tell them by the module.
+        # Embeddings: optimizers recognise tables of rows by the module.
         self.means = nn.Embedding(config.components, config.size)
         self.logvars = nn.Embedding(config.components, config.size)
         nn.init.zeros_(self.logvars.weight)
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:
         """See the base."""
-        logvars = clamped_logvar(self.logvars.weight)
+        logvars = clamp_logvar(self.logvars.weight)
         return self.weights.log_softmax(0), self.means.weight, logvars
 
 
 class VampConfig(GaussianConfig):
     """Settings of the pseudo-inputs."""
 
-    components: int = setting(64, "pseudo-inputs; each goes through the encoder at each step", ge=1)
-    pseudo_mean: float = setting(0.1, "mean of their values at the start, on the data's scale")
-    pseudo_std: float = setting(0.3, "standard deviation of the same", ge=0)
+    components: int = setting(
+        64, "number of pseudo-inputs; all go through the encoder at each step", ge=1
+    )
+    pseudo_mean: float = setting(0.1, "initial mean of their values, on the data's scale")
+    pseudo_std: float = setting(0.3, "initial standard deviation of their values", ge=0)
 
 
 class VampLatent(LearntPriorLatent):
@@ -127,7 +129,7 @@ class VampLatent(LearntPriorLatent):
         shape = task.shape
         assert isinstance(shape, DataShape)
         if shape.classes:
-            raise ValueError("'vamp' learns inputs, which tokens cannot be; latent=mixture can")
+            raise ValueError("'vamp' learns inputs, which cannot be tokens; use latent=mixture")
         config = self.config
         self.pseudo_shape = shape.input
         self.inputs = nn.Embedding(config.components, math.prod(shape.input))
@@ -140,6 +142,7 @@ class VampLatent(LearntPriorLatent):
         encoder: Encoder = self._parts[0]  # type: ignore[assignment]
         features = encoder(self.inputs.weight.unflatten(1, self.pseudo_shape))
         values = features.values if isinstance(features, Features) else features
-        found = GaussianLatent.forward(self, values)
-        count = len(found.mean)
-        return found.mean.new_full((count,), -math.log(count)), found.mean, found.logvar
+        posterior = GaussianLatent.forward(self, values)
+        count = len(posterior.mean)
+        log_weights = posterior.mean.new_full((count,), -math.log(count))
+        return log_weights, posterior.mean, posterior.logvar

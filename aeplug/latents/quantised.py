@@ -1,4 +1,4 @@
-"""What quantised bottlenecks have in common: codes of a finite set in place of free numbers."""
+"""What quantised bottlenecks have in common: discrete codes in place of continuous latents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CodesPosterior(PointPosterior):
     """C codes an item, each one of ``entries``, of d numbers each.
 
     Attributes:
-        z: what is decoded, ``(B, C x d)``; gradient goes through as if nothing were rounded.
+        z: what is decoded, ``(B, C x d)``, with straight-through gradient.
         codes: numbers of the entries, int64 ``(B, C)``.
         entries: how many there are.
         before: what was quantised, ``(B, C, d)``.
@@ -29,7 +29,7 @@ class CodesPosterior(PointPosterior):
     chosen: Tensor
 
     def kl(self) -> Tensor:
-        """What it takes to write a code down, ``log(entries)`` nats, ``(B, C)``."""
+        """KL to the uniform prior over entries: ``log(entries)`` nats a code, ``(B, C)``."""
         return self.z.new_full(tuple(self.codes.shape), math.log(self.entries))
 
     def statistics(self) -> dict[str, Tensor]:
@@ -37,13 +37,13 @@ class CodesPosterior(PointPosterior):
         return {"mean": self.z, "codes": self.codes}
 
 
-def passed_through(before: Tensor, quantised: Tensor) -> Tensor:
+def pass_straight_through(before: Tensor, quantised: Tensor) -> Tensor:
     """The quantised values with the gradient of what they were made of (Bengio et al., 2013)."""
     return before + (quantised - before).detach()
 
 
 def perplexity(codes: Tensor, entries: int) -> Tensor:
-    """How many entries are at work in a batch of codes, 0-d: the exponential of their entropy."""
+    """Effective number of entries in use in a batch of codes, 0-d: the exponential of entropy."""
     counts = torch.zeros(entries, device=codes.device)
     counts.index_add_(0, codes.flatten(), torch.ones(codes.numel(), device=codes.device))
     shares = counts / codes.numel()

@@ -1,7 +1,7 @@
 """Vector quantisation: the nearest entry of a learnt codebook (van den Oord et al., NeurIPS 2017).
 
-The codebook follows running means of what falls to each entry (the paper's appendix), or the
-gradient. Entries that hardly anything falls to are moved to where something is.
+The codebook learns by running means of the vectors assigned to each entry (the paper's appendix),
+or by gradient. Entries that are hardly used are re-seeded with vectors of the batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Encoded, Posterior
-from aeplug.latents.quantised import CodesPosterior, passed_through, perplexity
+from aeplug.latents.quantised import CodesPosterior, pass_straight_through, perplexity
 from aeplug.runtime.distributed import Distributed
 
 
@@ -24,18 +24,18 @@ class VQConfig(PartConfig):
 
     main = "codes"
 
-    codes: int = setting(8, "codes an item", unit="codes", ge=1)
-    width: int = setting(8, "numbers of an entry", unit="dimensions", ge=1)
+    codes: int = setting(8, "codes per item", unit="codes", ge=1)
+    width: int = setting(8, "dimensions of an entry", unit="dimensions", ge=1)
     entries: int = setting(256, "entries of the codebook", unit="entries", ge=2)
     codebook: Literal["means", "gradient"] = setting(
-        "means", "how entries learn: running means of what falls to them, or the loss's gradient"
+        "means", "how entries learn: running means of assigned vectors, or the loss's gradient"
     )
     commitment: float = setting(
-        0.25, "weight of the squared distance to the entry, which draws the encoder to it", ge=0
+        0.25, "weight of the commitment loss: squared distance of codes to their entries", ge=0
     )
-    decay: float = setting(0.99, "of running means, a step", gt=0, lt=1)
+    decay: float = setting(0.99, "decay of the running means per step", gt=0, lt=1)
     revive: float = setting(
-        0.1, "entries with less than this of an even share are moved; 0: none are", ge=0, lt=1
+        0.1, "re-seed entries used less than this share of an even use; 0: off", ge=0, lt=1
     )
 
 
@@ -57,13 +57,13 @@ class VQLatent(nn.Module):
         book = torch.randn(config.entries, config.width) * 0.3
         self.learnt = config.codebook == "gradient"
         if self.learnt:
-            # A table, whose rows are looked up: optimizers tell it by the module.
+            # An embedding: optimizers recognise tables of rows by the module.
             self.table = nn.Embedding.from_pretrained(book, freeze=False)
         else:
             self.register_buffer("means", book)
             self.register_buffer("sums", book / config.entries)
         self.register_buffer("shares", torch.full((config.entries,), 1 / config.entries))
-        # What a step saw, until it is known whether the step counts.
+        # Statistics of a step, until it is known whether the step is skipped.
         self.register_buffer("seen", torch.zeros(config.entries), persistent=False)
         self.register_buffer("seen_sums", torch.zeros_like(book), persistent=False)
         self.register_buffer("candidates", torch.zeros_like(book), persistent=False)
@@ -75,36 +75,36 @@ class VQLatent(nn.Module):
         self.candidates: Tensor
 
     @property
-    def book(self) -> Tensor:
+    def codebook(self) -> Tensor:
         """The codebook, ``(entries, width)``."""
         return self.table.weight if self.learnt else self.means
 
     def forward(self, features: Tensor) -> CodesPosterior:
         """``(B, *features_shape)`` -> codes."""
         free = self.code(features.flatten(1)).float().unflatten(1, (self.config.codes, -1))
-        book = self.book
+        codebook = self.codebook
         flat = free.detach().flatten(0, 1)
         # Half precision would confuse neighbours.
         with torch.autocast(features.device.type, enabled=False):
-            distances = book.detach().square().sum(1) - 2 * flat @ book.detach().T
+            distances = codebook.detach().square().sum(1) - 2 * flat @ codebook.detach().T
             nearest = distances.argmin(1)
             if self.training:
-                self._note(flat, nearest)
+                self._count_assignments(flat, nearest)
         codes = nearest.unflatten(0, free.shape[:2])
-        chosen = functional.embedding(codes, book)
-        z = passed_through(free, chosen)
+        chosen = functional.embedding(codes, codebook)
+        z = pass_straight_through(free, chosen)
         return CodesPosterior(z.flatten(1), codes, self.config.entries, free, chosen)
 
-    def _note(self, flat: Tensor, nearest: Tensor) -> None:
+    def _count_assignments(self, flat: Tensor, nearest: Tensor) -> None:
         count = len(flat)
-        falls = functional.one_hot(nearest, self.config.entries).to(flat.dtype)
-        self.seen.copy_(falls.sum(0))
-        self.seen_sums.copy_(falls.T @ flat)
+        assigned = functional.one_hot(nearest, self.config.entries).to(flat.dtype)
+        self.seen.copy_(assigned.sum(0))
+        self.seen_sums.copy_(assigned.T @ flat)
         row = torch.randint(count, (self.config.entries,), device=flat.device)
         self.candidates.copy_(flat[row])
 
     def auxiliary_losses(self, encoded: Encoded) -> dict[str, Tensor]:
-        """Commitment, and the codebook's own loss where it learns by gradient."""
+        """Commitment loss, and the codebook's own where it learns by gradient."""
         codes = _codes(encoded.posterior)
         commitment = functional.mse_loss(codes.before, codes.chosen.detach())
         penalty = self.config.commitment * commitment
@@ -118,25 +118,25 @@ class VQLatent(nn.Module):
 
     @torch.no_grad()
     def after_step(self, skipped: Tensor, distributed: Distributed) -> None:
-        """Move what the optimizers do not: running means, and entries that nothing falls to."""
+        """Update what the optimizers do not: running means, and entries that are hardly used."""
         config, counts = self.config, 1 - skipped
         first = float(distributed.rank == 0)
         # Without a finite gradient the batch was not finite either: 0 x NaN would still be NaN.
         seen, seen_sums, candidates = (
-            distributed.sum(torch.nan_to_num(one, 0.0, 0.0, 0.0))
-            for one in (self.seen.clone(), self.seen_sums.clone(), self.candidates * first)
+            distributed.sum(torch.nan_to_num(statistic, 0.0, 0.0, 0.0))
+            for statistic in (self.seen.clone(), self.seen_sums.clone(), self.candidates * first)
         )
         total = seen.sum().clamp(min=1)
-        pace = (1 - config.decay) * counts
-        self.shares.lerp_(seen / total, pace)
+        rate = (1 - config.decay) * counts
+        self.shares.lerp_(seen / total, rate)
         if not self.learnt:
-            self.sums.lerp_(seen_sums / total, pace)
+            self.sums.lerp_(seen_sums / total, rate)
             means = self.sums / self.shares.clamp(min=1e-12).unsqueeze(1)
             self.means.copy_(torch.where(counts > 0, means, self.means))
         dead = (self.shares < config.revive / config.entries) & (counts > 0)
         self.shares.masked_fill_(dead, 1 / config.entries)
         moved = dead.unsqueeze(1)
-        self.book.copy_(torch.where(moved, candidates, self.book))
+        self.codebook.copy_(torch.where(moved, candidates, self.codebook))
         if not self.learnt:
             self.sums.copy_(torch.where(moved, candidates / config.entries, self.sums))
 

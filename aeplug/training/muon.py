@@ -76,14 +76,14 @@ class Muon(torch.optim.Optimizer):
             buffer = state["momentum"]
             buffer.add_((gradient - buffer) * ((1 - momentum) * keep))
             directions.append(gradient.lerp(buffer, momentum).reshape(shape))
-        updates = orthogonalised(torch.stack(directions))
+        updates = orthogonalise(torch.stack(directions))
         scale = UPDATE_RMS * math.sqrt(max(shape))
         for parameter, update in zip(parameters, updates, strict=True):
             parameter.mul_(1 - lr * group["weight_decay"] * keep)
             parameter.sub_(update.reshape(parameter.shape) * (lr * scale * keep))
 
 
-def orthogonalised(matrices: Tensor) -> Tensor:
+def orthogonalise(matrices: Tensor) -> Tensor:
     """Each matrix of ``(N, R, C)`` with its singular values brought near 1, in its own dtype."""
     a, b, c = COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]

@@ -16,7 +16,7 @@ SETTINGS = {"latent": "adversarial", "latent.size": 2, "latent.critic": [8], "en
 @pytest.fixture
 def task(plugins) -> Task:
     torch.manual_seed(0)
-    chosen = {**SETTINGS, "latent.fooling": 0.3}
+    chosen = {**SETTINGS, "latent.generator_weight": 0.3}
     return Task(resolve(plugins.task("tiny-vae"), plugins, chosen), DataShape((4,), (4,)))
 
 
@@ -74,15 +74,15 @@ def test_terms_are_cross_entropies(task, batch):
     zeros, ones = torch.zeros(16, 1), torch.ones(16, 1)
     expected = (entropy(of_codes, zeros) + entropy(of_draws, ones)) / 2
     torch.testing.assert_close(terms["adversary"], expected)
-    torch.testing.assert_close(terms["fooling"], entropy(of_codes, ones))
+    torch.testing.assert_close(terms["generator_loss"], entropy(of_codes, ones))
     right = (of_codes < 0).sum() + (of_draws > 0).sum()
-    assert terms["told"].item() == pytest.approx(right.item() / 32)
-    torch.testing.assert_close(terms["loss"] - terms["recon"], 0.3 * terms["fooling"])
+    assert terms["critic_accuracy"].item() == pytest.approx(right.item() / 32)
+    torch.testing.assert_close(terms["loss"] - terms["recon"], 0.3 * terms["generator_loss"])
     # What picks the best checkpoint is the model's own, not the critic's day.
     task.eval()
     terms = measured(task, batch)
     torch.testing.assert_close(terms["loss"], terms["recon"])
-    assert {"adversary", "fooling", "told"} <= set(terms)
+    assert {"adversary", "generator_loss", "critic_accuracy"} <= set(terms)
 
 
 def test_sides_share_no_weight_and_leave_none(task, make_training):

@@ -93,7 +93,7 @@ def test_a_bad_step_changes_nothing(make_training, settings):
 
 #: What each shows beside the loss.
 TERMS = {
-    "adversarial": {"adversary", "fooling", "told", "penalty"},
+    "adversarial": {"adversary", "generator_loss", "critic_accuracy", "penalty"},
     "fsq": {"perplexity"},
     "vq": {"penalty", "commitment", "perplexity"},
     "vq by gradient": {"penalty", "commitment", "perplexity"},

@@ -123,5 +123,5 @@ class TestVamp:
 
     def test_tokens_are_refused(self, plugins):
         config = resolve(plugins.task("tiny-vae"), plugins, {"latent": "vamp"})
-        with pytest.raises(ConfigError, match="'vamp' learns inputs, which tokens cannot be"):
+        with pytest.raises(ConfigError, match="'vamp' learns inputs, which cannot be tokens"):
             Task(config, DataShape((4,), (4,), classes=5))

@@ -93,9 +93,9 @@ class TestVQ:
         features = torch.randn(30, 6)
         posterior = part(features)
         free = part.code(features).reshape(30, 2, 3)
-        nearest = torch.cdist(free, part.book.detach()).argmin(-1)
+        nearest = torch.cdist(free, part.codebook.detach()).argmin(-1)
         assert torch.equal(posterior.codes, nearest)
-        torch.testing.assert_close(posterior.z, part.book[nearest].flatten(1))
+        torch.testing.assert_close(posterior.z, part.codebook[nearest].flatten(1))
         assert torch.equal(posterior.mode(), posterior.sample())
         assert posterior.kl().sum(1)[0].item() == pytest.approx(2 * math.log(5))
         assert posterior.statistics()["codes"].dtype == torch.int64
@@ -112,7 +112,7 @@ class TestVQ:
         part = vq(codebook=codebook, commitment=0.25)
         posterior = part(torch.randn(9, 6))
         terms = part.auxiliary_losses(encoded(posterior))
-        distance = (posterior.before - part.book[posterior.codes]).square().mean()
+        distance = (posterior.before - part.codebook[posterior.codes]).square().mean()
         torch.testing.assert_close(terms["commitment"], distance)
         both = 1.25 if codebook == "gradient" else 0.25
         torch.testing.assert_close(terms["penalty"], both * distance)
@@ -129,7 +129,7 @@ class TestVQ:
     def test_entries_follow_the_running_means_of_what_falls_to_them(self):
         part = vq(revive=0.0, decay=0.8)
         features = torch.randn(200, 6)
-        shares, sums = torch.full((5,), 0.2), part.book.clone() * 0.2
+        shares, sums = torch.full((5,), 0.2), part.codebook.clone() * 0.2
         for _ in range(60):
             posterior = part(features)
             falls = torch.nn.functional.one_hot(posterior.codes.flatten(), 5).float()
@@ -138,7 +138,9 @@ class TestVQ:
             sums = 0.8 * sums + 0.2 * falls.T @ free / 400
             part.after_step(KEPT, ALONE)
             torch.testing.assert_close(part.shares, shares)
-            torch.testing.assert_close(part.book, sums / shares.unsqueeze(1), rtol=1e-3, atol=1e-4)
+            torch.testing.assert_close(
+                part.codebook, sums / shares.unsqueeze(1), rtol=1e-3, atol=1e-4
+            )
 
     def test_distance_to_entries_shrinks(self):
         part = vq(entries=16)
@@ -155,8 +157,8 @@ class TestVQ:
     def test_entries_that_nothing_falls_to_are_moved_to_where_something_is(self, codebook):
         part = vq(codebook=codebook, entries=8)
         with torch.no_grad():
-            part.book.add_(100)  # all but one entry are as good as infinitely far away
-            part.book[0] = 0
+            part.codebook.add_(100)  # all but one entry are as good as infinitely far away
+            part.codebook[0] = 0
         features = torch.randn(64, 6)
         assert part.auxiliary_losses(encoded(part(features)))["perplexity"].item() == pytest.approx(
             1
@@ -165,7 +167,7 @@ class TestVQ:
             part(features)
             part.after_step(KEPT, ALONE)
         assert part.auxiliary_losses(encoded(part(features)))["perplexity"] > 4
-        assert part.book.abs().max() < 50
+        assert part.codebook.abs().max() < 50
 
     @pytest.mark.parametrize("codebook", ["means", "gradient"])
     @pytest.mark.parametrize("value", [1.0, float("nan")])
@@ -208,7 +210,7 @@ class TestVQ:
         one.config = one.config.model_copy(update={"revive": 0.0})
         one.after_step(KEPT, Two(0, 2, torch.device("cpu")))
         torch.testing.assert_close(one.shares, together.shares)
-        torch.testing.assert_close(one.book, together.book)
+        torch.testing.assert_close(one.codebook, together.codebook)
 
 
 def test_perplexity_counts_the_entries_at_work():

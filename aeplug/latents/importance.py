@@ -52,6 +52,7 @@ class ImportanceSamples:
 
         With ``stop_score_gradient`` gradient reaches the posterior's parameters through z alone.
         """
+        latent: Any = self.latent
         posterior: Any = self.each
         if stop_score_gradient:
             posterior = posterior.detach_parameters()

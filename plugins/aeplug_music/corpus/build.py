@@ -7,12 +7,12 @@ A built folder holds:
 * ``tokens.npy``: uint8 ``(W, T)``, one window a row (see :mod:`aeplug_music.score.tokens`),
   tunes in order of their sources, each tune's windows in order of their bars.
 * ``index.json``: ``format``, ``bars``, ``metres``, and ``tunes``: for each its ``source``,
-  ``title``, ``split``, ``bpm``, ``key_shift`` (semitones to C major or A minor; ``key_known`` where
-  a key signature says so, else estimated), ``rows`` (first row, and the one behind the last), and
-  for each of its rows ``bar`` (from 0) and ``metre`` (a name, or one for each row).
-  Where there were recordings, ``transcriptions`` says for each by its source what was made of it.
-* ``transcribed/``: that.
-* ``skipped.jsonl``: the files left out, each with its reason.
+  ``title``, ``split``, ``bpm``, ``key_shift`` (semitones to C major or A minor), ``key_known``
+  (from a key signature, else estimated), ``rows`` (first row, and the one after the last), and for
+  each of its rows ``bar`` (from 0) and ``metre`` (a name, or one for each row).
+  With recordings also ``transcriptions``: source -> MIDI file in ``transcribed/``.
+* ``transcribed/``: MIDI files of recordings.
+* ``skipped.jsonl``: skipped files, each with its reason.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ Int = npt.NDArray[np.int64]
 
 @dataclass
 class Collection:
-    """Melodies and what is known of their windows, equal ones counted once.
+    """Melodies and columns of their distinct windows.
 
     Attributes:
-        melodies: those with a window of their own, in order of their sources.
-        kept: rows, before the duplicates went, ``(W,)``.
+        melodies: those with a window that no earlier one has, in order of their sources.
+        kept: rows of the windows among all parsed ones, ``(W,)``.
         melody: number in ``melodies``, ascending, ``(W,)``.
         bar, metre: ``(W,)``; the metre is a number in ``METRES``.
         split: number in ``SPLITS`` of each melody, ``(M,)``.
-        duplicates: windows dropped as equal to an earlier one.
-        left_out: numbers of files that share a window with what is held out, ``(F,)``.
+        duplicates: number of windows dropped as equal to an earlier one.
+        left_out: numbers of files dropped for sharing a window with held-out ones, ``(F,)``.
     """
 
     melodies: list[MelodyInfo]
@@ -79,18 +79,18 @@ def collect(
     """Drop duplicates and split; files are in the order of their sources.
 
     Args:
-        parsed: what came of the files.
-        exact: fingerprints of its windows.
-        relative: those of the windows up to transposition.
+        parsed: all files.
+        exact: hashes of its windows.
+        relative: hashes of the windows up to transposition.
         leading: numbers of the files that are split as if there were no others (see
             :func:`aeplug_music.corpus.splitting.assign_splits_alone`); None: all together.
     """
-    # Melodies of one file stay together, as all that is alike does.
+    # Melodies of a file stay in one split.
     names, file = np.unique(parsed.melodies.file, return_inverse=True)
     of_window = file[parsed.melody]
     if leading is None:
         left_out = np.zeros(len(names), bool)
-        # Sorting needs no interpreter, so the two sorts, of all windows each, run side by side.
+        # Sorting releases the interpreter's lock, so the two sorts of all windows run in parallel.
         with ThreadPoolExecutor(1) as beside:
             splitting = beside.submit(assign_splits, len(names), of_window, relative)
             rows = find_unique(exact)
@@ -132,17 +132,17 @@ def build_melodies(
     Args:
         sources: files, folders, zips, globs.
         out: an empty folder.
-        processes: at work.
+        processes: number of worker processes.
         progress: called with files done and files in all.
-        bars: bars a window.
-        bpm: of recordings, quarters a minute; None: estimated of each.
-        metre: of recordings, their time signature.
-        split_of: one of the sources, whose tunes are held out as when it is built alone; what
-            shares a window with those is left out, all else is trained on.
+        bars: bars per window.
+        bpm: quarters a minute of recordings; None: estimated for each.
+        metre: time signature of recordings.
+        split_of: one of the sources, whose tunes are split as if it were built alone; files that
+            share a window with its held-out tunes are dropped, all others are trained on.
         parse: bytes of a file -> tune.
 
     Raises:
-        DataError: a source is not there, or no file gives a window.
+        DataError: a source does not exist, or no file gives a window.
     """
     names: list[str] = []
     skipped: list[Skipped] = []
@@ -209,32 +209,32 @@ def _transcribe(
     bpm: float | None,
     metre: str,
 ) -> dict[str, str]:
-    # What follows sound takes a moment to import, and most builds have none.
+    # Slow to import, and most builds have no recordings.
     from aeplug_music.transcription.batch import transcribe_all
 
-    say(f"transcribing {len(recordings)} recordings, which takes some seconds a minute of each")
+    say(f"transcribing {len(recordings)} recordings; a minute of sound takes some seconds")
     return transcribe_all(recordings, folder, processes, progress, skipped, bpm, check_metre(metre))
 
 
 def _list_redundant(
     parsed: ParsedFiles, collection: Collection, names: Sequence[str]
 ) -> list[Skipped]:
-    """Files that add nothing, and those that share a window with what is held out."""
+    """Files without a new window, and those that share a window with held-out ones."""
     redundant = np.zeros(len(names), bool)
     redundant[parsed.melodies.file] = True
     redundant[[melody.file for melody in collection.melodies]] = False
     redundant[collection.left_out] = False
     reasons = (
-        (np.flatnonzero(redundant), "every window is in a file before it"),
-        (collection.left_out, "shares a window with a tune that is held out"),
+        (np.flatnonzero(redundant), "every window is in an earlier file"),
+        (collection.left_out, "shares a window with a held-out tune"),
     )
     return [Skipped(names[file], reason) for files, reason in reasons for file in files.tolist()]
 
 
 def _find_files(leading: str, sources: Sequence[str], names: Sequence[str]) -> Int:
-    """Numbers of the files of one of the sources."""
+    """Numbers of the files of a source."""
     if leading not in sources:
-        raise DataError(f"--split-of {leading}: not what is built. {nearest(leading, sources)}")
+        raise DataError(f"--split-of {leading}: not one of SOURCES. {nearest(leading, sources)}")
     wanted = {name for listing in list_sources([leading], []) for name in listing.names()}
     return np.array([number for number, name in enumerate(names) if name in wanted], np.int64)
 
@@ -272,7 +272,7 @@ def _write_index(
     ):
         metres = metre[first:end]
         is_uniform = metres.count(metres[0]) == len(metres)
-        # Python writes lists of whole numbers as JSON does, and three times as fast.
+        # Python's own format of lists of integers is JSON's, and three times as fast.
         tunes.append(
             f'{{"source": {encode(names[melody.file])}, "title": {encode(melody.title)}, '
             f'"split": "{SPLITS[split]}", "bpm": {round(melody.bpm, 3)}, '
@@ -284,7 +284,7 @@ def _write_index(
     if transcriptions:
         content[TRANSCRIPTIONS] = dict(transcriptions)
     with path.open("w", encoding="utf-8") as file:
-        # One tune a line: for people, and for line tools.
+        # One line per tune, for people and line-based tools.
         file.write(json.dumps(content)[:-1] + ', "tunes": [\n')
         file.write(",\n".join(tunes))
         file.write("\n]}\n")

@@ -1,6 +1,6 @@
-"""Windows as 64-bit numbers: equal windows, and windows equal up to transposition.
+"""Windows as 64-bit hashes, to find equal windows and windows equal up to transposition.
 
-Of ten million windows two different ones share a number with a chance of 3 in a million.
+The probability that any two of ten million different windows collide is 3 in a million.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHIFT = np.uint64(32)
 
 
 def fingerprint(tokens: Tokens, metre: npt.NDArray[np.int64]) -> Hashes:
-    """One number a window, ``(W,)``: equal tokens ``(W, T)`` in equal metres, equal numbers."""
+    """Hash windows of tokens ``(W, T)`` and their metres ``(W,)``: uint64 ``(W,)``."""
     count, width = tokens.shape
     words = -(-width // 8)
     if width % 8 or not tokens.flags.c_contiguous:
@@ -34,7 +34,7 @@ def fingerprint(tokens: Tokens, metre: npt.NDArray[np.int64]) -> Hashes:
 
 
 def mix_bits(value: Hashes) -> Hashes:
-    """Numbers scattered evenly over 64 bits; the same for equal numbers."""
+    """Mix the bits of numbers, so that they are uniform over 64 bits."""
     value = value * _ODD
     value ^= value >> _SHIFT
     value = value * _ODD
@@ -42,16 +42,16 @@ def mix_bits(value: Hashes) -> Hashes:
 
 
 def transpose_to_lowest(tokens: Tokens) -> Tokens:
-    """Windows ``(W, T)`` moved so that the lowest note of each is token 2."""
-    # Below zero it wraps: holds and note-offs become 254 and 255, above every onset. The least is
-    # taken over rows as long as there are windows, which is quicker than over the short ones.
+    """Transpose windows ``(W, T)`` so that the lowest note of each is token 2."""
+    # Holds and note-offs wrap to 254 and 255, above every onset. The minimum over the first axis of
+    # the transpose is faster than over short rows.
     above = np.ascontiguousarray((tokens - np.uint8(FIRST_ONSET)).T)
     lowest = np.minimum.reduce(above, axis=0)
     return tokens - lowest[:, None] * (tokens >= FIRST_ONSET)
 
 
 def find_unique(hashes: Hashes) -> Int:
-    """Places in ``(W,)`` of the first of all that are equal, ascending; ``(D,)``."""
+    """Positions of the first of equal hashes ``(W,)``, ascending, ``(D,)``."""
     order, ordered = sort_hashes(hashes)
     is_first = np.zeros(len(hashes), bool)
     is_first[order[find_runs(ordered)]] = True
@@ -59,9 +59,9 @@ def find_unique(hashes: Hashes) -> Int:
 
 
 def sort_hashes(hashes: Hashes) -> tuple[Int, Hashes]:
-    """The order in which ``(W,)`` ascend, equal ones as they come, and the ordered; ``(W,)``."""
-    # Numbers alone are sorted several times as fast as their places. So the places stand in the
-    # low bits, of which hashes have bits to spare: the high ones tell them apart.
+    """Sort hashes, stably: their order and the sorted hashes, ``(W,)`` each."""
+    # Sorting numbers is several times as fast as argsort. So positions replace the low bits, since
+    # the high ones are enough to distinguish hashes.
     low = np.uint64((1 << max(len(hashes) - 1, 1).bit_length()) - 1)
     packed = hashes & ~low
     packed |= np.arange(len(hashes), dtype=np.uint64)
@@ -70,7 +70,7 @@ def sort_hashes(hashes: Hashes) -> tuple[Int, Hashes]:
     order = packed.view(np.int64)
     ordered = hashes[order]
     if (ordered[1:] < ordered[:-1]).any():
-        # Two that differ in the low bits only.
+        # Some differ only in their low bits.
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
     return order, ordered

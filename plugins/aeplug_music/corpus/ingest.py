@@ -1,4 +1,4 @@
-"""Files -> windows: what one process does with its batch, file by file, then all at once."""
+"""Files -> windows, in one process: parsed file by file, then cut all at once."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from aeplug_music.score.metres import METRES, longest_bar
 from aeplug_music.score.tokens import HIGHEST, LOWEST
 from aeplug_music.score.tune import Tune
 
-#: Steps of grid after which a batch is worked off: some 30 MB with all that is made from it.
+#: Steps of grid after which pending melodies are processed: some 30 MB in all.
 STEPS_AT_ONCE = 400_000
 
 Parse = Callable[[bytes], Tune]
 
 
 def window_width(bars: int) -> int:
-    """Columns of a window of any metre."""
+    """Columns of a window that holds any metre."""
     return longest_bar(METRES) * bars
 
 
 @dataclass
 class _Pending:
-    """Melodies read and not yet worked on."""
+    """Melodies that are read and not yet processed."""
 
     batch: NoteBatch = field(default_factory=NoteBatch)
     melodies: list[MelodyInfo] = field(default_factory=list)
@@ -55,11 +55,11 @@ def ingest(
     """Read files and cut their melodies into windows.
 
     Args:
-        files: numbers, ascending, and sources.
-        bars: bars a window.
+        files: ascending numbers, and sources.
+        bars: bars per window.
         parse: bytes -> tune; raises FileError.
-        on_start: called with the number of each file before it is read, and with -1 before the work
-            on all of them.
+        on_start: called with the number of each file before it is read, and with -1 before pending
+            melodies are processed.
     """
     pending = _Pending()
     parts: list[ParsedFiles] = []
@@ -79,7 +79,7 @@ def ingest(
                 skipped.append((number, "out of memory", ""))
                 continue
             except Exception as error:
-                # One file never stops the rest, whatever is wrong with it.
+                # No file stops the others, whatever is wrong with it.
                 skipped.append((number, "unexpected error", f"{type(error).__name__}: {error}"))
                 continue
             pending.steps += steps
@@ -117,7 +117,7 @@ def _process(pending: _Pending, bars: int) -> ParsedFiles:
     melodies.key_shift = np.where(melodies.key_known, melodies.key_shift, estimate_shifts(streams))
     used = np.bincount(windows.melody, minlength=len(melodies)) > 0
     exact = fingerprint(windows.tokens, windows.metre)
-    # Tunes repeat themselves: what a file has twice, a third of all, goes no further.
+    # Tunes repeat themselves: a third of all windows are repeated within their file.
     file = melodies.file[windows.melody].astype(np.uint64)
     first = find_unique(exact ^ mix_bits(file))
     tokens, metre = windows.tokens[first], windows.metre[first]
@@ -143,7 +143,7 @@ def _explain_skipped(
     used: npt.NDArray[np.bool_],
     bars: int,
 ) -> list[tuple[int, str, str]]:
-    """A reason for every file that gave no window: that of the melody which came furthest."""
+    """A reason for every file without a window: that of the melody that came closest."""
     with_windows = set(files[used].tolist())
     reasons: dict[int, tuple[int, str, str]] = {}
     is_melody = streams.is_melody

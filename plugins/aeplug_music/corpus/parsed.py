@@ -16,14 +16,14 @@ Int = npt.NDArray[np.int64]
 
 
 class MelodyInfo(NamedTuple):
-    """One voice of a file.
+    """A melody of a file.
 
     Attributes:
         file: number of its source.
         title: of its track.
         bpm: quarters a minute at the start.
         key_shift: semitones, -5..6, to C major or A minor.
-        key_known: from a key signature; False: estimated.
+        key_known: True: from a key signature; False: estimated.
     """
 
     file: int
@@ -35,7 +35,7 @@ class MelodyInfo(NamedTuple):
 
 @dataclass
 class MelodyTable:
-    """M voices; each attribute is a column of :class:`MelodyInfo`, ``(M,)``."""
+    """M melodies; each attribute is a column of :class:`MelodyInfo`, ``(M,)``."""
 
     file: Int
     title: list[str]
@@ -45,7 +45,7 @@ class MelodyTable:
 
     @classmethod
     def of(cls, melodies: Iterable[MelodyInfo]) -> MelodyTable:
-        """From objects."""
+        """Make a table of rows."""
         file, title, bpm, key_shift, key_known = tuple(zip(*melodies, strict=True)) or ((),) * 5
         return cls(
             np.array(file, np.int64),
@@ -57,7 +57,7 @@ class MelodyTable:
 
     @classmethod
     def concat(cls, tables: Sequence[MelodyTable]) -> MelodyTable:
-        """Several as one, in their order; at least one."""
+        """Concatenate tables; at least one."""
         return cls(
             np.concatenate([table.file for table in tables]),
             [title for table in tables for title in table.title],
@@ -70,7 +70,7 @@ class MelodyTable:
         return len(self.title)
 
     def select(self, numbers: Int) -> MelodyTable:
-        """Those of these numbers."""
+        """Select rows by number."""
         return MelodyTable(
             self.file[numbers],
             [self.title[number] for number in numbers.tolist()],
@@ -80,26 +80,26 @@ class MelodyTable:
         )
 
     def to_rows(self) -> list[MelodyInfo]:
-        """One for each."""
+        """All rows."""
         rest = (self.bpm.tolist(), self.key_shift.tolist(), self.key_known.tolist())
         return [MelodyInfo(*row) for row in zip(self.file.tolist(), self.title, *rest, strict=True)]
 
 
 @dataclass
 class ParsedFiles:
-    """What came of some files, less the windows that equal an earlier one of their file.
+    """Melodies and windows of some files, without windows equal to an earlier one of their file.
 
     Attributes:
-        melodies: those with windows; of some all may equal another melody's.
-        tokens: their windows, uint8 ``(W, T)``; none where they are in a spool.
+        melodies: those with windows, even if all equal another melody's.
+        tokens: their windows, uint8 ``(W, T)``; empty if they are in a spool.
         melody: number in ``melodies``, ascending, ``(W,)``.
         bar, metre: see :class:`aeplug_music.corpus.windows.Windows`, ``(W,)``.
         exact: :func:`aeplug_music.corpus.fingerprints.fingerprint` of each window, ``(W,)``.
         relative: that of the window up to transposition, ``(W,)``.
         skipped: (number of the source, reason, detail).
-        silent: windows left out for silence.
-        repeated: windows left out as equal to an earlier one of their file.
-        spool: the file the windows were written to, and the row there of the first.
+        silent: number of windows dropped for silence.
+        repeated: number of windows dropped as equal to an earlier one of their file.
+        spool: file that the windows were written to, and the row of the first.
     """
 
     melodies: MelodyTable = field(default_factory=lambda: MelodyTable.of([]))
@@ -116,7 +116,7 @@ class ParsedFiles:
 
 
 def concat_parsed(parts: list[ParsedFiles]) -> ParsedFiles:
-    """Several as one, in their order; at least one."""
+    """Concatenate parsed files in their order; at least one."""
     counts = np.cumsum([0, *(len(part.melodies) for part in parts)])
     tokens = [part.tokens for part in parts if len(part.tokens)] or [parts[0].tokens]
     return ParsedFiles(

@@ -29,8 +29,8 @@ class Queue:
     """Batches of what is listed, while the listing goes on.
 
     Attributes:
-        listed: files so far.
-        ended: nothing more is to be listed.
+        listed: number of files so far.
+        ended: whether all are listed.
     """
 
     def __init__(self, listings: Iterator[Listing], processes: int) -> None:
@@ -47,7 +47,7 @@ class Queue:
         return len(self._batches)
 
     def list_more(self) -> None:
-        """List a folder or zip more, or a part of a large folder."""
+        """List the next folder or zip, or part of a large folder."""
         self._list_next()
         self._split_batches()
 
@@ -61,7 +61,7 @@ class Queue:
 
     def _split_batches(self) -> None:
         count = sum(len(listing) for listing in self._ahead)
-        # What is too little for a batch waits for more, unless there is no more.
+        # Files that are too few for a batch wait for more, unless there are none.
         end = count if self.ended else count - count % self._size
         if not end:
             return
@@ -81,7 +81,7 @@ class Queue:
         """Take back a batch whose process ended; returns how many of its files are done with."""
         end = batch.first + len(batch.files)
         if lost is None:
-            # No file to blame: one at a time, the one to blame will show.
+            # No file is known to be at fault: one at a time will show it.
             parts = [batch.select(number, number + 1) for number in range(batch.first, end)]
         else:
             parts = [batch.select(batch.first, lost), batch.select(lost + 1, end)]

@@ -1,8 +1,8 @@
-"""Tunes -> train, val, test, so that nothing held out was heard in training.
+"""Tunes -> train, val, test, so that nothing held out is also trained on.
 
-Files that share a window, up to transposition, belong together; so do all files linked in a
-chain. A group goes to one split as a whole, by its own fingerprint: neither the order of files nor
-their names nor the machine matter.
+Files that share a window, up to transposition, are linked; all files linked in a chain are a group.
+A group goes to one split as a whole, chosen by its own hash: neither the order of files nor their
+names nor the machine matter.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ SPLITS = ("train", "val", "test")
 TRAIN, VAL, TEST = range(3)
 #: Share of groups that go to ``val``, and as many to ``test``.
 HELD_OUT = 0.05
-#: A larger group is too much of one kind to judge by, and is trained on: share of all files, and
-#: files.
+#: A larger group would dominate an evaluation, and is trained on: share of all files, and number
+#: of files.
 LARGEST_SHARE, LARGEST = 0.01, 10
-#: Groups below which nothing is held out.
+#: With fewer groups nothing is held out.
 FEWEST = 3
 
 
 def find_groups(count: int, item: Int, key: Hashes) -> Int:
-    """Items linked by equal keys, in chains too.
+    """Group items that are linked by equal keys, also in chains.
 
     Args:
         count: number of items.
@@ -35,16 +35,16 @@ def find_groups(count: int, item: Int, key: Hashes) -> Int:
         key: a key that it has, ``(E,)``.
 
     Returns:
-        The lowest item of its group, for each item; ``(count,)``.
+        For each item the lowest item of its group, ``(count,)``.
     """
     return _group_by_key(count, item, key)[0]
 
 
 def _group_by_key(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]:
-    """The groups, an item that has it for every key ``(K,)``, and the keys ``(K,)``."""
+    """The groups; for every distinct key ``(K,)`` an item that has it; the keys ``(K,)``."""
     order, key = sort_hashes(key)
     item = item[order]
-    # Every item is linked to the lowest that has the key.
+    # Every item is linked to the lowest with the same key.
     first = find_runs(key)
     lowest = np.minimum.reduceat(item, first)
     linked = np.repeat(lowest, np.diff(first, append=len(key)))
@@ -55,7 +55,7 @@ def _group_by_key(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]
     while True:
         low = np.minimum(label[left], label[right])
         before = label.copy()
-        # Both ends and what they were labelled with learn of the lower label.
+        # Both ends, and the items that they were labelled with, get the lower label.
         for end in (left, right):
             np.minimum.at(label, before[end], low)
             np.minimum.at(label, end, low)
@@ -65,7 +65,7 @@ def _group_by_key(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]
 
 
 def assign_splits(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
-    """The number of the split of each item, ``(count,)``; arguments as for :func:`find_groups`."""
+    """Assign each item to a split, ``(count,)``; arguments as for :func:`find_groups`."""
     label, owner, keys = _group_by_key(count, item, key)
     split = np.full(count, TRAIN, np.int64)
     if not count:
@@ -77,7 +77,7 @@ def assign_splits(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
     candidates = np.flatnonzero(small)
     if np.count_nonzero(sizes) < FEWEST or len(candidates) < FEWEST - 1:
         return split
-    # Mixed again: the least of many numbers is small, and would favour large groups.
+    # Mixed again: the minimum of many numbers is small, which would favour large groups.
     draw = mix_bits(names[candidates]).astype(np.float64) / 2.0**64
     order = candidates[np.argsort(draw, kind="stable")]
     draw.sort()
@@ -92,18 +92,17 @@ def assign_splits(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
 def assign_splits_alone(
     count: int, item: Int, key: Hashes, leading: npt.NDArray[np.bool_]
 ) -> tuple[Int, npt.NDArray[np.bool_]]:
-    """Some items divided as if there were no others, and these around them.
+    """Split leading items as if there were no others, and train on the others.
 
     Args:
         count: number of items.
         item: an item, 0..count-1, ``(E,)``.
         key: a key that it has, ``(E,)``.
-        leading: which items are divided by themselves, ``(count,)``.
+        leading: which items are split by themselves, bool ``(count,)``.
 
     Returns:
-        The number of the split of each item, ``(count,)``; and which are to be left out because
-        they share a key with a leading item that is held out, ``(count,)``. All others are trained
-        on.
+        The split of each item, ``(count,)``; and which items are left out because they share a key
+        with a leading item that is held out, bool ``(count,)``.
     """
     of_leading = leading[item]
     numbers = np.unique(item[of_leading])

@@ -1,6 +1,6 @@
-"""Notes -> steps -> windows for many tunes at once, without Python a note.
+"""Windows of many tunes at once, by array operations: without Python code per note.
 
-The cost of a file is then that of reading it. In :mod:`aeplug_music.score.grid` a ``NoteBatch``
+So a file costs hardly more than its parsing. In :mod:`aeplug_music.score.grid` a ``NoteBatch``
 collects melodies, in ticks, and ``quantise`` lays them on one long grid of steps, one behind the
 other; :func:`cut_windows` takes the windows out of it. What becomes of every note is specified in
 :mod:`aeplug_music.score.tokens`.
@@ -27,10 +27,10 @@ class Windows:
 
     Attributes:
         tokens: uint8 ``(W, T)``.
-        melody: whose, ``(W,)``.
-        bar: where it begins in the tune, from 0, ``(W,)``.
+        melody: number of the melody, ``(W,)``.
+        bar: first bar in the tune, from 0, ``(W,)``.
         metre: number in ``METRES``, ``(W,)``.
-        silent: windows left out for silence, of each melody, ``(M,)``.
+        silent: number of windows of each melody dropped for silence, ``(M,)``.
     """
 
     tokens: Tokens
@@ -41,11 +41,11 @@ class Windows:
 
 
 def cut_windows(streams: StepStreams, bars: int, width: int) -> Windows:
-    """One window a bar of every melody.
+    """Cut a window at every bar of every melody.
 
     Args:
-        streams: from :func:`quantise`.
-        bars: bars a window.
+        streams: quantised melodies.
+        bars: per window.
         width: columns of the result, at least the longest window's steps.
     """
     usable = (streams.metre != NO_METRE) & streams.is_melody[streams.melody]
@@ -72,19 +72,19 @@ def _take_rows(streams: StepStreams, starts: Int, lengths: Int, width: int) -> T
     rows: Tokens = np.lib.stride_tricks.sliding_window_view(stream, width)[starts]
     if not len(rows):
         return rows
-    # At the left edge a note that sounds on begins anew, and a note-off ends nothing.
+    # At the left edge a sounding note begins again, and a note-off ends nothing.
     edge = rows[:, 0]
     held = np.flatnonzero(edge == HOLD)
     edge[edge == NOTE_OFF] = HOLD
     edge[held] = _find_sounding(streams, starts[held])
-    # Beyond its length a window is all holds, which are 0.
+    # Steps beyond a window's length are holds, which are 0.
     inside = np.arange(width) < np.arange(width + 1)[:, None]
     rows *= inside.view(np.uint8)[lengths]
     return rows
 
 
 def _find_sounding(streams: StepStreams, places: Int) -> Tokens:
-    """The onset token of the note that sounds over each place, 0 where none does."""
+    """Onset token of the note that sounds across each position, 0: none does."""
     note = np.searchsorted(streams.onsets, places) - 1
     over = (note >= 0) & (streams.ends[note] > places)
     return np.where(over, streams.tokens[streams.onsets[note]], HOLD).astype(np.uint8)
@@ -93,7 +93,7 @@ def _find_sounding(streams: StepStreams, places: Int) -> Tokens:
 def _find_silent(
     streams: StepStreams, starts: Int, bars_steps: Int, bars: int
 ) -> npt.NDArray[np.bool_]:
-    """Which windows hold as many silent steps in a row as a bar has; ``(W,)``."""
+    """Find windows with a bar's length of silent steps in a row, bool ``(W,)``."""
     silent = np.zeros(len(starts), bool)
     lengths = np.flatnonzero(np.bincount(bars_steps))
     if not len(lengths):

@@ -1,7 +1,7 @@
 """Processes that each read batches of files, watched by the one that started them.
 
-A file that crashes its process, takes too long or too much memory costs that process, not the
-build: the file is set aside with its reason and a new process goes on with the rest.
+A file that crashes its process, or takes too much time or memory, ends that process, not the build:
+the file is skipped with its reason and a new process continues with the rest.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from aeplug_music.midi.sources import Listing
 
 #: Seconds a file may take, and the work on all of a batch together.
 FILE_SECONDS, BATCH_SECONDS = 2.0, 60.0
-#: Bytes a process may take beyond what it has once it is ready to read.
+#: Bytes that a process may allocate once it is ready to read.
 MEMORY_BYTES = 192 * 2**20
 _LOOK_SECONDS = 0.2
 _LARGE_BLOCK = 31 * 2**20
-#: Processes started before it is known how many have something to do.
+#: Processes started before it is known how many are needed.
 _EARLY = 2
 
 
 def _limit_memory() -> None:
-    """Make allocations beyond the limit fail, where the system can (not on Windows)."""
+    """Make allocations beyond the limit fail, if the system can (not on Windows)."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -49,15 +49,15 @@ def _run_worker(connection: Connection, state: Any, bars: int, parse: Parse, spo
     """The whole life of a process: batches in, parsed files out, until None ends it."""
 
     def note_start(number: int) -> None:
-        # Time first: whoever looks in between takes an old file for a young one.
+        # Time first, so that a file never seems older than it is.
         state[1] = time.monotonic()
         state[0] = number
 
     _limit_memory()
-    # What is read has no cycles; looking for some takes a tenth of the time.
+    # Parsing makes no reference cycles; searching for some takes a tenth of the time.
     gc.disable()
-    # glibc hands large blocks back at every free, and faults their pages in again, until it has
-    # seen a larger one freed. Arrays of a batch are then reused; elsewhere this costs nothing.
+    # glibc returns large blocks to the system at every free, and faults their pages in again, until
+    # a larger one has been freed. Afterwards the arrays of a batch are reused.
     np.empty(_LARGE_BLOCK, np.uint8)
     rows = 0
     with (
@@ -66,7 +66,7 @@ def _run_worker(connection: Connection, state: Any, bars: int, parse: Parse, spo
     ):
         while (batch := connection.recv()) is not None:
             parsed = ingest(enumerate(batch.files, batch.first), bars, parse, note_start)
-            # Windows go to disk from here; the other end needs only what tells them apart.
+            # Windows are written to disk here; the other end needs only their hashes.
             file.write(parsed.tokens.data)
             parsed.spool, rows = (spool, rows), rows + len(parsed.tokens)
             parsed.tokens = parsed.tokens[:0].copy()
@@ -82,7 +82,7 @@ class _Worker:
     sent_at: float = 0.0
 
     def stop(self) -> None:
-        """End the process at once and wait for it."""
+        """Kill the process and wait for its end."""
         self.connection.close()
         if self.process.is_alive():
             self.process.kill()
@@ -91,7 +91,7 @@ class _Worker:
 
 
 def _start_worker(bars: int, parse: Parse, spool: Path) -> _Worker:
-    # A fresh interpreter: forking one in which torch runs threads may hang.
+    # Spawned: forking a process in which torch runs threads may hang.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     state = context.RawArray("d", [-1.0, 0.0])
@@ -110,13 +110,13 @@ def parse_files(
     parse: Parse = parse_midi,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[tuple[int, ParsedFiles]]:
-    """Read all that is listed, several processes at work.
+    """Parse all that is listed, in several processes.
 
     Args:
-        listings: what to read; listed while processes start and read.
-        spools: an empty folder for files of windows, uint8 rows one after another.
-        processes: how many.
-        bars: bars a window.
+        listings: files to parse; listed while processes start and work.
+        spools: an empty folder for files of windows, consecutive uint8 rows.
+        processes: number of processes.
+        bars: bars per window.
         parse: bytes -> tune.
         progress: called with files done and files in all, once these are known.
 
@@ -185,7 +185,7 @@ def _send_batch(worker: _Worker, batch: WorkBatch | None) -> None:
     worker.batch = batch
     if batch is not None:
         worker.state[0], worker.sent_at = -1.0, time.monotonic()
-        # A process that has just died is noticed when its answer is waited for.
+        # A process that has just ended is noticed when its answer is awaited.
         with contextlib.suppress(OSError):
             worker.connection.send(batch)
 
@@ -199,7 +199,7 @@ def _receive(worker: _Worker) -> ParsedFiles | None:
 
 
 def _diagnose(worker: _Worker, batch: WorkBatch, has_ended: bool) -> tuple[int | None, str] | None:
-    """The file at which a process died or hangs, None within no file; None: it is well."""
+    """The file (None: none) at which a process ended or hangs, and why; None: it is healthy."""
     number, since = int(worker.state[0]), worker.state[1]
     now = time.monotonic()
     if has_ended:
@@ -211,6 +211,6 @@ def _diagnose(worker: _Worker, batch: WorkBatch, has_ended: bool) -> tuple[int |
     else:
         return None
     if number < 0 and len(batch.files) == 1 and since > worker.sent_at:
-        # It was read; what fails is the work on its notes.
+        # It was parsed; the processing of its notes fails.
         number = batch.first
     return (number if number >= 0 else None), reason

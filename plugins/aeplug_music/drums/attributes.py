@@ -1,7 +1,7 @@
-"""What can be measured of windows of drums: how much, where, on what, how loud, how late.
+"""Attributes of windows of drums: density, syncopation, instruments, loudness, timing.
 
-Windows of combinations ``(B, T)`` or of values ``(B, T, 27)``; one without a hit gives NaN where
-there is nothing to measure.
+Computed from combinations ``(B, T)`` or values ``(B, T, 27)``; NaN where a window has no hits to
+measure.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from aeplug_music.drums.window_shape import combination_to_bits, count_bars
 
 
 def hits_per_bar(batch: Batch, shape: DataShape) -> Tensor:
-    """Hits a bar, ``(B,)``."""
+    """Hits per bar, ``(B,)``."""
     return _hits(batch).flatten(1).sum(1) / count_bars(shape)
 
 
 def off_beat(batch: Batch, shape: DataShape) -> Tensor:
-    """Share of the hits that stand on no quarter and on no eighth between, ``(B,)``."""
+    """Share of the hits that are not on an eighth, ``(B,)``."""
     by_step = _hits(batch).sum(2)
     return by_step[:, 1::2].sum(1) / by_step.sum(1)
 
 
 def drums_used(batch: Batch, shape: DataShape) -> Tensor:
-    """How many of the nine drums are hit at all, ``(B,)``."""
+    """Number of drums that are hit, ``(B,)``."""
     return _hits(batch).any(1).sum(1).float()
 
 
 def change(batch: Batch, shape: DataShape) -> Tensor:
-    """Of the places that a bar or the next hits, the share that only one of them does, ``(B,)``.
+    """Share of the positions hit in a bar or the next that are hit in only one, ``(B,)``.
 
-    0 where every bar is alike, NaN where there is but one bar.
+    0 if all bars are equal, NaN if there is only one bar.
     """
     bars = _hits(batch).unflatten(1, (-1, BAR))
     before, after = bars[:, :-1] > 0, bars[:, 1:] > 0
@@ -53,22 +53,22 @@ def change(batch: Batch, shape: DataShape) -> Tensor:
 
 
 def kick(batch: Batch, shape: DataShape) -> Tensor:
-    """Share of the hits that are the kick's, ``(B,)``."""
+    """Share of the kick in the hits, ``(B,)``."""
     return _share(batch, (KICK,), tuple(range(DRUMS)))
 
 
 def snare(batch: Batch, shape: DataShape) -> Tensor:
-    """Share of the hits that are the snare's, ``(B,)``."""
+    """Share of the snare in the hits, ``(B,)``."""
     return _share(batch, (SNARE,), tuple(range(DRUMS)))
 
 
 def toms(batch: Batch, shape: DataShape) -> Tensor:
-    """Share of the hits that are of toms, ``(B,)``."""
+    """Share of toms in the hits, ``(B,)``."""
     return _share(batch, (LOW_TOM, MID_TOM, HIGH_TOM), tuple(range(DRUMS)))
 
 
 def ride(batch: Batch, shape: DataShape) -> Tensor:
-    """Of the hits of hi-hats and ride, the share of the ride, ``(B,)``."""
+    """Share of the ride in the hits of hi-hats and ride, ``(B,)``."""
     return _share(batch, (RIDE,), (CLOSED_HAT, OPEN_HAT, RIDE))
 
 
@@ -104,7 +104,7 @@ def _values(batch: Batch, kind: int) -> Tensor:
 
 def _share(batch: Batch, of: tuple[int, ...], among: tuple[int, ...]) -> Tensor:
     by_drum = _hits(batch).sum(1)
-    # 0 / 0 where nothing is hit.
+    # 0 / 0 without hits.
     return by_drum[:, list(of)].sum(1) / by_drum[:, list(among)].sum(1)
 
 

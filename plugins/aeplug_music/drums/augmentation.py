@@ -1,8 +1,8 @@
-"""Augmentation of drums: other beats, other bars, other forms, other limbs, other drums and hits.
+"""Augmentation of drums: rotation, recombination of bars, phrases and limbs, other drums and hits.
 
-Drawn afresh for every window and epoch, on the device, for all windows at once. What comes out is
-a window of its own, input and target alike: nothing is corrupted, the set is only made wider. It
-works on hits alone and on hits with velocity and timing: values of a drum stay together.
+Sampled for every window and epoch, on the device, for all windows at once. The result is both
+input and target: nothing is corrupted, the data set is enlarged. It applies to hits alone and to
+hits with velocity and timing: the values of a drum stay together.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from aeplug_music.drums.kit import (
     SNARE,
 )
 
-#: What goes together from one window to another.
+#: Drums that stay when the others are taken from another window.
 FEET_AND_SNARE = (KICK, SNARE)
-#: Drums that take each other's part: place of what each class gets.
+#: Drums that swap their parts: class -> class whose part it gets.
 SWAPS = (
     {CLOSED_HAT: RIDE, RIDE: CLOSED_HAT},
     {OPEN_HAT: CRASH, CRASH: OPEN_HAT},
@@ -36,26 +36,26 @@ SWAPS = (
     {CLOSED_HAT: LOW_TOM, LOW_TOM: CLOSED_HAT},
     {SNARE: HIGH_TOM, HIGH_TOM: SNARE},
 )
-#: Phrases of which a window is laid anew, in bars; a share of them gives way to another, which is
-#: another window's in a share of the cases.
+#: Lengths of phrases that are rearranged, bars; share of phrases that are replaced, and share of
+#: the replacements that come from another window.
 PHRASES = (1, 2, 4)
 REARRANGED_PHRASES, FOREIGN_PHRASES = 0.4, 0.4
-#: Share of the hits that go, and of the free places that are hit, in a window that is edited.
+#: Share of hits removed, and of empty positions filled, in an edited window.
 EDITED_HITS, EDITED_PLACES = 0.06, 0.012
 
 
 @dataclass(frozen=True)
 class Chances:
-    """How often each augmentation is applied; probabilities of a window.
+    """Probability of each augmentation, per window.
 
     Attributes:
-        rotated: begins on another beat, and what was before it comes last.
-        recombined: goes on after one of its bars with another window.
-        rearranged: some of its phrases give way to others of its own or of another window.
+        rotated: begins on another beat, cyclically.
+        recombined: continues after one of its bars with another window.
+        rearranged: some phrases are replaced by others of the same or of another window.
         mixed: kick and snare stay, cymbals and toms are another window's.
-        dropped: a drum falls silent.
-        swapped: drums take each other's part (closed hi-hat and ride ...).
-        edited: some hits go and, of hits alone, some come.
+        dropped: a drum is silenced.
+        swapped: drums swap their parts (closed hi-hat and ride ...).
+        edited: some hits are removed and, without velocities, some added.
     """
 
     rotated: float
@@ -68,12 +68,12 @@ class Chances:
 
 
 def augment(values: Tensor, chances: Chances, generator: torch.Generator) -> Tensor:
-    """Windows ``(B, T, 9, C)`` under the augmentations that their dice give.
+    """Apply random augmentations to windows ``(B, T, 9, C)``.
 
     Args:
-        values: of each drum at each step, 0 where there is no hit; the first says the hit.
+        values: of each drum at each step, the first is the hit; 0 without a hit.
         chances: probabilities.
-        generator: source of randomness on the values' device.
+        generator: on the values' device.
     """
     count, steps = values.shape[:2]
     device = values.device
@@ -118,9 +118,9 @@ def augment(values: Tensor, chances: Chances, generator: torch.Generator) -> Ten
 
 
 def _rearrange(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    """Chosen windows with some phrases, each window's of one length, in place of others.
+    """Replace phrases of chosen windows, each of one length per window, by others.
 
-    What a few hundred performances hold of stretches of sixteen bars is little, of bars much.
+    A few hundred performances have few passages of sixteen bars, but many bars.
     """
     count, bars = len(values), values.shape[1] // BAR
     device = values.device
@@ -149,7 +149,7 @@ def _edit(values: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
     chosen = chosen[:, None, None]
     hits = values[..., 0] > 0
     values = values.masked_fill((chosen & hits & (dice < EDITED_HITS)).unsqueeze(-1), 0)
-    if values.shape[3] == 1:  # of a new hit neither velocity nor timing is known
+    if values.shape[3] == 1:  # velocity and timing of a new hit are unknown
         come = chosen & ~hits & (dice < EDITED_PLACES)
         values = torch.where(come.unsqueeze(-1), torch.ones_like(values), values)
     return values

@@ -1,4 +1,4 @@
-"""What a collection's own ``info.csv`` says of its performances, in the form of Groove MIDI's."""
+"""A collection's ``info.csv``, in the format of Groove MIDI: splits, drummers, styles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from aeplug.errors import DataError
 
 NAME = "info.csv"
-#: Columns that must be there.
+#: Required columns.
 COLUMNS = ("midi_filename", "split", "drummer", "session", "style")
 
 
@@ -21,9 +21,9 @@ class Entry:
     """A performance.
 
     Attributes:
-        split: ``train``, ``validation`` or ``test``, as the collection divides itself.
+        split: ``train``, ``validation`` or ``test`` of the collection.
         drummer: who played.
-        session: when; performances of one session are alike.
+        session: performances of one session are similar.
         style: ``funk/groove1``; the part before the slash is the genre.
     """
 
@@ -37,10 +37,10 @@ def read_catalogue(path: Path) -> Mapping[str, Entry]:
     """Entries by source as :class:`aeplug_music.midi.sources.Source` writes it; empty with no file.
 
     Args:
-        path: a folder with ``info.csv``, or a zip with it at its top.
+        path: a folder or zip with ``info.csv`` at its top.
 
     Raises:
-        DataError: it is damaged, or lacks a column.
+        DataError: the file is damaged, or lacks a column.
     """
     try:
         if path.is_dir():

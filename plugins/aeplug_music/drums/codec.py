@@ -1,4 +1,4 @@
-"""The drum codec: a performance is read whole, modelled window by window, joined and written."""
+"""The drum codec: performances are read whole, split into windows, joined and written."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from aeplug_music.midi.reading import read_bytes
 from aeplug_music.midi.writing import write_files
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
-#: Of every hit of a model that knows none.
+#: Velocity of hits of models without velocities.
 VELOCITY = 100
-#: Length of a hit that is played in a page, in seconds.
-_HEARD = 0.1
+#: Length of a hit that is played in a web page, seconds.
+_HIT_SECONDS = 0.1
 
 
 class DrumCodec:
     """MIDI files and written patterns for models of windows of N bars of drums.
 
     A document's content is a :class:`aeplug_music.drums.performance.Performance`. Passages that
-    are not in 4/4 are no pieces; they stand unchanged in what is joined.
+    are not in 4/4 are not pieces; joining leaves them unchanged.
     """
 
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
@@ -130,12 +130,12 @@ class DrumCodec:
         return {name: torch.from_numpy(column) for name, column in zip(names, columns, strict=True)}
 
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
-        """Windows ``(P, T)`` of combinations, or ``(P, T, 27)`` of values -> one performance.
+        """Join windows of combinations ``(P, T)`` or of values ``(P, T, 27)`` into a performance.
 
-        Of what a model is given, ``(P, T, 31)``, they show what there is.
+        Inputs of a model, ``(P, T, 31)``, are joined for display.
 
-        With ``like`` it gets that performance's length and tempo. Fewer pieces than ``like`` has
-        end it where they end. Combinations have one velocity, 100, and no offsets.
+        With ``like`` it has that performance's length and tempo; with fewer pieces than ``like``
+        has, it ends with them. Combinations get velocity 100 and no offsets.
         """
         velocity, offset = _to_stored(pieces.detach().cpu())
         velocity, offset = velocity.reshape(-1, DRUMS), offset.reshape(-1, DRUMS)
@@ -163,7 +163,7 @@ class DrumCodec:
             place += -(-passage.steps // self.width) * self.width
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
-        """One performance that plays the documents in a row, at the tempo of the first."""
+        """Chain performances, at the tempo of the first."""
         passages = [passage for document in documents for passage in document.content.passages]
         bpm = documents[0].content.bpm if documents else 120.0
         return Document(Performance(tuple(_merge_passages(passages)), bpm), name)
@@ -175,7 +175,7 @@ class DrumCodec:
             document: the performance.
             stem: path without suffix.
             options: ``tempo`` in quarters a minute (0 or None: the performance's own), ``wav``,
-                ``soundfont`` for that.
+                ``soundfont``.
 
         Raises:
             FileError: a file cannot be written.
@@ -197,29 +197,29 @@ class DrumCodec:
         )
 
     def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
-        """The performance's first window as a small grid, ``(h, w, 3)``."""
+        """The first window as a small grid, uint8 ``(h, w, 3)``."""
         return draw_thumbnail(document.content, self.width)
 
     def playable(self, document: Document) -> list[tuple[float, float, int]]:
-        """The hits: begin and duration in seconds at the own tempo, and MIDI pitch."""
+        """Hits of the performance: onset and duration, seconds at its own tempo, and MIDI pitch."""
         performance: Performance = document.content
         seconds = 60 / performance.bpm / TICKS_PER_QUARTER
         ticks, drums, _ = hit_ticks(performance)
         return [
-            (tick * seconds, _HEARD, PITCHES[drum][0])
+            (tick * seconds, _HIT_SECONDS, PITCHES[drum][0])
             for tick, drum in zip(ticks, drums, strict=True)
         ]
 
 
 def _to_stored(pieces: Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
-    """What a model made -> velocity and offset as they are kept, each ``(P, T, 9)``."""
+    """Output of a model -> velocity uint8 and offset int8, each ``(P, T, 9)``."""
     if not pieces.is_floating_point():
         hits = combination_to_bits(pieces)
         velocity, offset = hits * VELOCITY, torch.zeros_like(hits)
     else:
         hits, velocity, offset = pieces[..., :VALUES].float().split(DRUMS, -1)
         if pieces.shape[-1] == INPUT_VALUES:
-            # What a model is given, to be drawn: hits without velocity, or taps, as a snare's.
+            # Inputs of a model, to be drawn: hits without velocity, or taps, shown as snare.
             velocity = torch.where((hits > 0) & (velocity == 0), VELOCITY / MAX_VELOCITY, velocity)
             taps = pieces[..., VALUES : VALUES + 3].float()
             for values, tap in zip((hits, velocity, offset), taps.unbind(-1), strict=True):
@@ -230,7 +230,7 @@ def _to_stored(pieces: Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.in
 
 
 def _merge_passages(passages: Sequence[Passage]) -> Iterator[Passage]:
-    """Neighbours of one metre as one passage."""
+    """Merge neighbours in the same metre into a passage."""
     run: list[Passage] = []
     for place, passage in enumerate(passages):
         run.append(passage)

@@ -1,4 +1,4 @@
-"""The performances of a folder, zip or file, MIDI and patterns alike, and the windows of each."""
+"""The performances of a folder, zip or file, MIDI files and patterns, and their windows."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ DRUM_SUFFIXES = (*MIDI_SUFFIXES, SUFFIX)
 
 @dataclass
 class Windows:
-    """Windows of bars, a row each.
+    """Windows of bars, one per row.
 
     Attributes:
         velocity, offset: uint8 and int8 ``(n, T, 9)``, see :mod:`aeplug_music.drums.kit`.
-        performance: whose each is, int64 ``(n,)``.
-        bar: the performance's bar at which it begins, int64 ``(n,)``.
+        performance: number of the performance, int64 ``(n,)``.
+        bar: first bar in the performance, int64 ``(n,)``.
     """
 
     velocity: npt.NDArray[np.uint8]
@@ -46,8 +46,8 @@ class Collection:
 
     Attributes:
         performances, names, windows: of each performance.
-        headers: of each that is a written pattern; None of MIDI.
-        skipped: files left out, with their reasons.
+        headers: of each; None: it is no pattern but MIDI.
+        skipped: skipped files, with their reasons.
     """
 
     performances: list[Performance] = field(default_factory=list)
@@ -58,14 +58,14 @@ class Collection:
 
 
 def parse_performance(content: bytes, suffix: str) -> tuple[Performance, Header | None]:
-    """The drums in a file, and its header if it is a written pattern.
+    """Parse the drums of a file; also the header of a pattern.
 
     Args:
         content: the file's bytes.
-        suffix: its ending, which tells a pattern; everything else is MIDI.
+        suffix: of the file; other than a pattern's it is MIDI.
 
     Raises:
-        FileError: it is damaged, or holds no note.
+        FileError: it is damaged, or has no notes.
     """
     if suffix.lower() != SUFFIX:
         return extract_performance(parse_midi(content)), None
@@ -82,7 +82,7 @@ def read_collection(path: Path, bars: int) -> Collection:
     """Read all files and cut them into windows of ``bars`` bars.
 
     Raises:
-        DataError: nothing is there, or no file gives a window.
+        DataError: the path does not exist, or no file gives a window.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
@@ -116,7 +116,7 @@ def read_collection(path: Path, bars: int) -> Collection:
 
 
 def _describe_commonest_reason(skipped: list[Skipped]) -> str:
-    """The reason for which most files were left out, in full where all say the same."""
+    """The most common reason why files were skipped, with its detail if all share it."""
     if not skipped:
         return ""
     (reason, _), *_ = Counter(skip.reason for skip in skipped).most_common(1)
@@ -125,7 +125,7 @@ def _describe_commonest_reason(skipped: list[Skipped]) -> str:
 
 
 def _cut_windows(performance: Performance, bars: int, number: int) -> Windows:
-    """The windows of a performance; raises FileError with the reason where there are none."""
+    """Cut a performance into windows; raises FileError with the reason if there are none."""
     velocities, offsets, begins = [], [], []
     metres, silent, start = [], 0, 0
     for passage in performance.passages:

@@ -21,7 +21,7 @@ from aeplug_music.drums.window_shape import VALUES
 from aeplug_music.score.labels import make_titles
 
 BUNDLED = "patterns"
-#: Every window, held out or not: for files of the user's own.
+#: Every window, held out or not.
 ALL = "all"
 #: Where there is more to train on than comes along.
 MORE = "the Groove MIDI Dataset has more: https://magenta.tensorflow.org/datasets/groove"
@@ -32,7 +32,7 @@ class DrumDataset:
 
     Rows have the columns ``velocity`` uint8 and ``offset`` int8 ``(T, 9)`` (see
     :mod:`aeplug_music.drums.kit`), ``bpm`` float32, ``performance`` int64 and ``bar`` int64
-    (where the window begins).
+    (the window's first bar).
 
     Where the files come with an ``info.csv`` as Groove MIDI has it, ``train`` and ``val`` are of
     its training set (``val`` whole sessions) and ``test`` is its validation set. Where patterns say
@@ -50,7 +50,7 @@ class DrumDataset:
         path: str = setting(
             "", "MIDI files and .drums patterns, as folder or zip; empty: the bundled patterns"
         )
-        bars: int = setting(2, "bars a window", unit="bars", ge=1, le=64)
+        bars: int = setting(2, "bars per window", unit="bars", ge=1, le=64)
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -1,4 +1,4 @@
-"""Windows of drums -> features: each bar at once, and bars gathered up a tree."""
+"""Windows of drums -> features: an MLP per bar, and bars merged up a tree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DrumEncoderConfig(TreeConfig):
 
 
 class DrumEncoder(nn.Module):
-    """The values of a bar end to end into a vector; then up the tree of :class:`Gatherer`."""
+    """An MLP over the concatenated values of a bar; then up the tree of :class:`Gatherer`."""
 
     Config = DrumEncoderConfig
 

@@ -1,19 +1,19 @@
 """``aeplug evaluate`` for drums.
 
-**Hits.** A step is right where all nine drums are. From the mean of the posterior:
-``accuracy_teacher_forced`` (the likeliest combination given the true ones before),
-``accuracy_free_running`` (drawn at temperature 1, each given the model's own before),
-``accuracy_greedy``, ``exact_match`` (share of windows without an error) and ``hit_f1`` (the
-likeliest given the model's own before, as ``aeplug reconstruct`` gives). The KL, to N(0, I), counts
-the bits of a draw, so the same from a draw: ``accuracy_from_draws`` (free-running) and
-``accuracy_teacher_forced_from_draws``.
+**Hits.** A step is right if all nine drums are. From the mean of the posterior:
+``accuracy_teacher_forced`` (the most likely combination given the true ones before),
+``accuracy_free_running`` (sampled at temperature 1, each given the model's own before),
+``accuracy_greedy``, ``exact_match`` (share of windows without an error) and ``hit_f1`` (the most
+likely given the model's own before, as in ``aeplug reconstruct``). The KL, to N(0, I), measures the
+information in a sample of the posterior, so the same from a sample: ``accuracy_from_draws``
+(free-running) and ``accuracy_teacher_forced_from_draws``.
 
-**Groove.** For each form in which a performance can be given (all of it, its score, its rhythm):
-the mean absolute error of velocity in MIDI units and of timing in milliseconds at the true hits,
-which are given to the decoder, greedily from the mean; the same from a draw of z; ``hit_f1`` of
-what is made without them. ``constant`` predicts the mean of each class over the training split of
+**Groove.** For each form of the input (all of a performance, its score, its rhythm): the mean
+absolute error of velocity in MIDI units and of timing in milliseconds at the true hits, which are
+fixed in the decoder, greedily from the mean; the same from a sample of z; ``hit_f1`` without fixed
+hits. ``constant`` predicts the mean of each class over the training split of
 the model's data set (of the bundled patterns, for weights that ship); ``constant_in_hindsight``
-that over the very hits that are measured, which none can know.
+that over the evaluated hits themselves.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def evaluate_hits(model: Model, split: Split, options: Mapping[str, Any]) -> dic
 
 
 def _hit_counts(model: Model, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-    """What the figures are made of, to be summed."""
+    """Counts that the figures are made of, to be summed."""
     posterior, context = model.posterior(batch)
     decoder, schedule_values, target = (
         model.task.decoder,
@@ -109,7 +109,7 @@ def evaluate_groove(model: Model, split: Split, options: Mapping[str, Any]) -> d
 
 
 def _step_ms(raw: RawBatch) -> Tensor:
-    """Milliseconds of a step of each window, ``(B, 1, 1)``."""
+    """Duration of a step of each window, milliseconds, ``(B, 1, 1)``."""
     return (60_000 / raw["bpm"].double() / STEPS_PER_QUARTER).view(-1, 1, 1)
 
 
@@ -141,7 +141,7 @@ class _Hits:
         return cls(*(torch.cat(column).cpu() for column in zip(*columns, strict=True)))
 
     def errors(self, learnt: _Hits) -> dict[str, float]:
-        """What the means of each class over other hits miss of these."""
+        """Errors of predicting these hits by the class means of ``reference``."""
         velocity = (self.velocity - learnt._class_means(learnt.velocity)[self.drum]).abs()
         offset = (self.offset - learnt._class_means(learnt.offset)[self.drum]).abs()
         return {
@@ -150,7 +150,7 @@ class _Hits:
         }
 
     def _class_means(self, values: Tensor) -> Tensor:
-        """Of each class ``(9,)``; of one that is not hit the mean of all."""
+        """Mean of each class ``(9,)``; of a class without hits the mean of all."""
         sums, counts = (values.new_zeros(DRUMS) for _ in range(2))
         sums.scatter_add_(0, self.drum, values)
         counts.scatter_add_(0, self.drum, torch.ones_like(values))
@@ -158,7 +158,7 @@ class _Hits:
 
 
 class _Errors:
-    """What a model misses of performances given in one form."""
+    """Errors of a model on performances in one form."""
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}

@@ -1,8 +1,8 @@
 """Hits with velocity and timing, step by step: the decoder of ``groove``.
 
 Within a step first the hits (:mod:`aeplug_music.drums.hits`), then velocity and offset of each
-given all hits of the step. So a pattern that is given is kept exactly, by taking its hits in place
-of drawn ones: no second model, and what is made is made in view of them.
+given all hits of the step. So a pattern can be kept exactly, by using its hits in place of sampled
+ones: there is no second model, and velocities and offsets depend on the pattern.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from aeplug_music.nets.hierarchy import ResidualMLP
 from aeplug_music.nets.token_output import draw_class
 from aeplug_music.nets.window_shape import step_mask
 
-#: Where velocities begin in training: their mean is about half of the range.
+#: Initial location of velocities: about the mean of the data.
 _USUAL_VELOCITY = 0.5
-#: Logarithms of the scales of velocity and offset where training begins, and their bounds.
+#: Initial log-scale of velocity and offset, and its bounds.
 _USUAL_SCALE, _NARROWEST, _WIDEST = -2.0, -6.0, 1.0
 
 
 @dataclass(frozen=True)
 class ValueGrid:
-    """The values that a quantity can have: ``low``, ``low + step`` ... ``high``."""
+    """Values of a quantity: ``low``, ``low + step`` ... ``high``."""
 
     low: float
     high: float
     step: float
 
     def log_prob(self, value: Tensor, logistic: Tensor) -> Tensor:
-        """Nats of values under a logistic cut at the grid's middles (Salimans et al., 2017).
+        """Log-probability of values under a discretised logistic (Salimans et al., 2017), nats.
 
-        The ends take the tails, so that the probabilities of the grid's values sum to 1.
+        The tails belong to the ends, so that the probabilities of the grid's values sum to 1.
 
         Args:
             value: on the grid, ``(...)``.
-            logistic: where the logistic is highest, and the natural logarithm of its scale, in the
-                value's units, ``(..., 2)``.
+            logistic: location and natural logarithm of the scale, in the value's units,
+                ``(..., 2)``.
         """
         location, scale = logistic.unbind(-1)
         narrow = torch.exp(-scale)
         above = (value + self.step / 2 - location) * narrow
         below = (value - self.step / 2 - location) * narrow
-        # log(sigmoid(a) - sigmoid(b)) without the difference of two numbers near 1.
+        # log(sigmoid(a) - sigmoid(b)) without cancellation.
         width = above - below
         inside = (
             functional.logsigmoid(above)
@@ -68,7 +68,7 @@ class ValueGrid:
     def sample_values(self, logistic: Tensor, sampling: Sampling) -> Tensor:
         """A value of the grid for each location and log-scale ``(..., 2)``.
 
-        The likeliest, or a draw; neither ``top_k`` nor ``top_p`` changes that.
+        The most likely, or a sample; ``top_k`` and ``top_p`` do not apply.
         """
         location, scale = logistic.unbind(-1)
         value = location
@@ -79,7 +79,7 @@ class ValueGrid:
         return self.nearest(value)
 
     def nearest(self, value: Tensor) -> Tensor:
-        """The grid's value nearest to each."""
+        """Round to the nearest value of the grid."""
         value = value.clamp(self.low, self.high)
         return self.low + ((value - self.low) / self.step).round() * self.step
 
@@ -95,7 +95,7 @@ class GrooveOutput:
     Attributes:
         hits: distribution of the hits.
         velocity: location and log-scale of each drum's velocity, ``(B, T, 9, 2)``.
-        offset: of each drum's offset, in steps, ``(B, T, 9, 2)``.
+        offset: location and log-scale of each drum's offset, steps, ``(B, T, 9, 2)``.
     """
 
     hits: HitOutput
@@ -103,7 +103,7 @@ class GrooveOutput:
     offset: Tensor
 
     def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
-        """Nats of windows ``(B, T, 27)``, of velocities and offsets those of hits, ``(B,)``."""
+        """Negative log-likelihood of hits, and of their velocities and offsets, nats, ``(B,)``."""
         hits, velocity, offset = target.split(DRUMS, -1)
         playing = VELOCITIES.log_prob(velocity, self.velocity)
         playing = playing + OFFSET_GRID.log_prob(offset, self.offset)
@@ -116,17 +116,17 @@ class GrooveConfig(DrumStepsConfig):
 
     past_noise: float = setting(
         0.08,
-        "standard deviation, in training, of noise on past velocities (of 0..1) and on past "
-        "offsets (of a step, half of it), so that the model's own errors do not add up",
+        "standard deviation of noise on past velocities (in 0..1) in training, and half of it on "
+        "past offsets (in steps), against the accumulation of the model's own errors",
         ge=0,
     )
     past_hidden: float = setting(
-        0.25, "share of training windows that see hits alone of their past", ge=0, le=1
+        0.25, "share of training windows that see only the hits of their past", ge=0, le=1
     )
 
 
 class GrooveDecoder(nn.Module):
-    """z -> hits, velocities and offsets; hits that the input says are given are kept."""
+    """z -> hits, velocities and offsets; hits that the input fixes are kept."""
 
     Config = GrooveConfig
     distribution = "hits, and velocities and offsets on their grids"
@@ -157,7 +157,7 @@ class GrooveDecoder(nn.Module):
 
     @torch.no_grad()
     def generate(self, z: Tensor, context: Context, sampling: Sampling) -> Tensor:
-        """Values ``(B, T, 27)``: 0 or 1, on the grid of velocities, on that of offsets."""
+        """Values ``(B, T, 27)``: hits 0 or 1, velocities and offsets on their grids."""
         plan, past = self.steps.plan(z), Past(self.steps, len(z), z.device)
         weights, rows = self.hits.weights(), []
         is_fixed, fixed = find_fixed_hits(context)
@@ -178,7 +178,7 @@ class GrooveDecoder(nn.Module):
         return torch.stack(rows, 1)
 
     def _add_noise(self, target: Tensor) -> Tensor:
-        """Windows as the past shows them in training, ``(B, T, 27)``."""
+        """Add noise to windows as the past of training, ``(B, T, 27)``."""
         hits, velocity, offset = target.split(DRUMS, -1)
         seen = hits * (torch.rand(len(hits), 1, 1, device=hits.device) >= self.hidden)
         velocity = velocity + self.noise * torch.randn_like(velocity)
@@ -196,12 +196,12 @@ class GrooveDecoder(nn.Module):
 
 
 def find_fixed_hits(context: Context) -> tuple[Tensor, Tensor | None]:
-    """Which windows' hits are given, bool ``(B, 1)``, and those, ``(B, T, 9)``; None: nowhere."""
+    """Windows with fixed hits, bool ``(B, 1)``, and the hits, ``(B, T, 9)``; None: no window."""
     if context.input is None or context.input.shape[-1] != INPUT_VALUES:
         return torch.zeros(0), None
     return context.input[:, 0, -1:] > 0, context.input[..., :DRUMS]
 
 
 def _scale_offsets(values: Tensor) -> Tensor:
-    """Offsets four times as large: most lie within an eighth of a step."""
+    """Scale offsets by four, since most lie within an eighth of a step."""
     return torch.cat([values[..., : 2 * DRUMS], values[..., 2 * DRUMS :] * 4], -1)

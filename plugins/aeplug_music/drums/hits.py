@@ -1,8 +1,8 @@
-"""Which of nine drums are hit at a step: an exact distribution over 512 combinations.
+"""Hits of nine drums at a step: an exact distribution over 512 combinations.
 
-Drum by drum: ``logit[d] = h[d] + sum over d' < d of W[d, d'] * hit[d']``, where h is the step's and
-W is of all steps alike. So a combination that was never seen has the probability its parts give
-it, where a softmax over 512 classes would have to learn each by itself.
+Drum by drum: ``logit[d] = h[d] + sum over d' < d of W[d, d'] * hit[d']``, where h depends on the
+step and W does not. So an unseen combination has the probability that follows from its drums, while
+a softmax over 512 classes would have to learn each separately.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from aeplug_music.drums.window_shape import combination_to_bits
 from aeplug_music.nets.token_output import draw_class
 from aeplug_music.nets.window_shape import step_mask
 
-#: Steps whose 512 combinations are weighed at a time.
+#: Steps whose 512 combinations are evaluated at a time.
 _AT_ONCE = 4096
 
 
 class HitChain(nn.Module):
-    """A step's vector -> logits of each drum given those of lower number."""
+    """A step's vector -> logits of each drum given the drums of lower number."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.hidden = nn.Linear(width, width)
         self.logits = nn.Linear(width, DRUMS)
-        # One weight a pair; a matrix without a product of its own, which Muon would not suit.
+        # A flat vector of weights per pair: not a matrix that Muon should orthogonalise.
         self.chain = nn.Parameter(torch.zeros(DRUMS * DRUMS))
         self.register_buffer("lower", torch.ones(DRUMS, DRUMS).tril(-1), persistent=False)
         self.lower: Tensor
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """``(..., width)`` -> logits where no lower drum is hit, h, ``(..., 9)``."""
+        """``(..., width)`` -> h, the logits if no lower drum is hit, ``(..., 9)``."""
         h: Tensor = self.logits(functional.gelu(self.hidden(vectors), approximate="tanh"))
         return h.float()
 
@@ -51,25 +51,25 @@ class HitOutput:
     """Distribution of a window's hits given its latent, with teacher forcing.
 
     Attributes:
-        alone: logits where no lower drum is hit, float32 ``(B, T, 9)``.
-        weights: of lower drums' hits, ``(9, 9)``.
+        alone: logits if no lower drum is hit, float32 ``(B, T, 9)``.
+        weights: of the hits of lower drums, ``(9, 9)``.
     """
 
     alone: Tensor
     weights: Tensor
 
     def hit_nll(self, bits: Tensor) -> Tensor:
-        """Nats of each step's hits ``(B, T, 9)``: ``(B, T)``."""
+        """Negative log-likelihood of each step's hits ``(B, T, 9)``, nats, ``(B, T)``."""
         logits = self.alone + bits @ self.weights.T
         return functional.binary_cross_entropy_with_logits(logits, bits, reduction="none").sum(-1)
 
     def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
-        """Nats of windows int64 ``(B, T)`` over the steps that count, ``(B,)``."""
+        """Negative log-likelihood of windows int64 ``(B, T)`` over valid steps, nats, ``(B,)``."""
         mask = step_mask(lengths, target.shape[1])
         return (self.hit_nll(combination_to_bits(target)) * mask).sum(1)
 
     def most_likely(self) -> Tensor:
-        """The likeliest combination at each step given the true ones before: int64 ``(B, T)``."""
+        """Most likely combination at each step given the true ones before, int64 ``(B, T)``."""
         steps = self.alone.flatten(0, 1)
         best = [combination_logits(part, self.weights).argmax(-1) for part in steps.split(_AT_ONCE)]
         return torch.cat(best).reshape(self.alone.shape[:2])
@@ -80,7 +80,7 @@ def combination_logits(alone: Tensor, weights: Tensor) -> Tensor:
     bits = combination_to_bits(torch.arange(COMBINATIONS, device=alone.device))  # (512, 9)
     given_lower = bits @ weights.T
     log_probs = alone.new_zeros(len(alone), 1)
-    # Drum by drum: a drum depends on the lower ones alone, of which there are few combinations.
+    # Drum by drum: a drum depends only on lower ones, which have few combinations.
     for drum in range(DRUMS):
         logits = alone[:, drum : drum + 1] + given_lower[: 1 << drum, drum]
         hit, silent = functional.logsigmoid(logits), functional.logsigmoid(-logits)

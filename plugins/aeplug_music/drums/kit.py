@@ -4,39 +4,38 @@
 7 crash, 8 ride. Which MIDI pitches each stands for says ``PITCHES``: those of General MIDI, and
 those of the Roland TD-11 on which Groove MIDI was played (edges of hi-hats 22 and 26, rim of the
 third tom 58). A class is written as the first of its pitches. Other percussion (cowbell, congas,
-claves ...) is no hit; it is left out and counted.
+claves ...) is dropped and counted.
 
-**Which tracks.** Drums are the tracks on channel 10. In a file without one, those whose name says
-so (``drum``, ``perc``, ``kit`` or ``beat`` in it). All drum tracks play together.
+**Which tracks.** Drums are the tracks on channel 10; in a file without one, those with ``drum``,
+``perc``, ``kit`` or ``beat`` in their names. All drum tracks are merged.
 
-**Steps.** A quarter has 4 steps, counted from the bar line at which the present metre began. A hit
-goes to the nearest step; one exactly between two goes to the later. How far it lies off is its
-*offset*: a fraction of a step in [-0.5, 0.5), kept as int8 in units of 1/256 of a step, rounded
-(0.28 ms at 104 quarters a minute; the few in 512 that would round to 0.5 stay at 127/256). Where a
-class has two hits at a step, the louder stays, of equal ones the earlier. A hit less than half a
-step before a change of metre is the first of the new metre.
+**Steps.** A quarter has 4 steps, counted from the bar line at which the current metre began. A hit
+is rounded to the nearest step, halves up. Its deviation is its *offset*: a fraction of a step in
+[-0.5, 0.5), stored as int8 in units of 1/256 of a step, rounded (0.28 ms at 104 BPM; the few that
+would round to 0.5 become 127/256). Of two hits of a class at a step the louder is kept, of equally
+loud ones the earlier. A hit less than half a step before a change of metre is the first of the new
+metre.
 
 **Velocity.** 1..127, and 0 where there is no hit. A window is two arrays ``(T, 9)``: ``velocity``
-uint8 and ``offset`` int8, the latter 0 where there is no hit.
+uint8 and ``offset`` int8; offsets are 0 where there is no hit.
 
-**Taps.** A file also has a *rhythm*: one voice, the loudest note at each step of all drum tracks
-or, where there are none, of all tracks, whatever the pitches; of equally loud ones the earliest.
+**Taps.** A file also has a *rhythm*: one voice, the loudest note at each step of all drum tracks,
+or of all tracks if there are none, whatever the pitches; of equally loud ones the earliest.
 ``taps`` int16 ``(T, 2)``: velocity and offset.
 
 **Bars and metre.** As in :mod:`aeplug_music.score.tokens`: metres hold from their time
-signature, an upbeat is the end of a whole bar, the last bar is filled up with rests. Only **4/4**
-is learnt: passages in other metres belong to no window of the data set, which names the files left
-out for it, and stand unchanged in what ``reconstruct`` writes.
+signature, an upbeat is the end of a whole bar, the last bar is padded with rests. Only **4/4** is
+learnt: passages in other metres belong to no window of the data set, which reports files skipped
+for it, and ``reconstruct`` leaves them unchanged.
 
-**Windows.** N bars; one begins at every bar. A window with a bar without any hit is left out.
-Windows that are equal are not counted once: how often a bar is played is part of playing.
+**Windows.** N bars; one begins at every bar. A window with a bar without any hit is dropped. Equal
+windows are all kept: how often a bar is played is part of playing.
 
-**Combinations.** Hits alone are a number of 512 a step: class d counts ``2 ** d``.
+**Combinations.** The hits of a step are a number in 0..511: class d counts ``2 ** d``.
 
-**Written and read again**, at 1,024 ticks a quarter, a performance is the same to the last offset,
-since 1/256 of a step is one tick. One exception: a hit before the file's beginning (a negative
-offset at step 0) stands at its beginning. The tempo is that at the file's beginning, in whole
-microseconds a quarter.
+**Written and read again**, at 1,024 ticks per quarter, a performance is unchanged, since 1/256 of a
+step is a tick. One exception: a hit before the file's beginning (a negative offset at step 0) is
+moved to it. The tempo is that at the file's beginning, in whole microseconds per quarter.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ import numpy.typing as npt
 
 from aeplug_music.score.metres import STEPS_PER_BAR
 
-#: What can be hit, in the order of the classes; part of saved models.
+#: Names of the classes; their order is part of saved models.
 CLASSES = (
     *("kick", "snare", "closed hi-hat", "open hi-hat"),
     *("low tom", "mid tom", "high tom", "crash", "ride"),
@@ -54,7 +53,7 @@ CLASSES = (
 DRUMS = len(CLASSES)
 COMBINATIONS = 2**DRUMS
 KICK, SNARE, CLOSED_HAT, OPEN_HAT, LOW_TOM, MID_TOM, HIGH_TOM, CRASH, RIDE = range(DRUMS)
-#: MIDI pitches of each class; the first is written.
+#: MIDI pitches of each class; the first is the one written.
 PITCHES = (
     (36, 35),  # bass drums
     (38, 40, 37, 39),  # head, rim (GM: electric snare), side stick, hand clap
@@ -69,7 +68,7 @@ PITCHES = (
 #: The metre that is learnt, and steps of its bar.
 METRE = "4/4"
 BAR = STEPS_PER_BAR[METRE]
-#: Offsets are kept in units of a step divided by this.
+#: Units of an offset per step.
 OFFSETS = 256
 MAX_VELOCITY = 127
 
@@ -84,17 +83,17 @@ for _number, _pitches in enumerate(PITCHES):
 
 
 def to_classes(pitch: npt.ArrayLike) -> Int:
-    """Class of each MIDI pitch 0..127, -1 for what is none of the nine."""
+    """Class of each MIDI pitch 0..127; -1: none of the nine."""
     return _CLASS_OF[np.asarray(pitch)]
 
 
 def combine_hits(velocity: Velocity) -> npt.NDArray[np.int64]:
-    """Velocities ``(..., 9)`` -> number of the combination that is hit, 0..511, ``(...)``."""
+    """Velocities ``(..., 9)`` -> number of the combination of hits, 0..511, ``(...)``."""
     return (velocity > 0) @ (1 << np.arange(DRUMS))
 
 
 def quantise_positions(position: npt.NDArray[np.float64]) -> tuple[Int, Int]:
-    """Positions in steps ``(n,)``, from 0 -> step, and offset in 1/256 of a step, each ``(n,)``."""
+    """Positions in steps ``(n,)`` -> step, and offset in 1/256 of a step, each int64 ``(n,)``."""
     step = np.floor(position + 0.5).astype(np.int64)
     offset = np.floor((position - step) * OFFSETS + 0.5).astype(np.int64)
     return step, np.minimum(offset, OFFSETS // 2 - 1)
@@ -103,7 +102,7 @@ def quantise_positions(position: npt.NDArray[np.float64]) -> tuple[Int, Int]:
 def find_loudest(
     cell: Int, position: npt.NDArray[np.float64], velocity: npt.NDArray[np.int64]
 ) -> Int:
-    """Of hits in the same cell ``(n,)`` the loudest, of equal ones the earliest: their numbers."""
+    """Numbers of the loudest hit in each cell ``(n,)``, of equally loud ones the earliest."""
     order = np.lexsort((position, -velocity, cell))
     first = np.ones(len(order), bool)
     first[1:] = cell[order][1:] != cell[order][:-1]

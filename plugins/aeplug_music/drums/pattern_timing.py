@@ -17,7 +17,7 @@ from aeplug_music.drums.pattern_header import PAIRS
 from aeplug_music.score.metres import parse_metre
 from aeplug_music.score.tune import Track, Tune
 
-#: Of the tunes: three of the ticks at which drums are kept, so that triplets are whole numbers.
+#: Of the tunes: three of the ticks at which drums are stored, so that triplets are whole numbers.
 TICKS_PER_QUARTER = 3072
 #: Length of a hit, in ticks.
 _LENGTH = TICKS_PER_QUARTER // 16

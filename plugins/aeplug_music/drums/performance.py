@@ -1,6 +1,6 @@
-"""A drum performance: hits on the grid with velocity and timing; what the codec's documents hold.
+"""A drum performance: hits on the grid with velocity and timing; the codec's documents.
 
-What becomes of every note is said in :mod:`aeplug_music.drums.kit`.
+How notes become hits is specified in :mod:`aeplug_music.drums.kit`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Passage:
         metre: ``"4/4"``; any time signature.
         velocity: uint8 ``(S, 9)``, 0 where there is no hit.
         offset: int8 ``(S, 9)``, 1/256 of a step.
-        taps: int16 ``(S, 2)``, velocity and offset of the rhythm.
+        taps: velocity and offset of the rhythm, int16 ``(S, 2)``.
     """
 
     metre: str
@@ -54,13 +54,13 @@ class Passage:
 
 @dataclass(frozen=True)
 class Performance:
-    """Drums from beginning to end.
+    """The drums of a file.
 
     Attributes:
         passages: in order.
         bpm: quarters a minute, at the beginning.
-        left_out: notes of percussion that is none of the nine classes.
-        other_tracks: tracks with notes that are no drums, where others are.
+        left_out: number of notes of percussion outside the nine classes.
+        other_tracks: number of tracks with notes that are not drums, if there are drums.
     """
 
     passages: tuple[Passage, ...]
@@ -87,7 +87,7 @@ class Performance:
 
 
 def reduce_to_taps(velocity: Velocity, offset: Offset) -> Taps:
-    """The rhythm of hits ``(..., 9)``: the loudest at each step, of equal ones the earliest."""
+    """Rhythm of hits ``(..., 9)``: the loudest at each step, of equally loud ones the earliest."""
     rank = velocity.astype(np.int64) * 512 - offset
     loud = np.where(velocity > 0, rank, -(2**30)).argmax(-1)[..., None]
     columns = [np.take_along_axis(values, loud, -1) for values in (velocity, offset)]
@@ -95,14 +95,14 @@ def reduce_to_taps(velocity: Velocity, offset: Offset) -> Taps:
 
 
 def make_passage(velocity: Velocity, offset: Offset, metre: str = METRE) -> Passage:
-    """Hits ``(S, 9)`` as a passage, with their own rhythm; no offset where there is no hit."""
+    """Make a passage of hits ``(S, 9)`` and their rhythm; clears offsets without a hit."""
     offset = np.where(velocity > 0, offset, 0).astype(np.int8)
     return Passage(metre, velocity, offset, reduce_to_taps(velocity, offset))
 
 
 @dataclass
 class _Notes:
-    """Notes of several tracks: position in quarters from the tune's beginning, in ticks."""
+    """Columns of notes of several tracks."""
 
     tick: list[Int] = field(default_factory=list)
     velocity: list[Int] = field(default_factory=list)
@@ -118,7 +118,7 @@ class _Notes:
 
 
 def drum_tracks(tune: Tune) -> list[Track]:
-    """Those on channel 10; without one, those whose name says that they are drums."""
+    """Tracks on channel 10; without one, tracks with a name of drums."""
     marked = [track for track in tune.tracks if track.is_drum]
     return marked or [
         track for track in tune.tracks if any(word in track.name.lower() for word in _NAMES)
@@ -126,10 +126,10 @@ def drum_tracks(tune: Tune) -> list[Track]:
 
 
 def extract_performance(tune: Tune) -> Performance:
-    """The tune's drums, and the rhythm of all its notes where it has none.
+    """Extract the tune's drums, or the rhythm of all its notes if it has none.
 
     Raises:
-        FileError: there is no note at all.
+        FileError: there are no notes.
     """
     drums = drum_tracks(tune)
     notes = _Notes()
@@ -144,7 +144,7 @@ def extract_performance(tune: Tune) -> Performance:
     segments = metre_segments(tune)
     quarter = tune.ticks_per_quarter
     begins = np.array([segment.tick for segment in segments])
-    # Half a step before a change of metre is nearest to its first step.
+    # Within half a step before a change of metre, a note belongs to its first step.
     owner = np.searchsorted(begins[1:] - quarter / (2 * STEPS_PER_QUARTER), tick, side="right")
     position = (tick - begins[owner]) * (STEPS_PER_QUARTER / quarter)
     passages = []
@@ -188,7 +188,7 @@ def _place_notes(
 def _fit_length(
     passage: Passage, segment: MetreSegment, after: int | None, quarter: int
 ) -> Passage:
-    """Cut or filled up to the change of metre at tick ``after``, or to the end of the last bar."""
+    """Cut or pad to the change of metre at tick ``after``, or to the end of the last bar."""
     if after is not None:
         steps = -(-(after - segment.tick) * STEPS_PER_QUARTER // quarter)
     else:
@@ -205,13 +205,15 @@ def _fit_length(
 
 
 def cut_windows(passage: Passage, bars: int, slide: int = 0) -> tuple[Velocity, Offset, Taps]:
-    """A passage in 4/4 as windows of ``bars`` bars, ``(P, T, 9)``, ``(P, T, 9)``, ``(P, T, 2)``.
+    """Cut a passage in 4/4 into windows of ``bars`` bars.
+
+    Velocities ``(P, T, 9)``, offsets ``(P, T, 9)``, taps ``(P, T, 2)``.
 
     Args:
-        passage: what to cut.
-        bars: of a window.
-        slide: bars from one window to the next, where only whole windows are taken; 0: the
-            windows stand end to end, at least one, and the last is filled up with rests.
+        passage: to cut.
+        bars: per window.
+        slide: bars from one window to the next, only whole windows; 0: consecutive windows, at
+            least one, the last padded with rests.
     """
     length = bars * BAR
     if slide:

@@ -1,4 +1,4 @@
-"""From stored windows of drums to a batch; in training each augmented in its own way."""
+"""Stored windows of drums -> a batch; augmented in training."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ from aeplug_music.drums.window_shape import (
     hits_shape,
 )
 
-#: How far the velocities of a window are scaled, and its offsets, at most.
+#: Largest relative change of the velocities of a window, and of its offsets.
 _LOUDER, _LATER = 0.15, 0.3
 
 
 class DrumAugmentation(PartConfig):
     """Settings of the augmentation."""
 
-    rotated: float = setting(0.1, "probability of beginning on another beat", ge=0, le=1)
+    rotated: float = setting(0.1, "probability of a rotation to another beat", ge=0, le=1)
     recombined: float = setting(
-        0.1, "probability of going on after a bar with another window", ge=0, le=1
+        0.1, "probability of continuing after a bar with another window", ge=0, le=1
     )
     rearranged: float = setting(
-        0.0, "probability that some phrases give way to others, of any window", ge=0, le=1
+        0.0, "probability of replacing some phrases by others of any window", ge=0, le=1
     )
-    mixed: float = setting(0.08, "probability of cymbals and toms from another window", ge=0, le=1)
-    dropped: float = setting(0.05, "probability that a drum falls silent", ge=0, le=1)
-    swapped: float = setting(0.08, "probability that two drums take each other's part", ge=0, le=1)
-    edited: float = setting(0.05, "probability that some hits come and go", ge=0, le=1)
+    mixed: float = setting(
+        0.08, "probability of taking cymbals and toms from another window", ge=0, le=1
+    )
+    dropped: float = setting(0.05, "probability of silencing a drum", ge=0, le=1)
+    swapped: float = setting(0.08, "probability of swapping the parts of two drums", ge=0, le=1)
+    edited: float = setting(0.05, "probability of adding and removing some hits", ge=0, le=1)
 
     def chances(self) -> Chances:
         """The probabilities of :mod:`aeplug_music.drums.augmentation`."""
@@ -66,22 +68,22 @@ class PrepareDrums:
 
 
 class GrooveConfig(DrumAugmentation):
-    """Settings of the augmentation, and of what the encoder is given."""
+    """Settings of the augmentation, and of the encoder's input."""
 
     score: float = setting(
-        0.35, "share of training windows of which only the hits are given", ge=0, le=1
+        0.35, "share of training windows of which the encoder sees only the hits", ge=0, le=1
     )
     rhythm: float = setting(
-        0.25, "share of training windows of which only the rhythm is given", ge=0, le=1
+        0.25, "share of training windows of which the encoder sees only the rhythm", ge=0, le=1
     )
 
 
 class PrepareGroove:
-    """Columns ``velocity``, ``offset`` -> what is given ``(B, T, 31)``, and all ``(B, T, 27)``.
+    """Columns ``velocity``, ``offset`` -> input ``(B, T, 31)`` and target ``(B, T, 27)``.
 
-    In training each window is given in a form that its dice choose; else all of it is given, or
-    what the option ``given`` says (:meth:`with_options`). The target is always the whole
-    performance: hits 0 or 1, velocities in 0..1, offsets in [-0.5, 0.5) of a step.
+    In training the form of each window's input is random; otherwise the input is all of it, or
+    what the option ``given`` names (:meth:`with_options`). The target is always the whole performance:
+    hits 0 or 1, velocities in 0..1, offsets in [-0.5, 0.5) of a step.
     """
 
     Config = GrooveConfig
@@ -123,9 +125,9 @@ class PrepareGroove:
 
 
 def reduce_to_rhythm(values: Tensor) -> Tensor:
-    """Values ``(B, T, 9, 3)`` as one voice, velocity and offset ``(B, T, 2)``.
+    """Reduce values ``(B, T, 9, 3)`` to one voice, velocity and offset ``(B, T, 2)``.
 
-    The loudest at each step, of equal ones the earliest (:mod:`aeplug_music.drums.kit`).
+    The loudest at each step, of equally loud ones the earliest (:mod:`aeplug_music.drums.kit`).
     """
     hits, velocity, offset = values.unbind(-1)
     rank = torch.where(hits > 0, velocity * 512 - offset, -torch.inf)
@@ -134,18 +136,18 @@ def reduce_to_rhythm(values: Tensor) -> Tensor:
 
 
 def scale_values(values: Tensor) -> Tensor:
-    """Values ``(B, T, 9, 3)`` as they are stored -> the model's, ``(B, T, 27)``."""
+    """Stored values ``(B, T, 9, 3)`` -> values of the model, ``(B, T, 27)``."""
     hits, velocity, offset = values.unbind(-1)
     return torch.cat([hits, velocity / MAX_VELOCITY, offset / OFFSETS], -1)
 
 
 def build_encoder_input(target: Tensor, taps: Tensor, form: Tensor) -> Tensor:
-    """What the encoder sees, ``(B, T, 31)``.
+    """Build the input of the encoder, ``(B, T, 31)``.
 
     Args:
         target: the whole performance, ``(B, T, 27)``.
         taps: velocity 0..127 and offset in 1/256 of a step, ``(B, T, 2)``.
-        form: number in ``FORMS`` of each window, int64 ``(B,)``.
+        form: number in ``FORMS`` for each window, int64 ``(B,)``.
     """
     form = form.view(-1, 1, 1)
     is_hit = torch.arange(VALUES, device=target.device) < DRUMS
@@ -157,7 +159,7 @@ def build_encoder_input(target: Tensor, taps: Tensor, form: Tensor) -> Tensor:
 
 
 def _vary_playing(values: Tensor, generator: torch.Generator) -> Tensor:
-    """Each window a little louder or softer, its timing a little looser or tighter."""
+    """Scale the velocities and the offsets of each window by random factors."""
     shape = (len(values), 1, 1)
     louder, later = (
         1 + most * (2 * torch.rand(shape, device=values.device, generator=generator) - 1)

@@ -1,4 +1,4 @@
-"""A page of drum grids: labelled rows of performances, loud hits dark, timing where it is."""
+"""A page of drum grids: labelled rows of performances, louder hits darker, with their timing."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ from aeplug_music.drums.performance import Performance
 from aeplug_music.plots.page import PanelLayout, Rows, draw_panels, stack_rows
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
-#: Bars drawn of a performance; a page shows how it goes, not all of it.
+#: Most bars of a performance on a page.
 MOST_BARS = 16
-#: Rows of a grid from the lowest, as on paper: feet below, cymbals above.
+#: Rows of a grid from the lowest, as in notation: feet below, cymbals above.
 ROWS = (KICK, SNARE, LOW_TOM, MID_TOM, HIGH_TOM, CLOSED_HAT, OPEN_HAT, RIDE, CRASH)
 _ROW_OF = np.argsort(ROWS)
 _INCHES_PER_BAR, _NARROWEST, _WIDEST, _HEIGHT = 0.95, 1.9, 15.2, 1.5
-#: Bars up to which performances stand beside one another.
+#: Longer performances, in bars, are drawn one below the other.
 _BARS_SIDE_BY_SIDE = 4
-#: A hit's width in steps, and its height in rows.
+#: Width of a hit in steps, and height in rows.
 _HIT_WIDTH, _HIT_HEIGHT = 0.62, 0.76
 _SOFTEST = 0.16
-#: Skins, and what is of metal.
+#: Colours of drums with skins, and of hi-hats and cymbals.
 _SKIN, _METAL = np.array((0.10, 0.32, 0.60)), np.array((0.72, 0.40, 0.05))
 _METALS = (CLOSED_HAT, OPEN_HAT, CRASH, RIDE)
 _BAR_LINE, _QUARTER, _STEP, _BAND = "#8d949e", "#c9ced5", "#eceef1", "#f5f6f8"
 _OTHER = "#c0392b"
-#: A small grid: pixels a row and a step.
+#: Thumbnail: pixels per row and per step.
 _SMALL_ROW, _SMALL_STEP = 8, 4
 
 
 def draw_thumbnail(performance: Performance, steps: int) -> npt.NDArray[np.uint8]:
-    """The first ``steps`` as a picture ``(h, w, 3)``, of one size whatever is played."""
+    """Draw the first ``steps``, uint8 ``(h, w, 3)``, of the same size for all performances."""
     picture = np.full((DRUMS * _SMALL_ROW, steps * _SMALL_STEP, 3), 255, np.uint8)
     for step in range(0, steps, BAR):
         picture[:, step * _SMALL_STEP] = 200
@@ -69,9 +69,9 @@ def draw_thumbnail(performance: Performance, steps: int) -> npt.NDArray[np.uint8
 def draw_page(rows: Rows[Performance], path: Path, title: str) -> None:
     """Draw rows of ``(label, [(caption, performance), ...])`` side by side into a PNG.
 
-    A hit is the darker the louder it is, and stands as far off its step as it is played off it.
-    Performances of more than 4 bars stand below one another; one of more than ``MOST_BARS`` is
-    cut, and says so. Of what has no drums the rhythm is drawn.
+    Louder hits are darker; the distance of a hit from its step shows its timing. Performances of
+    more than 4 bars stand below one another; the caption of one of more than ``MOST_BARS`` says how
+    much of it is shown. Without drums the rhythm is drawn.
 
     Raises:
         FileError: the file cannot be written.
@@ -108,7 +108,7 @@ def _draw_panel(axes: Any, performance: Performance, span: int) -> None:
     step, drum = np.nonzero(velocity)
     hits, colours = [], []
     for s, d in zip(step.tolist(), drum.tolist(), strict=True):
-        # A step's place is its line's right neighbourhood: on the beat means on the line.
+        # A hit exactly on its step begins at the step's line.
         left = s + int(offset[s, d]) / OFFSETS
         bottom = int(_ROW_OF[d]) - _HIT_HEIGHT / 2
         hits.append(Rectangle((left, bottom), _HIT_WIDTH, _HIT_HEIGHT))
@@ -116,7 +116,7 @@ def _draw_panel(axes: Any, performance: Performance, span: int) -> None:
     if not hits:
         _draw_taps(axes, performance, end)
     axes.add_collection(PatchCollection(hits, facecolors=colours, linewidths=0, zorder=3))
-    # Half a step to the left: what comes early on the first beat is seen.
+    # Half a step to the left shows hits that come before the first beat.
     axes.set_xlim(-0.5, span)
     axes.set_ylim(-0.5, DRUMS - 0.5)
     axes.xaxis.set_major_locator(FixedLocator(bar_lines))
@@ -132,7 +132,7 @@ def _draw_panel(axes: Any, performance: Performance, span: int) -> None:
 
 
 def _draw_taps(panel: Any, performance: Performance, end: int) -> None:
-    """Of what has no drums its rhythm, over all rows."""
+    """Draw the rhythm over all rows, if there are no drums."""
     taps = np.concatenate([np.zeros((0, 2), np.int16), *(p.taps for p in performance.passages)])
     for step in np.flatnonzero(taps[:end, 0]).tolist():
         velocity, offset = taps[step].tolist()
@@ -141,11 +141,11 @@ def _draw_taps(panel: Any, performance: Performance, end: int) -> None:
         left = step + offset / OFFSETS
         panel.axvspan(left, left + _HIT_WIDTH, color=grey, linewidth=0, zorder=3)
     if taps[:end, 0].any():
-        panel.text(0.2, DRUMS - 0.7, "rhythm alone", fontsize=7, va="top", zorder=4)
+        panel.text(0.2, DRUMS - 0.7, "rhythm only", fontsize=7, va="top", zorder=4)
 
 
 def _draw_lines(panel: Any, performance: Performance, end: int) -> list[int]:
-    """Draw lines of bars, quarters and steps up to step ``end``; the bars' first steps."""
+    """Draw lines of bars, quarters and steps up to ``end``; returns the first step of each bar."""
     bar_lines: list[int] = []
     start = 0
     for passage in performance.passages:
@@ -166,7 +166,7 @@ def _draw_lines(panel: Any, performance: Performance, end: int) -> list[int]:
 
 
 def _hit_colour(drum: int, velocity: int) -> tuple[float, float, float]:
-    """The class's colour, paler the softer; red, green, blue in 0..1."""
+    """Colour of a hit, paler if it is softer: red, green, blue in 0..1."""
     ink = _METAL if drum in _METALS else _SKIN
     share = _SOFTEST + (1 - _SOFTEST) * velocity / MAX_VELOCITY
     red, green, blue = (1 - share * (1 - ink)).tolist()

@@ -1,4 +1,4 @@
-"""Which performances are learnt from, which are looked at meanwhile, which measure at the end."""
+"""Performances -> train, val, test: by catalogue, by their headers, or by content."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from aeplug_music.drums.catalogue import Entry
 from aeplug_music.drums.kit import BAR, Int, combine_hits
 from aeplug_music.drums.performance import Performance
 
-#: Of the windows a collection gives for training, at least so many are held out as ``val``.
+#: Least share of a collection's training windows that is held out as ``val``.
 HELD_OUT = 0.05
-#: No session with more of them is.
+#: Largest share of a session that may be held out.
 LARGEST = 0.08
-#: Performances that share so many bars in a row belong together, where no catalogue divides them.
+#: Without a catalogue, performances that share so many bars in a row are in one split.
 ALIKE_BARS = 8
 
 
 def split_by_catalogue(entries: Sequence[Entry | None], windows: Sequence[int]) -> Int:
-    """The collection's own division, ``(n,)``; whole sessions of its training set become ``val``.
+    """Assign the collection's own splits, ``(n,)``; sessions of its training set become ``val``.
 
-    ``test`` is its validation set and, where its files are there, its test set is left out of
-    all: -1. Sessions are taken in the order of a hash of their names, until a twentieth of the
-    training windows is held out.
+    ``test`` is its validation set; its test set, if present, is in no split: -1. Whole sessions are
+    held out, in the order of a hash of their names, until a twentieth of the training windows is.
 
     Args:
-        entries: of each performance; None, which the catalogue does not know, is trained on.
-        windows: how many each gives.
+        entries: of each performance; None: not in the catalogue, trained on.
+        windows: number of windows of each.
     """
     split = np.full(len(entries), TRAIN, np.int64)
     counts: dict[tuple[str, str], int] = {}
@@ -65,12 +64,12 @@ def _choose_sessions(counts: Mapping[tuple[str, str], int]) -> set[tuple[str, st
 
 
 def split_by_header(stated: Sequence[str]) -> Int:
-    """Numbers of the splits that headers name, ``(n,)``; where the name is empty, of ``train``."""
+    """Numbers of the splits that headers name, ``(n,)``; an empty name is ``train``."""
     return np.array([SPLITS.index(split) if split else TRAIN for split in stated], np.int64)
 
 
 def split_by_content(performances: Sequence[Performance]) -> Int:
-    """Groups of performances that share eight bars of hits, divided as melodies are, ``(n,)``."""
+    """Assign splits to groups of performances that share eight bars of hits, ``(n,)``."""
     item: list[int] = []
     key: list[int] = []
     for number, performance in enumerate(performances):

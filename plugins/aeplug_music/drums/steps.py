@@ -1,9 +1,9 @@
-"""Plan and past -> a vector a step: what the drum decoders have in common.
+"""Plan and past -> a vector for each step: the base of the drum decoders.
 
-As in :mod:`aeplug_music.melodies.stepwise` there is no recurrent state: a step sees its own slice
-of a plan made of z (through a conductor, :mod:`aeplug_music.nets.hierarchy`), the last steps, and
-what was played 1, 2, 4 and 8 bars ago. The past goes in as values of nine drums, not as one of 512
-combinations, so that what was learnt of a drum holds whatever the others do.
+As in :mod:`aeplug_music.melodies.stepwise` there is no recurrent state: a step sees its slice of a
+plan made from z (by a conductor, :mod:`aeplug_music.nets.hierarchy`), the last steps, and those 1,
+2, 4 and 8 bars ago. The past is given as values of nine drums, not as one of 512 combinations, so
+that what is learnt of a drum holds whatever the others play.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from aeplug_music.drums.window_shape import bits_to_combination, count_bars
 from aeplug_music.nets.hierarchy import Conductor, ResidualMLP, TreeConfig
 from aeplug_music.nets.history import AGREEMENTS, Agreement, agreement, bars_back, corrupt_history
 
-#: Steps before its own that a step sees.
+#: Number of preceding steps that a step sees.
 STEPS_BACK = 6
-#: Of the bars before it sees the step that is its own there, and the next.
+#: Steps that it sees in earlier bars, from the corresponding one on.
 AHEAD = 2
 
 
@@ -34,13 +34,13 @@ class DrumStepsConfig(TreeConfig):
     slice: int = setting(64, "width of a step's slice of the plan", unit="units", ge=1)
     agreement: bool = setting(
         False,
-        "whether a step sees for how long the past has agreed with that 1, 2, 4 and 8 bars before",
+        "whether a step sees how long the past has equalled that of 1, 2, 4 and 8 bars before",
     )
     token_noise: float = setting(
-        0.0, "share of past drums that are another window's, in training", ge=0, le=0.5
+        0.0, "share of past drums replaced by those of another window, in training", ge=0, le=0.5
     )
     step_width: int = setting(128, "width of a step's vector", unit="units", ge=1)
-    step_layers: int = setting(1, "residual layers of a step", unit="layers", ge=0)
+    step_layers: int = setting(1, "residual layers per step", unit="layers", ge=0)
 
 
 class DrumSteps(nn.Module):
@@ -67,12 +67,12 @@ class DrumSteps(nn.Module):
         )
         self.unroll = nn.Linear(bar_width, BAR * config.slice)
         back = bars_back(bars)
-        #: How many steps before it each view lies.
+        #: Distance in steps of each view.
         self.views = (
             *range(1, STEPS_BACK + 1),
             *(by * BAR - ahead for by in back for ahead in range(AHEAD)),
         )
-        #: Lags in steps at which it sees for how long the hits have agreed; none if not at all.
+        #: Lags in steps at which agreement of the hits is seen; empty: none.
         self.lags = tuple(by * BAR for by in back) if config.agreement else ()
         seen = len(self.views) * (values + 1) + len(self.lags) * AGREEMENTS
         self.step_enter = nn.Linear(config.slice + seen, step_width)
@@ -89,13 +89,13 @@ class DrumSteps(nn.Module):
         return self.unroll(bars).reshape(len(z), self.steps, self.slice)
 
     def history(self, values: Tensor) -> Tensor:
-        """What each step sees of those before: ``(B, T, values)`` -> ``(B, T, seen)``.
+        """Past that each step sees: ``(B, T, values)`` -> ``(B, T, seen)``.
 
-        The values of each view and one more, which says that a step lies before the window's
-        first; then, one-hot, for how long the hits have agreed at each lag.
+        The values of each view, and a flag for steps before the window; then, one-hot, how long the
+        hits have agreed at each lag.
         """
         if self.training and self.token_noise:
-            # Hit, velocity and offset of a drum are wrong together.
+            # Hit, velocity and offset of a drum are replaced together.
             drums = values.unflatten(2, (-1, DRUMS)).transpose(2, 3)
             values = corrupt_history(drums, self.token_noise).transpose(2, 3).flatten(2)
         marked = functional.pad(values, (0, 1))
@@ -119,7 +119,7 @@ class DrumSteps(nn.Module):
 
 
 class Past:
-    """What was played so far, step by step; its views are the last row of ``history``."""
+    """The last row of ``history``, updated step by step."""
 
     def __init__(self, steps: DrumSteps, count: int, device: torch.device) -> None:
         self._views, self._lags = steps.views, steps.lags
@@ -132,7 +132,7 @@ class Past:
         self._step = 0
 
     def views(self) -> Tensor:
-        """What the next step sees, ``(B, 1, seen)``."""
+        """Past that the next step sees, ``(B, 1, seen)``."""
         now = self._behind + self._step
         seen = [self._values[:, now - by] for by in self._views]
         if self._lags:
@@ -140,7 +140,7 @@ class Past:
         return torch.cat(seen, 1).unsqueeze(1)
 
     def add(self, values: Tensor) -> None:
-        """What was played at the next step, ``(B, values)``."""
+        """Add the values of the next step, ``(B, values)``."""
         now = self._behind + self._step
         self._values[:, now, :-1] = values
         if self._lags:
@@ -150,5 +150,5 @@ class Past:
 
 
 def one_hot(classes: Tensor, dtype: torch.dtype) -> Tensor:
-    """Classes of agreement ``(..., L)`` -> ``(..., L * AGREEMENTS)`` of 0 and 1."""
+    """Classes of agreement ``(..., L)`` -> one-hot ``(..., L * AGREEMENTS)``."""
     return functional.one_hot(classes, AGREEMENTS).flatten(-2).to(dtype)

@@ -1,4 +1,4 @@
-"""What the parts need to know of windows of drums, and values as numbers or as bits."""
+"""Shapes of windows of drums, and combinations of hits as numbers or as bits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import DataShape
 from aeplug_music.drums.kit import BAR, COMBINATIONS, DRUMS
 
-#: Of a window with velocity and timing: hits, velocities and offsets of the nine drums.
+#: Values of a step with velocity and timing: hits, velocities and offsets of the nine drums.
 VALUES = 3 * DRUMS
-#: Of an encoder's input: those, hit, velocity and offset of taps, and whether hits are given.
+#: Values of a step of an encoder's input: those; hit, velocity, offset of taps; whether hits are
+#: fixed.
 INPUT_VALUES = VALUES + 4
 #: What an encoder sees of a performance: all of it; its hits; its rhythm, as one voice.
 ALL, RHYTHM = "all", "rhythm"
@@ -39,12 +40,12 @@ def hits_shape(bars: int) -> DataShape:
 
 
 def groove_shape(bars: int) -> DataShape:
-    """Windows with velocity and timing: 27 values a step, and 31 of what is given of them."""
+    """Windows with velocity and timing: 31 input values and 27 target values per step."""
     return DataShape((bars * BAR, INPUT_VALUES), (bars * BAR, VALUES))
 
 
 def count_bars(shape: DataShape) -> int:
-    """Bars of a window.
+    """Number of bars of a window.
 
     Raises:
         ValueError: the items are not windows of drums.
@@ -67,6 +68,6 @@ def combination_to_bits(combination: Tensor) -> Tensor:
 
 
 def bits_to_combination(bits: Tensor) -> Tensor:
-    """The inverse of :func:`combination_to_bits`; whatever is above a half is a hit."""
+    """Invert :func:`combination_to_bits`; values above a half are hits."""
     weights = 1 << torch.arange(DRUMS, device=bits.device)
     return ((bits > 0.5) * weights).sum(-1)

@@ -1,4 +1,4 @@
-"""A performance -> a Standard MIDI File, to the tick at which it is kept."""
+"""A performance -> a Standard MIDI File, without loss of timing."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from aeplug_music.score.metres import STEPS_PER_QUARTER, parse_metre
 
 #: An offset's unit is one tick.
 TICKS_PER_QUARTER = OFFSETS * STEPS_PER_QUARTER
-#: A hit's length in ticks, where the next of its drum does not come before: a quarter of a step.
+#: Length of a hit in ticks, a quarter of a step, unless the next of its drum comes earlier.
 _LENGTH = OFFSETS // 4
 _NAME = "Drums"
 
 
 def hit_ticks(performance: Performance) -> tuple[list[int], list[int], list[int]]:
-    """Tick, class and velocity of every hit, in order of the ticks."""
+    """Tick, class and velocity of every hit, ordered by tick."""
     step, drum = np.nonzero(performance.velocity)
     offset = performance.offset[step, drum].astype(np.int64)
-    # What would begin before the file begins with it.
+    # A hit before the file's beginning is moved to it.
     tick = np.maximum(step * OFFSETS + offset, 0)
     order = np.argsort(tick, kind="stable")
     velocity = performance.velocity[step, drum].astype(np.int64)
@@ -28,15 +28,15 @@ def hit_ticks(performance: Performance) -> tuple[list[int], list[int], list[int]
 
 
 def to_pretty_midi(performance: Performance, name: str, bpm: float) -> pretty_midi.PrettyMIDI:
-    """The performance as an object that can be looked at and written, on channel 10.
+    """Convert a performance into an object that can be written and rendered, on channel 10.
 
     Args:
-        performance: what to play.
+        performance: to convert.
         name: of the track.
         bpm: quarters a minute.
     """
-    # The file holds whole microseconds a quarter; the writer cuts what is behind the point, so a
-    # little more is said, and seconds are counted at what is said.
+    # The file holds whole microseconds per quarter, truncated by the writer: a quarter of one is
+    # added, and seconds are counted at that tempo.
     bpm = 60e6 / (round(60e6 / bpm) + 0.25)
     midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=bpm)
     seconds = 60.0 / bpm / TICKS_PER_QUARTER
@@ -47,7 +47,7 @@ def to_pretty_midi(performance: Performance, name: str, bpm: float) -> pretty_mi
             pretty_midi.TimeSignature(numerator, denominator, start * OFFSETS * seconds)
         )
         start += passage.steps
-    # Text in a Standard MIDI File is Latin-1; a name in another script loses what does not fit.
+    # Text in a Standard MIDI File is Latin-1; other characters are replaced.
     name = (name or _NAME).encode("latin-1", "replace").decode("latin-1")
     instrument = pretty_midi.Instrument(0, is_drum=True, name=name)
     ticks, drums, velocities = hit_ticks(performance)

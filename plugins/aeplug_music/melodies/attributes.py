@@ -1,7 +1,6 @@
-"""What can be measured of windows of melody: density, range, intervals, syncopation, register.
+"""Attributes of windows of melody: density, range, intervals, syncopation, register.
 
-Windows ``(B, T)`` of the vocabulary, measured by their notes alone; a window that has too few of
-them for a measure gives NaN there.
+Computed from the notes of windows ``(B, T)``; NaN where a window has too few notes.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from aeplug_music.nets.window_shape import lengths_by_metre
 from aeplug_music.score.metres import STEPS_PER_BAR, STEPS_PER_QUARTER
 from aeplug_music.score.tokens import FIRST_ONSET, PITCH_OFFSET
 
-#: How bars divide, from the whole bar down to sixteenths: 3/4 into three, those into two twice.
+#: Division of bars down to sixteenths: 3/4 into three, each of them into two, twice.
 DIVISIONS = {
     "4/4": (2, 2, 2, 2),
     "3/4": (3, 2, 2),
@@ -30,7 +29,7 @@ DIVISIONS = {
 
 
 def note_density(batch: Batch, shape: DataShape) -> Tensor:
-    """Notes that begin, a quarter, ``(B,)``: of the window's own length, whatever its metre."""
+    """Onsets per quarter, ``(B,)``, of the window's length in its metre."""
     quarters = _lengths(batch, shape) / STEPS_PER_QUARTER
     return _onsets(batch).sum(1) / quarters
 
@@ -44,28 +43,28 @@ def pitch_range(batch: Batch, shape: DataShape) -> Tensor:
 
 
 def mean_interval(batch: Batch, shape: DataShape) -> Tensor:
-    """Semitones from a note to the next, up or down, their mean, ``(B,)``."""
+    """Mean absolute interval between consecutive notes, semitones, ``(B,)``."""
     onsets, pitches = _onsets(batch), _pitches(batch)
     steps = torch.arange(onsets.shape[1], device=onsets.device)
     last = torch.where(onsets, steps, -1).cummax(1).values
     before = torch.nn.functional.pad(last[:, :-1], (1, 0), value=-1)
     has_both = onsets & (before >= 0)
     leaps = (pitches - pitches.gather(1, before.clamp(min=0))).abs()
-    # 0 / 0 where there is one note or none.
+    # 0 / 0 with fewer than two notes.
     return (leaps * has_both).sum(1) / has_both.sum(1)
 
 
 def syncopation(batch: Batch, shape: DataShape) -> Tensor:
-    """How far notes go against the metre: levels a note, ``(B,)``; 0 is none.
+    """Mean syncopation, levels per note, ``(B,)``; 0 is none.
 
-    A note that leaves out the beginning of a stronger step, by sounding on over it or by a rest,
-    counts the levels between the two (Longuet-Higgins and Lee, Music Perception 1984); the
-    levels of 4/4 are the bar, halves, quarters, eighths, sixteenths. The mean over the notes.
+    A note followed by a stronger step without an onset counts the metrical levels between the two
+    (Longuet-Higgins and Lee, Music Perception 1984); the levels of 4/4 are the bar, halves,
+    quarters, eighths, sixteenths.
     """
     onsets = _onsets(batch)
     weights = _weights(shape).to(onsets.device)[_metre(batch)]
     note = onsets.cumsum(1)
-    # Of the steps between a note and the next, the strongest.
+    # The strongest of the steps between a note and the next.
     passed = torch.where(onsets, -torch.inf, weights)
     strongest = torch.full_like(weights, -torch.inf)
     strongest = torch.nn.functional.pad(strongest, (1, 0), value=-torch.inf)
@@ -75,7 +74,7 @@ def syncopation(batch: Batch, shape: DataShape) -> Tensor:
 
 
 def mean_pitch(batch: Batch, shape: DataShape) -> Tensor:
-    """Mean MIDI pitch of the notes, ``(B,)``, every note alike."""
+    """Mean MIDI pitch of the notes, ``(B,)``, unweighted by duration."""
     onsets = _onsets(batch)
     return (_pitches(batch) * onsets).sum(1) / onsets.sum(1)
 
@@ -97,7 +96,7 @@ def _lengths(batch: Batch, shape: DataShape) -> Tensor:
 
 
 def _weights(shape: DataShape) -> Tensor:
-    """Strength of every step, 0 the bar's first and below, ``(metres, T)``; -inf behind the end."""
+    """Metrical weight of every step, 0 for a bar's first, ``(metres, T)``; -inf after the end."""
     lengths = lengths_by_metre(shape).tolist()
     weights = torch.full((len(lengths), shape.target[0]), -torch.inf)
     for row, metre, length in zip(weights, shape.conditions["metre"], lengths, strict=True):

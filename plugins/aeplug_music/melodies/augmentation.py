@@ -1,7 +1,7 @@
-"""Augmentation: other keys, other degrees, other notes, other second bars.
+"""Augmentation of melodies: transposition, change of mode, altered notes, other continuations.
 
-Drawn afresh for every window and epoch, on the device. What comes out is a window of its own,
-input and target alike: nothing is corrupted, the set is only made wider.
+Sampled for every window and epoch, on the device. The result is both input and target: nothing is
+corrupted, the data set is enlarged.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, PITCH_OFFSET
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 _LARGEST_DEGREES = 3
 
-#: Share of the notes that move in a window that is altered.
+#: Share of the notes that move in an altered window.
 ALTERED_NOTES = 0.15
 
 
 @dataclass(frozen=True)
 class Chances:
-    """How often each augmentation is applied; probabilities of a window.
+    """Probability of each augmentation, per window.
 
     Attributes:
         chromatic: transposed by -6 to 5 semitones.
         diatonic: moved by -3 to 3 degrees of its scale, which changes the mode.
-        altered: each of its notes moved, with probability ``ALTERED_NOTES``, by 1 or 2 degrees.
-        recombined: goes on after one of its bars with another window of its metre, in its own key.
+        altered: each note moved by 1 or 2 degrees with probability ``ALTERED_NOTES``.
+        recombined: continued after one of its bars with another window of its metre, in its key.
     """
 
     chromatic: float
@@ -46,15 +46,15 @@ def augment(
     chances: Chances,
     generator: torch.Generator,
 ) -> Tensor:
-    """Windows under the augmentations that their dice give.
+    """Apply random augmentations to windows.
 
     Args:
         tokens: int64 ``(B, T)``.
         metre: number of each window's metre, int64 ``(B,)``.
         bar: steps of each window's bar, int64 ``(B,)``.
-        bars: of a window.
+        bars: per window.
         chances: probabilities.
-        generator: source of randomness on the tokens' device.
+        generator: on the tokens' device.
     """
     count, device = len(tokens), tokens.device
 
@@ -83,7 +83,7 @@ def augment(
 
 
 def transpose(tokens: Tensor, semitones: Tensor) -> Tensor:
-    """Each window moved by its own number of semitones, unless a note would leave the vocabulary.
+    """Transpose each window by its number of semitones, unless a note would leave the vocabulary.
 
     Args:
         tokens: int64 ``(B, T)``.
@@ -94,7 +94,7 @@ def transpose(tokens: Tensor, semitones: Tensor) -> Tensor:
 
 
 def move_by_degrees(tokens: Tensor, degrees: Tensor) -> Tensor:
-    """Notes moved along the scale of the window's tonic, unless one would leave the vocabulary.
+    """Move notes along the scale of the window's tonic, unless one would leave the vocabulary.
 
     Args:
         tokens: int64 ``(B, T)``.
@@ -110,14 +110,14 @@ def move_by_degrees(tokens: Tensor, degrees: Tensor) -> Tensor:
 def recombine(
     tokens: Tensor, metre: Tensor, own_steps: Tensor, chosen: Tensor, shuffle: Tensor
 ) -> Tensor:
-    """Chosen windows with all but their first steps from another of the same metre.
+    """Continue chosen windows, after their first steps, with another window of the same metre.
 
     Args:
         tokens: int64 ``(B, T)``.
         metre: int64 ``(B,)``.
         own_steps: steps that a window keeps of its own, int64 ``(B,)``.
         chosen: bool ``(B,)``.
-        shuffle: numbers in 0..1, ``(B,)``, that decide who goes with whom.
+        shuffle: random numbers in 0..1, ``(B,)``, that determine the pairs.
     """
     order = (metre + shuffle).argsort()
     partner = torch.empty_like(order).scatter_(0, order, order.roll(1))
@@ -137,7 +137,7 @@ def _keep_inside(before: Tensor, after: Tensor) -> Tensor:
 def _make_degree_table() -> Tensor:
     """``[degrees + 3, interval + 128]`` -> interval moved by degrees within the major scale.
 
-    A note between two degrees keeps its distance from the lower one.
+    A note between two degrees keeps its distance from the lower degree.
     """
     table = torch.zeros(2 * _LARGEST_DEGREES + 1, 256, dtype=torch.long)
     for row in range(len(table)):

@@ -1,4 +1,4 @@
-"""The MIDI codec: a tune is read whole, modelled window by window, joined and written again."""
+"""The MIDI codec: tunes are read whole, split into windows, joined and written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class MelodyCodec:
     """Files of music for models of windows of N bars.
 
     A document's content is a :class:`aeplug_music.score.melody.Melody`. Passages in a metre that
-    the model has not learnt are no pieces; they stand unchanged in what is joined.
+    the model has not learnt are not pieces; joining leaves them unchanged.
     """
 
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
@@ -59,10 +59,10 @@ class MelodyCodec:
         self._metre = RECORDED_METRE
 
     def with_options(self, options: Mapping[str, Any]) -> MelodyCodec:
-        """The same codec, taking recordings to be as fast as ``bpm``, and in ``metre``.
+        """A copy that transcribes recordings at ``bpm`` and in ``metre``.
 
         Raises:
-            ConfigError: no melody is modelled in such a metre, or at such a tempo.
+            ConfigError: melodies are not modelled in this metre, or at this tempo.
         """
         found = copy.copy(self)
         found._bpm = check_bpm(options.get("bpm"))
@@ -70,15 +70,15 @@ class MelodyCodec:
         return found
 
     def read(self, path: Path) -> Document:
-        """The melody of a file: MIDI, a recording, with the extra ``scores`` ABC and MusicXML.
+        """Read the melody of MIDI, a recording, or with the extra ``scores`` ABC or MusicXML.
 
-        Of a recording one line says on stderr what was heard.
+        The summary of a transcription is printed on stderr.
 
         Raises:
-            FileError: it is no music, or holds no melody.
+            FileError: it cannot be read, or has no melody.
         """
         if path.is_dir():
-            raise FileError(f"{path} is a folder, expected a file of music")
+            raise FileError(f"{path} is a folder, expected a music file")
         try:
             tune = self._tune(path)
             return Document(
@@ -92,17 +92,17 @@ class MelodyCodec:
         if suffix in NOTATION_SUFFIXES:
             return read_score(path)
         if suffix in RECORDING_SUFFIXES:
-            # What follows sound takes a moment to import, and most files are none.
+            # Slow to import, and most files are no recordings.
             from aeplug_music.transcription.transcribe import read_recording
 
             return read_recording(path, self._bpm, self._metre)
         return read_midi(path)
 
     def split(self, document: Document) -> RawBatch:
-        """``tokens`` uint8 ``(P, T)`` and ``metre`` int64 ``(P,)``: windows one after another.
+        """Consecutive windows: ``tokens`` uint8 ``(P, T)`` and ``metre`` int64 ``(P,)``.
 
         Raises:
-            FileError: nothing in it is in a metre that the model has learnt.
+            FileError: no passage is in a metre that the model has learnt.
         """
         melody: Melody = document.content
         rows, metres = [], []
@@ -129,14 +129,14 @@ class MelodyCodec:
         )
 
     def context_pieces(self, document: Document) -> RawBatch:
-        """As :meth:`split`, but of whole windows alone, the last of each passage ending with it.
+        """As :meth:`split`, but only whole windows, aligned to the end of each passage.
 
-        Where the bars are odd in number, the first is left out, and not one filled up behind the
-        end: it is mostly an upbeat's. Of a tune without a whole window the last passage is one,
-        with rests in front, so that its notes stay where they are before what follows.
+        Bars that do not fill a window are dropped at the beginning, which is mostly an upbeat. If
+        there is no whole window, the last passage is padded with rests in front, so that its notes
+        stay next to what follows.
 
         Raises:
-            FileError: nothing in it is in a metre that the model has learnt.
+            FileError: no passage is in a metre that the model has learnt.
         """
         rows, metres = [], []
         before = HOLD
@@ -165,38 +165,36 @@ class MelodyCodec:
             "metre": torch.tensor(metres, dtype=torch.int64),
         }
 
-    def append_pieces(
-        self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]
-    ) -> Document:
-        """The tune, and windows ``(P, T)`` behind its last bar, at its tempo."""
+    def append_pieces(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
+        """Append windows ``(P, T)`` after the last bar of the tune, at its tempo."""
         chained = self.chain([document, self.join(pieces, cond, None)], document.name)
         melody = replace(chained.content, continued_at=document.content.steps)
         return Document(melody, document.name)
 
     def num_pieces(self, options: Mapping[str, Any]) -> int:
-        """Windows in as many bars as the option ``bars`` says; 0 without it.
+        """Number of windows in the option ``bars``; 0 without it.
 
         Raises:
-            ConfigError: they are not whole windows.
+            ConfigError: the bars are not whole windows.
         """
         bars = int(options.get("bars") or 0)
         if bars % self.bars:
             raise ConfigError(
-                f"--bars {bars}: the model makes {self.bars} bars at a time; "
-                f"{bars + -bars % self.bars} is the next that it can do"
+                f"--bars {bars}: expected a multiple of the model's {self.bars} bars, "
+                f"such as {bars + -bars % self.bars}"
             )
         return bars // self.bars
 
     def _length_in(self, metre: str) -> int:
-        """Steps of a window, 0 in a metre that is not learnt."""
+        """Steps of a window in a metre; 0: it is not learnt."""
         return self._lengths[self.metres.index(metre)] if metre in self.metres else 0
 
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
-        """Windows ``(P, T)`` and their ``metre`` ``(P,)`` -> one tune.
+        """Join windows ``(P, T)`` and their ``metre`` ``(P,)`` into a tune.
 
-        With ``like`` it gets that tune's length and tempo, and a note that the tune holds over
-        the edge of two windows is held, not struck again, where the pieces agree on its pitch.
-        Fewer pieces than ``like`` has end the tune where they end.
+        With ``like`` it has that tune's length and tempo, and a note that the tune ties over the
+        edge of two windows is tied if the windows agree on its pitch. With fewer pieces than
+        ``like`` has, the tune ends with them.
         """
         rows = pieces.detach().to("cpu", torch.uint8).numpy()
         metres = [int(number) for number in cond["metre"]] if "metre" in cond else [0] * len(rows)
@@ -214,7 +212,7 @@ class MelodyCodec:
         self, original: Melody, windows: list[Tokens], names: list[str]
     ) -> Iterator[Passage]:
         place = 0
-        # What sounds over the edge of two passages: here, and in the original.
+        # Tokens that sound across the edge of two passages, in the result and in the original.
         sounds, original_sounds = HOLD, HOLD
         for passage in original.passages:
             tokens = passage.tokens
@@ -224,7 +222,7 @@ class MelodyCodec:
                 length = self._lengths[self.metres.index(passage.metre)]
                 end = place + -(-len(tokens) // length)
                 if any(name != passage.metre for name in names[place:end]):
-                    # Asked for in another metre: there is nothing to line up with.
+                    # Generated in another metre: there is nothing to align with.
                     yield from _to_passages(windows[place:], names[place:], sounds)
                     return
                 tokens = np.concatenate(windows[place:end])[: len(tokens)]
@@ -237,9 +235,9 @@ class MelodyCodec:
             original_sounds = sounding_token(passage.tokens, original_sounds)
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
-        """One tune that plays the documents in a row, at the tempo of the first.
+        """Chain tunes, at the tempo of the first.
 
-        Where one ends with a bar, and the next begins in the same metre, the metre goes on.
+        If one ends with a whole bar and the next begins in the same metre, they share a passage.
         """
         passages: list[Passage] = []
         before = HOLD
@@ -260,7 +258,7 @@ class MelodyCodec:
             document: the tune.
             stem: path without suffix.
             options: ``tempo`` in quarters a minute (0 or None: the tune's own), ``program``,
-                ``velocity``, ``wav``, ``soundfont`` for that.
+                ``velocity``, ``wav``, ``soundfont``.
 
         Raises:
             FileError: a file cannot be written.
@@ -288,11 +286,11 @@ class MelodyCodec:
         )
 
     def thumbnail(self, document: Document) -> npt.NDArray[np.uint8]:
-        """The tune's first window as a small piano roll, ``(h, w, 3)``."""
+        """The first window as a small piano roll, uint8 ``(h, w, 3)``."""
         return draw_thumbnail(document.content, self.width)
 
     def playable(self, document: Document) -> list[tuple[float, float, int]]:
-        """The tune's notes: begin and duration in seconds at its own tempo, and MIDI pitch."""
+        """Notes of the tune: onset and duration, seconds at its own tempo, and MIDI pitch."""
         melody: Melody = document.content
         if not melody.passages:
             return []
@@ -307,7 +305,7 @@ class MelodyCodec:
 def _to_passages(
     windows: Sequence[Tokens], names: Sequence[str], before: int = HOLD
 ) -> Iterator[Passage]:
-    """Windows as passages, neighbours of one metre as one; ``before`` is what sounds till then."""
+    """Windows as passages, merged where the metre stays; ``before`` sounds before the first."""
     run: list[Tokens] = []
     for place, window in enumerate(windows):
         run.append(_end_note(window, before))
@@ -318,13 +316,13 @@ def _to_passages(
 
 
 def _continues(passage: Passage, metre: str) -> bool:
-    """Whether the next bar in this metre needs no time signature behind the passage."""
+    """Whether a bar in this metre can follow the passage without a time signature."""
     whole = passage.bar > 0 and len(passage.tokens) % passage.bar == 0
     return whole and passage.metre == metre
 
 
 def _end_note(tokens: Tokens, before: int) -> Tokens:
-    """A window that begins with a rest ends the note that sounds ``before`` it."""
+    """End the note that sounds ``before`` a window that begins with a rest."""
     if len(tokens) and tokens[0] == HOLD and before >= FIRST_ONSET:
         tokens = tokens.copy()
         tokens[0] = NOTE_OFF
@@ -334,12 +332,12 @@ def _end_note(tokens: Tokens, before: int) -> Tokens:
 def _tie_over_edges(
     tokens: Tokens, original: Tokens, length: int, sounds: int, original_sounds: int
 ) -> Tokens:
-    """Windows in a row, with notes held over edges where the original holds one.
+    """Tie notes over the edges of windows where the original ties one.
 
     Args:
-        tokens: what the windows say, ``(S,)``.
-        original: what the tune said, ``(S,)`` or longer.
-        length: steps a window.
+        tokens: of consecutive windows, ``(S,)``.
+        original: of the tune, ``(S,)`` or longer.
+        length: steps of a window.
         sounds: the token that sounds before the first of them.
         original_sounds: the token that sounds there in the original.
     """

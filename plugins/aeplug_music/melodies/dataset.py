@@ -1,4 +1,4 @@
-"""Melodies as a data set: windows of bars, from a built folder or straight from MIDI files."""
+"""Melodies as a data set: windows of bars, from a built folder or directly from MIDI files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from aeplug_music.score.metres import METRES, longest_bar
 from aeplug_music.score.tokens import CLASSES, Tokens
 
 BUNDLED = "folk_tunes.zip"
-#: Every window, held out or not: for files of the user's own.
+#: Every window, held out or not.
 ALL = "all"
 
 Int = npt.NDArray[np.int64]
@@ -49,7 +49,7 @@ def _check_metres(value: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError(f"no metre '{name}'. {nearest(name, METRES)}")
     if not value:
         raise ValueError("at least one metre is needed")
-    # One order whatever was typed: a metre's number is part of the model.
+    # One order whatever was typed, since a metre's number is part of the model.
     return tuple(name for name in METRES if name in value)
 
 
@@ -58,7 +58,7 @@ Metres = Annotated[tuple[str, ...], BeforeValidator(_parse_names), AfterValidato
 
 @dataclass
 class _Rows:
-    """Windows of a whole collection, whatever their metre.
+    """Windows of a whole collection, in all metres.
 
     Attributes:
         tokens: uint8 ``(W, T)``.
@@ -66,7 +66,7 @@ class _Rows:
         tune, bar: ``(W,)``.
         split: number in ``SPLITS`` of each tune, ``(M,)``.
         names: source of each tune.
-        transcriptions: source of a recording -> the MIDI file made of it, in the built folder.
+        transcriptions: source of a recording -> its MIDI file in the built folder.
     """
 
     tokens: Tokens
@@ -79,26 +79,27 @@ class _Rows:
 
 
 class MelodyDataset:
-    """Windows of bars, one a bar of every tune.
+    """Windows of bars, one at every bar of every tune.
 
     Rows have the columns ``tokens`` uint8 ``(T,)`` (see :mod:`aeplug_music.score.tokens`; T is
     the steps of the longest window among the metres), ``metre`` int64 (its number in
-    ``shape.conditions["metre"]``), ``tune`` int64 and ``bar`` int64 (where the window begins).
+    ``shape.conditions["metre"]``), ``tune`` int64 and ``bar`` int64 (the window's first bar).
 
     Raises:
-        DataError: the files are missing or damaged, or hold no window.
+        DataError: the files are missing or damaged, or give no window.
     """
 
     class Config(PartConfig):
         """Where the tunes are, and what a window is."""
 
         path: str = setting(
-            "", "folder of `aeplug data build`, or MIDI files as folder or zip; empty: bundled"
+            "",
+            "folder of `aeplug data build`, or MIDI files as folder or zip; empty: bundled tunes",
         )
         bars: int = setting(
-            2, "bars a window, as many a built folder has", unit="bars", ge=1, le=64
+            2, "bars per window; must equal a built folder's", unit="bars", ge=1, le=64
         )
-        metres: Metres = setting(METRES, "metres taken, others are left out")
+        metres: Metres = setting(METRES, "metres to use; windows in others are dropped")
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -112,7 +113,7 @@ class MelodyDataset:
         #: Source of each tune, by the number in the column ``tune``.
         self.tunes: list[str] = rows.names
         if not (self._number >= 0).any():
-            raise DataError(f"{path} holds no window in {', '.join(config.metres)}")
+            raise DataError(f"{path} has no window in {', '.join(config.metres)}")
 
     @classmethod
     def with_shape(cls, config: Config, shape: DataShape) -> MelodyDataset:
@@ -146,14 +147,14 @@ class MelodyDataset:
     def sequences(self, name: str, generator: torch.Generator | None) -> tuple[RawBatch, Tensor]:
         """See :class:`aeplug.interfaces.SequencedDataset`: each file's melody, in whole windows.
 
-        Of a file of several melodies it is the one that the codec takes; with a generator each is
-        in another key, up to 6 semitones away. Read again, since windows that tunes have in
-        common are rows but once. Columns are ``tokens`` and ``metre``.
+        Of several melodies in a file it is the one that the codec extracts; with a generator each
+        is transposed by up to 6 semitones. Files are read again, since windows that tunes have in
+        common are rows only once. Columns are ``tokens`` and ``metre``.
         """
-        self.split(name)  # that there is one
+        self.split(name)  # raises if there is none
         numbers = np.unique(self._rows.tune[self._select_rows(name)])
         names = dict.fromkeys(self.tunes[number] for number in numbers.tolist())
-        # Recordings are not transcribed again.
+        # Transcriptions are kept, so recordings are not transcribed again.
         transcribed = self._rows.transcriptions
         sources = [
             str(self._path / transcribed[name]) if name in transcribed else name for name in names
@@ -163,8 +164,8 @@ class MelodyDataset:
     def labels(self, rows: RawBatch) -> dict[str, npt.NDArray[np.generic]]:
         """``collection`` (the folder of the tune's file), ``key``, ``notes per bar``, ``metre``.
 
-        The key is that of the signature, estimated from the window alone. ``name`` is the tune's
-        file and the bar at which the window begins.
+        The key is estimated from the window alone. ``name`` is the tune's file and the window's
+        first bar.
         """
         tokens = rows["tokens"].cpu().numpy().astype(np.uint8)
         sources = [self.tunes[number] for number in rows["tune"].tolist()]
@@ -184,9 +185,10 @@ class MelodyDataset:
 
     def _explain_empty(self, name: str) -> str:
         if (self._rows.split == TRAIN).all():
+            count = len(self._rows.split)
             return (
-                f"{self._path}: its {len(self._rows.split)} tunes are too few, or too much alike, "
-                f"to hold any out for '{name}'; add others"
+                f"{self._path}: {count} tune{'s' * (count > 1)}, too few or too similar to hold "
+                f"any out for '{name}'; add others"
             )
         return f"{self._path}: no tune of '{name}' is in {', '.join(self.config.metres)}"
 
@@ -224,7 +226,7 @@ def _load(path: Path, bars: int) -> _Rows:
 def _load_built(path: Path, bars: int) -> _Rows:
     try:
         index = json.loads((path / INDEX).read_text(encoding="utf-8"))
-        # Mapped, and copied where written to: torch wants memory that it could write.
+        # Memory-mapped copy-on-write, since torch wants writable memory.
         tokens = np.load(path / TOKENS, mmap_mode="c", allow_pickle=False)
         if index["format"] != FORMAT:
             raise DataError(f"{path} has format {index['format']}, this version reads {FORMAT}")

@@ -1,15 +1,16 @@
-"""``aeplug evaluate`` for melodies: reconstruction as MusicVAE's paper defines it, and samples.
+"""``aeplug evaluate`` for melodies: reconstruction as in MusicVAE's paper, and samples.
 
-All from the mean of the posterior, over the steps that count. ``accuracy_teacher_forced``: the
-likeliest token given the true ones before. ``accuracy_free_running``: tokens drawn at temperature
-1, each given the model's own before. ``accuracy_greedy``, ``exact_match`` (share of windows
-without any error) and ``onset_f1`` (onsets of the right pitch on the right step): the likeliest
-token given the model's own before, as ``aeplug reconstruct`` gives. ``kl_bits``: to N(0, I).
+Figures are over valid steps and decode the posterior's mean. ``accuracy_teacher_forced``: the most
+likely token given the true ones before. ``accuracy_free_running``: tokens sampled at temperature 1,
+each given the model's own before. ``accuracy_greedy``, ``exact_match`` (share of windows without
+error) and ``onset_f1`` (onsets of the right pitch at the right step): the most likely token given
+the model's own before, as in ``aeplug reconstruct``. ``kl_bits``: to N(0, I).
 
-``accuracy_from_draws`` is the exception: free-running from a draw of the posterior. The KL counts
-the bits of a draw; a decoder that reads from the mean what a draw's noise would hide shows here.
+``accuracy_from_draws`` is free-running from a sample of the posterior. The KL measures the
+information in a sample; a decoder that relies on details of the mean, below the posterior's noise,
+scores lower here.
 
-Of windows longer than two bars ``samples`` also says how they repeat themselves
+For windows longer than two bars ``samples`` also measures how they repeat themselves
 (:mod:`aeplug_music.melodies.sample_structure`).
 """
 
@@ -36,7 +37,7 @@ SEED = 1
 
 @torch.no_grad()
 def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures over all windows, the same ``by_metre``, and of ``samples`` where asked for."""
+    """Figures over all windows, ``by_metre``, and with the option ``samples`` of samples."""
     counts: dict[str, list[Tensor]] = {}
     generator = model.generator(SEED)
     for batch in model.batches(split):
@@ -57,7 +58,7 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
 
 
 def _count_batch(model: Model, batch: Any, generator: torch.Generator) -> dict[str, Tensor]:
-    """What the figures are made of, a value a window, float64 ``(B,)``."""
+    """Counts that the figures are made of, a value per window, float64 ``(B,)``."""
     posterior, context = model.posterior(batch)
     z, decoder = posterior.mode(), model.task.decoder
     free = decoder.generate(z, context, Sampling(generator=generator))
@@ -102,7 +103,7 @@ def _compute_figures(columns: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _evaluate_samples(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Samples in the split's own mixture of metres, compared with it and with the training set."""
+    """Compare samples, in the split's mixture of metres, with it and with the training set."""
     held_out = _take_windows(split, int(options["samples"]))
     dataset = open_dataset(model.config)
     training, other = (_take_windows(dataset.split(name)) for name in ("train", "val"))

@@ -1,8 +1,8 @@
 """The hierarchical melody VAE: bars -> phrases -> window, and back through a conductor.
 
-The encoder reads each bar alone and gathers bars up a tree; the decoder's conductor gives every
-bar an embedding (:mod:`aeplug_music.nets.hierarchy`), of which the bar's slices of the plan are cut
-by weights that all bars share.
+The encoder embeds each bar by itself and merges bars up a tree; the decoder's conductor gives every
+bar an embedding (:mod:`aeplug_music.nets.hierarchy`), from which weights that all bars share make
+the bar's slices of the plan.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class HierarchicalEncoderConfig(TreeConfig):
 
 
 class HierarchicalEncoder(nn.Module):
-    """Each bar's tokens, relative to the window's reference pitch, into a vector; then up."""
+    """Each bar's tokens, relative to the window's reference pitch, into a vector; up the tree."""
 
     Config = HierarchicalEncoderConfig
 
@@ -77,8 +77,8 @@ class HierarchicalDecoderConfig(TreeConfig, StepConfig):
     embedding: int = setting(16, "width of a past token's embedding", unit="units", ge=1)
     agreement: int = setting(
         8,
-        "width of the embedding of how long the past has agreed with that 1, 2, 4 and 8 bars "
-        "before; 0: not looked at",
+        "width of the embedding of how long the past has equalled that of 1, 2, 4 and 8 bars "
+        "before; 0: none",
         unit="units",
         ge=0,
     )
@@ -114,7 +114,7 @@ class HierarchicalDecoder(StepwiseDecoder):
         x = self.enter(z.flatten(1)) + self.metre(metre)
         bars = self.bar_layers(self.conductor(x))  # (B, bars, bar width)
         slices = self.unroll(bars).reshape(len(z), -1, self.slice)
-        # Bars of this metre may be shorter than the longest: where each step's slice stands.
+        # Bars of a metre may be shorter than the longest: the position of each step's slice.
         steps = torch.arange(self.steps, device=z.device)
         bar = self.bar[metre].unsqueeze(1)
         index = (steps // bar * self.longest + steps % bar).clamp(max=slices.shape[1] - 1)
@@ -122,14 +122,14 @@ class HierarchicalDecoder(StepwiseDecoder):
         return plan, self.reference(x)
 
     def places(self, metre: Tensor, steps: Tensor) -> Tensor:
-        """A place for each step of a bar of each metre, int64 ``(B, S)``."""
+        """A position for each step of a bar of each metre, int64 ``(B, S)``."""
         return metre.unsqueeze(1) * self.longest + steps % self.bar[metre].unsqueeze(1)
 
 
 def split_into_bars(tokens: Tensor, bar: Tensor, bars: int, longest: int) -> Tensor:
-    """Windows ``(B, T)`` with ``bar`` steps a bar ``(B,)`` -> ``(B, bars, longest)``.
+    """Split windows ``(B, T)`` of ``bar`` steps per bar ``(B,)`` into ``(B, bars, longest)``.
 
-    Shorter bars are filled up with HOLD.
+    Shorter bars are padded with HOLD.
     """
     step = torch.arange(longest, device=tokens.device)
     first = torch.arange(bars, device=tokens.device) * bar.unsqueeze(1)  # (B, bars)

@@ -1,7 +1,8 @@
 """MusicVAE's own encoder and decoder (Roberts et al., ICML 2018), flat form.
 
-A bidirectional LSTM whose last states are the features; a stack of LSTMs that starts from
-``tanh(linear(z))`` and sees z and the token before at every step, with scheduled sampling.
+The encoder is a bidirectional LSTM whose last states are the features; the decoder a stack of LSTMs
+that starts from ``tanh(linear(z))`` and sees z and the previous token at every step, with scheduled
+sampling.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class BiLSTMConfig(PartConfig):
 
 
 class BiLSTMEncoder(nn.Module):
-    """One-hot tokens through a bidirectional LSTM; the last state of each direction."""
+    """Last states of a bidirectional LSTM over one-hot tokens."""
 
     Config = BiLSTMConfig
 
@@ -45,7 +46,7 @@ class BiLSTMEncoder(nn.Module):
         metre = context.cond["metre"] if context else torch.zeros_like(input[:, 0])
         last = (self.lengths[metre] - 1).unsqueeze(1)
         steps = torch.arange(input.shape[1], device=input.device)
-        # The other direction begins at each window's own end: padding comes last in both.
+        # The backward direction begins at each window's own end: padding comes last in both.
         mirrored = input.gather(1, (last - steps).clamp(min=0))
         ends = [
             _take_state(lstm(functional.one_hot(tokens, CLASSES).float())[0], last)
@@ -57,7 +58,7 @@ class BiLSTMEncoder(nn.Module):
 class LSTMDecoderConfig(PartConfig):
     """Settings of the decoder."""
 
-    hidden: int = setting(256, "units of a layer", unit="units", ge=1)
+    hidden: int = setting(256, "units per layer", unit="units", ge=1)
     layers: int = setting(2, "stacked LSTMs", unit="layers", ge=1)
     own_prob: Schedule = setting(
         Schedule.parse(0.0),
@@ -67,7 +68,7 @@ class LSTMDecoderConfig(PartConfig):
 
 
 class LSTMDecoder(nn.Module):
-    """LSTMs from ``tanh(linear(z))``, with z beside the token before at every step."""
+    """LSTMs from ``tanh(linear(z))``, with z and the previous token as input of every step."""
 
     Config = LSTMDecoderConfig
 
@@ -95,7 +96,7 @@ class LSTMDecoder(nn.Module):
                 self._forward_scheduled(z, context.target, schedule_values["own_prob"])
             )
         before = functional.one_hot(context.target, CLASSES).to(z.dtype)
-        # Nothing sounds before the window: a row of zeros, as in MusicVAE.
+        # Before the window: a row of zeros, as in MusicVAE.
         before = functional.pad(before[:, :-1], (0, 0, 1, 0))
         repeated = z.unsqueeze(1).expand(-1, self.steps, -1)
         states, _ = self.lstm(torch.cat([before, repeated], -1), self._initial_state(z))
@@ -116,7 +117,7 @@ class LSTMDecoder(nn.Module):
         return torch.where(counts, tokens, HOLD)
 
     def _forward_scheduled(self, z: Tensor, target: Tensor, own_prob: Tensor) -> Tensor:
-        """Step by step, where a step may see what the model itself draws (Bengio et al., 2015)."""
+        """Scheduled sampling: a step may see the model's own token (Bengio et al., 2015)."""
         state, before = self._initial_state(z), z.new_zeros(len(z), CLASSES)
         all_logits = []
         for step in range(self.steps):

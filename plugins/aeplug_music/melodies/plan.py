@@ -1,6 +1,6 @@
-"""The flat melody VAE: the whole window at once into z, and z unrolled into a plan.
+"""The flat melody VAE: an MLP from the whole window to z, and from z to a plan.
 
-The MLPs act once a window, so that most weights cost next to nothing per step.
+The MLPs run once per window, so that most weights cost almost nothing per step.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class WindowEncoderConfig(PartConfig):
 
 
 class WindowEncoder(nn.Module):
-    """Embeddings of all steps, relative to the reference pitch, laid end to end into an MLP."""
+    """An MLP over the concatenated embeddings of all steps, relative to the reference pitch."""
 
     Config = WindowEncoderConfig
 
@@ -96,5 +96,5 @@ class PlanDecoder(StepwiseDecoder):
         return self.unroll(x).reshape(-1, self.steps, self.slice), self.reference(x)
 
     def places(self, metre: Tensor, steps: Tensor) -> Tensor:
-        """Each step of each metre has a place of its own, int64 ``(B, S)``."""
+        """A position for each step of each metre, int64 ``(B, S)``."""
         return metre.unsqueeze(1) * self.steps + steps

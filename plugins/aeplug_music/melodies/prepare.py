@@ -1,4 +1,4 @@
-"""From stored windows to a batch; in training each window in a key of its own."""
+"""Stored windows -> a batch; augmented in training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PrepareConfig(PartConfig):
         0.15, "probability that some notes move by 1 or 2 degrees each", ge=0, le=1
     )
     recombined: float = setting(
-        0.15, "probability of going on after one of the bars with another window", ge=0, le=1
+        0.15, "probability of continuing after one of the bars with another window", ge=0, le=1
     )
 
 

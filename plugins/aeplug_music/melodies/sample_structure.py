@@ -1,9 +1,8 @@
-"""Whether sampled windows repeat themselves as real ones do.
+"""Whether samples repeat themselves as real windows do.
 
-The distance between bar-level profiles of self-similarity (:mod:`aeplug_music.melodies.structure`):
-of samples to held-out windows, beside the ceiling (other real windows) and the floor (what a model
-of two bars can do: two-bar windows of held-out tunes laid end to end, each moved into the key of
-its row).
+Distance of their bar-level self-similarity profiles (:mod:`aeplug_music.melodies.structure`) from
+those of held-out windows, with a ceiling (other real windows) and a floor (what a model of two bars
+can reach: two-bar pieces of held-out windows in random order, transposed to the key of the row).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from aeplug_music.melodies.structure import MEASURES, profile_distance, self_sim
 from aeplug_music.nets.reference_pitch import estimate_reference, to_absolute, to_relative
 from aeplug_music.nets.window_shape import count_bars, lengths_by_metre
 
-#: Bars of a piece of the floor.
+#: Bars of a piece in the floor.
 PIECE = 2
 SEED = 11
 
@@ -30,12 +29,12 @@ Array = npt.NDArray[Any]
 def compare_structure(
     samples: Tensor, held_out: Tensor, other: Tensor, metre: Tensor, shape: DataShape
 ) -> dict[str, dict[str, float]]:
-    """Distances of profiles to those of held-out windows; 0 is alike.
+    """Distances of profiles from those of held-out windows; 0: equal.
 
     Args:
-        samples: int64 ``(N, T)`` in the metres of the held-out windows.
+        samples: in the metres of the held-out windows, int64 ``(N, T)``.
         held_out: ``(N, T)``.
-        other: real windows in their place, ``(N, T)``.
+        other: further real windows in these metres, ``(N, T)``.
         metre: ``(N,)``.
         shape: of the windows.
 
@@ -67,7 +66,7 @@ def compare_structure(
 
 
 def shuffle_pieces(tokens: Tensor, metre: Tensor, bar: Tensor, bars: int) -> Tensor:
-    """Windows of pieces of two bars, each from any window of the metre, in the row's key."""
+    """Compose windows of two-bar pieces of random windows of the metre, in the row's key."""
     generator = np.random.default_rng(SEED)
     reference = estimate_reference(tokens)
     plain = to_relative(tokens, reference)

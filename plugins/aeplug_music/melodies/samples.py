@@ -1,9 +1,9 @@
-"""How samples compare with real tunes: features, known sequences, copies.
+"""Comparison of samples with real tunes: features, known sequences, copies.
 
-Feature by feature the overlap of two histograms: of samples with held-out windows, beside the
-ceiling (other real windows in their place: the validation split) and the floor (the held-out
-windows with the tokens of each step dealt out anew among all windows of the metre, so that neither
-pitches nor rhythm hang together).
+For each feature the overlap of the histograms of samples and held-out windows, with a ceiling
+(other real windows instead of samples: the validation split) and a floor (the held-out windows with
+the tokens of each step permuted among all windows of the metre, which destroys pitch and rhythm
+patterns).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aeplug_music.score.tokens import FIRST_ONSET, HOLD
 
 Array = npt.NDArray[Any]
 
-#: Notes of a sequence that is looked up in the training set, by intervals and steps between onsets.
+#: Notes of the sequences that are looked up in the training set, as intervals and steps.
 SEQUENCE = 8
 SEED = 7
 
@@ -36,14 +36,14 @@ def compare_samples(
     other_metre: Tensor,
     shape: DataShape,
 ) -> dict[str, Any]:
-    """Figures of samples ``(N, T)`` that have the metres ``(N,)`` of the held-out windows.
+    """Compare samples ``(N, T)`` in the metres ``(N,)`` of held-out windows with these.
 
-    ``other`` are real windows, neither held out nor necessarily trained on, for the ceiling.
+    ``other`` are further real windows, for the ceiling.
 
     Returns:
-        ``known_sequences``: share of the samples' sequences of 8 notes that the training set has
-        too, in any key; ``copies``: share of samples that are windows of it, in any key; the same
-        of held-out windows; ``overlap``: feature -> samples, ceiling, floor.
+        ``known_sequences``: share of the samples' sequences of 8 notes that are in the training
+        set, in any key; ``copies``: share of samples that are windows of it, in any key; the same
+        for held-out windows; ``overlap``: feature -> samples, ceiling, floor.
     """
     lengths = lengths_by_metre(shape).numpy()
     sets = {"samples": _to_array(samples), "held_out": _to_array(held_out)}
@@ -82,7 +82,7 @@ def feature_overlaps(
     real_metre: Tensor,
     shape: DataShape,
 ) -> dict[str, float]:
-    """Feature -> overlap, 0..1, of windows ``(N, T)`` in metres ``(N,)`` with real ones."""
+    """Overlap, 0..1, of windows ``(N, T)`` in metres ``(N,)`` with real ones, by feature."""
     lengths = lengths_by_metre(shape).numpy()
     ours, real = (
         _compute_features(_to_array(windows), lengths[_to_array(classes)])
@@ -96,7 +96,7 @@ def _to_array(tensor: Tensor) -> Array:
 
 
 def _list_sequences(tokens: Array) -> list[bytes]:
-    """Every run of ``SEQUENCE`` notes as its intervals in semitones and steps between onsets."""
+    """All sequences of ``SEQUENCE`` notes, as intervals in semitones and steps between onsets."""
     sequences: list[bytes] = []
     for row in tokens:
         places = np.flatnonzero(row >= FIRST_ONSET)
@@ -107,7 +107,7 @@ def _list_sequences(tokens: Array) -> list[bytes]:
 
 
 def _fingerprint(tokens: Array, metre: Array) -> list[bytes]:
-    """Each window with its first onset's pitch taken away, behind its metre."""
+    """Bytes of each window, relative to its first onset, after its metre."""
     onsets = tokens >= FIRST_ONSET
     first = np.where(onsets.any(1), tokens[np.arange(len(tokens)), onsets.argmax(1)], 0)
     relative = np.where(onsets, tokens - first[:, None] + 128, tokens).astype(np.uint8)
@@ -121,7 +121,7 @@ def _compute_share(items: list[bytes], known: set[bytes]) -> float:
 def draw_in_metres(
     tokens: Array, metre: Array, target_metres: Array, generator: np.random.Generator
 ) -> Array:
-    """Windows drawn from a set, in the metres wanted."""
+    """Sample windows from a set, in the target metres."""
     rows = np.zeros(len(target_metres), np.int64)
     for number in np.unique(target_metres):
         places = np.flatnonzero(metre == number)
@@ -140,7 +140,7 @@ def _shuffle_steps(tokens: Array, metre: Array, generator: np.random.Generator) 
 
 
 def _compute_features(tokens: Array, lengths: Array) -> dict[str, Array]:
-    """Values of each feature, a number a window."""
+    """Values of each feature, one per window with two notes or more."""
     names = (
         "notes",
         "pitch_range",
@@ -179,7 +179,7 @@ def _compute_features(tokens: Array, lengths: Array) -> dict[str, Array]:
 
 
 def _compute_overlap(a: Array, b: Array) -> float:
-    """Area that two histograms of 20 equal bins have in common, 0..1."""
+    """Common area of two histograms of 20 equal bins, 0..1."""
     if not len(a) or not len(b):
         return 0.0
     low, high = min(a.min(), b.min()), max(a.max(), b.max())

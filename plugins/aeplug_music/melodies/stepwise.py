@@ -1,9 +1,9 @@
-"""Plan and past -> the next token: what the melody decoders have in common.
+"""Plan and past -> the next token: the base of the melody decoders.
 
-MusicVAE hands its decoder the same z at every step, and its LSTM has to count; here every step
-has a slice of its own of a plan that is made of z at once, and next to it what was already played.
-There is no recurrent state: with teacher forcing all steps are one product, and a generated step
-costs the same however long the window. How z becomes the plan is what the decoders differ in.
+MusicVAE gives its decoder the same z at every step, and its LSTM has to count; here z is decoded
+into a plan with a slice for every step, and a step sees its slice and the tokens before. There is
+no recurrent state: with teacher forcing all steps are one matrix product, and a generated step
+costs the same however long the window is. Decoders differ in how they make the plan from z.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from aeplug_music.nets.token_output import TokenOutput, draw_class, draw_token
 from aeplug_music.nets.window_shape import count_bars, lengths_by_metre
 from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, HOLD
 
-#: Stands for steps before the window's first.
+#: Token of steps before the window's first.
 START = CLASSES
-#: Tokens, and onsets, before a step that it sees.
+#: Number of preceding tokens, and of preceding onsets, that a step sees.
 TOKENS_BACK, ONSETS_BACK = 4, 3
 
 
@@ -34,25 +34,25 @@ class StepConfig(PartConfig):
     embedding: int = setting(24, "width of a past token's embedding", unit="units", ge=1)
     agreement: int = setting(
         0,
-        "width of the embedding of how long the past has agreed with that 1, 2, 4 and 8 bars "
-        "before; 0: not looked at. It lets a decoder know that it is repeating a section",
+        "width of the embedding of how long the past has equalled that of 1, 2, 4 and 8 bars "
+        "before, which shows that a section is being repeated; 0: none",
         unit="units",
         ge=0,
     )
     token_noise: float = setting(
         0.0,
-        "share of the tokens before a step that are another window's, in training",
+        "share of past tokens replaced by those of another window, in training",
         ge=0,
         le=0.5,
     )
     step_width: int = setting(160, "width of a step's vector", unit="units", ge=1)
-    step_layers: int = setting(1, "residual layers of a step", unit="layers", ge=0)
+    step_layers: int = setting(1, "residual layers per step", unit="layers", ge=0)
 
 
 class StepwiseDecoder(nn.Module):
     """Base of decoders that make a plan of z; slice and history -> token.
 
-    A subclass makes :meth:`plan` and says where in it a step stands (:meth:`places`).
+    A subclass implements :meth:`plan`, and :meth:`places`, the positions of steps.
     """
 
     def __init__(self, config: StepConfig, shape: DataShape, places: int) -> None:
@@ -96,7 +96,7 @@ class StepwiseDecoder(nn.Module):
         raise NotImplementedError
 
     def places(self, metre: Tensor, steps: Tensor) -> Tensor:
-        """Where each of ``steps`` ``(S,)`` stands in each metre ``(B,)``: int64 ``(B, S)``."""
+        """Position of each of ``steps`` ``(S,)`` in metres ``(B,)``: int64 ``(B, S)``."""
         raise NotImplementedError
 
     def forward(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> TokenOutput:
@@ -151,27 +151,27 @@ class StepwiseDecoder(nn.Module):
             seen.append(self.agreement(agreements + self.lags).flatten(2).to(plan.dtype))
         place = self.place(self.places(metre, steps))
         entered = self.step_enter(torch.cat(seen, -1))
-        # In bfloat16 under autocast, as all that follows.
+        # bfloat16 under autocast, as all that follows.
         x = entered + place.to(entered.dtype)
         x = self.step_norm(self.step_layers(x))
         return self.step_logits(functional.gelu(self.step_hidden(x), approximate="tanh"))
 
 
 def history(before: Tensor, bar: Tensor, back: tuple[int, ...] = (1,)) -> Tensor:
-    """What each step sees of the steps before it: int64 ``(B, S, V)`` of tokens.
+    """Past tokens that each step sees: int64 ``(B, S, V)``.
 
-    The four tokens before, the last three onsets (HOLD where there are fewer), and the tokens so
-    many bars ago.
+    The four tokens before, the last three onsets (HOLD if there are fewer), and the tokens ``back``
+    bars ago.
 
     Args:
         before: int64 ``(B, S)``; at s the token of step s - 1, START at 0.
         bar: steps of a bar, int64 ``(B,)``.
-        back: bars.
+        back: numbers of bars.
     """
     count, steps = before.shape
     places = torch.arange(steps, device=before.device)
     onsets = (before >= FIRST_ONSET) & (before < START)
-    # Place of the last onset up to each step, then of the one before that, and so on.
+    # Position of the last onset up to each step, then of the one before that, and so on.
     last = torch.where(onsets, places, -1).cummax(1).values
     place = last.clamp(min=0)
     first = torch.where(last >= 0, before.gather(1, place), HOLD)
@@ -186,15 +186,15 @@ def history(before: Tensor, bar: Tensor, back: tuple[int, ...] = (1,)) -> Tensor
 
 
 def lags_in_steps(bar: Tensor, back: tuple[int, ...]) -> Tensor:
-    """Steps of so many bars: bars of ``(B,)`` steps -> int64 ``(B, len(back))``."""
+    """Numbers of bars in steps: bars of ``(B,)`` steps -> int64 ``(B, len(back))``."""
     return torch.stack([by * bar for by in back], 1)
 
 
 class Past:
-    """The last rows of :func:`history` and of agreement, kept up to date token by token.
+    """The last rows of :func:`history` and of agreement, updated token by token.
 
     Args:
-        count: windows, B.
+        count: number of windows, B.
         bar: steps of a bar, int64 ``(B,)``.
         back: bars that a step looks back.
     """
@@ -208,18 +208,18 @@ class Past:
         self._onsets = torch.full((count, ONSETS_BACK), HOLD, device=bar.device)
 
     def views(self) -> Tensor:
-        """What the next step sees, int64 ``(B, 1, V)``."""
+        """Past tokens that the next step sees, int64 ``(B, 1, V)``."""
         tokens = self._tokens
         near = tokens[:, -TOKENS_BACK:].flip(1)
         far = tokens.gather(1, tokens.shape[1] - self._ago)
         return torch.cat([near, self._onsets, far], 1).unsqueeze(1)
 
     def agreements(self) -> Tensor:
-        """How long the past has agreed with itself, int64 ``(B, 1, L)``."""
+        """Classes of agreement that the next step sees, int64 ``(B, 1, L)``."""
         return self._agreement.classes()
 
     def add(self, token: Tensor) -> None:
-        """The next token of each window, int64 ``(B,)``."""
+        """Add the next token of each window, int64 ``(B,)``."""
         token_ago = self._tokens.gather(1, self._tokens.shape[1] - self._ago)
         self._agreement.add(token_ago == token.unsqueeze(1))
         self._tokens = torch.cat([self._tokens[:, -self._longest + 1 :], token.unsqueeze(1)], 1)

@@ -1,17 +1,16 @@
-"""How tunes repeat themselves: bar-level self-similarity, by the distance between the bars.
+"""Bar-level self-similarity of tunes, by the distance between the bars.
 
-Bars that stand ``lag`` bars apart are compared, in each tune and for each lag from 1: in folk
-tunes those 8 bars apart are often the same bar, as sections return. What is reported is a
-*profile*: the mean over tunes of the share of pairs that are alike, a value a lag. Four kinds of
-likeness, from strict to loose:
+Bars that are ``lag`` bars apart are compared, in each tune and for each lag from 1: in folk tunes
+those 8 bars apart are often equal, as sections return. The result is a *profile*: for each lag the
+mean over tunes of the share of similar pairs. Four kinds of similarity, from strict to loose:
 
 * ``equal``: the same notes on the same steps.
 * ``transposed``: the same up to a transposition of the whole bar.
 * ``rhythm``: notes begin on the same steps, whatever their pitches.
-* ``fill_holds``: no yes or no, but the share of steps on which the same pitch sounds.
+* ``sounding``: the share of steps at which the same pitch sounds.
 
-A bar stands on its own, as windows do (:mod:`aeplug_music.score.tokens`): a note held over its
-left edge begins in it. Pairs of two silent bars are left out. Two profiles are compared by the mean
+Bars are self-contained, as windows are (:mod:`aeplug_music.score.tokens`): a note held over its
+left edge begins in it. Pairs of silent bars are ignored. Two profiles are compared by the mean
 absolute difference over the lags that both have.
 """
 
@@ -26,11 +25,11 @@ import numpy.typing as npt
 from aeplug_music.score.tokens import FIRST_ONSET, Tokens, fill_holds, split_windows
 
 Profile = npt.NDArray[np.float64]
-#: Tunes as rows ``(N, T)`` of tokens, or one array ``(S,)`` each.
+#: Tokens of tunes, ``(N, T)``, or an array ``(S,)`` for each.
 Tunes = npt.NDArray[Any] | Sequence[npt.NDArray[Any]]
 
 MEASURES = ("equal", "transposed", "rhythm", "sounding")
-#: Bars between the two that are compared, at most.
+#: Largest lag, bars.
 LAGS = 32
 
 
@@ -40,13 +39,13 @@ def self_similarities(
     lengths: Sequence[int] | npt.NDArray[Any] | None = None,
     lags: int = LAGS,
 ) -> dict[str, Profile]:
-    """The profile of every measure: mean likeness of bars ``lag`` bars apart, 0..1.
+    """Profile of every measure: mean similarity of bars ``lag`` bars apart, 0..1.
 
     Args:
-        tokens: uint8 or int64 ``(N, T)``, or N arrays ``(S,)``; a last bar cut short is filled up
+        tokens: uint8 or int64 ``(N, T)``, or N arrays ``(S,)``; an incomplete last bar is padded
             with rests.
         bar: steps of a bar, of all tunes or of each, ``(N,)``.
-        lengths: steps of each tune that count, ``(N,)``; None: all.
+        lengths: valid steps of each tune, ``(N,)``; None: all.
         lags: L, from 1.
 
     Returns:
@@ -67,7 +66,7 @@ def self_similarities(
 
 
 def profile_distance(a: Profile, b: Profile) -> float:
-    """Mean absolute difference of two profiles over the lags that both have; NaN without any."""
+    """Mean absolute difference of two profiles over their common lags; NaN: they have none."""
     lags = min(len(a), len(b))
     difference = np.abs(np.asarray(a)[:lags] - np.asarray(b)[:lags])
     known = np.isfinite(difference)
@@ -75,7 +74,7 @@ def profile_distance(a: Profile, b: Profile) -> float:
 
 
 def _similarities(bars: Tokens, lags: int) -> dict[str, Profile]:
-    """Mean likeness at each lag of one tune's bars ``(P, steps)``, ``(lags,)`` by measure."""
+    """Mean similarity of a tune's bars ``(P, steps)`` at each lag, ``(lags,)``, by measure."""
     onsets = bars >= FIRST_ONSET
     lowest = np.where(onsets, bars, 255).min(1, keepdims=True)
     forms = {
@@ -84,7 +83,7 @@ def _similarities(bars: Tokens, lags: int) -> dict[str, Profile]:
         "rhythm": onsets,
     }
     pitches = fill_holds(bars)
-    # Before the first note and behind an end it is silent alike.
+    # Holds before the first note and note-offs are both silence.
     pitches = np.where(pitches >= FIRST_ONSET, pitches, 0)
     silent = np.logical_not(onsets.any(axis=1))
     similarities = {name: np.full(lags, np.nan) for name in MEASURES}
@@ -101,7 +100,7 @@ def _similarities(bars: Tokens, lags: int) -> dict[str, Profile]:
 
 
 def _mean(values: npt.NDArray[np.float64]) -> Profile:
-    """Mean over rows of what is known of each column; NaN where nothing is."""
+    """Mean of each column, ignoring NaN; NaN if there is nothing else."""
     known = np.isfinite(values)
     sums = np.where(known, values, 0.0).sum(0)
     return np.where(known.any(0), sums / np.maximum(known.sum(0), 1), np.nan)

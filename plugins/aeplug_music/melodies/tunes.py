@@ -1,4 +1,4 @@
-"""Whole tunes, window after window, as models of how a tune goes on learn from them."""
+"""Whole tunes as sequences of windows, for priors over sequences."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, Source, find_sources
 from aeplug_music.score.melody import extract_melody
 
-#: Semitones by which a tune is moved, from here to below the other.
+#: Transposition of tunes in semitones: lowest, and one above the highest.
 LOWEST_MOVE, BEYOND_MOVE = -6, 6
-_AGAIN = "whole tunes are read from their files again"
+_AGAIN = "whole tunes are read from their files"
 
 
 def tune_windows(
     sources: Sequence[str], shape: DataShape, generator: torch.Generator | None = None
 ) -> tuple[RawBatch, Tensor]:
-    """The melody of each file in consecutive windows.
+    """Read the melody of each file in consecutive windows.
 
     Args:
         sources: MIDI files, a member of a zip as ``tunes.zip!a/b.mid``.
         shape: of the windows.
-        generator: each tune is moved by a draw of -6 to 5 semitones; None: as it is.
+        generator: transposes each tune by a random -6 to 5 semitones; None: not transposed.
 
     Returns:
-        Columns ``tokens`` uint8 ``(N, T)`` and ``metre`` int64 ``(N,)``; and the windows of each
-        tune, int64 ``(M,)``. Files without as much as a window are no tunes.
+        Columns ``tokens`` uint8 ``(N, T)`` and ``metre`` int64 ``(N,)``; and the number of windows
+        of each tune, int64 ``(M,)``. Files without a whole window are skipped.
 
     Raises:
-        DataError: a file is no longer there, or not what it was.
+        DataError: a file no longer exists, or has changed.
     """
     codec = MelodyCodec(PartConfig(), shape)
     rows: list[RawBatch] = []
@@ -47,7 +47,7 @@ def tune_windows(
             try:
                 melody = extract_melody(parse_midi(reader.read(source)))
             except (FileError, OSError) as error:
-                raise DataError(f"{_AGAIN}, but {source} cannot be: {error}") from error
+                raise DataError(f"{_AGAIN}, but {source} cannot be read: {error}") from error
             try:
                 rows.append(codec.context_pieces(Document(melody, str(source))))
             except FileError:
@@ -65,7 +65,7 @@ def tune_windows(
 
 
 def _locate(names: Sequence[str]) -> Iterator[Source]:
-    """Sources by what they are called, in order."""
+    """Locate sources by their names, in order."""
     archives: dict[str, dict[str, Source]] = {}
     for name in names:
         if Path(name).is_file():
@@ -76,12 +76,12 @@ def _locate(names: Sequence[str]) -> Iterator[Source]:
             archives[outer] = {str(source): source for source in find_sources([outer])[0]}
         source = archives.get(outer, {}).get(name)
         if source is None:
-            raise DataError(f"{_AGAIN}, but {name} is no longer there")
+            raise DataError(f"{_AGAIN}, but {name} no longer exists")
         yield source
 
 
 def _find_archive(name: str) -> str:
-    """The zip that a member is in, whose own name may hold the mark as well; empty: none is."""
+    """The zip of a member, whose path may itself contain ``!``; empty: there is none."""
     end = name.find("!")
     while end >= 0 and not Path(name[:end]).is_file():
         end = name.find("!", end + 1)

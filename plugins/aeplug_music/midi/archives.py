@@ -1,7 +1,7 @@
-"""The MIDI files in a zip: where each lies, and what it holds.
+"""The members of a zip: where each is stored, and its content.
 
-zipfile makes an object of every member; a directory of the usual kind is read here at once, a
-tenth of the time. Whatever is unusual about one is left to zipfile.
+zipfile makes an object of every member; the usual kind of directory is parsed as a whole here, in a
+tenth of the time. Anything unusual is left to zipfile.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Int = npt.NDArray[np.int64]
 
 ZIP = ".zip"
 
-#: A member's header: signature and the lengths of what follows, 30 bytes.
+#: A member's header of 30 bytes: signature, lengths of the name and of further fields.
 _LOCAL = struct.Struct("<4s22xHH")
-#: The directory's end: signature, disks, members, bytes, place, bytes of a comment.
+#: End of the directory: signature, members, bytes, position, bytes of a comment.
 _END = struct.Struct("<4s4xHHIIH")
-#: A member in the directory, behind its signature and before its name.
+#: An entry of the directory, between its signature and its name.
 _ENTRY_SIGNATURE = b"PK\1\2"
 _ENTRY = np.dtype(
     [
@@ -48,21 +48,21 @@ _ENTRY = np.dtype(
     ]
 )
 _ENCRYPTED, _UTF8 = 1, 0x800
-#: A number of 32 bits that says: look for one of 64 elsewhere.
+#: A number of 32 bits that refers to one of 64 bits elsewhere.
 _ELSEWHERE = 2**32 - 1
-#: The latest version of the format that zipfile reads, times ten.
+#: Latest version of the format that zipfile reads, times ten.
 _LATEST = 63
 
 
 class ZipEntry(NamedTuple):
-    """Where a member lies in its zip, so that readers need not list the zip again.
+    """Where a member is in its zip, so that readers need not list the zip again.
 
     Attributes:
-        place: of its local header, in bytes.
-        packed: bytes it takes there.
-        size: bytes it has unpacked.
-        checksum: CRC-32 of those.
-        deflated: 0: stored as it is.
+        place: position of its local header, bytes.
+        packed: compressed size, bytes.
+        size: uncompressed size, bytes.
+        checksum: CRC-32 of the content.
+        deflated: 1: deflated; 0: stored.
     """
 
     place: int
@@ -72,16 +72,16 @@ class ZipEntry(NamedTuple):
     deflated: int
 
 
-#: In place of a :class:`ZipEntry`, where only zipfile can unpack, or there is no zip.
+#: In place of a :class:`ZipEntry` where only zipfile can unpack the member, or there is no zip.
 NO_ENTRY = (-1, 0, 0, 0, 0)
 
 
 def list_members(path: str, endings: tuple[str, ...]) -> tuple[list[str], Int, list[str]]:
-    """The files in a zip whose names end so, in order of their names.
+    """List the files in a zip with such endings, sorted by name.
 
     Returns:
-        Their names, and a :class:`ZipEntry` or ``NO_ENTRY`` for each, int64 ``(n, 5)``; and the
-        names of zips in the zip, which are not opened.
+        Their names; a :class:`ZipEntry` or ``NO_ENTRY`` for each, int64 ``(n, 5)``; the names
+        of zips in the zip, which are not opened.
 
     Raises:
         OSError, ValueError, zipfile.BadZipFile, NotImplementedError: it cannot be listed.
@@ -96,7 +96,7 @@ def list_members(path: str, endings: tuple[str, ...]) -> tuple[list[str], Int, l
 
 
 def _read_directory(file: BinaryIO) -> tuple[list[str], Int] | None:
-    """All names and places; None: of an unusual kind, or damaged."""
+    """Parse all names and positions; None: the directory is unusual or damaged."""
     length = file.seek(0, os.SEEK_END)
     file.seek(max(length - _END.size, 0))
     end = file.read()
@@ -106,7 +106,7 @@ def _read_directory(file: BinaryIO) -> tuple[list[str], Int] | None:
     if signature != b"PK\5\6" or on_disk != count or comment or start + size + len(end) != length:
         return None
     file.seek(start)
-    # A name that holds the signature breaks its entry, which then is of a wrong length.
+    # A name that contains the signature splits its entry, which then has a wrong length.
     before, *entries = file.read(size).split(_ENTRY_SIGNATURE)
     fixed = b"".join([entry[: _ENTRY.itemsize] for entry in entries])
     if before or not count or len(entries) != count or len(fixed) != count * _ENTRY.itemsize:
@@ -158,22 +158,22 @@ def _locate_member(member: zipfile.ZipInfo) -> tuple[int, int, int, int, int]:
 
 
 def unpack(file: BinaryIO, packed: ZipEntry) -> bytes:
-    """A member's content, from its zip.
+    """Read a member of a zip.
 
     Raises:
-        InvalidMidi: it is larger than what is admitted, or damaged.
+        InvalidMidi: it is larger than the limit, or damaged.
         zlib.error, struct.error: it is damaged.
     """
     place, length, size, checksum, deflated = packed
     if size > MAX_BYTES or length > MAX_BYTES:
         raise InvalidMidi("file too large", f"over {MAX_BYTES} bytes")
     file.seek(place)
-    # Behind the header stand a name and further fields, of lengths that the header says.
+    # The header is followed by a name and further fields; it states their lengths.
     signature, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
     file.seek(name + extra, os.SEEK_CUR)
     content = file.read(length)
     if deflated:
-        # The size a zip claims may be a lie, so no more than the limit is unpacked.
+        # The stated size may be false, so at most the limit is unpacked.
         content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, MAX_BYTES + 1)
     if signature != b"PK\3\4" or len(content) != size:
         raise InvalidMidi("damaged zip member", "not where the zip says, or of another size")

@@ -1,4 +1,4 @@
-"""Notation (ABC, MusicXML) -> :class:`~aeplug_music.score.tune.Tune`, by music21, an extra."""
+"""Notation (ABC, MusicXML) -> :class:`~aeplug_music.score.tune.Tune`, by the extra music21."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _TICKS_PER_QUARTER = 480
 
 
 def read_score(path: Path) -> Tune:
-    """Read a file of notation: repeats played out, ties joined, parts as tracks.
+    """Read a file of notation: repeats expanded, ties joined, parts as tracks.
 
-    Of a file with several tunes, as ABC has them, the first is read.
+    Of several tunes in a file, as in ABC, the first is read.
 
     Raises:
         FileError: music21 is not installed, or the file cannot be read or holds no notes.
@@ -37,10 +37,10 @@ def read_score(path: Path) -> Tune:
         from music21 import converter, stream
     except ImportError as error:
         raise FileError(
-            f"{path.suffix} is read through music21, which is not installed: {INSTALL}"
+            f"reading {path.suffix} needs music21, which is not installed: {INSTALL}"
         ) from error
     try:
-        # What it warns of it has also dealt with.
+        # What it warns about it has also handled.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             score = converter.parse(str(path), forceSource=True)
@@ -50,7 +50,7 @@ def read_score(path: Path) -> Tune:
     except FileError:
         raise
     except Exception as error:
-        # music21 has no common base for what its parsers raise.
+        # music21's parsers raise exceptions without a common base.
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FileError(f"not readable as {path.suffix} ({detail})") from error
     tune.name = tune.name or path.stem
@@ -85,7 +85,7 @@ def _to_tune(score: Any) -> Tune:
 def _expand_repeats(part: Any) -> Any:
     from music21.exceptions21 import Music21Exception
 
-    # Repeat signs that do not pair are played once, as written.
+    # Unpaired repeat signs are played once, as written.
     with contextlib.suppress(Music21Exception):
         part = part.expandRepeats()
     return part.stripTies()
@@ -110,13 +110,13 @@ def _to_track(part: Any) -> Track | None:
 def _time_signatures(part: Any) -> list[tuple[int, int, int]]:
     signatures: list[tuple[int, int, int]] = []
     for signature in part.recurse().getElementsByClass("TimeSignature"):
-        # A repeat played out states its signature again, and changes nothing by it.
+        # An expanded repeat restates its signature without a change.
         if not signatures or signatures[-1][1:] != (signature.numerator, signature.denominator):
             tick = _to_tick(signature.getOffsetInHierarchy(part))
             signatures.append((tick, signature.numerator, signature.denominator))
     measures = list(part.getElementsByClass("Measure"))
     if measures and signatures and signatures[0][0] == 0:
-        # An upbeat: the first measure is shorter than its time signature says.
+        # An upbeat: the first measure is shorter than its time signature.
         length = _to_tick(measures[0].duration.quarterLength)
         _, numerator, denominator = signatures[0]
         if 0 < length < 4 * _TICKS_PER_QUARTER * numerator // denominator:

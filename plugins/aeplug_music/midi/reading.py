@@ -1,11 +1,11 @@
-"""Standard MIDI Files -> :class:`Tune`, in bulk, and never more than the file is worth.
+"""Standard MIDI Files -> :class:`~aeplug_music.score.tune.Tune`, in bulk, within fixed limits.
 
-Bytes, ticks, notes and end time are bounded before anything is made from them. The parser,
-symusic, is strict about structure but silent about nonsense (tempo 0, time signature 4/512,
-ticks wrapped round at 2^32), so structure is checked before it and values after it.
+Bytes, ticks, notes and end time are limited before arrays are made. The parser, symusic, is strict
+about structure but accepts nonsense (tempo 0, time signature 4/512, ticks that overflow at 2^32),
+so structure is checked before it and values after it.
 
-Notes of one pitch that overlap end in the order in which they began; a note that is never ended is
-left out.
+Overlapping notes of one pitch end in the order in which they began; a note that never ends is
+dropped.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from aeplug_music.midi.smf import (
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 from aeplug_music.score.tune import Track, Tune
 
-#: Limits of one file: notes; quarters to its end (5,000 bars of 4/4); hours at its tempi; and
-#: sixteenths over all tracks, which is what its grids would take.
+#: Limits of a file: notes; quarters to its end (5,000 bars of 4/4); seconds at its tempi; and steps
+#: summed over all tracks, the size of its grids.
 MAX_NOTES = 400_000
 MAX_QUARTERS = 20_000
 MAX_SECONDS = 3 * 3600
@@ -50,7 +50,7 @@ def read_midi(path: Path) -> Tune:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's content, no more than is admitted plus one byte.
+    """Read a file, at most one byte more than is accepted.
 
     Raises:
         FileError: it cannot be read.
@@ -63,10 +63,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_midi(data: bytes) -> Tune:
-    """The bytes of a file -> its notes, checked.
+    """Parse and check the bytes of a file.
 
     Raises:
-        InvalidMidi: with one reason, whatever is wrong.
+        InvalidMidi: whatever is wrong.
     """
     data, ticks_per_quarter, places = check_chunks(data)
     if is_suspect(data):
@@ -76,7 +76,7 @@ def parse_midi(data: bytes) -> Tune:
     except MemoryError:
         raise InvalidMidi("file too large", "out of memory") from None
     except Exception as error:
-        # The parser's exceptions are of no fixed type; our own walk says what is wrong.
+        # The parser raises various types; our own walk reports what is wrong.
         check_events(data, places)
         raise InvalidMidi("damaged", str(error).splitlines()[0]) from None
     tempos = _tempos(score.tempos)
@@ -90,7 +90,7 @@ def parse_midi(data: bytes) -> Tune:
         end=end,
     )
     tracks = score.tracks
-    # By number: the parser's own iterators take ten times as long, for one or two things a file.
+    # By number: for one or two items the parser's iterators take ten times as long.
     for number in range(len(tracks)):
         track = tracks[number]
         notes = track.notes
@@ -105,8 +105,8 @@ def parse_midi(data: bytes) -> Tune:
 
 
 def _to_note_bytes(notes: Any) -> bytes:
-    # What the parser pickles is its memory, behind a count of four bytes; taking that costs a
-    # tenth of its arrays. Whether it still is so was tried when this module was imported.
+    # The parser pickles its memory, after a count of four bytes; that costs a tenth of its arrays.
+    # Whether this still holds was tested when this module was imported.
     if _PICKLES_MEMORY:
         return notes.__getstate__()[4:]
     arrays = notes.numpy()
@@ -137,7 +137,7 @@ _PICKLES_MEMORY = _pickles_memory()
 
 
 def _check_end(score: Any, ticks_per_quarter: int, tempos: list[tuple[int, int]]) -> int:
-    """The tick of the score's end; neither that nor its notes are too many."""
+    """Check the number of notes and the length; returns the tick of the end."""
     count = score.note_num()
     if count > MAX_NOTES:
         raise InvalidMidi("too many notes", f"{count}, at most {MAX_NOTES}")
@@ -157,7 +157,7 @@ def _check_end(score: Any, ticks_per_quarter: int, tempos: list[tuple[int, int]]
 
 
 def ticks_to_seconds(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick: int) -> float:
-    """The time of a tick, in seconds, through all changes of tempo."""
+    """Time of a tick, seconds, through all changes of tempo."""
     microseconds, since, tempo = 0, 0, _DEFAULT_TEMPO
     for change, value in tempos:
         if change >= tick:
@@ -187,11 +187,12 @@ def _time_signatures(events: Any) -> list[tuple[int, int, int]]:
         tick, numerator, denominator = event.time, event.numerator, event.denominator
         if numerator < 1 or denominator not in _DENOMINATORS:
             raise InvalidMidi(
-                "invalid time signature", f"{numerator} over a note no one writes, at tick {tick}"
+                "invalid time signature",
+                f"numerator {numerator}, or denominator no power of two up to 64, at tick {tick}",
             )
         signatures.append((tick, numerator, denominator))
     if len(signatures) > 1:
-        # Of several at one tick (each track may repeat it) the last holds.
+        # Of several at one tick (each track may repeat it) the last is kept.
         signatures = sorted({event[0]: event for event in signatures}.values())
     return signatures
 

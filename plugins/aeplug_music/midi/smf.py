@@ -1,8 +1,8 @@
 """The structure of a Standard MIDI File: chunks and events, checked byte by byte.
 
-The bulk reader relies on :func:`check_chunks`, which costs microseconds, and calls
-:func:`check_events`, which walks every event in Python, only where a file is suspect or was
-refused: to find huge ticks and to say what is wrong and where.
+The bulk reader calls :func:`check_chunks`, which costs microseconds, on every file, and
+:func:`check_events`, which walks every event in Python, only on files that are suspect or that the
+parser refused: to find huge ticks and to report what is wrong and where.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aeplug.errors import FileError
 
 #: Largest file read, in bytes; a tune of an hour has some 300,000.
 MAX_BYTES = 4 * 2**20
-#: Largest tick admitted. The fastest readers hold ticks in 32 bits and wrap round silently.
+#: Largest tick accepted. Fast readers hold ticks in 32 bits and overflow silently.
 MAX_TICK = 2**28
 
 HEADER = struct.Struct(">4sIHHH")
@@ -22,19 +22,19 @@ CHUNK = struct.Struct(">4sI")
 
 #: The parser's 32 bits overflow at this tick.
 _OVERFLOW = 2**31
-#: Every byte as its high bit alone: a run of three is a delta time of four bytes (2^21 ticks and
-#: more) or text in UTF-8, and worth a closer look.
+#: High bit of every byte: three in a row are a delta time of four bytes (from 2^21 ticks on) or
+#: text in UTF-8, and make a file suspect.
 _HIGH_BITS = bytes(byte & 0x80 for byte in range(256))
 _THREE_HIGH = re.compile(b"\x80\x80\x80")
 #: A delta time of three bytes.
 _MIDDLE_DELTA = b"\x80\x80\x00"
-#: Such deltas that it takes to overflow, and the bytes of the least event with one.
+#: Number of such deltas to overflow, and bytes of the shortest event with one.
 _MANY_DELTAS, _BYTES_PER_EVENT = _OVERFLOW >> 21, 5
 
-#: Bytes of the meta events that say how to read the notes; the parser believes any length.
+#: Bytes of the meta events that notes depend on; the parser accepts any length.
 _META_BYTES = {0x51: 3, 0x58: 4, 0x59: 2}
 _META_NAMES = {0x51: "tempo", 0x58: "time signature", 0x59: "key signature"}
-#: One of them with another length, or cut off behind its kind.
+#: One of them with another length, or truncated after its kind.
 _WRONG_META = re.compile(b"\xff(?:\x51(?!\x03)|\x58(?!\x04)|\x59(?!\x02))")
 
 #: Data bytes of a channel message by its status byte's high nibble.
@@ -42,11 +42,11 @@ _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 
 
 class InvalidMidi(FileError):
-    """A file that is no usable Standard MIDI File.
+    """A file that is not a usable Standard MIDI File.
 
     Attributes:
-        reason: what is wrong, in words that hold for other files too.
-        detail: what is particular to this file.
+        reason: what is wrong, in words shared with other files.
+        detail: particulars of this file.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -54,7 +54,7 @@ class InvalidMidi(FileError):
         self.reason, self.detail = reason, detail
 
     def __reduce__(self) -> tuple[type[InvalidMidi], tuple[str, str]]:
-        """Pickled as reason and detail: it crosses processes."""
+        """Pickle as reason and detail, since it crosses processes."""
         return InvalidMidi, (self.reason, self.detail)
 
 
@@ -62,8 +62,8 @@ def check_chunks(data: bytes) -> tuple[bytes, int, list[tuple[int, int]]]:
     """Check the header and the lengths of all chunks.
 
     Returns:
-        The file with a header of 6 bytes, as readers expect it; ticks per quarter; and start and
-        end of every track's events, in bytes.
+        The file with a header of 6 bytes, as readers expect it; ticks per quarter; start and end
+        of every track's events, in bytes.
 
     Raises:
         InvalidMidi: not MIDI, truncated, format 2 or unknown, SMPTE or zero division.
@@ -80,7 +80,7 @@ def check_chunks(data: bytes) -> tuple[bytes, int, list[tuple[int, int]]]:
     if length < 6:
         raise InvalidMidi("invalid header", f"{length} bytes long, expected 6")
     if length > 6:
-        # Later versions of the format may append fields; those of today end after six bytes.
+        # Later versions of the format may append fields; today's header ends after six bytes.
         if 8 + length > len(data):
             raise InvalidMidi("truncated", f"the header claims {length} bytes")
         data = HEADER.pack(b"MThd", 6, kind, count, division) + data[8 + length :]
@@ -116,13 +116,13 @@ def _tracks(data: bytes, count: int) -> list[tuple[int, int]]:
 
 
 def is_suspect(data: bytes) -> bool:
-    """Whether ticks might overflow, or a tempo or signature have a wrong length.
+    """Whether ticks might overflow, or a tempo or signature might have a wrong length.
 
-    Never False for a file in which they do.
+    Never False for a file where they do.
     """
     if _WRONG_META.search(data):
         return True
-    # Patterns are searched for several times as fast as bytes by their own methods.
+    # Regular expressions are several times as fast as the methods of bytes.
     high = data.translate(_HIGH_BITS)
     if _THREE_HIGH.search(high):
         return True

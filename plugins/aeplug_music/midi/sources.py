@@ -1,4 +1,4 @@
-"""What a user names, as typed, -> the files meant: files, folders, zips, globs."""
+"""Files, folders, zips and globs as typed by the user -> the files they stand for."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ MIDI_SUFFIXES = (".mid", ".midi")
 
 _UNPACK = "not opened; unpack the outer zip and build from the folder"
 
-#: Files on disk that are listed at once.
+#: Files on disk per listing.
 _AT_ONCE = 1024
-#: Bytes read at once from a zip: some thirty tunes, where they lie in the order of their names.
+#: Buffer of a zip, bytes: some thirty tunes, if they are stored in the order of their names.
 _BUFFER = 2**14
 
 
 class Source(NamedTuple):
-    """One file, on disk or in a zip.
+    """A file, on disk or in a zip.
 
     Attributes:
-        path: the file or the zip.
-        member: its name in the zip; empty on disk.
-        packed: where it lies in the zip; None on disk, and where only zipfile can unpack it.
+        path: of the file or the zip.
+        member: name in the zip; empty: on disk.
+        packed: where it is in the zip; None: on disk, or only zipfile can unpack it.
     """
 
     path: str
@@ -48,10 +48,10 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """Some files, as columns: millions of them cross processes, and objects are slow to send.
+    """Files as columns: millions of them cross processes, and objects are slow to send.
 
     Attributes:
-        paths, members: see :class:`Source`, n of each.
+        paths, members: see :class:`Source`, ``n`` each.
         packed: a :class:`ZipEntry` or ``NO_ENTRY`` for each, int64 ``(n, 5)``.
     """
 
@@ -71,7 +71,7 @@ class Listing:
         return Listing(self.paths[first:end], self.members[first:end], self.packed[first:end])
 
     def names(self) -> list[str]:
-        """The files as the user would find them: ``str`` of each source."""
+        """Names of the files for the user: ``str`` of each source."""
         return [
             f"{path}!{member}" if member else path
             for path, member in zip(self.paths, self.members, strict=True)
@@ -79,7 +79,7 @@ class Listing:
 
 
 def concat_listings(listings: Sequence[Listing]) -> Listing:
-    """Several as one, in their order; at least one."""
+    """Concatenate listings; at least one."""
     if len(listings) == 1:
         return listings[0]
     return Listing(
@@ -92,7 +92,7 @@ def concat_listings(listings: Sequence[Listing]) -> Listing:
 def find_sources(
     names: Sequence[str], suffixes: tuple[str, ...] = MIDI_SUFFIXES
 ) -> tuple[list[Source], list[Skipped]]:
-    """All that :func:`list_sources` lists, and what cannot be listed."""
+    """Find all that :func:`list_sources` lists, and what cannot be listed."""
     skipped: list[Skipped] = []
     listings = list_sources(names, skipped, suffixes=suffixes)
     return [source for listing in listings for source in listing], skipped
@@ -104,20 +104,20 @@ def list_sources(
     recordings: list[str] | None = None,
     suffixes: tuple[str, ...] = MIDI_SUFFIXES,
 ) -> Iterator[Listing]:
-    """All files meant, each once, folders and zips one after another in order of their names.
+    """List all files meant, each once; folders and zips in order of their names.
 
     A folder stands for every file with such a suffix and every zip below it, a zip for every such
-    file in it, but not for zips in it; a file that is named itself is read whatever its ending.
+    file in it, but not for zips in it; a file that is named itself is listed whatever its suffix.
 
     Args:
         names: files, folders, zips, globs.
-        skipped: gets the zips and folders that cannot be listed, and zips in zips.
-        recordings: gets those that are named or lie in folders, as they are met; None: they are
-            left out of folders.
-        suffixes: of the files that are taken from folders and zips, lower case; MIDI's by default.
+        skipped: receives zips and folders that cannot be listed, and zips in zips.
+        recordings: receives recordings that are named or in folders; None: those in folders are
+            ignored.
+        suffixes: of the files to list in folders and zips, lower case.
 
     Raises:
-        DataError: a name that nothing answers to; before anything is listed.
+        DataError: a name matches nothing; raised before anything is listed.
     """
     matches = [str(path) for text in names for path in _expand(text)]
     endings = (*suffixes, ZIP, *(RECORDING_SUFFIXES if recordings is not None else ()))
@@ -176,11 +176,11 @@ def _expand(text: str) -> Iterable[Path]:
 
 
 def _walk_files(path: str, skipped: list[Skipped], endings: Container[str]) -> Iterator[str]:
-    """The path itself or, of a folder, the files with such endings below it, in order."""
+    """Yield the path itself or, for a folder, the files below it with such suffixes, in order."""
     if not os.path.isdir(path):
         if os.path.isfile(path):
             yield path
-        else:  # a pipe would be waited for
+        else:  # reading a pipe would block
             skipped.append(Skipped(path, "no regular file"))
         return
     try:
@@ -191,7 +191,7 @@ def _walk_files(path: str, skipped: list[Skipped], endings: Container[str]) -> I
         return
     before = "" if path == os.curdir else os.path.join(path, "")
     for entry in inside:
-        # Links to folders are not followed: they may lead round in a circle.
+        # Links to folders are not followed: they may form a cycle.
         if entry.is_dir(follow_symlinks=False):
             yield from _walk_files(before + entry.name, skipped, endings)
         elif _suffix_of(entry.name) not in endings:
@@ -208,17 +208,17 @@ def _suffix_of(name: str) -> str:
 
 
 class Reader:
-    """Reads sources; keeps the zip it read from last open, until the ``with`` ends."""
+    """Reads sources; keeps the last zip open until the ``with`` block ends."""
 
     def __init__(self) -> None:
         self._path = ""
         self._file: BinaryIO | None = None
 
     def read(self, source: Source) -> bytes:
-        """A file's content, no more than is admitted plus one byte.
+        """Read a file, at most one byte more than is accepted.
 
         Raises:
-            InvalidMidi: a damaged member of a zip, or one larger than what is admitted.
+            InvalidMidi: a member of a zip is damaged or too large.
             FileError: it cannot be read.
         """
         if not source.member:
@@ -235,7 +235,7 @@ class Reader:
         except FileError:
             raise
         except Exception as error:
-            # zipfile raises a dozen types: bad checksums, encryption, unknown compression ...
+            # zipfile raises a dozen types: for bad checksums, encryption, unknown compression ...
             raise InvalidMidi("damaged zip member", str(error)) from None
 
     def __enter__(self) -> Reader:

@@ -1,4 +1,4 @@
-"""A melody -> a Standard MIDI File, and the notes that are heard of it."""
+"""A melody -> a Standard MIDI File, and its sound beside it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ TICKS_PER_QUARTER = 480
 def to_pretty_midi(
     melody: Melody, name: str, bpm: float, program: int, velocity: int
 ) -> pretty_midi.PrettyMIDI:
-    """The melody as an object that can be looked at, written and heard.
+    """Convert a melody into an object that can be written and rendered.
 
     Args:
-        melody: what to play.
+        melody: to convert.
         name: of the track.
         bpm: quarters a minute.
         program: General MIDI program, 0..127.
         velocity: of every note, 1..127.
     """
-    # The file holds whole microseconds a quarter; notes fall on ticks only at such a tempo.
+    # The file holds whole microseconds per quarter; notes fall on ticks only at such a tempo.
     bpm = 60e6 / round(60e6 / bpm)
     midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=bpm)
     seconds = 60.0 / bpm / STEPS_PER_QUARTER
@@ -42,7 +42,7 @@ def to_pretty_midi(
             pretty_midi.TimeSignature(numerator, denominator, start * seconds)
         )
         start += len(passage.tokens)
-    # Text in a Standard MIDI File is Latin-1; a name in another script loses what does not fit.
+    # Text in a Standard MIDI File is Latin-1; other characters are replaced.
     name = name.encode("latin-1", "replace").decode("latin-1")
     instrument = pretty_midi.Instrument(program, name=name)
     for onset, end, pitch in zip(
@@ -56,13 +56,13 @@ def to_pretty_midi(
 def write_files(
     midi: pretty_midi.PrettyMIDI, stem: Path, options: Mapping[str, Any], seconds: float
 ) -> list[Path]:
-    """Write ``stem.mid``, and with the option ``wav`` its sound beside it; the files written.
+    """Write ``stem.mid``, and with the option ``wav`` its sound beside it; returns the files.
 
     Args:
-        midi: what to write.
+        midi: to write.
         stem: path without suffix.
         options: ``wav``, ``soundfont``.
-        seconds: to the end of the last bar, which may be silent.
+        seconds: to the end of the last bar, which may end with rests.
 
     Raises:
         FileError: a file cannot be written.
@@ -76,7 +76,7 @@ def write_files(
 
 
 def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
-    """Write a file that appears only when whole.
+    """Write a file whole or not at all.
 
     Raises:
         FileError: it cannot be written.
@@ -90,7 +90,7 @@ def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
 
 
 def list_notes(midi: pretty_midi.PrettyMIDI) -> list[Note]:
-    """What is to be heard of it."""
+    """List its notes for rendering."""
     return [
         Note(
             note.start, note.end, note.pitch, note.velocity, instrument.program, instrument.is_drum

@@ -1,12 +1,12 @@
 """Trees over the bars of a window: the conductor, and the encoder's mirror of it.
 
-MusicVAE's conductor (Roberts et al., ICML 2018) gives each bar an embedding of its own, from which
-the bar is decoded. Here the way from a window's vector to its bars goes down a tree of any number
-of levels: a node's vector is unrolled into those of its children by weights that all nodes of a
-level share, window -> phrases -> bars. So a level costs the same weights however many nodes it
-has, and what holds of a phrase is learnt once. :class:`Gatherer` goes the same way up.
+MusicVAE's conductor (Roberts et al., ICML 2018) gives each bar an embedding from which the bar is
+decoded. Here a tree of any number of levels leads from a window's vector to its bars: a node's
+vector is unrolled into those of its children by weights that all nodes of a level share, window ->
+phrases -> bars. So a level has the same number of weights however many nodes it has, and what all
+phrases have in common is learnt once. :class:`Gatherer` is the same tree upwards.
 
-Nothing here knows what a bar holds.
+This module does not depend on the content of a bar.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from aeplug.config import PartConfig, setting
 
-#: Children of a node where levels are not given.
+#: Default number of children of a node.
 _FAN = 4
 
 
@@ -30,21 +30,21 @@ class TreeConfig(PartConfig):
 
     levels: tuple[int, ...] = setting(
         (),
-        "children of a node at each level from the top, [4,4] for 4 phrases of 4 bars; empty: "
-        "fours, with the rest above them",
+        "children of a node at each level from the top, [4,4]: 4 phrases of 4 bars; empty: fours, "
+        "with the remaining factor at the top",
     )
     width: int = setting(288, "width of the window's vector", unit="units", ge=1)
     bar_width: int = setting(
-        0, "width of a bar's vector, if narrower; 0: as the window's", unit="units", ge=0
+        0, "width of a bar's vector, if narrower than the window's; 0: the same", unit="units", ge=0
     )
     hidden: int = setting(512, "width inside a residual layer", unit="units", ge=1)
-    layers: int = setting(1, "residual layers of a node", unit="layers", ge=0)
+    layers: int = setting(1, "residual layers per node", unit="layers", ge=0)
 
     def tree(self, bars: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Levels and widths of a tree over so many bars (:func:`tree_levels`, :func:`tree_widths`).
+        """Levels and widths of a tree over bars (:func:`tree_levels`, :func:`tree_widths`).
 
         Raises:
-            ValueError: the levels do not give so many bars.
+            ValueError: the levels do not multiply to ``bars``.
         """
         levels = tree_levels(bars, self.levels)
         return levels, tree_widths(levels, self.width, self.bar_width)
@@ -73,11 +73,11 @@ def tree_levels(bars: int, levels: Sequence[int] = ()) -> tuple[int, ...]:
 
     Args:
         bars: of a window.
-        levels: what was asked for; empty: as many levels of four as go into ``bars``, with the
-            rest above them (8 bars: 2 phrases of 4).
+        levels: as set; empty: as many levels of four as divide ``bars``, with the remaining factor
+            at the top (8 bars: 2 phrases of 4).
 
     Raises:
-        ValueError: the levels do not give so many bars.
+        ValueError: the levels do not multiply to ``bars``.
     """
     if levels:
         if min(levels) < 1 or math.prod(levels) != bars:
@@ -93,15 +93,15 @@ def tree_levels(bars: int, levels: Sequence[int] = ()) -> tuple[int, ...]:
 
 
 def tree_widths(levels: Sequence[int], width: int, bar_width: int = 0) -> tuple[int, ...]:
-    """Widths of the vectors of a tree, from the window's down to a bar's, one more than levels.
+    """Widths of the vectors of a tree, from the window's to a bar's: one more than levels.
 
-    Those between are evenly spaced by their ratio. A bar has less to say than the window that
-    holds it, so a tree that narrows towards its bars does more with as many weights.
+    They fall geometrically. A bar holds less information than its window, so a tree that narrows
+    towards its bars makes better use of as many weights.
 
     Args:
-        levels: as :func:`tree_levels` gives them.
+        levels: see :func:`tree_levels`.
         width: of the window's vector.
-        bar_width: of a bar's, if that is narrower; 0: all are as wide as the window's.
+        bar_width: of a bar's, if narrower; 0: all have the width of the window's.
     """
     if not 0 < bar_width < width:
         return (width,) * (len(levels) + 1)
@@ -115,16 +115,16 @@ def tree_widths(levels: Sequence[int], width: int, bar_width: int = 0) -> tuple[
 
 
 class Conductor(nn.Module):
-    """A window's vector -> one vector a bar, down the tree.
+    """A window's vector -> a vector per bar, down the tree.
 
-    Children as wide as their parent add to it. Narrower ones do not: the first numbers of the
-    parent, added to every child, made learning slower.
+    Children as wide as their parent are added to it. Narrower ones are not: adding the first
+    components of the parent to every child slowed learning.
 
     Args:
         levels: children of a node at each level, from the top.
-        widths: of the vectors at each level, from the window's (:func:`tree_widths`).
+        widths: of the vectors at each level, see :func:`tree_widths`.
         hidden: width inside a residual layer.
-        layers: residual layers of a node.
+        layers: residual layers per node.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Conductor(nn.Module):
 
 
 class Gatherer(nn.Module):
-    """One vector a bar -> the window's vector, up the tree; arguments as of :class:`Conductor`."""
+    """A vector per bar -> the window's vector, up the tree; arguments as for :class:`Conductor`."""
 
     def __init__(
         self, levels: Sequence[int], widths: Sequence[int], hidden: int, layers: int

@@ -15,24 +15,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-#: How many bars back a step looks: music repeats after so many.
+#: Bars back that a step looks: distances at which music repeats.
 BARS_BACK = (1, 2, 4, 8)
-#: Classes of how long: 0, 1-2, 3-6, 7-14, 15-30, more steps; and one where nothing stood there.
+#: Classes of agreement: 0, 1-2, 3-6, 7-14, 15-30, more steps; and one before the beginning.
 AGREEMENTS = 7
 _LONGEST = 31
 
 
 def bars_back(bars: int) -> tuple[int, ...]:
-    """How many bars back a step of a window of ``bars`` bars looks, as far as it reaches."""
+    """Bars back that a step in a window of ``bars`` bars looks, of ``BARS_BACK``."""
     return tuple(by for by in BARS_BACK if by < bars) or (1,)
 
 
 def agreement(before: Tensor, lags: Tensor) -> Tensor:
-    """For how long what each step sees has agreed with so many steps ago: int64 ``(B, S, L)``.
+    """Classes of how long the past of each step has equalled that of L lags: int64 ``(B, S, L)``.
 
     Args:
-        before: int64 ``(B, S)``; at s the token of step s - 1, anything at 0.
-        lags: steps ago, L of them for each sequence, int64 ``(B, L)``.
+        before: int64 ``(B, S)``; at s the token of step s - 1, at 0 any value.
+        lags: in steps, int64 ``(B, L)``.
     """
     count, steps = before.shape
     places = torch.arange(steps, device=before.device)
@@ -41,17 +41,17 @@ def agreement(before: Tensor, lags: Tensor) -> Tensor:
         ago = (places.unsqueeze(0) - lag.unsqueeze(1)).expand(count, steps)
         exists = ago >= 1
         same = exists & (before == before.gather(1, ago.clamp(min=0)))
-        # Steps since the last that differs.
+        # Steps since the last difference.
         run = places - torch.where(same, -1, places).cummax(1).values
         classes.append(torch.where(exists, _class_of(run), AGREEMENTS - 1))
     return torch.stack(classes, 2)
 
 
 class Agreement:
-    """The last row of :func:`agreement`, kept up to date step by step.
+    """The last row of :func:`agreement`, updated step by step.
 
     Args:
-        lags: steps ago, int64 ``(B, L)``.
+        lags: in steps, int64 ``(B, L)``.
     """
 
     def __init__(self, lags: Tensor) -> None:
@@ -60,12 +60,12 @@ class Agreement:
         self._steps = 0
 
     def classes(self) -> Tensor:
-        """How long the past has agreed with itself, int64 ``(B, 1, L)``."""
+        """Classes of agreement for the next step, int64 ``(B, 1, L)``."""
         exists = self._steps > self._lags
         return torch.where(exists, _class_of(self._run), AGREEMENTS - 1).unsqueeze(1)
 
     def add(self, same: Tensor) -> None:
-        """Whether the next token is that of each lag ago, bool ``(B, L)``."""
+        """Add whether the next token equals that of each lag, bool ``(B, L)``."""
         same = same & (self._steps >= self._lags)
         self._run = torch.where(same, self._run + 1, 0)
         self._steps += 1

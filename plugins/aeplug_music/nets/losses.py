@@ -1,4 +1,4 @@
-"""The evidence lower bound of a sequence, with MusicVAE's free bits."""
+"""Evidence lower bound of sequences, with MusicVAE's free bits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LN2 = math.log(2)
 
 
 class SequenceOutput(Protocol):
-    """What decoders of sequences put out: the distribution of a sequence given its latent."""
+    """Output of a sequence decoder: the distribution of a sequence given its latent."""
 
     def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
-        """Nats of each sequence ``(B, T, ...)`` over its first ``lengths`` steps ``(B,)``."""
+        """Negative log-likelihood of ``(B, T, ...)`` over lengths ``(B,)``, nats, ``(B,)``."""
         ...
 
 
@@ -38,18 +38,18 @@ class SequenceELBOConfig(PartConfig):
     main = "beta"
 
     beta: Schedule = setting(Schedule.parse(0.2), "weight of the KL, or a schedule")
-    free_bits: float = setting(0.0, "bits of KL that cost nothing", unit="bits", ge=0)
+    free_bits: float = setting(0.0, "bits of KL that are not penalised", unit="bits", ge=0)
     free_bits_of: Literal["window", "dimension"] = setting(
-        "window", "what has so many free bits: a window's KL as a whole, or each dimension"
+        "window", "whether a window as a whole or each latent dimension has the free bits"
     )
 
 
 class SequenceELBO(torch.nn.Module):
-    """``mean(nll) + beta * mean(max(KL - free_bits, 0))``, nats a window.
+    """``mean(nll) + beta * mean(max(KL - free_bits, 0))``, nats per window.
 
-    Terms: ``loss``, ``nll_nats``, ``kl_bits``; the KL shown is the whole one. The negative
-    log-likelihood is the decoder's output's own (:class:`SequenceOutput`), and so is the name of
-    its distribution, where the decoder has one in ``distribution``.
+    Terms: ``loss``, ``nll_nats``, ``kl_bits`` (with free bits included). The output of the decoder
+    computes the negative log-likelihood (:class:`SequenceOutput`); a decoder may name its
+    distribution in ``distribution``.
     """
 
     Config = SequenceELBOConfig
@@ -73,7 +73,7 @@ class SequenceELBO(torch.nn.Module):
         posterior: Posterior,
         schedule_values: ScheduleValues,
     ) -> dict[str, Tensor]:
-        """Means over the batch, 0-d."""
+        """Terms as means over the batch, 0-d."""
         nll = self.nll(output, batch).mean()
         by_dimension = posterior.kl().flatten(1)
         kl = by_dimension.sum(1)
@@ -85,7 +85,7 @@ class SequenceELBO(torch.nn.Module):
         return {"loss": loss, "nll_nats": nll, "kl_bits": kl.mean() / LN2}
 
     def nll(self, output: SequenceOutput, batch: Batch) -> Tensor:
-        """Nats a window, ``(B,)``."""
+        """Negative log-likelihood of each window, nats, ``(B,)``."""
         assert batch.lengths is not None
         return output.nll(batch.target, batch.lengths)
 

@@ -1,9 +1,9 @@
-"""Windows relative to a reference pitch: what is the same tune in every key looks the same.
+"""Windows relative to a reference pitch, so that a tune looks the same in every key.
 
 The reference is the tonic that fits the window's pitch classes best, in the octave below the
-melody's middle. It is a function of the window alone, and a window is given by its reference and
-its relative tokens, so nothing is lost: a model that codes both codes the window. Estimating a
-wrong tonic costs nothing but a little of the likeness.
+melody's middle. It is a function of the window alone, and reference and relative tokens together
+determine the window: a model of both is a model of the window. A wrongly estimated tonic only makes
+equal tunes look less alike.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from torch import Tensor
 
 from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, PITCH_OFFSET
 
-#: How well a pitch class fits a tonic, by semitones above it: found by trial on folk tunes, in
-#: the spirit of the key profiles of Krumhansl (1990); major and minor share one.
+#: Key profile by semitones above the tonic, for major and minor alike: tuned on folk tunes, in the
+#: spirit of Krumhansl (1990).
 PROFILE = (1.25, -0.2, 1.0, -0.1, 1.1, 0.85, -0.15, 1.2, -0.15, 1.0, 0.05, 0.7)
-#: Reference pitches are MIDI pitches below this.
+#: Number of reference pitches, MIDI numbers from 0.
 REFERENCES = 128
-#: Onset class that a note at the reference pitch gets.
+#: Onset token of a note at the reference pitch.
 CENTRE = 60
 
 _FIT = torch.tensor([[PROFILE[(pc - tonic) % 12] for tonic in range(12)] for pc in range(12)])
 
 
 def estimate_reference(tokens: Tensor) -> Tensor:
-    """Tonic of each window in the octave below its mean: int64 ``(B,)`` MIDI pitches.
+    """Estimate each window's tonic, in the octave below its mean: MIDI pitches, int64 ``(B,)``.
 
     Args:
-        tokens: int64 ``(B, T)`` of the vocabulary.
+        tokens: int64 ``(B, T)``.
     """
     onsets = tokens >= FIRST_ONSET
     pitches = torch.where(onsets, tokens + PITCH_OFFSET, 0)
@@ -41,12 +41,12 @@ def estimate_reference(tokens: Tensor) -> Tensor:
 
 
 def to_relative(tokens: Tensor, reference: Tensor) -> Tensor:
-    """Onset classes moved so that the reference becomes ``CENTRE``; the rest as it is."""
+    """Shift onset tokens so that the reference becomes ``CENTRE``."""
     return _shift_onsets(tokens, CENTRE - reference)
 
 
 def to_absolute(tokens: Tensor, reference: Tensor) -> Tensor:
-    """The inverse of :func:`to_relative`; pitches beyond the vocabulary become its ends."""
+    """Invert :func:`to_relative`; pitches beyond the vocabulary are clamped to it."""
     return _shift_onsets(tokens, reference - CENTRE)
 
 

@@ -1,4 +1,4 @@
-"""What a melody decoder puts out, and how tokens are drawn from it."""
+"""Output of melody decoders, and how tokens are sampled from it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class TokenOutput:
     """Distribution of a window given its latent, with teacher forcing.
 
     Attributes:
-        logits: ``(B, T, classes)`` of each step given the steps before.
-        reference: logits ``(B, 128)`` of the reference pitch where ``logits`` are of tokens
-            relative to it; None where they are of tokens as they are.
+        logits: of each step given the steps before, ``(B, T, classes)``.
+        reference: logits of the reference pitch ``(B, 128)`` that tokens are relative to; None:
+            tokens are absolute.
     """
 
     logits: Tensor
     reference: Tensor | None = None
 
     def nll(self, target: Tensor, lengths: Tensor) -> Tensor:
-        """Negative log-likelihood of windows in nats, ``(B,)``, over the steps that count."""
+        """Negative log-likelihood of windows over their valid steps, nats, ``(B,)``."""
         total = torch.zeros(len(target), device=target.device)
         if self.reference is not None:
             pitch = estimate_reference(target)
@@ -40,7 +40,7 @@ class TokenOutput:
         return total + (losses * step_mask(lengths, target.shape[1])).sum(1)
 
     def most_likely(self) -> Tensor:
-        """The likeliest token at each step given the true ones before: int64 ``(B, T)``."""
+        """Most likely token at each step given the true ones before, int64 ``(B, T)``."""
         tokens = self.logits.argmax(-1)
         if self.reference is None:
             return tokens
@@ -48,10 +48,11 @@ class TokenOutput:
 
 
 def draw_token(logits: Tensor, sampling: Sampling) -> Tensor:
-    """One token from each row of ``(B, classes)``: int64 ``(B,)``.
+    """Sample a token from each row of ``(B, classes)``: int64 ``(B,)``.
 
-    Whether the note is held, ends or another begins is drawn at a temperature half way to 1: low
-    ones favour what is commonest, a hold, and a tune would drag. Pitches take it as it is.
+    Whether a note is held, ends or begins is sampled at a temperature half way to 1: low
+    temperatures favour the most common event, a hold, and tunes would drag. Pitches are sampled at
+    the temperature itself.
     """
     if sampling.greedy:
         return logits.argmax(-1)
@@ -65,7 +66,7 @@ def draw_token(logits: Tensor, sampling: Sampling) -> Tensor:
 
 
 def draw_class(logits: Tensor, sampling: Sampling) -> Tensor:
-    """One class from each row of ``(B, classes)``: int64 ``(B,)``."""
+    """Sample a class from each row of ``(B, classes)``: int64 ``(B,)``."""
     if sampling.greedy:
         return logits.argmax(-1)
     return _sample(logits.float() / sampling.temperature, sampling)
@@ -78,7 +79,7 @@ def _sample(logits: Tensor, sampling: Sampling) -> Tensor:
     if sampling.top_p < 1:
         ordered, order = logits.sort(dim=-1, descending=True)
         probabilities = ordered.softmax(-1)
-        # A class stays as long as those before it have not yet reached top_p: one always does.
+        # A class is kept while those before it sum to less than top_p: at least one is.
         beyond = probabilities.cumsum(-1) - probabilities >= sampling.top_p
         ordered = ordered.masked_fill(beyond, float("-inf"))
         logits = torch.empty_like(logits).scatter_(-1, order, ordered)

@@ -1,4 +1,4 @@
-"""What the parts need to know of a window: how many of its steps count, in each metre."""
+"""Bars of a window of melody, and its valid steps in each metre."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aeplug_music.score.tokens import CLASSES
 
 
 def count_bars(shape: DataShape) -> int:
-    """Bars of a window, from its steps and its longest metre.
+    """Number of bars of a window, from its steps and its longest metre.
 
     Raises:
         ValueError: the items are not windows of melodies.
@@ -26,10 +26,10 @@ def count_bars(shape: DataShape) -> int:
 
 
 def lengths_by_metre(shape: DataShape) -> Tensor:
-    """Steps that count, int64 ``(number of metres,)``."""
+    """Valid steps of a window in each metre, int64 ``(number of metres,)``."""
     return torch.tensor(window_lengths(shape.conditions["metre"], count_bars(shape)))
 
 
 def step_mask(lengths: Tensor, steps: int) -> Tensor:
-    """Which steps count: bool ``(B, steps)`` from lengths int64 ``(B,)``."""
+    """Valid steps, bool ``(B, steps)``, of windows of lengths int64 ``(B,)``."""
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)

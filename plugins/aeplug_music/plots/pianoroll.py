@@ -17,17 +17,17 @@ from aeplug_music.plots.systems import System, split_systems
 from aeplug_music.score.melody import Melody
 from aeplug_music.score.tokens import tokens_to_notes
 
-#: Bars drawn of a tune; a page shows how it goes, not all of it.
+#: Most bars of a tune on a page.
 MOST_BARS = 128
-#: Bars of a line; tunes of more than two lines are drawn as on paper.
+#: Bars of a line; tunes of more than two lines are broken into lines.
 BARS_OF_A_LINE = 16
 _INCHES_PER_BAR, _NARROWEST, _WIDEST = 0.5, 1.9, 16.0
 _INCHES_PER_SEMITONE, _LOWEST, _HIGHEST = 0.062, 1.0, 3.2
-#: Bars up to which tunes stand beside one another.
+#: Longer tunes, in bars, are drawn one below the other.
 _BARS_SIDE_BY_SIDE = 8
 _NOTE, _ADDED, _BLACK_KEY, _RETURN = "#2f6db5", "#1f8a5f", "#eef0f3", "#f6e7c8"
 _BAR_LINE, _METRE_LINE, _QUARTER = "#8d949e", "#c0392b", "#e3e6ea"
-#: A small roll: semitones, pixels a semitone and a step.
+#: Thumbnail: semitones, pixels per semitone and per step.
 _SMALL_SEMITONES, _SMALL_ROW, _SMALL_STEP = 24, 3, 3
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _BLACK = (1, 3, 6, 8, 10)
@@ -39,9 +39,9 @@ def note_name(pitch: int) -> str:
 
 
 def draw_thumbnail(melody: Melody, steps: int) -> npt.NDArray[np.uint8]:
-    """The melody's first ``steps`` as a picture ``(h, w, 3)``, of one size whatever it holds.
+    """Draw the first ``steps`` of a melody, uint8 ``(h, w, 3)``, of the same size for all melodies.
 
-    Two octaves around its middle; a note beyond them stands at their edge.
+    Two octaves around the middle pitch; notes beyond are drawn at the edge.
     """
     height, width = _SMALL_SEMITONES * _SMALL_ROW, steps * _SMALL_STEP
     tokens = melody.tokens[:steps] if melody.passages else np.zeros(0, np.uint8)
@@ -57,7 +57,7 @@ def draw_thumbnail(melody: Melody, steps: int) -> npt.NDArray[np.uint8]:
     picture[:, len(tokens) * _SMALL_STEP :] = _rgb(_QUARTER)
     rows = np.clip(pitches - low, 0, _SMALL_SEMITONES - 1)
     for onset, end, row in zip(onsets.tolist(), ends.tolist(), rows.tolist(), strict=True):
-        # The first pixel stays free, so that repeated notes are told apart.
+        # The first pixel stays free, to separate repeated notes.
         _row(picture, row)[:, onset * _SMALL_STEP + 1 : end * _SMALL_STEP] = _rgb(_NOTE)
     return picture
 
@@ -99,9 +99,9 @@ def draw_page(rows: Rows[Melody], path: Path, title: str) -> None:
     """Draw rows of ``(label, [(caption, melody), ...])`` side by side into a PNG.
 
     All share one pitch axis. Tunes of more than 8 bars stand below one another; those of more than
-    32 in lines of 16, in which a bar that was there before is tinted and says which it is. What a
-    model has added to a tune has a colour of its own. A tune of more than ``MOST_BARS`` is cut, and
-    says so.
+    32 in lines of 16, where a bar that repeats an earlier one is tinted and names it. What a model
+    has added to a tune has its own colour. The caption of a tune of more than ``MOST_BARS`` says
+    how much of it is shown.
 
     Raises:
         FileError: the file cannot be written.
@@ -165,7 +165,7 @@ def _break_lines(rows: Rows[Melody]) -> list[tuple[str, Sequence[tuple[str, _Pan
 
 
 def _mark_returns(panel: Any, system: System) -> None:
-    """Tint the bars that were there before, and number all as the tune does."""
+    """Tint bars that repeat an earlier one, and number all bars as in the tune."""
     steps = _bar_steps(system.melody, system.melody.steps)
     ends = [*steps[1:], system.melody.steps]
     for number, (start, end) in enumerate(zip(steps, ends, strict=True)):
@@ -196,7 +196,7 @@ def _draw_panel(axes: Any, panel: _Panel, low: int, high: int) -> None:
     tokens = melody.tokens[:end] if melody.passages else np.zeros(0, np.uint8)
     onsets, ends, pitches = tokens_to_notes(tokens)
     seam = end if melody.continued_at is None else melody.continued_at
-    # A light edge, so that repeated notes are told apart.
+    # A light edge separates repeated notes.
     axes.barh(
         pitches,
         ends - onsets,
@@ -236,7 +236,7 @@ def _draw_panel(axes: Any, panel: _Panel, low: int, high: int) -> None:
 
 
 def _draw_grid(panel: Any, melody: Melody, end: int) -> list[int]:
-    """Draw bar and quarter lines up to step ``end``; returns the bars' first steps."""
+    """Draw bar and quarter lines up to step ``end``; returns the first step of each bar."""
     bar_lines: list[int] = []
     start = 0
     for number, passage in enumerate(melody.passages):
@@ -264,7 +264,7 @@ def _draw_grid(panel: Any, melody: Melody, end: int) -> list[int]:
 
 
 def _count_shown_steps(melody: Melody) -> int:
-    """Steps of the bars that are drawn."""
+    """Number of steps that are drawn."""
     steps, bars = 0, 0
     for passage in melody.passages:
         length = len(passage.tokens)
@@ -287,6 +287,6 @@ def _pitch_range(melodies: Sequence[Melody]) -> tuple[int, int]:
     if not len(every):
         return 58, 74
     low, high = int(every.min()) - 2, int(every.max()) + 2
-    # At least an octave, so that a page of one note is no page of stripes.
+    # At least an octave, so that a single note does not fill the page.
     missing = max(0, 12 - (high - low))
     return low - missing // 2, high + (missing + 1) // 2

@@ -1,4 +1,4 @@
-"""A long tune as systems: the lines of a page, of so many bars each."""
+"""A long tune in systems: the lines of a page, of so many bars each."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from aeplug_music.score.tokens import FIRST_ONSET, HOLD, sounding_token, split_w
 
 @dataclass(frozen=True)
 class System:
-    """One line.
+    """A line of a page.
 
     Attributes:
         melody: its bars; a note that sounds over its left edge begins in it.
         first: number of its first bar in the tune, from 0.
-        earlier: for each bar the number of the first of the tune that is equal to it, its own
-            where none before is, -1 where it is silent.
+        earlier: for each bar the number of the first equal bar of the tune, which may be itself;
+            -1 for a silent bar.
     """
 
     melody: Melody
@@ -28,7 +28,7 @@ class System:
 
 
 def split_systems(melody: Melody, bars: int) -> list[System]:
-    """The tune's bars, ``bars`` a line; a passage without bars of its own counts as one."""
+    """Split a tune into lines of ``bars`` bars; a passage without bars counts as a bar."""
     lines: list[System] = []
     seen: dict[tuple[str, bytes], int] = {}
     line: list[Passage] = []
@@ -51,7 +51,7 @@ def split_systems(melody: Melody, bars: int) -> list[System]:
 
 
 def _iter_bars(melody: Melody) -> Iterator[Passage]:
-    """Each bar on its own: a note held into it begins in it."""
+    """Yield self-contained bars: a note held into a bar begins in it."""
     before = HOLD
     for passage in melody.passages:
         steps = passage.bar or len(passage.tokens) or 1

@@ -39,22 +39,22 @@ _NUMBERS = {
 NO_METRE = -1
 
 
-#: Above all ticks, so that (melody, tick) is one sortable number.
+#: Above all ticks, so that (melody, tick) is a single sortable number.
 _MELODY = 2**32
 
 
-#: Bits below a pitch in a note's rank; every place in a batch has fewer.
+#: Bits below the pitch in a note's rank; any position in a batch fits into them.
 _PITCH_BITS = 48
 
 
 class MetreSegment(NamedTuple):
-    """Bars in one metre.
+    """Consecutive bars in one metre.
 
     Attributes:
-        tick: where it begins; below 0 for an upbeat's bar.
+        tick: first tick; below 0 for the bar of an upbeat.
         metre: number in ``METRES``, or ``NO_METRE``.
-        bar: steps a bar; 0 with ``NO_METRE``.
-        first_bar: bars of the tune before it.
+        bar: steps per bar; 0 with ``NO_METRE``.
+        first_bar: number of bars before it.
         signature: (numerator, denominator).
     """
 
@@ -66,7 +66,7 @@ class MetreSegment(NamedTuple):
 
 
 def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
-    """The segments of one metre of a tune, in order; at least one."""
+    """The tune's segments of one metre, in order; at least one."""
     changes = tune.time_signatures
     quarter = tune.ticks_per_quarter
     if not changes:
@@ -81,7 +81,7 @@ def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
         if tick >= end:
             break
         signature, last = (numerator, denominator), segments[-1]
-        # Compared times the denominator, where bars are whole numbers of ticks.
+        # Compared multiplied by the denominator, so that bars are whole numbers of ticks.
         done = (tick - last.tick) * last.signature[1]
         bar = 4 * quarter * last.signature[0]
         if signature == last.signature and done % bar == 0:
@@ -108,12 +108,12 @@ def _single_segment(signature: tuple[int, int]) -> tuple[MetreSegment]:
 
 @dataclass
 class NoteBatch:
-    """Melodies of several tunes, in ticks, to be worked on together.
+    """Melodies of several tunes, in ticks, to be quantised together.
 
     Attributes:
-        notes: of each melody, see :class:`aeplug_music.score.tune.Track`.
-        quarters: its ticks a quarter.
-        segments: its metre segments.
+        notes: of each melody; see :class:`aeplug_music.score.tune.Track`.
+        quarters: ticks per quarter of each.
+        segments: metre segments of each.
     """
 
     notes: list[bytes] = field(default_factory=list)
@@ -121,7 +121,7 @@ class NoteBatch:
     segments: list[Sequence[MetreSegment]] = field(default_factory=list)
 
     def add(self, track: Track, segments: Sequence[MetreSegment], ticks_per_quarter: int) -> None:
-        """Add a track with at least one note; its number is ``len(self)`` before the call."""
+        """Add a track with at least one note; its number is the ``len(self)`` before the call."""
         self.notes.append(track.notes)
         self.quarters.append(ticks_per_quarter)
         self.segments.append(segments)
@@ -135,15 +135,15 @@ class StepStreams:
     """Melodies on one grid of steps.
 
     Attributes:
-        tokens: uint8 ``(S,)``, every melody's steps after those of the one before.
-        onsets: places of onsets in ``tokens``, ``(n,)``.
-        ends: places behind the notes' last steps, ``(n,)``.
-        owner: number of the melody each note is of, ``(n,)``.
+        tokens: uint8 ``(S,)``, the steps of all melodies, one after the other.
+        onsets: positions of onsets in ``tokens``, ``(n,)``.
+        ends: positions after the notes' last steps, ``(n,)``.
+        owner: number of each note's melody, ``(n,)``.
         melody: number of the melody of each metre segment, ``(K,)``.
         start, steps: the segments' first places and lengths in steps, ``(K,)``.
         metre, bar, first_bar: see :class:`MetreSegment`, ``(K,)``.
-        notes: notes of each melody that sound, ``(M,)``.
-        voices: notes that begin together, on average, of each melody, ``(M,)``.
+        notes: number of notes of each melody, ``(M,)``.
+        voices: mean number of notes that begin together in each melody, ``(M,)``.
     """
 
     tokens: Tokens
@@ -161,12 +161,12 @@ class StepStreams:
 
     @property
     def is_melody(self) -> npt.NDArray[np.bool_]:
-        """Which have notes, and few at once; bool ``(M,)``."""
+        """Which have notes, and not chords; bool ``(M,)``."""
         return (self.notes > 0) & (self.voices <= MOST_NOTES_PER_ONSET)
 
 
 def quantise(batch: NoteBatch) -> StepStreams:
-    """Lay every melody of the batch on the grid, as one voice."""
+    """Quantise every melody of the batch to the grid, as one voice."""
     melodies = len(batch)
     notes = np.frombuffer(b"".join(batch.notes), NOTE)
     pitch, onset = notes["pitch"].copy(), notes["onset"].astype(np.int64)
@@ -195,7 +195,7 @@ def quantise(batch: NoteBatch) -> StepStreams:
     from_zero = not tick.any()
     onset_step = _to_steps(onset, 0 if from_zero else tick[onset_in], note_quarter)
     end_step = _to_steps(end, 0 if from_zero else tick[end_in], note_quarter)
-    # Every stretch ends where the next begins, the last with the bar of the last note.
+    # Every segment ends where the next begins, the last with the bar of the last note.
     steps = np.zeros(len(tick), np.int64)
     steps[:-1] = _to_steps(tick[1:], tick[:-1], quarter[melody[:-1]])
     whole = np.maximum(bar[last], 1)
@@ -204,7 +204,7 @@ def quantise(batch: NoteBatch) -> StepStreams:
         final = last[owner]
         reach = np.where(onset_in == final, reach, np.where(end_in == final, end_step, 0))
     steps[last] = _round_to_bars(reach, _owner_edges(owner, melodies), whole)
-    # One step more for each melody takes the note-off of one that ends with its last step.
+    # An extra step per melody takes the note-off of a note that ends with the last step.
     room = steps.copy()
     room[last] += 1
     start = np.cumsum(room) - room
@@ -212,7 +212,7 @@ def quantise(batch: NoteBatch) -> StepStreams:
     onsets = base + onset_step
     ends = np.maximum((start[end_in] if has_changes else base) + end_step, onsets + 1)
     if (onsets[1:] < onsets[:-1]).any():
-        # Tracks come ordered by onset; any that does not is put in order here.
+        # Tracks are ordered by onset; any that is not is sorted.
         order = np.argsort(onsets, kind="stable")
         onsets, ends, pitch, owner = onsets[order], ends[order], pitch[order], owner[order]
         onset, end = onset[order], end[order]
@@ -221,7 +221,7 @@ def quantise(batch: NoteBatch) -> StepStreams:
     edges = _owner_edges(owner, melodies)
     counts = np.diff(edges)
     np.minimum(ends, np.repeat((start + steps)[last], counts), out=ends)
-    # Notes that gave way to others do not make a tune longer.
+    # Notes that were dropped do not make a tune longer.
     steps[last] = _round_to_bars(ends - np.repeat(start[last], counts), edges, whole)
     tokens = np.zeros(int(room.sum()), np.uint8)
     tokens[ends] = NOTE_OFF
@@ -233,18 +233,18 @@ def quantise(batch: NoteBatch) -> StepStreams:
 
 
 def _to_steps(tick: Int, since: Int | int, quarter: Int | np.int64) -> Int:
-    # Nearest step, halves up, in whole numbers.
+    # Nearest step, halves up, in integers.
     eighths = 2 * STEPS_PER_QUARTER * (tick - since)
     return (eighths + quarter) // (2 * quarter)
 
 
 def _owner_edges(owner: Int, melodies: int) -> Int:
-    """The number of each melody's first note, and the one behind the last; ``(M + 1,)``."""
+    """Number of each melody's first note, and of the one after the last; ``(M + 1,)``."""
     return np.searchsorted(owner, np.arange(melodies + 1))
 
 
 def _round_to_bars(reach: Int, edges: Int, bar: Int) -> Int:
-    """Steps ``(M,)`` in which every note's ``reach``, ``(n,)``, lies, in whole bars."""
+    """Steps of each melody ``(M,)`` in whole bars that hold its notes' ``reach``, ``(n,)``."""
     steps = np.zeros(len(bar), np.int64)
     sounds = edges[1:] > edges[:-1]
     if sounds.any():
@@ -253,8 +253,8 @@ def _round_to_bars(reach: Int, edges: Int, bar: Int) -> Int:
 
 
 def _count_chord_notes(onsets: Int, onset: Int, end: Int, owner: Int, melodies: int) -> Int:
-    """Notes of each melody that begin on the step of the note before and sound with it."""
-    # Overlap tells a chord from quick notes, of which a step may hold several.
+    """Count notes of each melody that begin with the note before and overlap it, ``(M,)``."""
+    # Without an overlap they are quick notes, of which a step may hold several.
     together = (onsets[1:] == onsets[:-1]) & (onset[1:] < end[:-1])
     return np.bincount(owner[1:][together], minlength=melodies)
 
@@ -262,21 +262,21 @@ def _count_chord_notes(onsets: Int, onset: Int, end: Int, owner: Int, melodies: 
 def _reduce_to_voice(
     onsets: Int, ends: Int, pitch: npt.NDArray[np.int8], owner: Int
 ) -> tuple[Int, Int, npt.NDArray[np.int8], Int]:
-    """The highest note at each step, of one pitch the longest, cut by the next; ordered before."""
+    """Keep the highest note at each step, of one pitch the longest, until the next begins."""
     first = find_runs(onsets)
     if len(first) < len(onsets):
-        # Pitch above end in one number, so that the greatest is the one that sounds.
+        # Pitch above end in one number, so that the maximum is the note to keep.
         rank = pitch.astype(np.int64) << _PITCH_BITS | ends
         best = np.maximum.reduceat(rank, first)
         onsets, owner = onsets[first], owner[first]
         ends, pitch = best & (2**_PITCH_BITS - 1), (best >> _PITCH_BITS).astype(np.int8)
-    # The next melody's first onset lies beyond, and cuts nothing that its own end does not.
+    # The next melody's first onset lies beyond this melody's end and cuts nothing.
     np.minimum(ends[:-1], onsets[1:], out=ends[:-1])
     return onsets, ends, pitch, owner
 
 
 def find_runs(ordered: npt.NDArray[np.generic]) -> Int:
-    """Where values that differ from those before them stand in ``(W,)``; the first does."""
+    """Positions in ``(W,)`` of values that differ from the one before, the first included."""
     new = np.ones(len(ordered), bool)
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
     return np.flatnonzero(new)

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from aeplug_music.score.grid import StepStreams
 from aeplug_music.score.tokens import CLASSES, PITCH_OFFSET
 
-#: How well the twelve pitch classes, from the tonic up, fit major and minor: the probe-tone
-#: ratings of Krumhansl and Kessler (1982).
+#: Key profiles of major and minor, from the tonic up: probe-tone ratings of Krumhansl and Kessler
+#: (1982).
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 #: Semitones from a minor key's tonic up to that of its relative major.
 _RELATIVE = 3
-#: Of every onset token.
+#: Pitch class of every onset token.
 _PITCH_CLASS = (np.arange(CLASSES) + PITCH_OFFSET) % 12
 
 Semitones = TypeVar("Semitones", int, npt.NDArray[np.int64])
@@ -32,14 +32,14 @@ _PROFILES = _make_profiles()
 
 
 def signature_shift(sharps: int) -> int:
-    """Semitones, -5..6, from a key signature (-7..7 sharps) to the one without any."""
+    """Semitones, -5..6, from a key signature (-7..7 sharps) to that of C major."""
     return _wrap(-7 * sharps)
 
 
 def estimate_shifts(streams: StepStreams) -> npt.NDArray[np.int64]:
-    """Semitones, -5..6, to C major or A minor, of each melody, ``(M,)``; 0 without notes.
+    """Estimate the transposition to C major or A minor, semitones -5..6, ``(M,)``; 0 without notes.
 
-    The key is that whose profile correlates best with how long each pitch class sounds.
+    The key is the one whose profile correlates best with the durations of the pitch classes.
     """
     count = len(streams.notes)
     pitch_class = _PITCH_CLASS[streams.tokens[streams.onsets]]

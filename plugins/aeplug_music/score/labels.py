@@ -1,4 +1,4 @@
-"""What is known of windows of melody: where each is from, its key, how many notes it has."""
+"""Labels of windows of melody: collection, key, notes per bar, title."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aeplug_music.score.grid import StepStreams
 from aeplug_music.score.keys import estimate_shifts
 from aeplug_music.score.tokens import FIRST_ONSET, Tokens
 
-#: Major keys by their tonic, each with the minor key of the same signature.
+#: Major keys by tonic, each with its relative minor.
 KEYS = (
     *("C/Am", "Db/Bbm", "D/Bm", "Eb/Cm", "E/C#m", "F/Dm"),
     *("F#/D#m", "G/Em", "Ab/Fm", "A/F#m", "Bb/Gm", "B/G#m"),
@@ -21,24 +21,24 @@ KEYS = (
 
 
 def estimate_keys(windows: Tokens) -> npt.NDArray[np.str_]:
-    """The key signature that each window ``(W, T)`` fits best, a name of ``KEYS``, ``(W,)``."""
+    """Estimate the key of each window ``(W, T)``: names of ``KEYS``, ``(W,)``."""
     shifts = estimate_shifts(_to_streams(windows))
     return np.array(KEYS)[-shifts % 12]
 
 
 def count_notes_per_bar(windows: Tokens, bars: int) -> npt.NDArray[np.float64]:
-    """Notes that begin in each window ``(W, T)`` of so many bars, a bar, ``(W,)``."""
+    """Onsets per bar of each window ``(W, T)``, ``(W,)``."""
     return (windows >= FIRST_ONSET).sum(1) / bars
 
 
 def collection_name(source: str) -> str:
-    """The folder that a tune's file lies in, on disk or in its zip, or the zip itself."""
+    """Name of the folder that a tune's file is in, on disk or in its zip, or of the zip."""
     outer, bang, inner = source.rpartition("!")
     return PurePath(inner).parent.name or (PurePath(outer).stem if bang else "")
 
 
 def make_titles(sources: Sequence[str], bars: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
-    """What to call windows: file and first bar, counted from 1."""
+    """Titles of windows: file and first bar, counted from 1."""
     pairs = zip(sources, bars.tolist(), strict=True)
     return np.array([f"{PurePath(source).stem}, bar {bar + 1}" for source, bar in pairs], dtype=str)
 
@@ -48,7 +48,7 @@ def _to_streams(windows: Tokens) -> StepStreams:
     flat = windows.reshape(-1)
     events = np.flatnonzero(flat)
     owner = events // width
-    # A note ends where the next event or the window's end stands.
+    # A note ends at the next event or at the window's end.
     ends = np.minimum(np.append(events[1:], len(flat)), (owner + 1) * width)
     onset = flat[events] >= FIRST_ONSET
     alone: dict[str, Any] = dict.fromkeys(("metre", "bar", "first_bar"), np.zeros(count, np.int64))

@@ -1,4 +1,4 @@
-"""A tune as one voice on a grid: what the MIDI codec's documents hold."""
+"""A tune as one voice on a grid: content of the MIDI codec's documents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Passage:
     """Consecutive bars in one metre.
 
     Attributes:
-        metre: ``"6/8"``; any time signature, also one outside the table.
+        metre: ``"6/8"``; any time signature, in the table of metres or not.
         tokens: uint8 ``(S,)``; the last bar may be cut short by the next passage.
     """
 
@@ -27,7 +27,7 @@ class Passage:
 
     @property
     def bar(self) -> int:
-        """Steps a bar; 0 in a metre outside the table."""
+        """Steps per bar; 0 in a metre outside the table."""
         return STEPS_PER_BAR.get(self.metre, 0)
 
 
@@ -58,10 +58,10 @@ class Melody:
 
 
 def extract_melody(tune: Tune) -> Melody:
-    """The tune's melody; which of its tracks that is says :mod:`aeplug_music.score.tokens`.
+    """Extract the tune's melody, from the track that :mod:`aeplug_music.score.tokens` specifies.
 
     Raises:
-        FileError: only drums, or no note within the range.
+        FileError: there are only drums, or no note within the range.
     """
     voices = [track for track in tune.tracks if not track.is_drum]
     if not voices:
@@ -79,7 +79,7 @@ def extract_melody(tune: Tune) -> Melody:
 
 
 def describe_omissions(tune: Tune) -> str:
-    """The tracks beside the melody, in words; empty: there are none."""
+    """Describe the tracks other than the melody; empty: there are none."""
     drums = sum(track.is_drum for track in tune.tracks)
     others = len(tune.tracks) - drums - 1
     omissions = []

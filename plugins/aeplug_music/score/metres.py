@@ -1,9 +1,8 @@
 """The metres a model can learn, as one table.
 
-A metre is written as its time signature. Its bar has ``16 * numerator / denominator`` steps, since
-a quarter has four. Metres outside the table (5/4, 7/8, 4/2 ...) are too rare in the data to be
-learnt; what is written in them is left out by the build, which counts it, and passed through
-unchanged by the codec.
+A metre is named by its time signature. Its bar has ``16 * numerator / denominator`` steps, since a
+quarter has four. Metres outside the table (5/4, 7/8, 4/2 ...) are too rare in the data to be
+learnt: the build skips and counts passages in them, and the codec passes them through unchanged.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ STEPS_PER_BAR = {
 #: Names in the order of their numbers.
 METRES = tuple(STEPS_PER_BAR)
 
-#: What a Standard MIDI File without a time signature is in.
+#: Metre of a Standard MIDI File without a time signature.
 DEFAULT_METRE = (4, 4)
 
 
@@ -46,10 +45,10 @@ def window_lengths(metres: Sequence[str], bars: int) -> tuple[int, ...]:
 
 
 def check_metre(metre: str) -> str:
-    """The time signature, if it is one that melodies are modelled in.
+    """Return the time signature if melodies are modelled in it.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: they are not.
     """
     if metre not in STEPS_PER_BAR:
         raise ConfigError(f"metre {metre}: expected one of {', '.join(STEPS_PER_BAR)}")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 Int32 = npt.NDArray[np.int32]
 Int8 = npt.NDArray[np.int8]
 
-#: One note as it lies in memory, here and in the parser: ticks, MIDI number, 1..127.
+#: A note in memory, as in the parser: onset and length in ticks, MIDI number, velocity 1..127.
 NOTE = np.dtype(
     [("onset", "<i4"), ("length", "<i4"), ("pitch", "i1"), ("velocity", "i1"), ("unused", "<u2")]
 )
@@ -21,11 +21,10 @@ class Track:
     """Notes of one track, channel and program, ordered by onset.
 
     Attributes:
-        notes: the notes' bytes, as many ``NOTE`` one after another; in bulk they are joined, and
-            never looked at one file at a time.
+        notes: bytes of consecutive ``NOTE``; bulk reading concatenates those of many files.
         program: General MIDI program, 0..127.
-        is_drum: channel 10.
-        name: as the file has it.
+        is_drum: whether it is on channel 10.
+        name: of the track in the file.
     """
 
     notes: bytes
@@ -44,7 +43,7 @@ class Track:
         is_drum: bool = False,
         name: str = "",
     ) -> Track:
-        """A track from arrays ``(n,)``: MIDI numbers, ticks ordered by onset, ticks, 1..127."""
+        """Make a track of arrays ``(n,)``: MIDI numbers, ordered onsets and ends in ticks."""
         onset = np.asarray(onset)
         notes = np.zeros(len(onset), NOTE)
         notes["onset"], notes["length"] = onset, np.asarray(end) - onset
@@ -66,7 +65,7 @@ class Track:
 
     @property
     def end(self) -> Int32:
-        """Ticks of the notes' ends, int32 ``(n,)``; where it is the onset nothing is heard."""
+        """Ticks of the notes' ends, int32 ``(n,)``; a note that ends at its onset is inaudible."""
         notes = np.frombuffer(self.notes, NOTE)
         return notes["onset"] + notes["length"]
 
@@ -78,16 +77,16 @@ class Track:
 
 @dataclass(slots=True)
 class Tune:
-    """What a file holds, in ticks.
+    """Content of a file of music, in ticks.
 
     Attributes:
         ticks_per_quarter: from 1.
         tracks: those with notes, drums included.
-        time_signatures: (tick, numerator, denominator), ordered by tick; none: 4/4.
-        tempos: (tick, microseconds a quarter), ordered by tick; none: 120 bpm.
-        keys: (tick, sharps -7..7, minor), ordered by tick; none: not said.
-        name: the first track's name.
-        end: the last note's end, in ticks; taken from the tracks where it is not given.
+        time_signatures: (tick, numerator, denominator), ordered by tick; empty: 4/4.
+        tempos: (tick, microseconds per quarter), ordered by tick; empty: 120 BPM.
+        keys: (tick, sharps -7..7, minor), ordered by tick; empty: unknown.
+        name: of the first track.
+        end: end of the last note, ticks; 0: computed from the tracks.
     """
 
     ticks_per_quarter: int

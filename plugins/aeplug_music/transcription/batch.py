@@ -1,4 +1,4 @@
-"""Many recordings -> MIDI files, several processes at work."""
+"""Many recordings -> MIDI files, in several processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aeplug_music.score.melody import extract_melody
 from aeplug_music.transcription.transcribe import transcribe
 
 VELOCITY = 80
-REASON, CRASHED = "no melody to be heard in the recording", "crashed the reader"
+REASON, CRASHED = "no melody in the recording", "crashed the reader"
 #: Recordings that are given to a process at most before others are asked again: a process that
 #: dies takes with it what all have been given.
 _A_PROCESS = 8

@@ -16,7 +16,7 @@ from aeplug_music.score.melody import extract_melody
 from aeplug_music.score.options import RECORDED_METRE
 from aeplug_music.transcription.transcribe import Transcription, transcribe
 
-#: Bytes a frame of a recording takes, about.
+#: Bytes of a frame of a recording, about.
 _FRAME_BYTES = 256
 VELOCITY = 80
 
@@ -61,7 +61,7 @@ class Transcriber:
         written = [stem.with_name(stem.name + ".mid")]
         write_midi(midi, written[0])
         if options.get("picture"):
-            # Fonts and figures take a moment to import.
+            # matplotlib is slow to import.
             from aeplug_music.transcription.page import draw_transcription
 
             written.append(stem.with_name(stem.name + ".png"))

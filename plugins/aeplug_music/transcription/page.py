@@ -20,11 +20,11 @@ from aeplug_music.plots.pianoroll import note_name
 from aeplug_music.score.metres import STEPS_PER_BAR, STEPS_PER_QUARTER
 from aeplug_music.transcription.transcribe import Transcription
 
-#: Seconds of a line, and lines of a page: a longer recording is cut, and the page says so.
+#: Seconds of a line, and lines of a page; of a longer recording the title says how much is shown.
 LINE_SECONDS, LINES = 16.0, 30
 DOTS_PER_INCH = 110
 _WIDTH, _LINE_HEIGHT = 14.0, 2.6
-#: Semitones above the highest note that are shown, for partials, and below the lowest.
+#: Semitones shown above the highest note, for partials, and below the lowest.
 _ABOVE, _BELOW = 14, 4
 #: Decibels below the loudest band at which the picture is white; the loudest is a middle grey.
 _RANGE = 50
@@ -32,12 +32,12 @@ _RANGE = 50
 _NEAR = 1.5
 _PITCH, _NOTE, _BAR = "#d62f1f", "#2f6db5", "#5b636e"
 
-#: Fonts are measured by one thread at a time.
+#: matplotlib measures fonts in one thread at a time.
 _drawing = threading.Lock()
 
 
 def draw_transcription(transcription: Transcription, title: str, path: Path) -> None:
-    """Draw into a PNG that appears only when whole.
+    """Draw a transcription into a PNG.
 
     Raises:
         FileError: it cannot be written.
@@ -122,7 +122,7 @@ def _legend() -> tuple[list[Any], list[str]]:
 
 
 def extract_pitch_curve(transcription: Transcription) -> Floats:
-    """The pitch that each note was heard at, MIDI numbers ``(F,)``; NaN between notes."""
+    """Pitch of the notes in every frame, MIDI numbers ``(F,)``; NaN between notes."""
     analysis = transcription.analysis
     curve = np.full(len(analysis), np.nan, np.float32)
     for note in transcription.notes:

@@ -21,9 +21,9 @@ from aeplug_music.score.metres import STEPS_PER_QUARTER
 SLOWEST, FASTEST, USUAL = 45.0, 240.0, 115.0
 #: Number of tempi that are tried, and of places of the beat.
 TEMPI, PHASES = 400, 48
-#: How likely an onset is on a quarter, between two, and on the sixteenths beside.
+#: Probability of an onset on a quarter, an eighth between two, and each of the sixteenths.
 _CLASSES = np.array([0.6, 0.05, 0.3, 0.05])
-#: Seconds by which onsets are off, standard deviation, and the share that is anywhere.
+#: Standard deviation of onsets, seconds, and the share of onsets that may be anywhere.
 _JITTER, _STRAY = 0.025, 0.05
 #: Nats per note against a tempo of half or twice the usual.
 _LEANING = 0.6
@@ -77,7 +77,7 @@ class QuantisedNotes(NamedTuple):
 def quantise(
     notes: Sequence[NoteEvent], metre: tuple[int, int] = (4, 4), bpm: float | None = None
 ) -> QuantisedNotes:
-    """Put notes on the grid.
+    """Quantise notes to the grid.
 
     Args:
         notes: at least one, ordered by onset.
@@ -91,7 +91,7 @@ def quantise(
     step = 60 / tempo / STEPS_PER_QUARTER
     beat = _find_beat(onsets[onsets <= onsets[0] + _SEGMENT], 60 / tempo)
     places, times, steps = _follow_beat(onsets, beat, step, adapts=bpm is None)
-    # The last note of those on one step is the one that goes on.
+    # Of several notes on a step the last is kept.
     last_on_step = np.append(np.diff(places) > 0, True)
     places, times, steps = places[last_on_step], times[last_on_step], steps[last_on_step]
     ends, pitches = ends[last_on_step], np.array([note.pitch for note in notes])[last_on_step]
@@ -134,7 +134,7 @@ def score_tempo(onsets: Floats64, bpm: float) -> float:
 
 
 def _split_onsets(onsets: Floats64) -> list[Floats64]:
-    """Onsets of some seconds each, at least three, the whole at most a few hundred."""
+    """Split onsets into segments of some seconds, each with at least three onsets."""
     edges = np.arange(onsets[0], onsets[-1] + _SEGMENT, _SEGMENT)
     parts = [part for part in np.split(onsets, np.searchsorted(onsets, edges)) if len(part) > 2]
     if not parts and len(onsets) > 1:
@@ -143,9 +143,9 @@ def _split_onsets(onsets: Floats64) -> list[Floats64]:
 
 
 def _score_phases(onsets: Floats64, beat: float) -> Floats64:
-    """Log-likelihood of onsets under a beat of so many seconds, for each of its places."""
+    """Log-likelihood of onsets given a beat of so many seconds, for each of its phases, nats."""
     place = (onsets / beat - np.arange(PHASES)[:, None] / PHASES) % 1 * 4
-    # Density over a beat: longer beats would be likelier by their length alone.
+    # A density over the beat, else longer beats would be likelier by their length alone.
     number = np.round(place).astype(int)
     off = (place - number) * beat / 4
     peak = beat / (_JITTER * np.sqrt(2 * np.pi))
@@ -154,7 +154,7 @@ def _score_phases(onsets: Floats64, beat: float) -> Floats64:
 
 
 def _find_beat(onsets: Floats64, beat: float) -> float:
-    """The second of a beat next to the first onset: at it, unless the others say otherwise."""
+    """Find the beat next to the first onset, seconds; at it, unless the other onsets contradict."""
     likely = _score_phases(onsets, beat)
     phases = np.arange(PHASES) / PHASES
     off = np.abs((onsets[0] / beat - phases + 0.5) % 1 - 0.5)
@@ -166,7 +166,7 @@ def _find_beat(onsets: Floats64, beat: float) -> float:
 def _follow_beat(
     onsets: Floats64, beat: float, step: float, adapts: bool
 ) -> tuple[npt.NDArray[np.int64], Floats64, Floats64]:
-    """The step of each onset from the beat, and the grid's own time and step there, ``(n,)``."""
+    """Step of each onset from the beat; time and length of that step, seconds; ``(n,)`` each."""
     places = np.zeros(len(onsets), np.int64)
     times, steps = np.zeros(len(onsets)), np.zeros(len(onsets))
     place, time, usual = 0, beat, step
@@ -181,17 +181,17 @@ def _follow_beat(
 
 
 def _mean_step(places: npt.NDArray[np.int64], times: Floats64, step: float) -> float:
-    """Seconds a step over the whole recording."""
+    """Mean length of a step over the recording, seconds."""
     if len(places) < 2 or places[-1] == places[0]:
         return step
     return float(np.polyfit(places, times, 1)[0])
 
 
 def _find_bar_line(first: int, metre: tuple[int, int]) -> int:
-    """The step of the bar line at or before the first onset, which is at step ``first``.
+    """Find the bar line at or before the first onset, which is at step ``first``.
 
-    A melody is taken to begin on a bar line, or between two beats as an upbeat to one: where bars
-    begin, lengths of notes do not tell (tried on 400 tunes of four bars and more).
+    A melody is assumed to begin on a bar line, or between two beats as an upbeat: the lengths of
+    notes do not show where bars begin (tried on 400 tunes of four bars and more).
     """
     numerator, denominator = metre
     bar, unit = max(16 * numerator // denominator, 1), max(16 // denominator, 1)

@@ -161,7 +161,7 @@ def test_wrong_settings(few):
         MelodyDataset(Config(path=str(folder / "built"))).split("tset")
     with pytest.raises(DataError, match="no such file"):
         MelodyDataset(Config(path=str(folder / "nowhere")))
-    with pytest.raises(DataError, match="holds no window in 3/2"):
+    with pytest.raises(DataError, match="has no window in 3/2"):
         MelodyDataset(Config(path=str(folder / "built"), metres=["3/2"]))
 
 
@@ -313,7 +313,7 @@ def test_a_file_that_adds_nothing_is_listed(few, tmp_path):
     shutil.copy(folder / "few.zip", tmp_path / "few.zip")
     report = build(build_melodies, [str(tmp_path)], tmp_path / "out", 1, nothing)
     assert report.figures["files"] == 236
-    assert dict(report.reasons())["every window is in a file before it"] >= 118
+    assert dict(report.reasons())["every window is in an earlier file"] >= 118
     once = np.load(folder / "built" / "tokens.npy")
     assert np.array_equal(np.load(tmp_path / "out" / "tokens.npy"), once)
 
@@ -345,11 +345,11 @@ def test_a_source_is_held_out_as_when_built_alone(few, tmp_path):
     assert {name: found[name] for name in alone} == alone
     assert found[str(other / heard)] == "train"
     assert str(other / kept) not in found
-    (left_out,) = [skip for skip in report.skipped if "held out" in skip.reason]
+    (left_out,) = [skip for skip in report.skipped if "held-out" in skip.reason]
     assert left_out.source == str(other / kept)
 
 
 def test_a_source_to_hold_out_by_must_be_built(few, tmp_path):
     zipped = str(few[0] / "few.zip")
-    with pytest.raises(DataError, match=r"--split-of fw\.zip: not what is built"):
+    with pytest.raises(DataError, match=r"--split-of fw\.zip: not one of SOURCES"):
         build(build_melodies, [zipped], tmp_path / "out", 2, nothing, {"split_of": "fw.zip"})

@@ -268,10 +268,10 @@ class TestBuild:
         assert report.figures["files"] == 4
         assert (3, 3) in seen and (1, 1) in seen
         reasons = {skip.source: (skip.reason, skip.detail) for skip in report.skipped}
-        assert reasons[str(folder / "silent.wav")][0] == "no melody to be heard in the recording"
+        assert reasons[str(folder / "silent.wav")][0] == "no melody in the recording"
         assert "silent" in reasons[str(folder / "silent.wav")][1]
         # The file of notes has all that the recording of it has.
-        assert reasons[str(folder / "a.wav")][0] == "every window is in a file before it"
+        assert reasons[str(folder / "a.wav")][0] == "every window is in an earlier file"
         data = MelodyDataset(MelodyDataset.Config(path=str(tmp_path / "out")))
         assert set(data.tunes) == {str(folder / "written.mid"), str(folder / "b.ogg")}
         rows, counts = data.sequences("all", None)

@@ -61,11 +61,11 @@ class DrumCodec:
         Raises:
             ConfigError: no form is called so.
         """
-        found = copy.copy(self)
-        found._form = check_form(options)
+        codec = copy.copy(self)
+        codec._form = check_form(options)
         takes = "given" in options
-        found._advice = "; with --given rhythm its notes are taken as taps" if takes else ""
-        return found
+        codec._advice = "; with --given rhythm its notes are taken as taps" if takes else ""
+        return codec
 
     def read(self, path: Path) -> Document:
         """The drums of a MIDI file or pattern, and the rhythm of all notes where there are none.

@@ -82,8 +82,8 @@ class PrepareGroove:
     """Columns ``velocity``, ``offset`` -> input ``(B, T, 31)`` and target ``(B, T, 27)``.
 
     In training the form of each window's input is random; otherwise the input is all of it, or
-    what the option ``given`` names (:meth:`with_options`). The target is always the whole performance:
-    hits 0 or 1, velocities in 0..1, offsets in [-0.5, 0.5) of a step.
+    what the option ``given`` names (:meth:`with_options`). The target is always the whole
+    performance: hits 0 or 1, velocities in 0..1, offsets in [-0.5, 0.5) of a step.
     """
 
     Config = GrooveConfig
@@ -101,9 +101,9 @@ class PrepareGroove:
         Raises:
             ConfigError: no form is called so.
         """
-        found = copy.copy(self)
-        found.form = check_form(options)
-        return found
+        prepare = copy.copy(self)
+        prepare.form = check_form(options)
+        return prepare
 
     def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """Velocities uint8 and offsets int8 ``(B, T, 9)``, and taps if the rows have them."""

@@ -64,10 +64,10 @@ class MelodyCodec:
         Raises:
             ConfigError: melodies are not modelled in this metre, or at this tempo.
         """
-        found = copy.copy(self)
-        found._bpm = check_bpm(options.get("bpm"))
-        found._metre = check_metre(options.get("metre") or RECORDED_METRE)
-        return found
+        codec = copy.copy(self)
+        codec._bpm = check_bpm(options.get("bpm"))
+        codec._metre = check_metre(options.get("metre") or RECORDED_METRE)
+        return codec
 
     def read(self, path: Path) -> Document:
         """Read the melody of MIDI, a recording, or with the extra ``scores`` ABC or MusicXML.
@@ -165,7 +165,9 @@ class MelodyCodec:
             "metre": torch.tensor(metres, dtype=torch.int64),
         }
 
-    def append_pieces(self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]) -> Document:
+    def append_pieces(
+        self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]
+    ) -> Document:
         """Append windows ``(P, T)`` after the last bar of the tune, at its tempo."""
         chained = self.chain([document, self.join(pieces, cond, None)], document.name)
         melody = replace(chained.content, continued_at=document.content.steps)

@@ -11,9 +11,8 @@ from aeplug.config import resolve
 from aeplug.data.opening import choose_split, open_dataset
 from aeplug.data.splits import first_items
 from aeplug.errors import AeplugError, CheckpointError, ConfigError
-from aeplug.evaluation.likelihood import likelihood as measure_likelihood
-from aeplug.evaluation.outliers import compare as detect_outliers
-from aeplug.evaluation.outliers import outlier_split
+from aeplug.evaluation.likelihood import estimate_likelihood as measure_likelihood
+from aeplug.evaluation.outliers import detect_outliers, open_outliers
 from aeplug.evaluation.pca_comparison import Source, compare_with_pca
 from aeplug.evaluation.report import evaluate as measure
 from aeplug.model import checkpoint as checkpoints
@@ -211,7 +210,7 @@ def evaluate(
     if items is not None:
         chosen = first_items(chosen, items)
     # First what may be refused: nobody shall wait for that.
-    strange = None if outliers is None else outlier_split(model, outliers, plugins)
+    strange = None if outliers is None else open_outliers(model, outliers, plugins)
     further: dict[str, Any] = {}
     if likelihood:
         further |= measure_likelihood(model, chosen, importance, prior)
@@ -264,14 +263,14 @@ def compare_pca(
     task = None if isinstance(model, Model) else untrained_task(model, active())
     if task is not None:
         say(f"task '{task.name}' ships no weights: PCA alone")
-        source = Source.of_task(task, data, device)
+        source = Source.from_task(task, data, device)
         latent = resolve(task, active()).sections["latent"].config
         size = dict(latent).get("size")
     else:
         if not isinstance(model, Model):
             model = load(model, device=device, checkpoint=checkpoint)
         task, size = model.spec, model.latent_size
-        source = Source.of_model(model, data)
+        source = Source.from_model(model, data)
     dims = dims or size
     if dims is None:
         raise ConfigError(f"'{task.name}' has no vector as its latent; give --dims")

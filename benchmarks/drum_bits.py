@@ -20,7 +20,7 @@ import torch
 
 from aeplug.config import resolve
 from aeplug.data import INFERENCE_BATCH, open_dataset
-from aeplug.evaluation import mean_losses
+from aeplug.evaluation import compute_mean_losses
 from aeplug.model import Model
 from aeplug.plugins import active
 from aeplug.runtime import Distributed
@@ -60,7 +60,7 @@ def measured(beta: float, steps: int, batch: int, mean_share: float, data: str) 
     took = time.perf_counter() - began
     model = Model(config, training.ema_model or training.task, cpu)
     split = dataset.split("test")
-    losses = mean_losses(
+    losses = compute_mean_losses(
         model.task, model.prepare, split, len(split), INFERENCE_BATCH, distributed, steps
     )
     nll = losses["nll_nats"] / LN2

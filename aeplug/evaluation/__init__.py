@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
-    from aeplug.evaluation.heldout import mean_losses
+    from aeplug.evaluation.heldout import compute_mean_losses
     from aeplug.evaluation.pca import fit_pca
     from aeplug.evaluation.pca_comparison import Source, compare_with_pca
 
 __all__ = [
     "Source",
     "compare_with_pca",
+    "compute_mean_losses",
     "fit_pca",
-    "mean_losses",
 ]
 
 __getattr__ = lazy_exports(
     __name__,
     {
-        "heldout": "mean_losses",
+        "heldout": "compute_mean_losses",
         "pca": "fit_pca",
         "pca_comparison": "Source compare_with_pca",
     },

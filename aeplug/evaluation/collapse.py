@@ -1,4 +1,4 @@
-"""Which latent dimensions a model uses, and whether it uses any.
+"""Which latent dimensions a model uses, if any.
 
 A dimension is active where its posterior mean varies from item to item (Burda, Grosse &
 Salakhutdinov, ICLR 2016). Where none is, or where every posterior is the prior, the posterior has
@@ -20,7 +20,7 @@ from aeplug.model.task import Task
 
 #: Variance over items of its posterior means above which a dimension is active.
 ACTIVE = 0.01
-#: Mean KL of a dimension, nats, below which it tells the decoder nothing.
+#: Mean KL of a dimension, nats, below which it carries no information.
 LEAST_KL_NATS = 0.01
 #: Items that training looks at.
 ITEMS = 1000
@@ -52,7 +52,7 @@ class LatentUse:
 
     @property
     def warning(self) -> str:
-        """What to tell a person whose model's posterior has collapsed; empty where it has not."""
+        """A warning where the posterior has collapsed; else empty."""
         if self.active_units and bool((self.kl >= LEAST_KL_NATS).any()):
             return ""
         units = self.latent_units
@@ -65,7 +65,7 @@ class LatentUse:
 
 
 @torch.no_grad()
-def latent_use(task: Task, batches: Iterable[Batch]) -> LatentUse | None:
+def measure_latent_use(task: Task, batches: Iterable[Batch]) -> LatentUse | None:
     """How a task's latent is used for prepared batches; None where posteriors have no density."""
     count = 0
     totals = divergence = origin = torch.zeros(0)
@@ -74,10 +74,10 @@ def latent_use(task: Task, batches: Iterable[Batch]) -> LatentUse | None:
         if not supports(posterior, PosteriorDensity):
             return None
         means = posterior.mode().float().flatten(1)
-        # Of a learnt prior the KL is one value an item, not one a dimension.
+        # With a learnt prior the KL is one value per item, not one per dimension.
         kl = posterior.kl().float().flatten(1).sum(0)
         if count == 0:
-            # About the first, so that squares lose nothing when the mean's is taken away.
+            # Relative to the first item: subtracting the squared mean then loses no precision.
             origin = means[:1].clone()
             totals = torch.zeros(2, means.shape[1], device=means.device)
             divergence = torch.zeros_like(kl)
@@ -127,7 +127,7 @@ class PosteriorCollapseMonitor:
         task.eval()
         device = next(task.parameters()).device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.autocast):
-            use = latent_use(task, self._batches(device))
+            use = measure_latent_use(task, self._batches(device))
         task.train(was_training)
         warning = use.warning if use is not None else ""
         if warning and (self._collapsed_before or last):

@@ -16,7 +16,7 @@ EVALUATION_SEED = 20_131_220
 
 
 @torch.no_grad()
-def mean_losses(
+def compute_mean_losses(
     task: Task,
     prepare: Prepare,
     split: Split,

@@ -1,8 +1,8 @@
 """How likely a model makes data: the evidence lower bound, and log p(x) by importance sampling.
 
 ``log p(x) >= E log(1/K sum_k w_k)``, ``w_k = p(x|z_k) p(z_k) / q(z_k|x)`` with z_k drawn from
-q(z|x): exact as K grows, below it in the mean for every K, and at K = 1 the evidence lower bound
-(Burda, Grosse & Salakhutdinov, ICLR 2016).
+q(z|x): exact as K grows, a lower bound on average for every K, and the evidence lower bound at
+K = 1 (Burda, Grosse & Salakhutdinov, ICLR 2016).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LogPrior = Callable[[Tensor, Mapping[str, Tensor]], Tensor]
 
 @dataclass(frozen=True)
 class Bounds:
-    """Of each item, float64 ``(N,)``.
+    """Bounds of N items, each float64 ``(N,)``.
 
     Attributes:
         elbo: evidence lower bound, the mean of the log-weights; nats.
@@ -55,7 +55,7 @@ class Bounds:
     effective: Tensor
 
 
-def likelihood(model: Model, split: Split, draws: int, prior: str = "") -> dict[str, Any]:
+def estimate_likelihood(model: Model, split: Split, draws: int, prior: str = "") -> dict[str, Any]:
     """ELBO and log-likelihood of a split's items, of the task's own targets.
 
     Args:
@@ -74,19 +74,19 @@ def likelihood(model: Model, split: Split, draws: int, prior: str = "") -> dict[
         ConfigError: the model has no likelihood; the message says why.
     """
     split, count = split.to(model.device), len(split)
-    of = distribution(model, next(model.batches(split, 1)))
-    log_prior = log_prior_of(model, prior)
+    distribution = name_distribution(model, next(model.batches(split, 1)))
+    log_prior = find_log_prior(model, prior)
     generator = model.generator(EVALUATION_SEED)
-    found: list[Bounds] = []
+    parts: list[Bounds] = []
     with Progress(count, "items") as progress:
         for rows, raw in iter_rows(split, model.device):
             start = int(rows[0])
             # Drawn as for the loss that is reported beside: the same noise, if there is any.
             batch = model.prepare(raw, generator, training=False)
-            distribution(model, batch)
-            found += _bounds_of(model, batch, draws, log_prior, start, progress)
+            name_distribution(model, batch)
+            parts += _compute_in_parts(model, batch, draws, log_prior, start, progress)
     elbo, total, effective = (
-        torch.cat([getattr(one, name) for one in found])
+        torch.cat([getattr(part, name) for part in parts])
         for name in ("elbo", "log_likelihood", "effective")
     )
     facts = model.prepare.facts if supports(model.prepare, TargetFacts) else {}
@@ -96,13 +96,13 @@ def likelihood(model: Model, split: Split, draws: int, prior: str = "") -> dict[
         "log_likelihood_se_nats": float(total.std() / math.sqrt(len(total))) if count > 1 else None,
         "importance_draws": draws,
         "effective_draws": float(effective.mean()),
-        "likelihood_of": of,
+        "likelihood_of": distribution,
         **facts,
         "prior": prior or "own",
     }
 
 
-def _bounds_of(
+def _compute_in_parts(
     model: Model,
     batch: Batch,
     draws: int,
@@ -110,27 +110,27 @@ def _bounds_of(
     done: int,
     progress: Progress,
 ) -> list[Bounds]:
-    """Of a batch, some items at a time: as many as make a batch with their draws."""
-    together = max(1, rows_at_once(model, batch) // draws)
-    found = []
+    """Bounds of a batch, some items at a time: as many as make a batch with their draws."""
+    together = max(1, max_rows(model, batch) // draws)
+    parts = []
     for start in range(0, len(batch.input), together):
-        part = slice_batch(batch, slice(start, start + together))
-        # Of their own: an item's draws are the same however many go before it.
+        items = slice_batch(batch, slice(start, start + together))
+        # A generator for each part: an item's draws do not depend on how many go before it.
         generator = model.generator((EVALUATION_SEED + 1 + done + start) % 2**63)
-        found.append(bounds(model, part, draws, log_prior, generator))
-        progress.update(done + start + len(part.input))
-    return found
+        parts.append(compute_bounds(model, items, draws, log_prior, generator))
+        progress.update(done + start + len(items.input))
+    return parts
 
 
 @torch.no_grad()
-def bounds(
+def compute_bounds(
     model: Model,
     batch: Batch,
     draws: int,
     log_prior: LogPrior,
     generator: torch.Generator,
 ) -> Bounds:
-    """Of a prepared batch, summed up some draws at a time, never holding all weights."""
+    """Bounds of a prepared batch, some draws at a time: the weights are never all in memory."""
     task = model.task
     schedule_values = task.new_schedule_values(model.device)
     step = int(model.header.get("total_steps", 1))
@@ -141,14 +141,15 @@ def bounds(
     wide = torch.float32 if model.device.type == "mps" else torch.float64
     total = torch.full((count,), -math.inf, dtype=wide, device=model.device)
     squares, summed = total.clone(), torch.zeros_like(total)
-    at_once = max(1, rows_at_once(model, batch) // count)
+    at_once = max(1, max_rows(model, batch) // count)
     for start in range(0, draws, at_once):
-        here = min(at_once, draws - start)
-        each, around, items = posterior.repeated(here), context.repeated(here), batch.repeated(here)
-        z = each.sample(generator)
-        nll = task.loss.nll(task.decoder(z, around, schedule_values), items)
-        weights = log_prior(z, items.cond) - each.log_prob(z) - nll
-        weights = weights.to(wide).unflatten(0, (count, here))
+        drawn = min(at_once, draws - start)
+        repeated, items = posterior.repeated(drawn), batch.repeated(drawn)
+        z = repeated.sample(generator)
+        output = task.decoder(z, context.repeated(drawn), schedule_values)
+        nll = task.loss.nll(output, items)
+        weights = log_prior(z, items.cond) - repeated.log_prob(z) - nll
+        weights = weights.to(wide).unflatten(0, (count, drawn))
         total = torch.logaddexp(total, weights.logsumexp(1))
         squares = torch.logaddexp(squares, (2 * weights).logsumexp(1))
         summed += weights.sum(1)
@@ -159,13 +160,13 @@ def bounds(
     )
 
 
-def rows_at_once(model: Model, batch: Batch) -> int:
-    """Draws that are decoded together."""
+def max_rows(model: Model, batch: Batch) -> int:
+    """How many draws are decoded together."""
     values = batch.target[0].numel() * max(1, model.shape.classes)
     return max(1, min(ROWS, VALUES // values))
 
 
-def log_prior_of(model: Model, name: str) -> LogPrior:
+def find_log_prior(model: Model, name: str) -> LogPrior:
     """The density of a model's own prior, or of another by its name.
 
     Raises:
@@ -177,26 +178,28 @@ def log_prior_of(model: Model, name: str) -> LogPrior:
         return prior.log_prob
     if name != OWN:
         raise ConfigError(f"the prior '{name}' has no density in closed form")
-    raise ConfigError(_no_density(model, "its prior has no density"))
+    raise ConfigError(_explain_no_density(model, "its prior has no density"))
 
 
-def distribution(model: Model, batch: Batch) -> str:
-    """What the loss's ``nll`` is a likelihood of, in words, looked up by a batch.
+def name_distribution(model: Model, batch: Batch) -> str:
+    """The distribution in words of which the loss's ``nll`` is a likelihood, by a batch.
 
     Raises:
         ConfigError: it is none, or posteriors have no density.
     """
     posterior, _ = model.posterior(slice_batch(batch, slice(0, 1)))
     if not supports(posterior, PosteriorDensity):
-        raise ConfigError(_no_density(model, "its codes are points without a density"))
+        raise ConfigError(_explain_no_density(model, "its codes are points without a density"))
     loss = model.task.loss
     if not supports(loss, DistributionLoss):
         name = model.config.sections["loss"].name
-        raise ConfigError(f"'{model.spec.name}' has no likelihood: its loss '{name}' is of none")
+        raise ConfigError(
+            f"'{model.spec.name}' has no likelihood: its loss '{name}' is none"
+        )
     return loss.distribution(batch)
 
 
-def _no_density(model: Model, why: str) -> str:
+def _explain_no_density(model: Model, why: str) -> str:
     part = model.config.sections["latent"].name
     return (
         f"'{model.spec.name}' has no likelihood: with the latent '{part}' {why}; a variational "

@@ -1,9 +1,8 @@
-"""Whether a model tells its own kind of data from another.
+"""Detection of outliers: items of another kind than a model was trained on.
 
-An autoencoder learns to rebuild what it was trained on, and that alone: the error of its
-reconstructions of other things is larger. How much that is worth for telling them apart says the
-area under the ROC curve: the chance that of an item of each kind the strange one has the larger
-error.
+An autoencoder learns to reconstruct the data it is trained on; its errors on other data are larger.
+How well that detects outliers is measured by the area under the ROC curve: the probability that an
+outlier has a larger error than an item of the model's own kind.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from aeplug.config import resolve
 from aeplug.data.splits import iter_rows
 from aeplug.errors import AeplugError, ConfigError, DataError, nearest
 from aeplug.evaluation.heldout import EVALUATION_SEED
-from aeplug.evaluation.likelihood import bounds, distribution, log_prior_of
-from aeplug.evaluation.pca import vectors
+from aeplug.evaluation.likelihood import compute_bounds, find_log_prior, name_distribution
+from aeplug.evaluation.pca import flatten_items
 from aeplug.interfaces import Batch, Dataset, Split
 from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
@@ -31,8 +30,8 @@ from aeplug.runtime.tracking import show_progress
 DRAWS = 8
 
 
-def outlier_split(model: Model, name: str, plugins: Plugins) -> Split:
-    """Strange items: all of a folder of files, or the test split of a data set by its name.
+def open_outliers(model: Model, name: str, plugins: Plugins) -> Split:
+    """Outliers: all files of a folder, or the test split of a data set by name.
 
     Raises:
         ConfigError: there is neither, or its items do not fit the model.
@@ -43,7 +42,7 @@ def outlier_split(model: Model, name: str, plugins: Plugins) -> Split:
     names = [spec.name for spec in plugins.specs("dataset") if not spec.needs_folder]
     if name not in names:
         raise ConfigError(
-            f"--outliers {name}: no folder and no data set is called so. {nearest(name, names)}"
+            f"--outliers {name}: no folder or data set has this name. {nearest(name, names)}"
         )
     section = resolve(model.spec, plugins, {"data": name}).sections["data"]
     dataset: Dataset = section.factory(section.config)
@@ -55,8 +54,13 @@ def outlier_split(model: Model, name: str, plugins: Plugins) -> Split:
     return dataset.split("test")
 
 
-def compare(model: Model, own: Split, strange: Split) -> dict[str, Any]:
-    """How well the error of a reconstruction tells strange items from the model's own.
+def detect_outliers(model: Model, own: Split, outliers: Split) -> dict[str, Any]:
+    """How well reconstruction errors detect outliers.
+
+    Args:
+        model: trained on data like ``own``.
+        own: held-out items of the model's own kind.
+        outliers: items of another kind.
 
     Returns:
         ``outlier_items``; ``auroc``, 0.5 being chance and 1 always; ``mean_error`` and
@@ -67,22 +71,22 @@ def compare(model: Model, own: Split, strange: Split) -> dict[str, Any]:
     Raises:
         DataError: one of the two is empty.
     """
-    if min(len(own), len(strange)) == 0:
+    if min(len(own), len(outliers)) == 0:
         raise DataError("there is nothing to compare: one of the two has no items")
     with show_progress("errors of reconstruction"):
-        errors = [_scores(model, split, _squared_errors) for split in (own, strange)]
+        errors = [_score_split(model, split, _squared_errors) for split in (own, outliers)]
     report = {
-        "outlier_items": len(strange),
+        "outlier_items": len(outliers),
         "auroc": auroc(*errors),
         "mean_error": float(errors[0].mean()),
         "outlier_mean_error": float(errors[1].mean()),
     }
     try:
-        score = _elbo_of(model, own, strange)
-    except AeplugError:  # it has none, of these targets
+        score = _make_elbo_score(model, own, outliers)
+    except AeplugError:  # the model has no likelihood of these targets
         return report
     with show_progress("bounds"):
-        elbos = [_scores(model, split, score) for split in (own, strange)]
+        elbos = [_score_split(model, split, score) for split in (own, outliers)]
     return {
         **report,
         "elbo_auroc": auroc(-elbos[0], -elbos[1]),
@@ -91,42 +95,42 @@ def compare(model: Model, own: Split, strange: Split) -> dict[str, Any]:
     }
 
 
-def auroc(own: Tensor, strange: Tensor) -> float:
-    """The chance that a strange item has the larger score, ties by half; scores ``(N,)``, ``(M,)``.
+def auroc(own: Tensor, outliers: Tensor) -> float:
+    """The probability that an outlier scores higher, ties counting half; ``(N,)`` and ``(M,)``.
 
-    By ranks, as Mann and Whitney's U is counted.
+    By ranks, as Mann and Whitney's U.
     """
-    scores = torch.cat([own, strange]).double()
+    scores = torch.cat([own, outliers]).double()
     _, inverse, counts = scores.unique(return_inverse=True, return_counts=True)
-    # Items of one score share the mean of the ranks they take up.
+    # Items with the same score share their mean rank.
     last = counts.cumsum(0).double()
     ranks = (last - (counts.double() - 1) / 2)[inverse]
-    above = ranks[len(own) :].sum() - len(strange) * (len(strange) + 1) / 2
-    return float(above / (len(own) * len(strange)))
+    above = ranks[len(own) :].sum() - len(outliers) * (len(outliers) + 1) / 2
+    return float(above / (len(own) * len(outliers)))
 
 
-def _scores(model: Model, split: Split, score: Callable[[Model, Batch], Tensor]) -> Tensor:
-    return torch.cat([score(model, batch).cpu() for batch in _given(model, split)])
+def _score_split(model: Model, split: Split, score: Callable[[Model, Batch], Tensor]) -> Tensor:
+    return torch.cat([score(model, batch).cpu() for batch in _iter_batches(model, split)])
 
 
-def _given(model: Model, split: Split) -> Iterator[Batch]:
+def _iter_batches(model: Model, split: Split) -> Iterator[Batch]:
     for _, raw in iter_rows(split, model.device):
         yield model.prepare_file(raw)
 
 
 def _squared_errors(model: Model, batch: Batch) -> Tensor:
-    """Of each item, float32 ``(B,)``."""
-    back = vectors(model.reconstruct_batch(batch), model.shape)
-    return (back - vectors(batch.target, model.shape)).square().sum(1)
+    """Squared error of each item, float32 ``(B,)``."""
+    back = flatten_items(model.reconstruct_batch(batch), model.shape)
+    return (back - flatten_items(batch.target, model.shape)).square().sum(1)
 
 
-def _elbo_of(model: Model, own: Split, strange: Split) -> Callable[[Model, Batch], Tensor]:
-    log_prior = log_prior_of(model, "")
-    for split in (own, strange):
-        distribution(model, next(_given(model, split)))
+def _make_elbo_score(model: Model, own: Split, outliers: Split) -> Callable[[Model, Batch], Tensor]:
+    log_prior = find_log_prior(model, "")
+    for split in (own, outliers):
+        name_distribution(model, next(_iter_batches(model, split)))
 
     def score(model: Model, batch: Batch) -> Tensor:
         generator = model.generator(EVALUATION_SEED)
-        return bounds(model, batch, DRAWS, log_prior, generator).elbo
+        return compute_bounds(model, batch, DRAWS, log_prior, generator).elbo
 
     return score

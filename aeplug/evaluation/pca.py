@@ -45,12 +45,11 @@ class PCA:
     def squared_errors(self, items: Tensor) -> Tensor:
         """Sum over a batch ``(B, V)`` of the squared error with 0, 1 .. V components, ``(V + 1,)``.
 
-        Orthonormal axes: what is left is the whole less the squares of the coordinates.
+        The axes are orthonormal: the error is the total minus the squares of the coordinates.
         """
         explained = self.project(items, len(self.mean)).square().sum(0)
-        whole = (items.to(self.mean.dtype) - self.mean).square().sum()
-        left = whole - explained.cumsum(0)
-        return torch.cat([whole[None], left]).clamp(min=0)
+        total = (items.to(self.mean.dtype) - self.mean).square().sum()
+        return torch.cat([total[None], total - explained.cumsum(0)]).clamp(min=0)
 
 
 def fit_pca(batches: Iterable[Tensor]) -> PCA:
@@ -72,7 +71,7 @@ def fit_pca(batches: Iterable[Tensor]) -> PCA:
                     f"PCA of items of {values} values: at most {MOST_VALUES} are possible"
                 )
             wide = torch.float32 if items.device.type == "mps" else torch.float64
-            # Near the mean, so that products in float32 lose nothing when it is taken away.
+            # Near the mean, so that products in float32 lose no precision when it is subtracted.
             origin = items.float().mean(0)
             total = torch.zeros(values, dtype=wide, device=items.device)
             products = torch.zeros(values, values, dtype=wide, device=items.device)
@@ -81,13 +80,13 @@ def fit_pca(batches: Iterable[Tensor]) -> PCA:
         total += moved.sum(0)
         products += moved.T @ moved
     if count == 0:
-        raise DataError("there is no item to find components of")
+        raise DataError("PCA of no items")
     mean = total / count
     variances, axes = torch.linalg.eigh(products / count - torch.outer(mean, mean))
     return PCA(mean + origin, axes.flip(1).contiguous(), variances.flip(0).clamp(min=0))
 
 
-def vectors(items: Tensor, shape: DataShape) -> Tensor:
+def flatten_items(items: Tensor, shape: DataShape) -> Tensor:
     """Targets ``(B, *shape.target)`` as ``(B, V)`` float32: values in a row, tokens as one-hot."""
     if shape.classes:
         return functional.one_hot(items.long(), shape.classes).flatten(1).float()

@@ -1,4 +1,4 @@
-"""A model beside PCA: the error of reconstruction, and what their codes know of a label."""
+"""A model compared with PCA: reconstruction errors, and how well their codes predict a label."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from aeplug.data.labels import NAME, label_rows
 from aeplug.data.opening import build_prepare, choose_split, folder_settings, open_dataset
 from aeplug.data.splits import first_items, iter_rows
 from aeplug.errors import ConfigError, nearest
-from aeplug.evaluation.pca import PCA, fit_pca, vectors
-from aeplug.evaluation.probes import Labelled, accuracies
+from aeplug.evaluation.pca import PCA, fit_pca, flatten_items
+from aeplug.evaluation.probes import LabelledFeatures, measure_accuracies
 from aeplug.interfaces import (
     Batch,
     Dataset,
@@ -35,11 +35,11 @@ from aeplug.plugins import TaskSpec, active
 from aeplug.runtime.distributed import pick_device
 from aeplug.runtime.tracking import show_progress
 
-#: Values of the items that probes are fitted on: 85,000 of 28 x 28.
+#: Most values of the items that probes are fitted on: 85,000 items of 28 x 28.
 PROBE_VALUES = 1 << 26
-#: Most classes that a probe is asked for.
+#: Most classes that a probe predicts.
 MOST_CLASSES = 100
-#: Numbers of dimensions at which a curve is given.
+#: Numbers of dimensions at which a curve is flat.
 DIMS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 30, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256)
 
 
@@ -62,7 +62,7 @@ class Source:
     model: Model | None = None
 
     @classmethod
-    def of_model(cls, model: Model, data: str | Path | None = None) -> Source:
+    def from_model(cls, model: Model, data: str | Path | None = None) -> Source:
         """What a model was trained with, or a user's own files, and the model.
 
         Raises:
@@ -73,7 +73,7 @@ class Source:
         return cls(dataset, model.prepare, model.shape, model.device, model)
 
     @classmethod
-    def of_task(
+    def from_task(
         cls, task: TaskSpec, data: str | Path | None = None, device: str = "auto"
     ) -> Source:
         """The data of a task, or a user's own files, without a model.
@@ -97,10 +97,10 @@ class Source:
             generator = torch.Generator(self.device).manual_seed(0)
             yield raw, self.prepare(raw, generator, training=False)
 
-    def vectors(self, split: Split) -> Iterator[Tensor]:
+    def iter_vectors(self, split: Split) -> Iterator[Tensor]:
         """The items of a split as ``(B, V)``."""
         for _, batch in self.batches(split):
-            yield vectors(batch.target, self.shape)
+            yield flatten_items(batch.target, self.shape)
 
 
 def compare_with_pca(
@@ -112,7 +112,7 @@ def compare_with_pca(
     label: str = "",
     probes: bool = True,
 ) -> dict[str, Any]:
-    """Errors of PCA and of the model, and what their codes know of a label.
+    """Errors of PCA and of the model, and how well their codes predict a label.
 
     Args:
         source: a data set, with or without a model.
@@ -131,13 +131,13 @@ def compare_with_pca(
     test = choose_split(source.dataset, split)
     if items is not None:
         test = first_items(test, items)
-    pca, report = compare(source, test, dims)
-    accuracies = probe(source, test, pca, dims, label) if probes else {}
-    return {**report, **({"probes": accuracies} if accuracies else {})}
+    pca, report = compare_errors(source, test, dims)
+    results = fit_probes(source, test, pca, dims, label) if probes else {}
+    return {**report, **({"probes": results} if results else {})}
 
 
 @torch.no_grad()
-def compare(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]]:
+def compare_errors(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]]:
     """Errors of PCA fitted on the training split, and of the model, over ``test``.
 
     Returns:
@@ -152,7 +152,7 @@ def compare(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]
         ConfigError: items have fewer values than ``dims``, or too many for PCA.
     """
     with show_progress("PCA"):
-        pca = fit_pca(source.vectors(source.dataset.split("train")))
+        pca = fit_pca(source.iter_vectors(source.dataset.split("train")))
     values = len(pca.mean)
     if dims > values:
         raise ConfigError(f"--dims {dims}: items have {values} values")
@@ -162,11 +162,11 @@ def compare(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]
     items = 0
     with show_progress("errors"):
         for _, batch in source.batches(test):
-            given = vectors(batch.target, source.shape)
-            errors = errors + pca.squared_errors(given)
-            items += len(given)
-            low, high = min(low, float(given.min())), max(high, float(given.max()))
-            totals += _beside(source, batch, given, pca, dims)
+            flat = flatten_items(batch.target, source.shape)
+            errors = errors + pca.squared_errors(flat)
+            items += len(flat)
+            low, high = min(low, float(flat.min())), max(high, float(flat.max()))
+            totals += _sum_errors(source, batch, flat, pca, dims)
     squared = (errors / items).tolist()
     model_error, pca_right, model_right, steps = totals
     report: dict[str, Any] = {
@@ -185,33 +185,33 @@ def compare(source: Source, test: Split, dims: int) -> tuple[PCA, dict[str, Any]
         report["model_mse"] = model_error / items / values
         if source.shape.classes:
             report["model_accuracy"] = model_right / steps
-    shown = sorted({*(one for one in DIMS if one <= values), dims})
-    report["curve"] = {"dims": shown, "pca_squared_error": [squared[one] for one in shown]}
+    sizes = sorted({*(size for size in DIMS if size <= values), dims})
+    report["curve"] = {"dims": sizes, "pca_squared_error": [squared[size] for size in sizes]}
     return pca, report
 
 
-def _beside(
-    source: Source, batch: Batch, given: Tensor, pca: PCA, dims: int
+def _sum_errors(
+    source: Source, batch: Batch, flat: Tensor, pca: PCA, dims: int
 ) -> npt.NDArray[np.float64]:
-    """Of a batch: the model's squared error, tokens right by PCA and by the model, tokens."""
-    found = np.zeros(4)
+    """Sums over a batch: squared error of the model, tokens right by PCA, by the model, tokens."""
+    sums = np.zeros(4)
     back = source.model.reconstruct_batch(batch) if source.model is not None else None
     if back is not None:
-        found[0] = float((vectors(back, source.shape) - given).double().square().sum())
+        sums[0] = float((flatten_items(back, source.shape) - flat).double().square().sum())
     if source.shape.classes:
         tokens = batch.target
-        restored = pca.restore(pca.project(given, dims)).reshape(*tokens.shape, -1).argmax(-1)
+        restored = pca.restore(pca.project(flat, dims)).reshape(*tokens.shape, -1).argmax(-1)
         inside = torch.ones_like(tokens, dtype=torch.bool)
         if batch.lengths is not None:
             inside = torch.arange(tokens.shape[1], device=tokens.device) < batch.lengths[:, None]
-        found[1] = int(((restored == tokens) & inside).sum())
-        found[2] = int(((back == tokens) & inside).sum()) if back is not None else 0
-        found[3] = int(inside.sum())
-    return found
+        sums[1] = int(((restored == tokens) & inside).sum())
+        sums[2] = int(((back == tokens) & inside).sum()) if back is not None else 0
+        sums[3] = int(inside.sum())
+    return sums
 
 
 @torch.no_grad()
-def probe(source: Source, test: Split, pca: PCA, dims: int, label: str) -> dict[str, Any]:
+def fit_probes(source: Source, test: Split, pca: PCA, dims: int, label: str) -> dict[str, Any]:
     """Accuracy of k-NN and a linear probe on the latent's means, on PCA and on the values.
 
     Args:
@@ -233,16 +233,17 @@ def probe(source: Source, test: Split, pca: PCA, dims: int, label: str) -> dict[
     # Spread over the split: neighbours are often alike.
     chosen = torch.linspace(0, len(train) - 1, min(most, len(train))).round().long()
     with show_progress("probes"):
-        fitted, known = _codes(source, train, chosen, pca, dims)
-        asked, others = _codes(source, test, None, pca, dims)
-    label = label or next((name for name in known if _is_class(known[name])), "")
+        train_features, labels = _represent_split(source, train, chosen, pca, dims)
+        test_features, test_labels = _represent_split(source, test, None, pca, dims)
+    label = label or next((name for name in labels if _is_class(labels[name])), "")
     if not label:
         return {}
-    if label not in known:
-        raise ConfigError(f"the data has no label '{label}'. {nearest(label, known)}")
-    if not _is_class(known[label]):
-        raise ConfigError(f"label '{label}' is no class of 2 to {MOST_CLASSES}")
-    names, numbers = np.unique(np.concatenate([known[label], others[label]]), return_inverse=True)
+    if label not in labels:
+        raise ConfigError(f"the data has no label '{label}'. {nearest(label, labels)}")
+    if not _is_class(labels[label]):
+        raise ConfigError(f"label '{label}' does not have 2 to {MOST_CLASSES} classes")
+    every = np.concatenate([labels[label], test_labels[label]])
+    names, numbers = np.unique(every, return_inverse=True)
     classes = torch.from_numpy(numbers.astype(np.int64)).to(source.device)
     count = len(chosen)
     return {
@@ -250,33 +251,34 @@ def probe(source: Source, test: Split, pca: PCA, dims: int, label: str) -> dict[
         "classes": len(names),
         "train_items": count,
         "accuracy": {
-            name: accuracies(
-                Labelled(fitted[name], classes[:count]), Labelled(asked[name], classes[count:])
+            name: measure_accuracies(
+                LabelledFeatures(train_features[name], classes[:count]),
+                LabelledFeatures(test_features[name], classes[count:]),
             )
-            for name in fitted
+            for name in train_features
         },
     }
 
 
-def _codes(
+def _represent_split(
     source: Source, split: Split, chosen: Tensor | None, pca: PCA, dims: int
 ) -> tuple[dict[str, Tensor], dict[str, npt.NDArray[np.generic]]]:
     """Every representation of a split's rows, float32 ``(N, D)``, and their labels."""
-    found: dict[str, list[Tensor]] = {}
-    known: dict[str, list[npt.NDArray[np.generic]]] = {}
+    features: dict[str, list[Tensor]] = {}
+    labels: dict[str, list[npt.NDArray[np.generic]]] = {}
     for raw, batch in source.batches(split, chosen):
-        given = vectors(batch.target, source.shape)
+        flat = flatten_items(batch.target, source.shape)
         if source.model is not None:
             posterior, _ = source.model.posterior(batch)
-            found.setdefault("model", []).append(posterior.mode().float())
-        found.setdefault("pca", []).append(pca.project(given, dims).float())
-        found.setdefault("values", []).append(given)
+            features.setdefault("model", []).append(posterior.mode().float())
+        features.setdefault("pca", []).append(pca.project(flat, dims).float())
+        features.setdefault("values", []).append(flat)
         for name, values in label_rows(source.dataset, raw).items():
-            known.setdefault(name, []).append(values)
-    known.pop(NAME, None)
+            labels.setdefault(name, []).append(values)
+    labels.pop(NAME, None)
     return (
-        {name: torch.cat(parts) for name, parts in found.items()},
-        {name: np.concatenate(parts) for name, parts in known.items()},
+        {name: torch.cat(parts) for name, parts in features.items()},
+        {name: np.concatenate(parts) for name, parts in labels.items()},
     )
 
 

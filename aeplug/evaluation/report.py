@@ -7,8 +7,8 @@ from typing import Any
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
-from aeplug.evaluation.collapse import LEAST_STEPS, latent_use
-from aeplug.evaluation.heldout import mean_losses
+from aeplug.evaluation.collapse import LEAST_STEPS, measure_latent_use
+from aeplug.evaluation.heldout import compute_mean_losses
 from aeplug.interfaces import Split
 from aeplug.model.model import Model
 from aeplug.plugins.specs import load_attribute
@@ -32,7 +32,7 @@ def evaluate(
     if with_baselines and not model.spec.baselines:  # nobody shall wait for that
         raise ConfigError(f"task '{model.spec.name}' has no baselines to compare with")
     with show_progress("losses"):
-        losses = mean_losses(
+        losses = compute_mean_losses(
             model.task,
             model.prepare,
             split.to(model.device),
@@ -43,7 +43,7 @@ def evaluate(
         )
     report: dict[str, Any] = {"items": len(split), **losses}
     with show_progress("use of the latent"):
-        use = latent_use(model.task, model.batches(split))
+        use = measure_latent_use(model.task, model.batches(split))
     if use is not None:
         report.update(active_units=use.active_units, latent_units=use.latent_units)
         if use.warning and int(model.header.get("step", LEAST_STEPS)) >= LEAST_STEPS:

@@ -23,7 +23,7 @@ from aeplug.data.opening import build_prepare, data_shape
 from aeplug.data.splits import epoch_order
 from aeplug.errors import CheckpointError, TrainingError
 from aeplug.evaluation.collapse import PosteriorCollapseMonitor
-from aeplug.evaluation.heldout import mean_losses
+from aeplug.evaluation.heldout import compute_mean_losses
 from aeplug.evaluation.overfitting import OverfittingMonitor
 from aeplug.interfaces import Dataset, Prepare, Split
 from aeplug.model import checkpoint
@@ -294,7 +294,7 @@ class Trainer:
     def evaluate(self, split: Split, items: int) -> dict[str, float]:
         """Mean losses over the first ``items`` of a split, with the schedules' final values."""
         task = self.ema_model if self.ema_model is not None else self.task
-        return mean_losses(
+        return compute_mean_losses(
             task,
             self.prepare,
             split,

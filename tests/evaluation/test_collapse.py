@@ -7,7 +7,12 @@ import json
 import pytest
 import torch
 
-from aeplug.evaluation.collapse import LEAST_STEPS, LatentUse, PosteriorCollapseMonitor, latent_use
+from aeplug.evaluation.collapse import (
+    LEAST_STEPS,
+    LatentUse,
+    PosteriorCollapseMonitor,
+    measure_latent_use,
+)
 from aeplug.interfaces import Batch
 
 
@@ -33,7 +38,7 @@ def test_variance_is_over_all_batches(model):
     torch.manual_seed(0)
     items = torch.rand(100, 4) * 50  # far from 0: squares must lose nothing
     batches = [Batch(part, part) for part in items.split(30)]
-    found = latent_use(model.task, batches)
+    found = measure_latent_use(model.task, batches)
     with torch.no_grad():
         posterior, _ = model.task.encode(items, Batch(items, items).context(with_target=True))
     torch.testing.assert_close(found.variances, posterior.mode().var(0, correction=0))
@@ -52,7 +57,7 @@ def test_plain_codes_have_none(trained_plain, plugins):
     from aeplug.api import load
 
     model = load(trained_plain, device="cpu", plugins=plugins)
-    assert latent_use(model.task, [Batch(torch.rand(3, 4), torch.rand(3, 4))]) is None
+    assert measure_latent_use(model.task, [Batch(torch.rand(3, 4), torch.rand(3, 4))]) is None
 
 
 def test_training_says_it_once_and_goes_on(make_training, capsys):

@@ -38,10 +38,13 @@ def test_errors_of_every_number_of_components_are_those_of_restoring(items):
 
 def test_tokens_are_one_hot():
     shape = DataShape((3,), (3,), classes=5)
-    found = pca.vectors(torch.tensor([[0, 4, 1]]), shape)
+    found = pca.flatten_items(torch.tensor([[0, 4, 1]]), shape)
     assert found.shape == (1, 15) and found.dtype == torch.float32
     assert found.nonzero()[:, 1].tolist() == [0, 9, 11]
-    assert pca.vectors(torch.zeros(2, 1, 4, 4), DataShape((1, 4, 4), (1, 4, 4))).shape == (2, 16)
+    assert pca.flatten_items(torch.zeros(2, 1, 4, 4), DataShape((1, 4, 4), (1, 4, 4))).shape == (
+        2,
+        16,
+    )
 
 
 def test_nothing_and_too_much_are_told():

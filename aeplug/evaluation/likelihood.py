@@ -193,9 +193,7 @@ def name_distribution(model: Model, batch: Batch) -> str:
     loss = model.task.loss
     if not supports(loss, DistributionLoss):
         name = model.config.sections["loss"].name
-        raise ConfigError(
-            f"'{model.spec.name}' has no likelihood: its loss '{name}' is none"
-        )
+        raise ConfigError(f"'{model.spec.name}' has no likelihood: its loss '{name}' is none")
     return loss.distribution(batch)
 
 

@@ -72,8 +72,8 @@ def _make_mel_weights() -> npt.NDArray[np.float32]:
     """Weights of frequencies in bands, at most 1, ``(MELS, WINDOW / 2 + 1)``."""
     import librosa
 
-    found: Any = librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=MELS, norm=None)
-    return np.asarray(found, np.float32)
+    weights: Any = librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=MELS, norm=None)
+    return np.asarray(weights, np.float32)
 
 
 @lru_cache(1)

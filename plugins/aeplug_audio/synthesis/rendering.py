@@ -79,10 +79,10 @@ def render_blocks(
                 sound = _shorten(sound, round((cuts[place] - note.begin) * rate), rate)
             room = _add_sound(room, sound, first - start)
             place += 1
-        done = place == len(ordered)
+        is_last = place == len(ordered)
         tail = room[size:]
         block = room[:size]
-        if done and not np.any(np.abs(tail) > 1e-5):
+        if is_last and not np.any(np.abs(tail) > 1e-5):
             # Nothing more sounds: end with the tune, or with the last audible sample.
             audible = np.flatnonzero(np.abs(block).max(1, initial=0) > 1e-5)
             last = start + (int(audible[-1]) + 1 if len(audible) else 0)

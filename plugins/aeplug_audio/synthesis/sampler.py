@@ -154,12 +154,12 @@ def _compute_envelope(
     release = max(_to_seconds(region[38]), _SHORTEST_RELEASE)
     # A note that decays to silence ends there, even if it is held.
     dies = delay + attack + hold + decay * _SILENT_DB / 100
-    held = min(seconds, dies) if sustain >= _SILENT_DB else seconds
-    length = round((held + release * _SILENT_DB / 100) * rate)
+    held_seconds = min(seconds, dies) if sustain >= _SILENT_DB else seconds
+    length = round((held_seconds + release * _SILENT_DB / 100) * rate)
     time = np.arange(length if longest is None else min(length, longest)) / rate
     decayed = np.clip((time - delay - attack - hold) * (100 / decay), 0, sustain)
     rising = np.clip((time - delay) / max(attack, 1e-4), 0, 1)
-    first = round(held * rate)
+    first = round(held_seconds * rate)
     if first < len(time):
         # From its present level, 100 dB in the time of the release.
         decayed[first:] = decayed[first] + (time[first:] - time[first]) * (100 / release)

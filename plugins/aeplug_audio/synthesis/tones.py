@@ -85,8 +85,8 @@ class ToneVoices:
         for number, partial in enumerate(_PARTIALS, 1):
             if number * hertz < rate / 2:
                 tone += partial * np.sin(2 * np.pi * number * hertz * time)
-        held = np.minimum(time / _ATTACK, 1) * np.exp(-time / _DECAY)
-        envelope = held * np.clip((seconds + _RELEASE - time) / _RELEASE, 0, 1)
+        sustain = np.minimum(time / _ATTACK, 1) * np.exp(-time / _DECAY)
+        envelope = sustain * np.clip((seconds + _RELEASE - time) / _RELEASE, 0, 1)
         return (0.3 * tone * envelope).astype(np.float32)[:, None] * loudness
 
     def exclusive_class(self, note: Note) -> int:

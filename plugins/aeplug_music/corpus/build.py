@@ -235,8 +235,10 @@ def _find_files(leading: str, sources: Sequence[str], names: Sequence[str]) -> I
     """Numbers of the files of a source."""
     if leading not in sources:
         raise DataError(f"--split-of {leading}: not one of SOURCES. {nearest(leading, sources)}")
-    wanted = {name for listing in list_sources([leading], []) for name in listing.names()}
-    return np.array([number for number, name in enumerate(names) if name in wanted], np.int64)
+    leading_names = {name for listing in list_sources([leading], []) for name in listing.names()}
+    return np.array(
+        [number for number, name in enumerate(names) if name in leading_names], np.int64
+    )
 
 
 def _write_tokens(path: Path, parts: Sequence[ParsedFiles], rows_kept: Int, width: int) -> None:

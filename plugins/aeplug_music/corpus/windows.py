@@ -74,9 +74,9 @@ def _take_rows(streams: StepStreams, starts: Int, lengths: Int, width: int) -> T
         return rows
     # At the left edge a sounding note begins again, and a note-off ends nothing.
     edge = rows[:, 0]
-    held = np.flatnonzero(edge == HOLD)
+    holds = np.flatnonzero(edge == HOLD)
     edge[edge == NOTE_OFF] = HOLD
-    edge[held] = _find_sounding(streams, starts[held])
+    edge[holds] = _find_sounding(streams, starts[holds])
     # Steps beyond a window's length are holds, which are 0.
     inside = np.arange(width) < np.arange(width + 1)[:, None]
     rows *= inside.view(np.uint8)[lengths]

@@ -23,12 +23,12 @@ from aeplug_music.score.labels import make_titles
 BUNDLED = "patterns"
 #: Every window, held out or not.
 ALL = "all"
-#: Where there is more to train on than comes along.
+#: Advice for more training data.
 MORE = "the Groove MIDI Dataset has more: https://magenta.tensorflow.org/datasets/groove"
 
 
 class DrumDataset:
-    """Windows of bars in 4/4, one a bar of every performance.
+    """Windows of bars in 4/4, one at every bar of every performance.
 
     Rows have the columns ``velocity`` uint8 and ``offset`` int8 ``(T, 9)`` (see
     :mod:`aeplug_music.drums.kit`), ``bpm`` float32, ``performance`` int64 and ``bar`` int64
@@ -56,29 +56,31 @@ class DrumDataset:
         self.config = config
         self.shape = drum_shape(config.bars)
         self._path = Path(config.path).expanduser() if config.path else find_bundled(BUNDLED)
-        found = read_collection(self._path, config.bars)
+        collection = read_collection(self._path, config.bars)
         #: Files that gave no window, with the reason.
-        self.skipped: list[Skipped] = found.skipped
+        self.skipped: list[Skipped] = collection.skipped
         #: Source of each performance, by the number in the column ``performance``.
-        self.performances: list[str] = found.names
+        self.performances: list[str] = collection.names
         catalogue = read_catalogue(self._path)
-        self._entries = [catalogue.get(name) for name in found.names]
+        self._entries = [catalogue.get(name) for name in collection.names]
         self._styles = [
             _genre(entry.style if entry else header.style if header else "")
-            for entry, header in zip(self._entries, found.headers, strict=True)
+            for entry, header in zip(self._entries, collection.headers, strict=True)
         ]
-        stated = [header.split if header else "" for header in found.headers]
+        stated = [header.split if header else "" for header in collection.headers]
         if catalogue:
-            counts = [len(windows.bar) for windows in found.windows]
+            counts = [len(windows.bar) for windows in collection.windows]
             self._split = split_by_catalogue(self._entries, counts)
         elif any(stated):
             self._split = split_by_header(stated)
         else:
-            self._split = split_by_content(found.performances)
-        self._bpm = np.array([played.bpm for played in found.performances], np.float32)
+            self._split = split_by_content(collection.performances)
+        self._bpm = np.array(
+            [performance.bpm for performance in collection.performances], np.float32
+        )
         self._windows = Windows(
             *(
-                np.concatenate([getattr(windows, name) for windows in found.windows])
+                np.concatenate([getattr(windows, name) for windows in collection.windows])
                 for name in ("velocity", "offset", "performance", "bar")
             )
         )

@@ -25,19 +25,19 @@ HIT_ATTRIBUTES = (
         "hits-per-bar", f"{_ATTRIBUTES}:hits_per_bar", "hits a bar", "how much is played"
     ),
     AttributeSpec(
-        "off-beat", f"{_ATTRIBUTES}:off_beat", "share of hits", "hits on no quarter and no eighth"
+        "off-beat", f"{_ATTRIBUTES}:off_beat", "share of hits", "hits that are not on an eighth"
     ),
     AttributeSpec(
-        "drums-used", f"{_ATTRIBUTES}:drums_used", "drums", "how many of the nine are hit at all"
+        "drums-used", f"{_ATTRIBUTES}:drums_used", "drums", "how many of the nine drums are hit"
     ),
     AttributeSpec(
-        "change", f"{_ATTRIBUTES}:change", "share of places", "what differs from a bar to the next"
+        "change", f"{_ATTRIBUTES}:change", "share of places", "how much a bar differs from the next"
     ),
-    AttributeSpec("kick", f"{_ATTRIBUTES}:kick", "share of hits", "hits that are the kick's"),
-    AttributeSpec("snare", f"{_ATTRIBUTES}:snare", "share of hits", "hits that are the snare's"),
-    AttributeSpec("toms", f"{_ATTRIBUTES}:toms", "share of hits", "hits that are of toms"),
+    AttributeSpec("kick", f"{_ATTRIBUTES}:kick", "share of hits", "hits of the kick"),
+    AttributeSpec("snare", f"{_ATTRIBUTES}:snare", "share of hits", "hits of the snare"),
+    AttributeSpec("toms", f"{_ATTRIBUTES}:toms", "share of hits", "hits of toms"),
     AttributeSpec(
-        "ride", f"{_ATTRIBUTES}:ride", "share of hits", "of hi-hats and ride, what the ride plays"
+        "ride", f"{_ATTRIBUTES}:ride", "share of hits", "the ride among hi-hats and ride"
     ),
 )
 GROOVE_ATTRIBUTES = (
@@ -59,14 +59,14 @@ GROOVE_ATTRIBUTES = (
 CODEC = CodecSpec(
     "drums",
     "aeplug_music.drums.codec:DrumCodec",
-    "drums from MIDI or patterns written as text, with velocity and timing",
+    "drums from MIDI or text patterns, with velocity and timing",
     suffixes=(".mid", ".midi", ".drums"),
     options=(TEMPO, WAV, SOUNDFONT),
 )
 DATASET = DatasetSpec(
     "drums",
     "aeplug_music.drums.dataset:DrumDataset",
-    "windows of bars of drum patterns, bundled, or of MIDI files and patterns of your own",
+    "windows of bars of the bundled drum patterns, or of your own MIDI files and patterns",
 )
 
 ENCODERS = (
@@ -110,7 +110,7 @@ TASKS = (
     ),
     TaskSpec(
         name="drums-16bar",
-        summary="sixteen bars of drums, through a tree of phrases",
+        summary="sixteen bars of drums, by a hierarchy of bars and phrases",
         dataset="drums",
         folder_dataset="drums",
         encoder="drum-bars",
@@ -123,8 +123,8 @@ TASKS = (
         settings={
             **_SETTINGS,
             "data.bars": 16,
-            # A few hundred performances hold few stretches of sixteen bars: what is learnt from
-            # has to be made of them.
+            # A few hundred performances have few passages of sixteen bars: most of what is trained
+            # on has to be made by augmentation.
             "prepare.rotated": 0.2,
             "prepare.recombined": 0.0,
             "prepare.rearranged": 0.9,
@@ -163,7 +163,7 @@ TASKS = (
                 "given",
                 "str",
                 "all",
-                "of the files: all; score, hits alone, which are kept; rhythm, one tapped voice",
+                "what the model sees of files: all; score: only the hits, which are kept; rhythm: one voice",
                 verbs=("reconstruct", "vary", "interpolate", "embed"),
                 choices=("all", "score", "rhythm"),
             ),

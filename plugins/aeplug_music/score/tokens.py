@@ -107,11 +107,11 @@ def split_windows(tokens: Tokens, length: int, before: int = HOLD) -> Tokens:
     padded[: len(tokens)] = tokens
     if len(tokens) and padded[0] == HOLD and before >= FIRST_ONSET:
         padded[0] = before
-    held = fill_holds(padded[: len(tokens)])
-    if len(tokens) < len(padded) and len(held) and held[-1] >= FIRST_ONSET:
+    filled = fill_holds(padded[: len(tokens)])
+    if len(tokens) < len(padded) and len(filled) and filled[-1] >= FIRST_ONSET:
         padded[len(tokens)] = NOTE_OFF
     edges = np.arange(length, len(tokens), length)
-    carried = held[edges - 1]
+    carried = filled[edges - 1]
     sounds_on = (padded[edges] == HOLD) & (carried >= FIRST_ONSET)
     padded[edges[sounds_on]] = carried[sounds_on]
     return canonicalise(padded.reshape(count, length))

@@ -16,10 +16,9 @@ from aeplug_music.transcription.transcribe import transcribe
 
 VELOCITY = 80
 REASON, CRASHED = "no melody in the recording", "crashed the reader"
-#: Recordings that are given to a process at most before others are asked again: a process that
-#: dies takes with it what all have been given.
+#: Most recordings submitted per process: when a process dies, all submitted ones are tried again.
 _A_PROCESS = 8
-#: Characters of a recording's name that are kept.
+#: Characters kept of a recording's name.
 _STEM = 60
 
 
@@ -32,19 +31,19 @@ def transcribe_all(
     bpm: float | None,
     metre: str,
 ) -> dict[str, str]:
-    """Transcribe each into a file of its own.
+    """Transcribe each recording into a MIDI file.
 
     Args:
         recordings: their paths.
-        folder: for what is made of them; there.
-        processes: at work.
-        progress: told recordings done and recordings in all.
-        skipped: gets those that cannot be transcribed.
-        bpm: quarters a minute; None: estimated of each.
+        folder: existing folder for the files.
+        processes: number of worker processes.
+        progress: called with recordings done and recordings in all.
+        skipped: receives those that cannot be transcribed.
+        bpm: quarters a minute; None: estimated for each.
         metre: time signature of all.
 
     Returns:
-        Recording -> the file made of it, in the order of the recordings.
+        Recording -> MIDI file, in the order of the recordings.
     """
     targets = {
         path: str(folder / f"{number:06}-{Path(path).stem[:_STEM]}.mid")
@@ -66,8 +65,8 @@ def transcribe_all(
 def _iter_results(
     recordings: list[str], targets: dict[str, str], processes: int, bpm: float | None, metre: str
 ) -> Iterator[tuple[str, str]]:
-    """Each recording, and why it could not be transcribed; empty where it was."""
-    # A fresh interpreter: forking one in which torch runs threads may hang.
+    """Yield each recording, and why it could not be transcribed; empty: it was."""
+    # Spawned: forking a process in which torch runs threads may hang.
     context = multiprocessing.get_context("spawn")
     at_once = processes * _A_PROCESS
     while recordings:
@@ -87,7 +86,7 @@ def _iter_results(
             if at_once == 1:
                 yield recordings.pop(0), CRASHED
                 continue
-            # One of those that were given: one by one, it is found.
+            # One of the submitted recordings crashed its process: one by one shows which.
             processes, at_once = 1, 1
 
 
@@ -99,6 +98,6 @@ def _transcribe_file(path: str, target: str, bpm: float | None, metre: str) -> s
     except FileError as error:
         return str(error)
     except Exception as error:
-        # One file never stops the rest, whatever is wrong with it.
+        # No file stops the others, whatever is wrong with it.
         return f"{type(error).__name__}: {error}"
     return ""

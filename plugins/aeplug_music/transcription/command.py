@@ -76,8 +76,8 @@ def transcribe(
     from aeplug_music.transcription.converter import transcribe_files
 
     folder = Path(out).expanduser()
-    named = Inputs(inputs, manifest, RECORDING_SUFFIXES, folder, skip_unlisted=True)
+    recordings = Inputs(inputs, manifest, RECORDING_SUFFIXES, folder, skip_unlisted=True)
     report = transcribe_files(
-        named, folder, bpm=bpm, metre=metre, picture=picture, overwrite=overwrite
+        recordings, folder, bpm=bpm, metre=metre, picture=picture, overwrite=overwrite
     )
     return report_job(report, as_json)

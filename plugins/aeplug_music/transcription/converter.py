@@ -78,15 +78,15 @@ def transcribe_files(
     picture: bool = True,
     overwrite: bool = False,
 ) -> JobReport:
-    """Transcribe recordings into a folder: a .mid each, and a picture of what was heard.
+    """Transcribe recordings into a folder: a .mid each, and a picture of the transcription.
 
     Args:
-        inputs: which recordings.
-        out: the folder.
-        bpm: quarters a minute; None: estimated, of each recording by itself.
+        inputs: the recordings.
+        out: folder for the results.
+        bpm: quarters a minute; None: estimated for each recording.
         metre: time signature of all.
         picture: also draw a .png.
-        overwrite: replace files that another job left.
+        overwrite: replace existing files.
 
     Raises:
         AeplugError: see :meth:`aeplug.jobs.Job.run`.

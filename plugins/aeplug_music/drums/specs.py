@@ -163,7 +163,7 @@ TASKS = (
                 "given",
                 "str",
                 "all",
-                "what the model sees of files: all; score: only the hits, which are kept; rhythm: one voice",
+                "input taken from files: all; score: the hits, which are kept; rhythm: one voice",
                 verbs=("reconstruct", "vary", "interpolate", "embed"),
                 choices=("all", "score", "rhythm"),
             ),

@@ -27,7 +27,7 @@ CHECKS: tuple[str, ...] = (
 )
 
 #: Those of a plug-in itself.
-PLUGIN_CHECKS = ("loading", "imports", "parts", "observer", "commands")
+PLUGIN_CHECKS = ("loading", "imports", "parts", "priors", "observer", "commands")
 
 Status = Literal["ok", "warning", "skipped", "failed"]
 

@@ -23,6 +23,7 @@ from aeplug.checks.outcome import (
     describe_failure,
 )
 from aeplug.checks.parts import SECTIONS, compositions, hosted, loose_parts
+from aeplug.checks.priors import check_priors
 from aeplug.checks.settings import check_config
 from aeplug.checks.subject import Subject
 from aeplug.checks.suite import examine_subject, examine_task, outcome_of, select_checks
@@ -145,6 +146,8 @@ class _Work:
         self.make(label, "imports", lambda: check_imports(one, source))
         if set(one.provides) & {*SECTIONS}:
             self.make(label, "parts", lambda: _check_parts(one, self.plugins))
+        if "prior" in one.provides:
+            self.make(label, "priors", lambda: check_priors(one, self.plugins))
         if "aeplug_run_event" in one.hooks:
             self.make(label, "observer", lambda: check_observer(one, self.plugins))
         if "aeplug_commands" in one.hooks:

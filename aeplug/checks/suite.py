@@ -201,6 +201,7 @@ _WORKS = {
     "loading": "a plug-in that loads",
     "imports": "a plug-in that can be imported in an empty process",
     "parts": "a part that works in a task",
+    "priors": "a prior that can be fitted and kept",
     "observer": "an observer that bears every event",
     "commands": "commands that can be added",
     "building": "a task that can be built from its settings and its data",

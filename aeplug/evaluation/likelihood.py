@@ -174,7 +174,7 @@ def find_log_prior(model: Model, name: str) -> LogPrior:
     """
     name = name or OWN
     prior = item_prior(model, name)
-    if isinstance(prior, DensityPrior):
+    if supports(prior, DensityPrior):
         return prior.log_prob
     if name != OWN:
         raise ConfigError(f"the prior '{name}' has no density in closed form")

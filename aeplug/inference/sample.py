@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from aeplug.errors import ConfigError
-from aeplug.interfaces import Document, DocumentPrior, Sampling
+from aeplug.interfaces import Document, DocumentPrior, Sampling, supports
 from aeplug.model.model import Model
 from aeplug.model.sampling import draw_conditions
 
@@ -37,7 +37,7 @@ def sample_documents(
     model.priors.check(prior)
     if model.priors.makes_documents(prior):
         source = model.priors.get(prior)
-        if not isinstance(source, DocumentPrior):
+        if not supports(source, DocumentPrior):
             raise ConfigError(f"prior '{prior}' has no method generate_documents")
         return source.generate_documents(model, count, pieces, seed, sampling, cond)
     chosen = {

@@ -37,6 +37,7 @@ from aeplug.interfaces.losses import DistributionLoss, MultiDrawLoss
 from aeplug.interfaces.modules import Adversarial, AfterStep, Bindable
 from aeplug.interfaces.networks import AnySizeEncoder, ConditionBlindEncoder
 from aeplug.interfaces.prepare import FilePrepare, ShapedPrepare, TargetFacts, WithOptions
+from aeplug.interfaces.priors import ConditionedPrior, DensityPrior
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -67,6 +68,7 @@ CAPABILITIES: Mapping[str, tuple[type, ...]] = MappingProxyType(
             LossyCodec,
             WithOptions,
         ),
+        "prior": (DensityPrior, ConditionedPrior),
     }
 )
 

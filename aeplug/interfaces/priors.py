@@ -42,7 +42,17 @@ class Prior(Protocol):
 
 @runtime_checkable
 class DensityPrior(Prior, Protocol):
-    """A prior with a density in closed form, for likelihoods."""
+    """A prior with a density in closed form, for likelihoods.
+
+    Example::
+
+        class UnitPrior:
+            def sample(self, count, scale, generator, cond=None):  # -> (count, 2)
+                return scale * torch.randn(count, 2, generator=generator)
+
+            def log_prob(self, z, cond=None):  # (B, 2) -> (B,)
+                return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+    """
 
     def log_prob(self, z: Tensor, cond: Mapping[str, Tensor] | None = None) -> Tensor:
         """Logarithm of the density at ``(B, *latent_shape)``, nats, ``(B,)``."""
@@ -51,7 +61,15 @@ class DensityPrior(Prior, Protocol):
 
 @runtime_checkable
 class ConditionedPrior(Prior, Protocol):
-    """A prior that knows which classes its items have."""
+    """A prior that knows which classes its items have.
+
+    Example::
+
+        class CoinPrior:
+            def draw_classes(self, count, generator):
+                tosses = torch.rand(count, generator=generator)
+                return {"side": (tosses < 0.5).long()}
+    """
 
     def draw_classes(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Classes as often as the items have them: condition's name -> int64 ``(count,)``.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
-from aeplug.interfaces import ConditionedPrior, Prior, Sampling
+from aeplug.interfaces import ConditionedPrior, Prior, Sampling, supports
 from aeplug.model.contract import TrainedModel
 
 
@@ -67,7 +67,7 @@ def item_prior(model: TrainedModel, name: str) -> Prior:
         ConfigError: there is none, or it is of whole documents.
     """
     prior = model.priors.get(name)
-    if not isinstance(prior, Prior):
+    if not supports(prior, Prior):
         raise ConfigError(
             f"prior '{name}' generates whole documents, not single items: sample with --pieces N, "
             f"or name another prior"
@@ -81,6 +81,6 @@ def draw_conditions(
     """Conditions as int64 ``(count,)``; those not given as the prior's items have them."""
     given = dict(cond or {})
     source = model.priors.get(prior) if model.shape.conditions else None
-    if isinstance(source, ConditionedPrior):
+    if supports(source, ConditionedPrior):
         given = {**source.draw_classes(count, model.generator(seed)), **given}
     return model.conditions(given, count)

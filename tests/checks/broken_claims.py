@@ -15,6 +15,7 @@ from aeplug import (
     LatentSpec,
     LossSpec,
     OptionSpec,
+    PriorSpec,
     hookimpl,
 )
 from aeplug.checks.fakes import FakeEncoder, FakeLoss, FakePrepare, FakeVectors
@@ -313,6 +314,137 @@ def aeplug_codecs():
         place = f"{__name__}:{part.__name__}"
         yield CodecSpec(part.__name__, place, suffixes=(".npy",), options=(gain,))
 
+
+class PointPrior:
+    """A right one, of which the others are made: N(0, 1) about a point."""
+
+    kind = "Point"
+
+    def __init__(self, middle):
+        self.middle, self.size = middle, len(middle)
+
+    @property
+    def facts(self):
+        return {}
+
+    @property
+    def entry(self):
+        return {}
+
+    def tensors(self):
+        return {"middle": self.middle}
+
+    def sample(self, count, scale, generator, cond=None):
+        noise = torch.randn(count, self.size, generator=generator)
+        return self.middle + scale * noise
+
+
+class StuckPrior(PointPrior):
+    """The same draws whatever the seed."""
+
+    kind = "Stuck"
+
+    def sample(self, count, scale, generator, cond=None):
+        return super().sample(count, scale, torch.Generator().manual_seed(3))
+
+
+class NarrowPrior(PointPrior):
+    """Draws of one dimension less."""
+
+    kind = "Narrow"
+
+    def sample(self, count, scale, generator, cond=None):
+        return super().sample(count, scale, generator)[:, 1:]
+
+
+class SummedPrior(PointPrior):
+    """One density for all latents."""
+
+    kind = "Summed"
+
+    def log_prob(self, z, cond=None):
+        return (z - self.middle).square().sum()
+
+
+class ShuffledClassesPrior(PointPrior):
+    """Other classes where more are asked for."""
+
+    kind = "ShuffledClasses"
+
+    def draw_classes(self, count, generator):
+        return {"kind": torch.arange(count).flip(0)}
+
+
+class ForgetfulPrior(PointPrior):
+    """Keeps another point."""
+
+    kind = "Forgetful"
+
+    def tensors(self):
+        return {"middle": self.middle + 1}
+
+
+class WordlessPrior(PointPrior):
+    """An entry that JSON cannot hold."""
+
+    kind = "Wordless"
+
+    @property
+    def entry(self):
+        return {"middle": self.middle}
+
+
+class MutePrior(PointPrior):
+    """Says that it makes documents."""
+
+    kind = "Mute"
+
+
+PRIORS = {
+    prior.kind: prior
+    for prior in (
+        *(PointPrior, StuckPrior, NarrowPrior, SummedPrior, ShuffledClassesPrior),
+        *(ForgetfulPrior, WordlessPrior, MutePrior),
+    )
+}
+
+
+def __getattr__(name):
+    """``fit_KIND``: a prior of this kind about the mean latent."""
+    kind = name.removeprefix("fit_")
+    if kind not in PRIORS:
+        raise AttributeError(name)
+
+    def fit(model, dataset, split, seed):
+        batch = next(model.batches(dataset.split(split)))
+        return PRIORS[kind](model.posterior(batch)[0].mode().mean(0))
+
+    return fit
+
+
+def restore(entry, tensors):
+    return PRIORS[entry["kind"]](tensors["middle"])
+
+
+@hookimpl
+def aeplug_priors():
+    for kind in PRIORS:
+        unit = "document" if kind == "Mute" else "item"
+        yield PriorSpec(kind, f"{__name__}:fit_{kind}", f"{__name__}:restore", "broken", unit)
+    yield PriorSpec("Lost", f"{__name__}:fit_nothing", None)
+
+
+#: Name of a prior, its capability if it claims one, what is expected of it, what it does.
+PRIOR_CLAIMS = [
+    ("Stuck", "", "other draws of the prior 'Stuck' for another seed", "the same"),
+    ("Narrow", "", "draws (8, 4) from the prior 'Narrow'", "(8, 3)"),
+    ("Summed", "DensityPrior", "log_prob(z) with a value for each latent, (8,)", "()"),
+    ("ShuffledClasses", "ConditionedPrior", "the same first classes 'kind'", "others"),
+    ("Forgetful", "", "the restored prior 'Forgetful' to draw the same", "other draws"),
+    ("Wordless", "", "entry, tensors() and restore of the prior 'Wordless' to work", "JSON"),
+    ("Mute", "", "whose unit is document, to be a DocumentPrior", "MutePrior"),
+    ("Lost", "", "fit of the prior 'Lost'", "fit_nothing"),
+]
 
 #: Kind and name of a part (or the class of a preparation), its capability, what is expected of it,
 #: what it does.

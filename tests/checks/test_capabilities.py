@@ -8,7 +8,10 @@ import broken_claims
 import pytest
 
 from aeplug.checks.capabilities import CAPABILITY_CHECKS
+from aeplug.checks.priors import PRIOR_CHECKS, check_priors
+from aeplug.checks.suite import outcome_of
 from aeplug.interfaces import CAPABILITIES
+from aeplug.plugins import Plugin
 from aeplug.testing import CheckFailed, check_task, isolated_plugins
 
 PLUGINS = isolated_plugins(broken_claims)
@@ -34,9 +37,32 @@ def test_a_false_claim_is_caught_with_the_reason(kind, name, capability, expecte
     assert "\n" not in str(caught.value)
 
 
+def prior_alone(name: str) -> Plugin:
+    (owner,) = [plugin for plugin in PLUGINS.plugins if name in plugin.provides.get("prior", ())]
+    return replace(owner, provides={"prior": [name]})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "found"),
+    [(name, expected, found) for name, _, expected, found in broken_claims.PRIOR_CLAIMS],
+)
+def test_a_prior_that_is_wrong_is_caught_with_the_reason(name, expected, found):
+    outcome = outcome_of("plug-in", "priors", lambda: check_priors(prior_alone(name), PLUGINS))
+    assert outcome.status == "failed"
+    assert expected in outcome.expected
+    assert found in outcome.found
+
+
+def test_a_right_prior_passes_and_one_of_other_data_is_named():
+    assert check_priors(prior_alone("Point"), PLUGINS) == "Point"
+    assert "sequence (not of 'fake-vectors': " in check_priors(prior_alone("sequence"), PLUGINS)
+    assert check_priors(prior_alone("style"), PLUGINS) == "style (made by a command)"
+
+
 def test_every_capability_has_a_check_and_a_false_claim_of_it():
     every = {capability for kind in CAPABILITIES.values() for capability in kind}
-    assert set(CAPABILITY_CHECKS) == every
+    assert {*CAPABILITY_CHECKS, *PRIOR_CHECKS} == every
     tried = {capability for _, _, capability, *_ in broken_claims.CLAIMS}
+    tried |= {capability for _, capability, *_ in broken_claims.PRIOR_CLAIMS if capability}
     # A shape that is none is met before, where the task is built.
     assert tried == {capability.__name__ for capability in every} - {"ShapedPrepare"}

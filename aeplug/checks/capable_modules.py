@@ -96,9 +96,14 @@ def check_posterior_density(posterior: PosteriorDensity, bench: Workbench) -> No
     mode = posterior.mode()
     _check_nats(posterior.log_prob(mode), len(mode), "log_prob(z) of the posterior")
     expect(
-        torch.equal(posterior.repeated(3).mode(), mode.repeat_interleave(3, 0)),
-        "repeated(3) of the posterior to hold each item 3 times in a row",
+        torch.equal(posterior.repeat_items(3).mode(), mode.repeat_interleave(3, 0)),
+        "repeat_items(3) of the posterior to hold each item 3 times in a row",
         "another order, or other values",
+    )
+    expect(
+        torch.equal(posterior.detach_parameters().log_prob(mode), posterior.log_prob(mode)),
+        "the same density after detach_parameters() of the posterior",
+        "another",
     )
 
 

@@ -51,7 +51,7 @@ def check_loss(subject: Subject) -> str:
     generator = torch.Generator().manual_seed(subject.seed)
     with expect_no_error("the loss in evaluation, and its nll(output, batch)"):
         _, output, _ = task.measure(batch, schedule_values, generator)
-        many = batch.repeated(max(task.draws, 1))
+        many = batch.repeat_items(max(task.draws, 1))
         nll = task.loss.nll(output, many)
     count = len(many.target)
     good = isinstance(nll, Tensor) and nll.shape == (count,)
@@ -74,7 +74,7 @@ def _check_means(task: Task, batch: Batch, schedule_values: ScheduleValues) -> N
         return task.loss(output, batch, posterior, schedule_values)
 
     with expect_no_error("the loss of a batch twice as large"):
-        once, twice = at_mode(batch), at_mode(batch.repeated(2))
+        once, twice = at_mode(batch), at_mode(batch.repeat_items(2))
     for name, value in once.items():
         ratio = float(twice[name] / value) if abs(float(value)) > 1e-6 else 1.0
         low, high = MEAN_RATIO

@@ -144,9 +144,9 @@ def compute_bounds(
     at_once = max(1, max_rows(model, batch) // count)
     for start in range(0, draws, at_once):
         drawn = min(at_once, draws - start)
-        repeated, items = posterior.repeated(drawn), batch.repeated(drawn)
+        repeated, items = posterior.repeat_items(drawn), batch.repeat_items(drawn)
         z = repeated.sample(generator)
-        output = task.decoder(z, context.repeated(drawn), schedule_values)
+        output = task.decoder(z, context.repeat_items(drawn), schedule_values)
         nll = task.loss.nll(output, items)
         weights = log_prior(z, items.cond) - repeated.log_prob(z) - nll
         weights = weights.to(wide).unflatten(0, (count, drawn))

@@ -57,14 +57,14 @@ class Context:
     target: Tensor | None = None
     skips: Sequence[Tensor] = ()
 
-    def repeated(self, count: int) -> Context:
+    def repeat_items(self, count: int) -> Context:
         """The context of a batch whose every item stands ``count`` times in a row."""
         return replace(
             self,
-            cond=_repeated(self.cond, count),
-            lengths=_each(self.lengths, count),
-            input=_each(self.input, count),
-            target=_each(self.target, count),
+            cond=_repeat_classes(self.cond, count),
+            lengths=_repeat_column(self.lengths, count),
+            input=_repeat_column(self.input, count),
+            target=_repeat_column(self.target, count),
             skips=[skip.repeat_interleave(count, 0) for skip in self.skips],
         )
 
@@ -95,22 +95,22 @@ class Batch:
             target=self.target if with_target else None,
         )
 
-    def repeated(self, count: int) -> Batch:
+    def repeat_items(self, count: int) -> Batch:
         """Every item ``count`` times in a row: ``(B x count, ...)``."""
         return replace(
             self,
             input=self.input.repeat_interleave(count, 0),
             target=self.target.repeat_interleave(count, 0),
-            cond=_repeated(self.cond, count),
-            lengths=_each(self.lengths, count),
+            cond=_repeat_classes(self.cond, count),
+            lengths=_repeat_column(self.lengths, count),
         )
 
 
-def _repeated(cond: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+def _repeat_classes(cond: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     return {name: value.repeat_interleave(count, 0) for name, value in cond.items()}
 
 
-def _each(column: Tensor | None, count: int) -> Tensor | None:
+def _repeat_column(column: Tensor | None, count: int) -> Tensor | None:
     return None if column is None else column.repeat_interleave(count, 0)
 
 

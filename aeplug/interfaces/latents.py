@@ -74,16 +74,23 @@ class PosteriorDensity(Posterior, Protocol):
             def log_prob(self, z):  # (B, D) -> (B,)
                 return torch.distributions.Normal(self.mean, 1.0).log_prob(z).sum(1)
 
-            def repeated(self, count):
+            def repeat_items(self, count):
                 return UnitPosterior(self.mean.repeat_interleave(count, 0))
+
+            def detach_parameters(self):
+                return UnitPosterior(self.mean.detach())
     """
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Logarithm of the density at ``(B, *latent_shape)``, nats, ``(B,)``."""
         ...
 
-    def repeated(self, count: int) -> PosteriorDensity:
+    def repeat_items(self, count: int) -> PosteriorDensity:
         """The posterior of each item ``count`` times in a row, ``(B x count, ...)``."""
+        ...
+
+    def detach_parameters(self) -> PosteriorDensity:
+        """The same without gradient to its parameters: a density's gradient is z's alone."""
         ...
 
 

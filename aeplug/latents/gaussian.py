@@ -81,7 +81,7 @@ class GaussianPosterior:
         """Logarithm of the density at ``(B, D)``, nats, ``(B,)``."""
         return gaussian_log_prob(z, self.mean, self.logvar)
 
-    def repeated(self, count: int) -> GaussianPosterior:
+    def repeat_items(self, count: int) -> GaussianPosterior:
         """Each item's posterior ``count`` times in a row."""
         mean, logvar = (x.repeat_interleave(count, 0) for x in (self.mean, self.logvar))
         return GaussianPosterior(mean, logvar)

@@ -26,7 +26,7 @@ class ImportanceSamples:
         if count > 1:
             if not supports(posterior, PosteriorDensity):
                 raise ValueError("several draws of a latent that has no density are all the same")
-            self.each = posterior.repeated(count)
+            self.each = posterior.repeat_items(count)
         #: What was drawn, ``(B x count, *latent_shape)``, an item's draws in a row.
         self.z: Tensor = self.each.mode()
 

@@ -47,7 +47,7 @@ class DrawnKLPosterior(GaussianPosterior):
             z = super().sample(torch.Generator(self.mean.device).manual_seed(KL_SEED))
         return (self.log_prob(z) - self.part.log_prior(z)).unsqueeze(1)
 
-    def repeated(self, count: int) -> GaussianPosterior:
+    def repeat_items(self, count: int) -> GaussianPosterior:
         """Each item's posterior ``count`` times in a row, nothing drawn yet."""
         mean, logvar = (x.repeat_interleave(count, 0) for x in (self.mean, self.logvar))
         return DrawnKLPosterior(mean, logvar, part=self.part)

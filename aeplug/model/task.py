@@ -148,7 +148,7 @@ class Task(nn.Module):
             posterior, context = self.encode(input, context)
             if self.draws:
                 posterior = ImportanceSamples(posterior, self.draws, self.latent)
-                batch, context = batch.repeated(self.draws), context.repeated(self.draws)
+                batch, context = batch.repeat_items(self.draws), context.repeat_items(self.draws)
             z = posterior.sample(generator)
         output = self.decoder(z, context, schedule_values)
         terms = dict(self.loss(output, batch, posterior, schedule_values))

@@ -82,7 +82,7 @@ class OneDensity(GaussianLatent):
 class ShuffledPosterior(GaussianPosterior):
     """Repeats the batch, not each item."""
 
-    def repeated(self, count):
+    def repeat_items(self, count):
         return GaussianPosterior(self.mean.repeat(count, 1), self.logvar.repeat(count, 1))
 
 

@@ -48,7 +48,7 @@ class Line:
 
     def bounds(self, count: int, times: int, seed: int = 0) -> torch.Tensor:
         """The bound of each item, ``times`` over, ``(4, times)``."""
-        draws = ImportanceSamples(self.posterior().repeated(times), count, self.latent)
+        draws = ImportanceSamples(self.posterior().repeat_items(times), count, self.latent)
         z = draws.sample(torch.Generator().manual_seed(seed))
         return importance_bound(self.nll(z), draws).reshape(4, times)
 
@@ -74,7 +74,7 @@ def test_one_draw_is_the_evidence_lower_bound():
     elbo = -line.nll(z) - draws.kl().sum(1)
     torch.testing.assert_close(importance_bound(line.nll(z), draws), elbo)
     # And with the closed form it agrees in the mean.
-    many = line.posterior().repeated(50_000).sample(torch.Generator().manual_seed(2))
+    many = line.posterior().repeat_items(50_000).sample(torch.Generator().manual_seed(2))
     expected = -line.nll(many).reshape(4, -1).mean(1) - line.posterior().kl().sum(1)
     torch.testing.assert_close(line.bounds(1, 50_000).mean(1), expected, atol=0.15, rtol=0)
 
@@ -82,7 +82,7 @@ def test_one_draw_is_the_evidence_lower_bound():
 def gradients(kind: str, count: int, times: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Of the encoder's moments, ``times`` over ``(4, times, 4)``, and of the decoder's weight."""
     line = Line()
-    start = line.posterior(0.1, -2.0).repeated(times)
+    start = line.posterior(0.1, -2.0).repeat_items(times)
     mean, logvar = (x.clone().requires_grad_() for x in (start.mean, start.logvar))
     weight = line.weight.clone().requires_grad_()
     draws = ImportanceSamples(GaussianPosterior(mean, logvar), count, line.latent)
@@ -108,18 +108,18 @@ def test_rows_of_batch_and_context_stand_beside_their_draws():
         {"digit": torch.tensor([4, 5, 6])},
         torch.tensor([7, 8, 9]),
     )
-    many = batch.repeated(2)
+    many = batch.repeat_items(2)
     assert many.input[:, 0].tolist() == [0, 0, 2, 2, 4, 4]
     assert many.target.flatten().tolist() == [0, 0, 1, 1, 2, 2]
     assert many.cond["digit"].tolist() == [4, 4, 5, 5, 6, 6]
     assert many.lengths.tolist() == [7, 7, 8, 8, 9, 9]
     context = batch.context(with_target=True)
     context.skips = [torch.arange(3)]
-    context = context.repeated(2)
+    context = context.repeat_items(2)
     assert torch.equal(context.target, many.target) and torch.equal(context.input, many.input)
     assert context.cond["digit"].tolist() == [4, 4, 5, 5, 6, 6]
     assert context.skips[0].tolist() == [0, 0, 1, 1, 2, 2]
-    assert Context().repeated(3).lengths is None
+    assert Context().repeat_items(3).lengths is None
 
 
 def test_draws_of_a_point_are_refused():

@@ -55,7 +55,7 @@ def test_one_component_of_the_standard_normal_is_the_gaussian():
     features = torch.randn(3, 5)
     ours, theirs = part(features), plain(features)
     torch.testing.assert_close(ours.log_prob(z[:3]), theirs.log_prob(z[:3]))
-    many = ours.repeated(100_000)
+    many = ours.repeat_items(100_000)
     many.sample(torch.Generator().manual_seed(1))
     estimate = many.kl().reshape(3, -1).mean(1)
     torch.testing.assert_close(estimate, theirs.kl().sum(1), atol=0.02, rtol=0.01)

@@ -1,4 +1,4 @@
-"""The curve of an error over the latent's size, beside PCA."""
+"""The curve of an error over the latent's size, caption PCA."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def draw_error_curve(report: Mapping[str, Any], path: Path, title: str) -> None:
     if "model_dims" in report:
         size, error = report["model_dims"], report["model_squared_error"]
         panel.plot([size], [error], "D", color="#c2410c", markersize=8, label="the model")
-        beside = f"{error:.3g} with {size}"
-        panel.annotate(beside, (size, error), (8, -4), textcoords="offset points", fontsize=9)
+        caption = f"{error:.3g} with {size}"
+        panel.annotate(caption, (size, error), (8, -4), textcoords="offset points", fontsize=9)
     panel.set_xscale("symlog", linthresh=4, linscale=0.5)
     panel.set_yscale("log")
-    ticks = [one for one in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256) if one <= max(dims)]
-    panel.set_xticks(ticks, [str(one) for one in ticks])
+    ticks = [tick for tick in (0, 1, 2, 4, 8, 16, 32, 64, 128, 256) if tick <= max(dims)]
+    panel.set_xticks(ticks, [str(tick) for tick in ticks])
     panel.minorticks_off()
     panel.set_xlabel("dimensions")
     low, high = report["value_range"]

@@ -1,4 +1,4 @@
-"""Pictures of what a model makes, drawn by its codec: the same orchestration for any modality."""
+"""Sheets of reconstructions and samples, drawn by a model's codec, for any modality."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aeplug.model.model import Model
 
 #: Items on a sheet, and columns of a row.
 RECONSTRUCTIONS, SAMPLES, COLUMNS = 20, 60, 10
-#: Pieces on a sheet of whole documents, of which at least one is shown: more take minutes to draw.
+#: Most pieces on a sheet of whole documents: more take minutes to draw.
 SHEET_PIECES = 256
 
 

@@ -1,7 +1,8 @@
 """The latent space as a plane: where items lie in it, and what its points decode to.
 
-With two latents the plane is the latent space. With more it is spanned by the first two principal
-components of the items, or it is UMAP's, which shows neighbourhoods better and has no way back.
+With two latent dimensions the plane is the latent space. With more it is spanned by the first two
+principal components of the items, or it is UMAP's, which shows neighbourhoods better and has no
+inverse.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PCA, UMAP = "pca", "umap"
 
 #: Draws from the prior of which quantiles are taken.
 DRAWS = 1 << 15
-#: Most classes of a label that a map tells apart by colour.
+#: Most classes of a label that a map colours.
 MOST_CLASSES = 40
 
 Points = npt.NDArray[np.float32]
@@ -51,18 +52,18 @@ class Plane:
     caption: str
     names: tuple[str, str]
 
-    def coordinates(self, latents: Tensor) -> Tensor:
+    def project(self, latents: Tensor) -> Tensor:
         """Latents ``(N, D)`` -> ``(N, 2)``; the second is 0 where there is one latent."""
-        found = latents @ self.axes
-        return torch.nn.functional.pad(found, (0, 2 - found.shape[1]))
+        coordinates = latents @ self.axes
+        return torch.nn.functional.pad(coordinates, (0, 2 - coordinates.shape[1]))
 
-    def latents(self, coordinates: Tensor) -> Tensor:
+    def lift(self, coordinates: Tensor) -> Tensor:
         """Points ``(N, 2)`` -> latents ``(N, D)`` in the plane through 0."""
         return coordinates[:, : self.axes.shape[1]] @ self.axes.T
 
 
 @dataclass(frozen=True)
-class Map:
+class LatentMap:
     """Items in the plane.
 
     Attributes:
@@ -107,23 +108,23 @@ class Manifold:
         return [self.documents[start : start + self.columns] for start in every]
 
 
-def principal_plane(latents: Tensor) -> Plane:
+def fit_principal_plane(latents: Tensor) -> Plane:
     """The plane in which items ``(N, D)`` spread most; the latent space itself where D is 2."""
     size = latents.shape[1]
     if size <= 2:
-        caption = "the latent plane" if size == 2 else "the one latent"
+        caption = "the latent plane" if size == 2 else "the one latent dimension"
         return Plane(torch.eye(size).to(latents), caption, ("z1", "z2" if size == 2 else ""))
-    found = fit_pca(latents.split(INFERENCE_BATCH))
-    # Of one item, or of items that are all alike, there is no variance to have a share of.
-    share = found.variances / found.variances.sum().clamp(min=torch.finfo(torch.float32).tiny)
-    caption = f"2 principal components of {size} latents, {share[:2].sum():.0%} of their variance"
+    pca = fit_pca(latents.split(INFERENCE_BATCH))
+    # One item, or items that are all alike, have no variance.
+    share = pca.variances / pca.variances.sum().clamp(min=torch.finfo(torch.float32).tiny)
+    caption = f"2 principal components of {size} dimensions, {share[:2].sum():.0%} of the variance"
     names = (f"component 1 ({share[0]:.0%})", f"component 2 ({share[1]:.0%})")
-    return Plane(found.axes[:, :2].to(latents), caption, names)
+    return Plane(pca.axes[:, :2].to(latents), caption, names)
 
 
 def place_items(
     model: Model, dataset: Dataset, split: Split, name: str, items: int, projection: str, seed: int
-) -> tuple[Map, Plane, Tensor]:
+) -> tuple[LatentMap, Plane, Tensor]:
     """Embed items of a split, evenly spread over it, and lay them in the plane.
 
     Returns:
@@ -139,25 +140,25 @@ def place_items(
     rows = torch.linspace(0, len(split) - 1, count).round().long()
     block = concat_embeddings(embed_split(model, dataset, split, name, rows))
     latents = torch.from_numpy(np.asarray(block[MEAN], np.float32)).to(model.device)
-    plane = principal_plane(latents)
-    points, caption, axes = plane.coordinates(latents).cpu().numpy(), plane.caption, plane.names
+    plane = fit_principal_plane(latents)
+    points, caption, axes = plane.project(latents).cpu().numpy(), plane.caption, plane.names
     is_linear = projection == PCA or latents.shape[1] <= 2
     if not is_linear:
-        points = _umap(latents.cpu().numpy(), seed)
-        caption, axes = f"UMAP of {latents.shape[1]} latents", ("", "")
-    names = [str(one) for one in block[NAME].tolist()]
+        points = _project_by_umap(latents.cpu().numpy(), seed)
+        caption, axes = f"UMAP of {latents.shape[1]} dimensions", ("", "")
+    names = [str(item) for item in block[NAME].tolist()]
     cond = {
-        condition: torch.tensor([classes.index(one) for one in block[condition].tolist()])
+        condition: torch.tensor([classes.index(name) for name in block[condition].tolist()])
         for condition, classes in model.shape.conditions.items()
     }
-    found = Map(points, names, _labels(block), caption, is_linear, axes, rows, cond)
-    return found, plane, latents
+    placed = LatentMap(points, names, _select_labels(block), caption, is_linear, axes, rows, cond)
+    return placed, plane, latents
 
 
 def decode_manifold(
     model: Model,
     plane: Plane,
-    found: Map,
+    items: LatentMap,
     latents: Tensor,
     size: int,
     cond: Mapping[str, Any],
@@ -165,63 +166,66 @@ def decode_manifold(
 ) -> Manifold:
     """Decode ``size`` x ``size`` points of the map at evenly spaced quantiles of the prior.
 
-    Where the model has no prior, or the map is UMAP's, quantiles are those of the items. Of more
-    than two latents what the map leaves open is taken from the nearest item, and so are conditions
-    that ``cond`` leaves open: nothing lies at the middle of a space of many dimensions, and what is
-    decoded there is like no item. UMAP has no way back; there the nearest item itself is decoded.
+    Quantiles are those of the items where the model has no prior, or the map is UMAP's. With more
+    than two latent dimensions, those outside the plane are taken from the nearest item, since what
+    is decoded at the middle of a space of many dimensions is like no item; conditions that
+    ``cond`` leaves open are the nearest item's too. UMAP has no inverse: there the nearest item
+    itself is decoded.
     """
-    points = torch.from_numpy(found.points).to(latents)
-    from_prior = model.has_prior and found.is_linear
+    points = torch.from_numpy(items.points).to(latents)
+    from_prior = model.has_prior and items.is_linear
     spread = points
     if from_prior:
-        spread = plane.coordinates(model.task.latent.prior(DRAWS, 1.0, model.generator(seed)))
+        spread = plane.project(model.task.latent.prior(DRAWS, 1.0, model.generator(seed)))
     quantiles = (torch.arange(size) + 0.5) / size
-    # Some thousands tell a quantile well enough, and torch takes no more than millions.
+    # Some thousands are enough for quantiles, and torch takes no more than millions.
     x, y = torch.quantile(spread[:DRAWS], quantiles.to(spread), dim=0).T
     flat = plane.axes.shape[1] == 1
     grid = torch.cartesian_prod(y[:1] if flat else y.flip(0), x).flip(1)
     nearby = torch.cdist(grid, points).argmin(1)
-    z = plane.latents(grid)
-    where, marks = found.caption.partition(",")[0], _marks(quantiles, flat)
+    z = plane.lift(grid)
+    where, names = items.caption.partition(",")[0], _name_quantiles(quantiles, flat)
     if latents.shape[1] > 2:
-        moved = plane.latents(grid - points[nearby]) if found.is_linear else 0
+        moved = plane.lift(grid - points[nearby]) if items.is_linear else 0
         z = latents[nearby] + moved
-        where += "; the rest as in the nearest item" if found.is_linear else "; the nearest items"
+        where += (
+            "; other dimensions from the nearest item" if items.is_linear else "; the nearest items"
+        )
         near = nearby.tolist()
-        marks = [f"{m}, near {found.names[n]}" for m, n in zip(marks, near, strict=True)]
-    chosen: dict[str, Any] = {name: column[nearby] for name, column in found.cond.items()}
+        names = [f"{q}, near {items.names[n]}" for q, n in zip(names, near, strict=True)]
+    chosen: dict[str, Any] = {name: column[nearby] for name, column in items.cond.items()}
     conditions = model.conditions({**chosen, **cond}, len(grid))
     data = model.decode(z, conditions, Sampling(greedy=True))
     documents = join_documents(model, data, conditions)
-    for document, mark in zip(documents, marks, strict=True):
-        document.name = mark
+    for document, name in zip(documents, names, strict=True):
+        document.name = name
     caption = f"quantiles of {'the prior' if from_prior else 'the items'} along {where}"
     return Manifold(documents, size, caption)
 
 
-def _marks(quantiles: Tensor, flat: bool) -> list[str]:
-    across = [f"{100 * one:.3g} %" for one in quantiles.tolist()]
+def _name_quantiles(quantiles: Tensor, flat: bool) -> list[str]:
+    across = [f"{100 * quantile:.3g} %" for quantile in quantiles.tolist()]
     if flat:
         return across
     return [f"{x}, {y}" for y in reversed(across) for x in across]
 
 
-def documents_of(model: Model, split: Split, rows: Tensor) -> Iterator[Document]:
+def iter_item_documents(model: Model, split: Split, rows: Tensor) -> Iterator[Document]:
     """The items of these rows, as the codec shows them."""
     for _, raw in iter_rows(split, model.device, rows):
         batch = model.prepare_batch(raw)
         yield from join_documents(model, batch.target, batch.cond)
 
 
-def colour_label(found: Map, asked: str) -> str:
-    """The label to colour by: ``asked``, else the first there is; empty where there is none.
+def choose_label(items: LatentMap, name: str) -> str:
+    """The label to colour by: ``name``, else the first there is; empty where there is none.
 
     Raises:
         ConfigError: there is no such label.
     """
-    if asked and asked not in found.labels:
-        raise ConfigError(f"the items have no label '{asked}'. {nearest(asked, found.labels)}")
-    return asked or next(iter(found.labels), "")
+    if name and name not in items.labels:
+        raise ConfigError(f"the items have no label '{name}'. {nearest(name, items.labels)}")
+    return name or next(iter(items.labels), "")
 
 
 def is_quantity(values: npt.NDArray[np.generic]) -> bool:
@@ -231,7 +235,7 @@ def is_quantity(values: npt.NDArray[np.generic]) -> bool:
     )
 
 
-def _labels(block: EmbeddingRows) -> dict[str, npt.NDArray[np.generic]]:
+def _select_labels(block: EmbeddingRows) -> dict[str, npt.NDArray[np.generic]]:
     return {
         name: values
         for name, values in block.items()
@@ -241,10 +245,9 @@ def _labels(block: EmbeddingRows) -> dict[str, npt.NDArray[np.generic]]:
     }
 
 
-def _umap(latents: Points, seed: int) -> Points:
+def _project_by_umap(latents: Points, seed: int) -> Points:
     umap = import_library("umap", "umap-learn", "--projection umap")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its threads, which a seed forbids
         reducer = umap.UMAP(random_state=seed % 2**32, n_jobs=1)
-        found: Points = np.asarray(reducer.fit_transform(latents), np.float32)
-    return found
+        return np.asarray(reducer.fit_transform(latents), np.float32)

@@ -11,7 +11,7 @@ from aeplug.data.opening import choose_split
 from aeplug.interfaces import PlayableCodec, supports
 from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
-from aeplug.plots.latent_map import PCA, colour_label, decode_manifold, place_items
+from aeplug.plots.latent_map import PCA, choose_label, decode_manifold, place_items
 from aeplug.plots.map_page import write_page
 from aeplug.plots.scatter import draw_scatter
 from aeplug.plugins import active
@@ -73,7 +73,7 @@ def draw_map(
     chosen = choose_split(dataset, name)
     with show_progress("embedding"):
         placed, plane, latents = place_items(model, dataset, chosen, name, items, projection, seed)
-    label = colour_label(placed, colour)
+    label = choose_label(placed, colour)
     size = grid or (PLAYABLE_GRID if supports(model.codec, PlayableCodec) else GRID)
     manifold = decode_manifold(model, plane, placed, latents, size, cond or {}, seed)
     say(f"{len(placed.points)} items: {placed.caption}; decoded: {manifold.caption}")

@@ -1,4 +1,4 @@
-"""A map as one page that needs nothing but a browser: pointing at an item shows and plays it."""
+"""A map as one page for a browser, offline: pointing at an item shows and plays it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ import numpy.typing as npt
 from aeplug.errors import FileError
 from aeplug.interfaces import Codec, Document, PicturedCodec, PlayableCodec, Split, supports
 from aeplug.model.model import Model
-from aeplug.plots.latent_map import Manifold, Map, documents_of, is_quantity
-from aeplug.plots.scatter import class_colours, classes_of, scale_colours
+from aeplug.plots.latent_map import LatentMap, Manifold, is_quantity, iter_item_documents
+from aeplug.plots.scatter import number_classes, pick_class_colours, pick_scale_colours
+from aeplug.runtime.files import atomic_write
 
 TEMPLATE = "map_page.html"
 
@@ -32,7 +33,7 @@ def write_page(
     path: Path,
     model: Model,
     split: Split,
-    found: Map,
+    items: LatentMap,
     manifold: Manifold,
     label: str,
     title: str,
@@ -45,79 +46,79 @@ def write_page(
     Raises:
         FileError: it cannot be written.
     """
-    low, high = found.points.min(0), found.points.max(0)
+    low, high = items.points.min(0), items.points.max(0)
     scale = 1 / max(float((high - low).max()), 1e-9)
-    items = {
+    item_view = {
         "heading": "Items",
-        "caption": found.caption,
+        "caption": items.caption,
         # A hundred-thousandth of the map's width is finer than any screen.
-        "x": np.round((found.points[:, 0] - low[0]) * scale, 5).tolist(),
-        "y": np.round((found.points[:, 1] - low[1]) * scale, 5).tolist(),
-        "names": found.names,
-        "labels": {name: _label(values) for name, values in found.labels.items()},
+        "x": np.round((items.points[:, 0] - low[0]) * scale, 5).tolist(),
+        "y": np.round((items.points[:, 1] - low[1]) * scale, 5).tolist(),
+        "names": items.names,
+        "labels": {name: _describe_label(values) for name, values in items.labels.items()},
         "colour": label,
-        **_shown(model.codec, documents_of(model, split, found.rows)),
+        **_render_documents(model.codec, iter_item_documents(model, split, items.rows)),
     }
-    grid = {
+    grid_view = {
         "heading": "Decoded",
         "caption": manifold.caption,
         "columns": manifold.columns,
         "names": [document.name for document in manifold.documents],
         "labels": {},
-        **_shown(model.codec, manifold.documents),
+        **_render_documents(model.codec, manifold.documents),
     }
-    data = json.dumps({"views": [items, grid]}, ensure_ascii=False, separators=(",", ":"))
+    data = json.dumps({"views": [item_view, grid_view]}, ensure_ascii=False, separators=(",", ":"))
     template = resources.files("aeplug.plots").joinpath(TEMPLATE).read_text(encoding="utf-8")
     # In one pass, and without a "<" that could end the element: names are anyone's.
     before, _, rest = template.partition("{{data}}")
     page = before.replace("{{title}}", html.escape(title))
     page += data.replace("<", "\\u003c") + rest
     try:
-        path.write_text(page, encoding="utf-8", errors="replace")
+        atomic_write(path, page.encode(errors="replace"))
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _label(values: npt.NDArray[np.generic]) -> dict[str, Any]:
+def _describe_label(values: npt.NDArray[np.generic]) -> dict[str, Any]:
     if is_quantity(values):
         numbers = np.asarray(values, np.float64)
-        return {"values": np.round(numbers, 4).tolist(), "colours": scale_colours(SHADES)}
-    classes, numbers_of = classes_of(values)
+        return {"values": np.round(numbers, 4).tolist(), "colours": pick_scale_colours(SHADES)}
+    classes, numbers_of = number_classes(values)
     return {
         "values": numbers_of.tolist(),
         "classes": classes,
-        "colours": class_colours(len(classes)),
+        "colours": pick_class_colours(len(classes)),
     }
 
 
-def _shown(codec: Codec, documents: Iterable[Document]) -> dict[str, Any]:
+def _render_documents(codec: Codec, documents: Iterable[Document]) -> dict[str, Any]:
     """Small pictures and notes, as far as the codec has them; one document at a time."""
     pictured = codec if supports(codec, PicturedCodec) else None
     playable = codec if supports(codec, PlayableCodec) else None
     pictures: list[npt.NDArray[np.uint8]] = []
     sheets: list[str] = []
     notes: list[list[int]] = []
-    found: dict[str, Any] = {}
+    rendered: dict[str, Any] = {}
     for document in documents:
         if pictured is not None:
             pictures.append(pictured.thumbnail(document))
             height, width = pictures[0].shape[:2]
-            found["pictures"] = {"width": width, "height": height, "sheets": sheets}
-            found["pictures"] |= {"count": SHEET, "columns": COLUMNS}
+            rendered["pictures"] = {"width": width, "height": height, "sheets": sheets}
+            rendered["pictures"] |= {"count": SHEET, "columns": COLUMNS}
             if len(pictures) == SHEET:
-                sheets.append(_sheet(pictures))
+                sheets.append(_join_thumbnails(pictures))
                 pictures = []
         if playable is not None:
             # Milliseconds, three numbers a note.
             played = playable.playable(document)
             notes.append([round(v) for b, d, p in played for v in (1000 * b, 1000 * d, p)])
-            found["notes"] = notes
+            rendered["notes"] = notes
     if pictures:
-        sheets.append(_sheet(pictures))
-    return found
+        sheets.append(_join_thumbnails(pictures))
+    return rendered
 
 
-def _sheet(pictures: list[npt.NDArray[np.uint8]]) -> str:
+def _join_thumbnails(pictures: list[npt.NDArray[np.uint8]]) -> str:
     """Pictures ``(h, w, 3)`` in reading order on one PNG, as an address that holds it."""
     from PIL import Image
 

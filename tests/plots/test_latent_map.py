@@ -17,14 +17,14 @@ from aeplug.data.opening import open_dataset
 from aeplug.errors import AeplugError, ConfigError
 from aeplug.inference.sample import join_documents
 from aeplug.plots.latent_map import (
-    Map,
-    colour_label,
+    LatentMap,
+    choose_label,
     decode_manifold,
+    fit_principal_plane,
     place_items,
-    principal_plane,
 )
 from aeplug.plots.map_page import write_page
-from aeplug.plots.scatter import class_colours, draw_scatter
+from aeplug.plots.scatter import draw_scatter, pick_class_colours
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -34,11 +34,11 @@ def placed(model, projection="pca", items=16):
     return place_items(model, dataset, dataset.split("test"), "test", items, projection, 0)
 
 
-def small_map(labels, points=None) -> Map:
+def small_map(labels, points=None) -> LatentMap:
     count = len(next(iter(labels.values())))
     points = np.zeros((count, 2), np.float32) if points is None else points
     names = [f"item {n}" for n in range(count)]
-    return Map(points, names, labels, "a plane", True, ("a", "b"), torch.arange(count), {})
+    return LatentMap(points, names, labels, "a plane", True, ("a", "b"), torch.arange(count), {})
 
 
 class TestPlane:
@@ -46,26 +46,26 @@ class TestPlane:
         found, plane, latents = placed(model)
         np.testing.assert_array_equal(found.points, latents.numpy())
         assert found.caption == "the latent plane" and found.axes == ("z1", "z2")
-        torch.testing.assert_close(plane.latents(torch.from_numpy(found.points)), latents)
+        torch.testing.assert_close(plane.lift(torch.from_numpy(found.points)), latents)
 
     def test_of_one_is_a_line(self):
         z = torch.randn(5, 1)
-        plane = principal_plane(z)
-        assert plane.coordinates(z).tolist() == [[float(one), 0.0] for one in z]
-        torch.testing.assert_close(plane.latents(plane.coordinates(z)), z)
+        plane = fit_principal_plane(z)
+        assert plane.project(z).tolist() == [[float(one), 0.0] for one in z]
+        torch.testing.assert_close(plane.lift(plane.project(z)), z)
 
     def test_of_more_holds_the_most_variance(self):
         draw = torch.Generator().manual_seed(0)
         z = torch.randn(400, 5, generator=draw) * torch.tensor([0.1, 3.0, 0.1, 0.1, 2.0])
-        plane = principal_plane(z)
-        kept = plane.coordinates(z).var(0).sum() / z.var(0).sum()
+        plane = fit_principal_plane(z)
+        kept = plane.project(z).var(0).sum() / z.var(0).sum()
         assert kept > 0.99
-        assert plane.caption.startswith("2 principal components of 5 latents, 100% of")
+        assert plane.caption.startswith("2 principal components of 5 dimensions, 100% of")
 
     @pytest.mark.parametrize("count", [1, 4])
     def test_items_all_alike_have_no_share_of_a_variance(self, count):
-        plane = principal_plane(torch.ones(count, 5))
-        assert plane.caption.endswith(" 0% of their variance")
+        plane = fit_principal_plane(torch.ones(count, 5))
+        assert plane.caption.endswith(" 0% of the variance")
         assert torch.isfinite(plane.axes).all()
 
     def test_items_are_spread_over_the_split(self, model):
@@ -76,7 +76,7 @@ class TestPlane:
         make_training({"latent.size": 3}, tmp_path / "run").run()
         model = load(tmp_path / "run", device="cpu", plugins=plugins)
         monkeypatch.setitem(__import__("sys").modules, "umap", None)
-        with pytest.raises(AeplugError, match=r"needs umap-learn: pip install 'aeplug\[umap\]'"):
+        with pytest.raises(AeplugError, match=r"needs umap-learn: pip install umap-learn"):
             placed(model, "umap")
 
 
@@ -107,7 +107,7 @@ class TestManifold:
         found, plane, latents = placed(model)
         manifold = decode_manifold(model, plane, found, latents, 2, {}, 0)
         assert all(" %, near test-" in document.name for document in manifold.documents)
-        assert manifold.caption.endswith("; the rest as in the nearest item")
+        assert manifold.caption.endswith("; other dimensions from the nearest item")
 
 
 class TestScatter:
@@ -123,13 +123,13 @@ class TestScatter:
 
     def test_colours_differ(self):
         for count in (1, 10, 11, 40):
-            assert len(set(class_colours(count))) == count
+            assert len(set(pick_class_colours(count))) == count
 
     def test_an_unknown_label_names_the_nearest(self):
         found = small_map({"collection": np.array(["a"])})
-        assert colour_label(found, "") == "collection"
+        assert choose_label(found, "") == "collection"
         with pytest.raises(ConfigError, match=r"no label 'colection'. Did you mean 'collection'"):
-            colour_label(found, "colection")
+            choose_label(found, "colection")
 
 
 def page_data(path: Path) -> dict:
@@ -193,7 +193,7 @@ def test_the_page_in_a_browser(browser, tmp_path, task, items):
     manifold = decode_manifold(model, plane, found, latents, 4, {}, 0)
     split = open_dataset(model.config).split("test")
     path = tmp_path / "map.html"
-    write_page(path, model, split, found, manifold, colour_label(found, ""), "a map")
+    write_page(path, model, split, found, manifold, choose_label(found, ""), "a map")
     tab = browser.new_page()
     said: list[str] = []
     tab.on("console", lambda message: said.append(message.text))

@@ -129,9 +129,7 @@ class Workshop:
             patch.setenv("AEPLUG_CACHE", str(self.folder / "cache"))
             # A probe is fitted to all 55,000 digits otherwise.
             patch.setattr("aeplug.evaluation.pca_comparison.PROBE_VALUES", 1000 * 784)
-            # Pages of 60 samples take longer to draw than these trainings.
-            patch.setattr("aeplug.plots.gallery.RECONSTRUCTIONS", 4)
-            patch.setattr("aeplug.plots.gallery.SAMPLES", 4)
+            draw_less(patch)
             while "=" in words[0]:
                 patch.setenv(*words.pop(0).split("=", 1))
             assert words[0] == "aeplug", line
@@ -142,6 +140,12 @@ class Workshop:
         for name in files_of_folder(self.folder):
             sys.modules.pop(name, None)
         self.done.add(line)
+
+
+def draw_less(patch: pytest.MonkeyPatch) -> None:
+    """Pages of 60 samples take longer to draw than the trainings here."""
+    patch.setattr("aeplug.plots.gallery.RECONSTRUCTIONS", 4)
+    patch.setattr("aeplug.plots.gallery.SAMPLES", 4)
 
 
 def written_by(line: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from aeplug.checks.codec import written
@@ -17,6 +18,7 @@ from aeplug.checks.workbench import Workbench
 from aeplug.data.batching import count_pieces
 from aeplug.interfaces import (
     ChainingCodec,
+    ComparableCodec,
     Document,
     FormatCodec,
     LossyCodec,
@@ -79,6 +81,26 @@ def check_chain(codec: ChainingCodec, bench: Workbench) -> None:
     expect(together > alone, f"more than {alone} pieces of two documents in a row", f"{together}")
 
 
+def check_comparison(codec: ComparableCodec, bench: Workbench) -> None:
+    """A file's pieces are like decoders'; a distance is 0 of equal ones, and the same both ways."""
+    raw = codec.split(bench.document(times=3))
+    cond = bench.model.prepare_file(raw).cond
+    pieces, (item, _) = codec.as_pieces(raw), bench.item(1, times=count_pieces(raw))
+    form, expected = (f"{each.dtype} {tuple(each.shape)}" for each in (pieces, item))
+    expect(form == expected, f"as_pieces(raw) like what decoders give, {expected}", form)
+    count = (len(pieces),)
+    there, back = codec.distance(pieces, item, cond), codec.distance(item, pieces, cond)
+    for found in (there, codec.distance(pieces, pieces, cond)):
+        expect(tuple(found.shape) == count, f"a distance of each piece, {count}", brief(found))
+        in_range = bool(((found >= 0) & (found <= 1)).all())
+        expect(in_range, "distance(pieces, others, cond) in 0..1", brief(found))
+    expect(not bool(found.any()), "distance(pieces, pieces, cond) to be 0", brief(found))
+    expect(torch.allclose(there, back), "the same distance both ways", f"{there} and {back}")
+    blank = codec.is_blank(pieces, cond)
+    good = blank.dtype == torch.bool and tuple(blank.shape) == count
+    expect(good, f"is_blank(pieces, cond) as bool {count}", brief(blank))
+
+
 def check_file_loss(codec: LossyCodec, bench: Workbench) -> None:
     """A share; how much is lost is the check of the codec."""
     share = codec.file_loss
@@ -118,6 +140,7 @@ CODEC_CHECKS: Mapping[type, Callable[[Any, Workbench], None]] = {
     FormatCodec: check_suffixes,
     SequencedCodec: check_sequence,
     ChainingCodec: check_chain,
+    ComparableCodec: check_comparison,
     LossyCodec: check_file_loss,
     PicturedCodec: check_thumbnail,
     PlayableCodec: check_notes,

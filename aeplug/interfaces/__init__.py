@@ -17,6 +17,7 @@ from aeplug.interfaces.capabilities import CAPABILITIES, supports
 from aeplug.interfaces.codecs import (
     ChainingCodec,
     Codec,
+    ComparableCodec,
     Document,
     FormatCodec,
     LossyCodec,
@@ -74,6 +75,7 @@ __all__ = [
     "Bindable",
     "ChainingCodec",
     "Codec",
+    "ComparableCodec",
     "ConditionBlindEncoder",
     "ConditionedPrior",
     "Context",

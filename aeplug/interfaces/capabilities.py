@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aeplug.interfaces.codecs import (
     ChainingCodec,
+    ComparableCodec,
     FormatCodec,
     LossyCodec,
     PicturedCodec,
@@ -65,6 +66,7 @@ CAPABILITIES: Mapping[str, tuple[type, ...]] = MappingProxyType(
             PicturedCodec,
             PlayableCodec,
             ChainingCodec,
+            ComparableCodec,
             LossyCodec,
             WithOptions,
         ),

@@ -175,6 +175,49 @@ class ChainingCodec(Codec, Protocol):
 
 
 @runtime_checkable
+class ComparableCodec(Codec, Protocol):
+    """A codec that can tell how far two pieces are apart, as its users hear or see it.
+
+    With it verbs that start from a file compare what a model made with what the file has: pieces
+    that the model does not reconstruct are passed through, ``vary`` reaches the similarity that it
+    is asked for, and the steps of ``interpolate`` are even.
+
+    Pieces are those of one document or of several, ``(P, *shape.target)``; ``cond`` has their
+    classes, each int64 ``(P,)``. No piece influences another's result.
+
+    Example::
+
+        class LevelsCodec(ArrayCodec):
+            def as_pieces(self, raw):
+                return raw["array"].float()
+
+            def distance(self, pieces, others, cond):
+                return (pieces - others).abs().flatten(1).mean(1).clamp(0, 1)
+
+            def is_blank(self, pieces, cond):
+                return (pieces == 0).flatten(1).all(1)
+    """
+
+    def as_pieces(self, raw: RawBatch) -> Tensor:
+        """What ``split`` or a chunk gives, in the form that decoders give: ``(P, *shape.target)``.
+
+        Joined unchanged they are the document again.
+        """
+        ...
+
+    def distance(self, pieces: Tensor, others: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """How far each piece is from its other, float32 ``(P,)``: 0 equal, 1 nothing in common.
+
+        The same both ways.
+        """
+        ...
+
+    def is_blank(self, pieces: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """Which pieces have nothing in them, such as silence: bool ``(P,)``; no verb fills them."""
+        ...
+
+
+@runtime_checkable
 class LossyCodec(Codec, Protocol):
     """A codec whose files cannot hold an item: sound, of which a spectrogram has no phases.
 

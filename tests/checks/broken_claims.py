@@ -241,6 +241,19 @@ class FirstOnly(ArrayCodec):
         return documents[0]
 
 
+class OneWay(ArrayCodec):
+    """Further there than back."""
+
+    def as_pieces(self, raw):
+        return raw["array"].float()
+
+    def distance(self, pieces, others, cond):
+        return (pieces - others).flatten(1).sum(1).clamp(0, 1)
+
+    def is_blank(self, pieces, cond):
+        return (pieces == 0).flatten(1).all(1)
+
+
 class TotalLoss(ArrayCodec):
     """More is lost than there is."""
 
@@ -309,7 +322,7 @@ def aeplug_codecs():
     gain = OptionSpec("gain", "float", 1.0, "loudness", minimum=0)
     for part in (
         *(Endless, Emptied, Dotless, Standing, FirstOnly, TotalLoss, FloatPicture, Piercing),
-        *(Credulous, Upset),
+        *(OneWay, Credulous, Upset),
     ):
         place = f"{__name__}:{part.__name__}"
         yield CodecSpec(part.__name__, place, suffixes=(".npy",), options=(gain,))
@@ -480,6 +493,7 @@ CLAIMS = [
     ("codec", "Dotless", "FormatCodec", "a suffix with its dot", "'npy'"),
     ("codec", "Standing", "SequencedCodec", "more than 4 pieces with two behind", "4"),
     ("codec", "FirstOnly", "ChainingCodec", "more than 1 pieces of two documents", "1"),
+    ("codec", "OneWay", "ComparableCodec", "the same distance both ways", "tensor("),
     ("codec", "TotalLoss", "LossyCodec", "file_loss of the codec in 0..1", "1.5"),
     ("codec", "FloatPicture", "PicturedCodec", "as uint8 (h, w, 3)", "float64 (8, 8, 3)"),
     ("codec", "Piercing", "PlayableCodec", "MIDI pitches 0..127", "200"),

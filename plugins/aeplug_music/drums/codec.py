@@ -17,6 +17,7 @@ from aeplug.errors import FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug.runtime import say
 from aeplug_music.drums.collection import parse_performance
+from aeplug_music.drums.distance import measure_distance, read_hits, stored_to_pieces
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
 from aeplug_music.drums.performance import Passage, Performance, cut_windows, make_passage
 from aeplug_music.drums.sheet import draw_page, draw_thumbnail
@@ -50,6 +51,7 @@ class DrumCodec:
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
         self.bars = count_bars(shape)
         self.width = self.bars * BAR
+        self._played = not shape.classes
         self._form = ALL
         self._advice = ""
 
@@ -161,6 +163,21 @@ class DrumCodec:
             end = min(place + passage.steps, len(velocity))
             yield make_passage(velocity[place:end], offset[place:end])
             place += -(-passage.steps // self.width) * self.width
+
+    def as_pieces(self, raw: RawBatch) -> Tensor:
+        """Windows of a file as combinations ``(P, T)`` or values ``(P, T, 27)``.
+
+        Of a file taken as a rhythm its taps, as hits of the snare.
+        """
+        return stored_to_pieces(raw, self._form, played=self._played)
+
+    def distance(self, pieces: Tensor, others: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """1 - F1 of the hits; see :func:`aeplug_music.drums.distance.measure_distance`."""
+        return measure_distance(pieces, others)
+
+    def is_blank(self, pieces: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """Windows without a hit, bool ``(P,)``."""
+        return ~read_hits(pieces).flatten(1).any(1)
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
         """Chain performances, at the tempo of the first."""

@@ -21,6 +21,7 @@ from aeplug_music.midi.notation import NOTATION_SUFFIXES, read_score
 from aeplug_music.midi.reading import read_midi
 from aeplug_music.midi.writing import to_pretty_midi, write_files
 from aeplug_music.plots.pianoroll import draw_page, draw_thumbnail
+from aeplug_music.score.distance import has_no_onset, measure_distance
 from aeplug_music.score.melody import Melody, Passage, describe_omissions, extract_melody
 from aeplug_music.score.metres import (
     METRES,
@@ -34,6 +35,7 @@ from aeplug_music.score.tokens import (
     FIRST_ONSET,
     HOLD,
     NOTE_OFF,
+    Steps,
     Tokens,
     canonicalise,
     sounding_token,
@@ -235,6 +237,26 @@ class MelodyCodec:
             yield Passage(passage.metre, tokens)
             sounds = sounding_token(tokens, sounds)
             original_sounds = sounding_token(passage.tokens, original_sounds)
+
+    def as_pieces(self, raw: RawBatch) -> Tensor:
+        """Windows of a file as tokens, int64 ``(P, T)``."""
+        return raw["tokens"].long()
+
+    def distance(self, pieces: Tensor, others: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """1 - F1 of the notes; see :func:`aeplug_music.score.distance.measure_distance`."""
+        tokens, other = (each.detach().to("cpu", torch.uint8).numpy() for each in (pieces, others))
+        found = measure_distance(tokens, other, self._lengths_of(pieces, cond))
+        return torch.from_numpy(found).to(pieces.device)
+
+    def is_blank(self, pieces: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
+        """Windows without a note, bool ``(P,)``."""
+        rows = pieces.detach().to("cpu", torch.uint8).numpy()
+        blank = has_no_onset(rows, self._lengths_of(pieces, cond))
+        return torch.from_numpy(blank).to(pieces.device)
+
+    def _lengths_of(self, pieces: Tensor, cond: Mapping[str, Tensor]) -> Steps:
+        metres = cond["metre"].tolist() if "metre" in cond else [0] * len(pieces)
+        return np.array([self._lengths[number] for number in metres], np.int64)
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
         """Chain tunes, at the tempo of the first.

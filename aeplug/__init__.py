@@ -62,7 +62,7 @@ __all__ = [
     "train",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "api": "Run TrainingStopped compare_pca evaluate load train",

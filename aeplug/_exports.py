@@ -6,13 +6,16 @@ must not (start-up, worker processes), the package exports its names this way.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 
-def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package (PEP 562).
+def lazy_exports(
+    package: str, modules: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The ``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
     Args:
         package: its ``__name__``.
@@ -26,4 +29,7 @@ def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], An
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         return getattr(import_module(f"{package}.{homes[name]}"), name)
 
-    return load
+    def list_names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *homes})
+
+    return load, list_names

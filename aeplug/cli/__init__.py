@@ -89,7 +89,7 @@ __all__ = [
     "task_argument",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "options": (

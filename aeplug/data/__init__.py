@@ -48,7 +48,7 @@ __all__ = [
     "slice_batch",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "arrays": "ArrayCodec PrepareArrays",

@@ -18,7 +18,7 @@ __all__ = [
     "fit_pca",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "heldout": "compute_mean_losses",

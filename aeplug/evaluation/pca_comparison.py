@@ -123,7 +123,7 @@ def compare_with_pca(
         probes: also fit probes, on the training split.
 
     Returns:
-        The figures of :func:`compare`, and under ``probes`` those of :func:`probe`.
+        The figures of :func:`compare_errors`, and under ``probes`` those of :func:`fit_probes`.
 
     Raises:
         ConfigError: no such split or label, or items have fewer values than ``dims``.
@@ -168,7 +168,7 @@ def compare_errors(source: Source, test: Split, dims: int) -> tuple[PCA, dict[st
             low, high = min(low, float(flat.min())), max(high, float(flat.max()))
             totals += _sum_errors(source, batch, flat, pca, dims)
     squared = (errors / items).tolist()
-    model_error, pca_right, model_right, steps = totals
+    model_error, pca_right, model_right, steps = totals.tolist()
     report: dict[str, Any] = {
         "items": items,
         "values": values,

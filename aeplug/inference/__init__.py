@@ -60,7 +60,7 @@ __all__ = [
     "write_results",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "embed": "concat_embeddings embed_data embed_files embed_split",

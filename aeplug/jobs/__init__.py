@@ -23,7 +23,7 @@ __all__ = [
     "run_job",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "conversion": "Conversion",

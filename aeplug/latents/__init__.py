@@ -19,7 +19,7 @@ __all__ = [
     "slerp",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "importance": "ImportanceSamples importance_bound",

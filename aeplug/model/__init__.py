@@ -26,7 +26,7 @@ __all__ = [
     "resolve_options",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "capabilities": "resolve_options",

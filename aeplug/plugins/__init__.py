@@ -36,7 +36,7 @@ __all__ = [
     "load_attribute",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "current": "activate active",

@@ -20,7 +20,7 @@ __all__ = [
     "number_classes",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "gaussian_mixture": "GaussianMixture fit_gaussian_mixture",

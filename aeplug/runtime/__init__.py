@@ -43,7 +43,7 @@ __all__ = [
     "write_sheet",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "console": "Progress say",

@@ -26,7 +26,7 @@ __all__ = [
     "steer",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "apply": "Steering find_steering read_inputs",

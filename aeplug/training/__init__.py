@@ -18,7 +18,7 @@ __all__ = [
     "training_config",
 ]
 
-__getattr__ = lazy_exports(
+__getattr__, __dir__ = lazy_exports(
     __name__,
     {
         "scheduled_adamw": "ScheduledAdamW",

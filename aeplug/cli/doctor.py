@@ -28,8 +28,9 @@ def doctor(as_json: bool) -> None:
             rows = [[name, str(value)] for name, value in report[title].items()]
             print_table(rows, [title.upper(), ""])
             click.echo()
-        light = sum(plugin.status == "incomplete" for plugin in active().plugins)
-        order = "everything is in order" + (f", {light} plug-ins lack a library" if light else "")
+        incomplete = sum(plugin.status == "incomplete" for plugin in active().plugins)
+        number = "1 plug-in lacks" if incomplete == 1 else f"{incomplete} plug-ins lack"
+        order = "everything is in order" + (f"; {number} a library" if incomplete else "")
         click.echo(order if report["ok"] else "see the lines above")
     if not report["ok"]:
         raise click.exceptions.Exit(1)

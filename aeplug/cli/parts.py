@@ -7,7 +7,8 @@ import click
 from aeplug.cli.options import json_option
 from aeplug.cli.output import print_json, print_table
 from aeplug.cli.reports import print_part
-from aeplug.plugins.catalogue import KINDS, describe_part, find_parts
+from aeplug.plugins.catalogue import KINDS, describe_part, find_parts, incomplete_plugins
+from aeplug.runtime.console import say
 
 
 @click.command()
@@ -36,13 +37,16 @@ def parts(names: tuple[str, ...], settings: bool, as_json: bool) -> None:
 
         for entry, spec in zip(entries, specs, strict=True):
             entry.update(describe_settings(spec))
+    incomplete = {} if chosen else incomplete_plugins(kind)
     if as_json:
-        print_json({"parts": entries})
+        print_json({"parts": entries, "incomplete": incomplete})
     elif settings or chosen:
         for entry in entries:
             print_part(entry)
     else:
         rows = [[entry[key] for key in ("kind", "name", "plugin", "summary")] for entry in entries]
         print_table(rows, ["KIND", "PART", "PLUG-IN", "SUMMARY"])
+    for plugin, reason in incomplete.items() if not as_json else ():
+        say(f"parts of '{plugin}' are not listed: {reason}")
     if any("error" in entry for entry in entries):
         raise click.exceptions.Exit(1)

@@ -13,11 +13,7 @@ from aeplug._version import __version__
 from aeplug.cli.registry import COMMANDS, load_command
 from aeplug.cli.suggestions import explain_option, suggest_command
 from aeplug.errors import AeplugError
-from aeplug.plugins import (
-    Plugins,
-    activate,
-    active,
-)
+from aeplug.plugins import Plugins, activate, active, explain_missing_library
 from aeplug.plugins.current import blocked_from_environment, folders_from_environment
 from aeplug.runtime.console import flush_streams, say
 
@@ -154,20 +150,10 @@ def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
     except Exception as error:
         if debug:
             raise
-        if isinstance(error, ModuleNotFoundError) and (missing := _missing_library(error)):
+        if missing := explain_missing_library(error):
             _fail(missing, 1)
         text = " ".join(str(error).split())
         _fail(f"{type(error).__name__}: {text} (--debug shows where; this is a bug)", 1)
-
-
-def _missing_library(error: ModuleNotFoundError) -> str:
-    """The line that installs what was not found; empty where neither aeplug nor a plug-in says."""
-    from aeplug.runtime.libraries import describe_missing
-
-    requires: dict[str, str] = {}
-    for plugin in active().plugins:
-        requires.update(plugin.requires)
-    return describe_missing(error, requires)
 
 
 def _folders_first(arguments: list[str]) -> list[str]:

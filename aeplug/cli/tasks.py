@@ -7,6 +7,7 @@ import click
 from aeplug.cli.options import json_option
 from aeplug.cli.output import print_json, print_table
 from aeplug.plugins import catalogue
+from aeplug.runtime.console import say
 
 
 @click.command()
@@ -19,11 +20,14 @@ def tasks(as_json: bool) -> None:
     aeplug tasks --json
     """
     found = catalogue.tasks()
+    incomplete = catalogue.incomplete_plugins("task")
     if as_json:
-        print_json({"tasks": found})
+        print_json({"tasks": found, "incomplete": incomplete})
         return
     rows = [
         [task["name"], "yes" if task["weights"] else "no", task["plugin"], task["summary"]]
         for task in found
     ]
     print_table(rows, ["TASK", "WEIGHTS", "PLUG-IN", "SUMMARY"])
+    for plugin, reason in incomplete.items():
+        say(f"tasks of '{plugin}' are not listed: {reason}")

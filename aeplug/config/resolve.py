@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from aeplug.config.fields import NAMED_ROLES, SECTIONS, PartConfig, TrainConfig, config_of
 from aeplug.errors import ConfigError, PluginError, nearest
-from aeplug.plugins import Plugins
+from aeplug.plugins import Plugins, explain_missing_library
 from aeplug.plugins.specs import TaskSpec, load_attribute
 
 
@@ -207,8 +207,9 @@ def _factory(task: TaskSpec, plugins: Plugins, section: str, name: str) -> Any:
         return spec.load()
     except (ImportError, AttributeError, ValueError) as error:
         owner = plugins.owner(kind, name)
+        reason = explain_missing_library(error) or error
         raise PluginError(
-            f"{kind} '{name}' of plug-in '{owner.name}' ({owner.origin}) cannot be loaded: {error}"
+            f"{kind} '{name}' of plug-in '{owner.name}' ({owner.origin}) cannot be loaded: {reason}"
         ) from error
 
 

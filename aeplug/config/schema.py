@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from aeplug.config import PartConfig, TaskConfig, config_of
 from aeplug.config.schedules import Schedule
-from aeplug.runtime.libraries import describe_missing
+from aeplug.plugins import explain_missing_library
 
 _PLURALS = {
     bool: ("true or false", "true or false values"),
@@ -112,7 +112,7 @@ def describe_settings(spec: Any) -> dict[str, Any]:
     try:
         described["settings"] = settings_of(config_of(spec.load()))
     except (Exception, SystemExit) as error:  # whatever a plug-in's module may raise
-        lacks = describe_missing(error, {}) if isinstance(error, ModuleNotFoundError) else ""
+        lacks = explain_missing_library(error)
         reason = lacks or " ".join(f"{type(error).__name__}: {error}".split())
         described["error"] = f"cannot be loaded: {reason}"
     return described

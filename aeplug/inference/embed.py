@@ -24,7 +24,7 @@ from aeplug.errors import AeplugError, FileError
 from aeplug.interfaces import Batch, Dataset, RawBatch, Split
 from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
-from aeplug.plugins import active
+from aeplug.plugins import active, explain_missing_library
 from aeplug.runtime.files import describe_error, require_regular
 
 #: Files read ahead of the model.
@@ -135,7 +135,7 @@ def _read_ahead(
                     try:
                         raw = future.result()
                     except Exception as error:  # whatever a codec raises is this file's reason
-                        failed(path, describe_error(error))
+                        failed(path, explain_missing_library(error) or describe_error(error))
                         continue
                     yield path, raw
         finally:

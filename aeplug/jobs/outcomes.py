@@ -10,6 +10,7 @@ from aeplug.errors import shortened
 from aeplug.interfaces import Document
 from aeplug.jobs.failures import Failures
 from aeplug.jobs.work import FileTask, JobCounts
+from aeplug.plugins import explain_missing_library
 from aeplug.runtime.console import Progress
 from aeplug.runtime.files import describe_error
 
@@ -55,7 +56,7 @@ class Outcomes:
         names = dict(names or {})
         for long in (str(Path(task.input.path)), str(self._out / task.target)):
             names[long] = shortened(long)
-        reason = describe_error(error, names)
+        reason = explain_missing_library(error) or describe_error(error, names)
         with self._lock:
             self.counts.failed += 1
         self.note(task.input.path, reason)

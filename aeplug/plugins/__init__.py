@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aeplug._exports import lazy_exports
 
 if TYPE_CHECKING:
-    from aeplug.plugins.current import activate, active
+    from aeplug.plugins.current import activate, active, explain_missing_library
     from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
     from aeplug.plugins.manager import Plugin, Plugins
     from aeplug.plugins.specs import (
@@ -32,6 +32,7 @@ __all__ = [
     "TaskSpec",
     "activate",
     "active",
+    "explain_missing_library",
     "hookimpl",
     "load_attribute",
 ]
@@ -39,7 +40,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
-        "current": "activate active",
+        "current": "activate active explain_missing_library",
         "hookspecs": "HOOK_VERSION hookimpl",
         "manager": "Plugin Plugins",
         "specs": "VERBS OptionSpec PriorSpec RunEvent SamplingDefaults TaskSpec load_attribute",

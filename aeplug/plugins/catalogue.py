@@ -69,9 +69,29 @@ def find_parts(
     known = {spec.name for spec in specs}
     for name in names:
         if name not in known:
+            _refuse_incomplete(kind, name, plugins)
             hint = nearest(name, known if kind else known | set(KINDS))
             raise PluginError(f"no {kind or 'part'} is called '{name}'. {hint}")
     return [spec for spec in specs if not names or spec.name in names]
+
+
+def incomplete_plugins(kind: str = "", plugins: Plugins | None = None) -> dict[str, str]:
+    """Plug-ins whose tasks or parts are in no list, since a library is not installed.
+
+    Args:
+        kind: of what they bring: ``"task"`` or one of :data:`KINDS`; empty: parts of any kind.
+        plugins: whose; by default those of this process.
+
+    Returns:
+        Name of the plug-in -> what is missing and the command that installs it.
+    """
+    kinds = [kind] if kind else KINDS
+    hooks = {hook for hook, spec in COLLECTED.items() if spec.kind in kinds}  # type: ignore[attr-defined]
+    return {
+        plugin.name: plugin.reason
+        for plugin in (plugins or active()).collect()
+        if plugin.status == "incomplete" and hooks & set(plugin.hooks)
+    }
 
 
 def describe_part(spec: Any, plugins: Plugins | None = None) -> dict[str, Any]:
@@ -94,6 +114,14 @@ def describe_plugin(plugin: Plugin, plugins: Plugins) -> dict[str, list[dict[str
             entry["factory"] = spec.fit if kind == "prior" else spec.factory
         described.setdefault(kind, []).append(entry)
     return described
+
+
+def _refuse_incomplete(kind: str, name: str, plugins: Plugins) -> None:
+    """Say what a part's plug-in lacks, where that is why the part is in no list."""
+    for plugin in plugins.plugins:
+        for brought, spec in plugins.brought_by(plugin):
+            if plugin.status == "incomplete" and kind in ("", brought) and spec.name == name:
+                plugins.find(brought, name)
 
 
 def _ships_weights(task: TaskSpec) -> bool:

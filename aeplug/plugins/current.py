@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from aeplug.plugins.manager import Plugins
+from aeplug.runtime.libraries import describe_missing
 
 PLUGINS_DIR_VARIABLE = "AEPLUG_PLUGINS_DIR"
 
@@ -32,6 +33,24 @@ def activate(plugins: Plugins) -> None:
     """Make ``plugins`` those of this process (the CLI does, after reading its options)."""
     global _active
     _active = plugins
+
+
+def explain_missing_library(error: BaseException) -> str:
+    """The line that installs what an import did not find.
+
+    Args:
+        error: whatever was raised.
+
+    Returns:
+        ``"this needs soxr: pip install soxr"``; empty for another error, and for a module of
+        which neither aeplug nor a plug-in says that it needs it.
+    """
+    if not isinstance(error, ModuleNotFoundError):
+        return ""
+    requires: dict[str, str] = {}
+    for plugin in active().plugins:
+        requires.update(plugin.requires)
+    return describe_missing(error, requires)
 
 
 def folders_from_environment() -> list[Path]:

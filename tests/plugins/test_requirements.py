@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -114,16 +115,61 @@ class TestBuiltIn:
 
     def test_tasks_are_those_that_can_be_used(self) -> None:
         done = without(MUSIC, "tasks", "--json")
-        names = {task["name"] for task in one_object(done.stdout)["tasks"]}
+        listed = one_object(done.stdout)
+        names = {task["name"] for task in listed["tasks"]}
         assert "mnist" in names and "audio-vae" in names
         assert not {"melody-2bar", "groove"} & names
+        line = "pretty_midi and symusic are not installed: pip install pretty_midi symusic"
+        assert listed["incomplete"] == {"music": line}
+
+    @pytest.mark.parametrize("what", ["tasks", "parts"])
+    def test_lists_say_what_they_leave_out(self, what: str) -> None:
+        done = without(("librosa",), what)
+        assert done.returncode == 0 and "librosa" not in done.stdout
+        reason = "librosa is not installed: pip install librosa"
+        assert done.stderr == f"{what} of 'audio' are not listed: {reason}\n"
+
+    def test_a_list_of_losses_owes_nothing_to_sound(self) -> None:
+        done = without(("librosa",), "parts", "loss")
+        assert (done.returncode, done.stderr) == (0, "")
+
+    @pytest.mark.parametrize("arguments", [("melodies",), ("dataset", "melodies")])
+    def test_a_part_that_lacks_a_library_is_not_called_unknown(
+        self, arguments: tuple[str, ...]
+    ) -> None:
+        done = without(("symusic",), "parts", *arguments)
+        assert done.returncode == 1
+        assert_one_line_error(
+            done.stderr, "dataset 'melodies' of 'music': symusic is not installed"
+        )
+
+    @pytest.mark.parametrize("module", ["soundfile", "soxr", "scipy"])
+    def test_transcribe_says_once_what_recordings_need(self, module: str, tmp_path: Path) -> None:
+        for name in ("a.wav", "b.wav"):
+            (tmp_path / name).write_bytes(b"no sound is read")
+        done = without((module,), "transcribe", tmp_path, "--out", tmp_path / "out")
+        assert done.returncode == 1 and not (tmp_path / "out").exists()
+        assert_one_line_error(
+            done.stderr, f"transcribe: {module} is not installed: pip install {module}"
+        )
+
+    def test_a_file_that_needs_a_library_on_its_way_says_which(self, tmp_path: Path) -> None:
+        melodies, out = tmp_path / "melodies", tmp_path / "out"
+        done = without((), "sample", "melody-2bar", "-n", 1, "--seed", 1, "--out", melodies)
+        assert done.returncode == 0, done.stderr
+        done = without(
+            ("scipy",), "reconstruct", "melody-2bar", melodies, "--wav", "--out", out, "--json"
+        )
+        assert done.returncode == 1
+        reason = json.loads((out / "failed.jsonl").read_text())["reason"]
+        assert reason == "this needs scipy: pip install scipy"
 
     def test_doctor_names_what_is_missing(self) -> None:
         plain = without(("librosa",), "doctor")
         assert plain.returncode == 0, plain.stderr
         words = " ".join(plain.stdout.split())
         assert "audio incomplete: librosa is not installed: pip install librosa" in words
-        assert words.endswith("everything is in order, 1 plug-ins lack a library")
+        assert words.endswith("everything is in order; 1 plug-in lacks a library")
 
 
 class TestTorch:

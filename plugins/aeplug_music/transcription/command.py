@@ -15,10 +15,14 @@ from aeplug.cli import (
     overwrite_option,
     report_job,
 )
-from aeplug.errors import ConfigError
+from aeplug.errors import AeplugError, ConfigError
+from aeplug.runtime import missing_libraries
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.score.metres import METRES
 from aeplug_music.score.options import RECORDED_METRE
+
+#: What recordings are read and analysed with, beside what all of music needs.
+LIBRARIES = {"soundfile": "soundfile", "soxr": "soxr", "scipy": "scipy"}
 
 
 @click.command()
@@ -72,6 +76,8 @@ def transcribe(
         raise click.UsageError("Missing argument 'IN...': recordings, folders, or --from LIST")
     if not out:  # else it would mean the current folder
         raise ConfigError("--out is empty")
+    if missing := missing_libraries(LIBRARIES):  # else each file would say so
+        raise AeplugError(f"transcribe: {missing}")
     from aeplug.jobs import Inputs
     from aeplug_music.transcription.converter import transcribe_files
 

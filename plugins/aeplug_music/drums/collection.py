@@ -12,9 +12,9 @@ import numpy.typing as npt
 from aeplug.data import Skipped
 from aeplug.errors import DataError, FileError
 from aeplug_music.drums.kit import BAR, METRE
-from aeplug_music.drums.pattern import SUFFIX, InvalidPattern, parse_pattern
-from aeplug_music.drums.pattern_header import Header
-from aeplug_music.drums.pattern_timing import pattern_to_tune
+from aeplug_music.drums.patterns.header import Header
+from aeplug_music.drums.patterns.pattern import SUFFIX, InvalidPattern, parse_pattern
+from aeplug_music.drums.patterns.timing import pattern_to_tune
 from aeplug_music.drums.performance import Performance, cut_windows, extract_performance
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi

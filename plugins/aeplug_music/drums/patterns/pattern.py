@@ -2,7 +2,7 @@
 
 The format is specified in ``data/patterns/README.md`` and is read strictly: whatever is not of it
 is an error that gives the line and what was expected there. When each hit is played, by the swing
-and the feel of the header, is computed in :mod:`aeplug_music.drums.pattern_timing`.
+and the feel of the header, is computed in :mod:`aeplug_music.drums.patterns.timing`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from aeplug.errors import FileError, nearest
 from aeplug_music.drums.kit import CLASSES, DRUMS, Velocity
-from aeplug_music.drums.pattern_header import Header, HeaderError, parse_header
+from aeplug_music.drums.patterns.header import Header, HeaderError, parse_header
 from aeplug_music.midi.reading import MAX_QUARTERS
 
 SUFFIX = ".drums"

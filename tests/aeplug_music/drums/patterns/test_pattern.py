@@ -17,9 +17,9 @@ from aeplug.errors import FileError
 from aeplug_music.drums.codec import DrumCodec
 from aeplug_music.drums.collection import parse_performance
 from aeplug_music.drums.kit import BAR, CLASSES, DRUMS, KICK, OFFSETS, RIDE, SNARE
-from aeplug_music.drums.pattern import VELOCITY_OF, InvalidPattern, Pattern, parse_pattern
-from aeplug_music.drums.pattern_header import COLUMNS, Header
-from aeplug_music.drums.pattern_timing import pattern_to_tune
+from aeplug_music.drums.patterns.header import COLUMNS, Header
+from aeplug_music.drums.patterns.pattern import VELOCITY_OF, InvalidPattern, Pattern, parse_pattern
+from aeplug_music.drums.patterns.timing import pattern_to_tune
 from aeplug_music.drums.performance import Performance, extract_performance
 from aeplug_music.drums.window_shape import groove_shape
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from aeplug_music.drums.kit import DRUMS, PITCHES
-from aeplug_music.drums.pattern import Pattern
-from aeplug_music.drums.pattern_header import PAIRS
+from aeplug_music.drums.patterns.header import PAIRS
+from aeplug_music.drums.patterns.pattern import Pattern
 from aeplug_music.score.metres import parse_metre
 from aeplug_music.score.tune import Track, Tune
 

@@ -1,0 +1,1 @@
+"""Drum patterns written as text: their header, their bars, when each hit is played."""

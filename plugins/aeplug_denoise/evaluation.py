@@ -117,12 +117,12 @@ def _kinds(model: Model, options: Mapping[str, Any]) -> tuple[Noise, ...]:
 @torch.no_grad()
 def _digits(model: Model, split: Split, kind: Noise) -> dict[str, float]:
     generator = model.generator(SEED)
-    found: list[Tensor] = []
+    figures: list[Tensor] = []
     for _, raw in iter_rows(split, model.device):
         clean = normalise(raw["image"])
         noisy = kind.add_to(clean, generator)
         made = model.reconstruct_batch(Batch(noisy, clean)).float()
         before = psnr_db(noisy.clamp(0, 1), clean)
-        found.append(torch.stack([psnr_db(made, clean), ssim(made, clean), before]).cpu())
-    psnr, similarity, before = torch.cat(found, 1).double().mean(1).tolist()
+        figures.append(torch.stack([psnr_db(made, clean), ssim(made, clean), before]).cpu())
+    psnr, similarity, before = torch.cat(figures, 1).double().mean(1).tolist()
     return {"psnr_db": psnr, "ssim": similarity, "psnr_db_noisy": before}

@@ -24,8 +24,8 @@ def slant(batch: Batch, shape: DataShape) -> Tensor:
     """
     _, vertical, mixed, ink = _moments(batch)
     # Rows are counted downwards.
-    found = torch.rad2deg(torch.atan2(-mixed, vertical.clamp(min=1e-6)))
-    return _mask_empty(found, ink)
+    degrees = torch.rad2deg(torch.atan2(-mixed, vertical.clamp(min=1e-6)))
+    return _mask_empty(degrees, ink)
 
 
 def thickness(batch: Batch, shape: DataShape) -> Tensor:

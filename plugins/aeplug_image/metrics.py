@@ -31,15 +31,15 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
     column = line.reshape(1, 1, size, 1).expand(channels, 1, size, 1)
     row = line.reshape(1, 1, 1, size).expand(channels, 1, 1, size)
 
-    def blurred(x: Tensor) -> Tensor:
+    def blur(x: Tensor) -> Tensor:
         return functional.conv2d(
             functional.conv2d(x, column, groups=channels), row, groups=channels
         )
 
-    mean_a, mean_b = blurred(images), blurred(targets)
-    variance_a = blurred(images.square()) - mean_a.square()
-    variance_b = blurred(targets.square()) - mean_b.square()
-    covariance = blurred(images * targets) - mean_a * mean_b
+    mean_a, mean_b = blur(images), blur(targets)
+    variance_a = blur(images.square()) - mean_a.square()
+    variance_b = blur(targets.square()) - mean_b.square()
+    covariance = blur(images * targets) - mean_a * mean_b
     c1, c2 = 0.01**2, 0.03**2
     similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     similarity = similarity / (

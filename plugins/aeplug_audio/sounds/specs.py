@@ -55,7 +55,9 @@ TASKS = (
         settings={
             "latent.size": 32,
             **{
-                f"{part}.{key}": one for part in ("encoder", "decoder") for key, one in _NET.items()
+                f"{part}.{key}": value
+                for part in ("encoder", "decoder")
+                for key, value in _NET.items()
             },
             "prepare.gain": 6.0,
             "loss.pixels": "gaussian",

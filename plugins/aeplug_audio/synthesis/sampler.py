@@ -204,13 +204,13 @@ def _compute_modulation(
     decay = max(_to_seconds(region[28] + region[32] * (60 - key)), 1e-3)
     sustain = 1 - min(max(region[29], 0), 1000) / 1000
 
-    def held(at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def follow_key(at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         rising = np.clip((at - rise) / max(top - rise, 1e-4), 0, 1)
         return np.minimum(rising, np.clip(1 - (at - fall) / decay, sustain, 1))
 
     release = max(_to_seconds(region[30]), 1e-3)
-    released = np.maximum(held(np.array([seconds]))[0] - (time - seconds) / release, 0)
-    return np.where(time < seconds, held(time), released)
+    released = np.maximum(follow_key(np.array([seconds]))[0] - (time - seconds) / release, 0)
+    return np.where(time < seconds, follow_key(time), released)
 
 
 def _to_seconds(timecents: float) -> float:

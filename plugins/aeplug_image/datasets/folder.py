@@ -128,7 +128,7 @@ def iter_pictures(folder: Path) -> Iterator[tuple[str, Picture]]:
     Raises:
         DataError: the folder holds no picture that can be read; raised at the end.
     """
-    bad, found = [], 0
+    bad, readable = [], 0
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
         if is_figure(path):
             bad.append(f"{path} is a figure that aeplug drew")
@@ -138,13 +138,13 @@ def iter_pictures(folder: Path) -> Iterator[tuple[str, Picture]]:
         except FileError as error:
             bad.append(str(error))
             continue
-        found += 1
+        readable += 1
         yield path.relative_to(folder).as_posix(), picture
     for reason in bad[:5]:
         say(f"left out: {reason}")
     if len(bad) > 5:
         say(f"left out: {len(bad) - 5} more files that cannot be read")
-    if not found:
+    if not readable:
         raise DataError(f"{folder} holds no readable image ({', '.join(sorted(SUFFIXES))})")
 
 

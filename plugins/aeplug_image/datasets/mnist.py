@@ -97,9 +97,9 @@ def read_idx(folder: Path, name: str) -> np.ndarray:
         raise DataError(
             f"{path} is damaged ({error}); its unpacked content should have md5 {expected}"
         ) from error
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != expected:
-        raise DataError(f"{path} is truncated or altered: md5 {found}, expected {expected}")
+    checksum = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if checksum != expected:
+        raise DataError(f"{path} is truncated or altered: md5 {checksum}, expected {expected}")
     dimensions = content[3]
     shape = np.frombuffer(content, ">i4", dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape).copy()

@@ -77,8 +77,8 @@ def read_resolution(image: Image.Image, quarter: bool) -> tuple[float, float] | 
     """Dots per inch, ``(across, down)``, where the file gives them."""
     try:
         # Without a word in the file Pillow has 72 for a JPEG, and 1 for a TIFF.
-        given = image.info.get("jfif_unit") or _RESOLUTION[0] in image.getexif()
-        if not (given or image.format in ("PNG", "BMP")):
+        stated = image.info.get("jfif_unit") or _RESOLUTION[0] in image.getexif()
+        if not (stated or image.format in ("PNG", "BMP")):
             return None
         across, down = (float(dots) for dots in image.info["dpi"])
     except Exception:  # as above
@@ -91,13 +91,13 @@ def read_resolution(image: Image.Image, quarter: bool) -> tuple[float, float] | 
 
 def resize_exif(exif: bytes, width: int, height: int) -> bytes:
     """An EXIF block whose width and height, where it gives them, are those of the picture."""
-    found = Image.Exif()
+    block = Image.Exif()
     try:
-        found.load(exif)
-        stale = _set_size(found, _SIZE, (width, height))
-        if _EXIF in found:
-            stale = _set_size(found.get_ifd(_EXIF), _EXIF_SIZE, (width, height)) or stale
-        return found.tobytes() if stale else exif
+        block.load(exif)
+        stale = _set_size(block, _SIZE, (width, height))
+        if _EXIF in block:
+            stale = _set_size(block.get_ifd(_EXIF), _EXIF_SIZE, (width, height)) or stale
+        return block.tobytes() if stale else exif
     except Exception:  # as above
         return exif
 
@@ -111,13 +111,13 @@ def resize_xmp(xmp: bytes, width: int, height: int) -> bytes:
 
 def select_tiff_tags(exif: bytes) -> dict[int, Any]:
     """What of an EXIF block belongs into a TIFF, directories in it as dictionaries."""
-    found = Image.Exif()
-    found.load(exif)
-    tags = {tag: found[tag] for tag in set(found) & _TIFF_METADATA}
+    block = Image.Exif()
+    block.load(exif)
+    tags = {tag: block[tag] for tag in set(block) & _TIFF_METADATA}
     for tag in set(tags) & set(_SUB_DIRECTORIES):
-        tags[tag] = dict(found.get_ifd(tag))
+        tags[tag] = dict(block.get_ifd(tag))
         if _INTEROPERABILITY in tags[tag]:  # else: where in the old file it lay
-            tags[tag][_INTEROPERABILITY] = dict(found.get_ifd(_INTEROPERABILITY))
+            tags[tag][_INTEROPERABILITY] = dict(block.get_ifd(_INTEROPERABILITY))
     return tags
 
 

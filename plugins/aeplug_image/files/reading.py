@@ -223,8 +223,8 @@ def _open(file: BinaryIO) -> Image.Image:
 
 def _read_tag(image: Image.Image, tag: int) -> tuple[int, ...]:
     """A tag of a TIFF, ``()`` where it or the TIFF is missing."""
-    found: Any = getattr(image, "tag_v2", {}).get(tag, ())
-    return found if isinstance(found, tuple) else (found,)
+    value: Any = getattr(image, "tag_v2", {}).get(tag, ())
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _read_pixels(image: Image.Image) -> np.ndarray:

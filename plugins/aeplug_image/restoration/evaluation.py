@@ -76,7 +76,7 @@ def _values(pixels: np.ndarray, luma: bool) -> torch.Tensor:
 
 def average_figures(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each figure."""
-    return {name: float(np.mean([one[name] for one in figures])) for name in figures[0]}
+    return {name: float(np.mean([values[name] for values in figures])) for name in figures[0]}
 
 
 def compare_methods(
@@ -85,11 +85,11 @@ def compare_methods(
     measure: Callable[[np.ndarray, np.ndarray], dict[str, float]],
 ) -> dict[str, dict[str, float]]:
     """Mean figures of each method over ``(name, degraded, truth)``."""
-    found: dict[str, list[Mapping[str, float]]] = {name: [] for name in methods}
+    by_method: dict[str, list[Mapping[str, float]]] = {name: [] for name in methods}
     for _, degraded, truth in pairs:
         for name, method in methods.items():
-            found[name].append(measure(method(degraded), truth))
-    return {name: average_figures(figures) for name, figures in found.items()}
+            by_method[name].append(measure(method(degraded), truth))
+    return {name: average_figures(figures) for name, figures in by_method.items()}
 
 
 class ComparisonSheet:
@@ -102,13 +102,13 @@ class ComparisonSheet:
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        given = options.get("sheet")
-        self._path = Path(given).expanduser() if given else None
+        sheet = options.get("sheet")
+        self._path = Path(sheet).expanduser() if sheet else None
         self._pictures: list[ComparedPicture] = []
         if self._path and self._path.suffix.lower() != ".png":
-            raise ConfigError(f"--sheet {given}: expected a name that ends in .png")
+            raise ConfigError(f"--sheet {sheet}: expected a name that ends in .png")
         if self._path and self._path.exists():
-            raise ConfigError(f"--sheet {given} is there already; name another")
+            raise ConfigError(f"--sheet {sheet} is there already; name another")
 
     def add(self, name: str, **versions: np.ndarray) -> None:
         """Versions of a photograph, uint8 ``(H, W, C)``, by what they are; the truth last."""

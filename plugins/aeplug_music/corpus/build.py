@@ -148,7 +148,7 @@ def build_melodies(
     skipped: list[Skipped] = []
     recordings: list[str] = []
 
-    def listed() -> Iterator[Listing]:
+    def list_with_names() -> Iterator[Listing]:
         for listing in list_sources(sources, skipped, recordings):
             names.extend(listing.names())
             yield listing
@@ -156,7 +156,7 @@ def build_melodies(
     spools = out / SPOOLS
     spools.mkdir()
     parsed_by_first = sorted(
-        parse_files(listed(), spools, max(processes, 1), bars, parse, progress),
+        parse_files(list_with_names(), spools, max(processes, 1), bars, parse, progress),
         key=lambda pair: pair[0],
     )
     if not names and not recordings and not skipped:

@@ -84,19 +84,19 @@ def augment(values: Tensor, chances: Chances, generator: torch.Generator) -> Ten
     def integers(high: int) -> Tensor:
         return torch.randint(high, (count,), device=device, generator=generator)
 
-    def shuffled() -> Tensor:
+    def shuffle() -> Tensor:
         return values[torch.randperm(count, device=device, generator=generator)]
 
     if chances.mixed:
         keeps = torch.tensor([drum in FEET_AND_SNARE for drum in range(DRUMS)], device=device)
         use = happens(chances.mixed).unsqueeze(1) & ~keeps  # (B, 9)
-        values = torch.where(use[:, None, :, None], shuffled(), values)
+        values = torch.where(use[:, None, :, None], shuffle(), values)
     bars = steps // BAR
     if chances.recombined and bars > 1:
         edge = (1 + integers(bars - 1)) * BAR
         later = torch.arange(steps, device=device) >= edge.unsqueeze(1)
         use = later & happens(chances.recombined).unsqueeze(1)
-        values = torch.where(use[:, :, None, None], shuffled(), values)
+        values = torch.where(use[:, :, None, None], shuffle(), values)
     if chances.rearranged and bars > 1:
         values = _rearrange(values, happens(chances.rearranged), generator)
     if chances.rotated:

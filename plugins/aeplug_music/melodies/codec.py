@@ -245,8 +245,8 @@ class MelodyCodec:
     def distance(self, pieces: Tensor, others: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
         """1 - F1 of the notes; see :func:`aeplug_music.score.distance.measure_distance`."""
         tokens, other = (each.detach().to("cpu", torch.uint8).numpy() for each in (pieces, others))
-        found = measure_distance(tokens, other, self._lengths_of(pieces, cond))
-        return torch.from_numpy(found).to(pieces.device)
+        distance = measure_distance(tokens, other, self._lengths_of(pieces, cond))
+        return torch.from_numpy(distance).to(pieces.device)
 
     def is_blank(self, pieces: Tensor, cond: Mapping[str, Tensor]) -> Tensor:
         """Windows without a note, bool ``(P,)``."""

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+__all__ = ["psnr_db", "ssim"]
+
 
 def mse(images: Tensor, targets: Tensor) -> Tensor:
     """Mean squared error of a pixel, ``(B,)``, for ``(B, C, H, W)`` in 0..1."""
@@ -13,7 +15,13 @@ def mse(images: Tensor, targets: Tensor) -> Tensor:
 
 
 def psnr_db(images: Tensor, targets: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, ``(B,)``, peak 1; 100 dB where nothing differs."""
+    """Peak signal-to-noise ratio in dB, ``(B,)``, peak 1; 100 dB where nothing differs.
+
+    Example:
+        >>> images = torch.zeros(2, 1, 8, 8)
+        >>> psnr_db(images, images + torch.tensor([0.0, 0.5]).reshape(2, 1, 1, 1))
+        tensor([100.0000,   6.0206])
+    """
     return -10 * torch.log10(mse(images, targets).clamp(min=1e-10))
 
 
@@ -22,6 +30,11 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
 
     Gaussian window of 11x11 pixels with sigma 1.5, over positions where it lies inside the
     image; images smaller than that get a window of their own size.
+
+    Example:
+        >>> images = torch.rand(2, 3, 16, 16)
+        >>> ssim(images, images)
+        tensor([1., 1.])
     """
     size = min(11, *images.shape[-2:])
     distance = torch.arange(size, device=images.device, dtype=torch.float32) - (size - 1) / 2

@@ -14,6 +14,8 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Batch, DataShape, RawBatch
 from aeplug_image.binarise import fix_binary, sample_binary
 
+__all__ = ["normalise"]
+
 
 class PrepareConfig(PartConfig):
     """Settings of augmentation and binarisation."""
@@ -79,7 +81,12 @@ class PrepareImages:
 
 
 def normalise(images: Tensor) -> Tensor:
-    """uint8 0..255 -> float32 0..1; floats are taken to be in 0..1 already."""
+    """uint8 0..255 -> float32 0..1; floats are taken to be in 0..1 already.
+
+    Example:
+        >>> normalise(torch.tensor([0, 51, 255], dtype=torch.uint8))
+        tensor([0.0000, 0.2000, 1.0000])
+    """
     if images.dtype == torch.uint8:
         return images.float().div_(255)
     return images.float()

@@ -21,6 +21,8 @@ from scipy import fft
 
 from aeplug_audio.files.reading import RATE, Samples
 
+__all__ = ["Floats"]
+
 #: Range of pitch, Hz: from a bass's low C to a piccolo's high C.
 LOWEST_HZ, HIGHEST_HZ = 65.0, 2100.0
 #: Samples between frames, and samples over which a frame is compared with itself at a lag.

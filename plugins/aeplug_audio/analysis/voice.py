@@ -27,9 +27,15 @@ from aeplug_audio.analysis.onsets import (
 )
 from aeplug_audio.analysis.pitch import Floats
 
+__all__ = ["NoteEvent", "decode_notes"]
+
 
 class NoteEvent(NamedTuple):
     """A note of a recording.
+
+    Example:
+        >>> NoteEvent(0.5, 1.0, pitch=69)
+        NoteEvent(onset=0.5, end=1.0, pitch=69)
 
     Attributes:
         onset, end: seconds.
@@ -97,6 +103,13 @@ def decode_notes(
     """Decode the notes, in order and without overlap, and the tuning of the recording.
 
     The tuning, -0.5 to 0.5 semitones above concert pitch, is removed before pitches are rounded.
+
+    Example:
+        >>> from aeplug_audio.analysis.frames import analyse
+        >>> tone = 0.5 * np.sin(2 * np.pi * 445 / 22_050 * np.arange(22_050))
+        >>> notes, tuning = decode_notes(analyse([tone.astype(np.float32)]))
+        >>> [note.pitch for note in notes], round(tuning, 1)
+        ([69], 0.2)
     """
     tuning = estimate_tuning(analysis, voice)
     in_tune = replace(analysis, pitch=analysis.pitch - np.float32(tuning))

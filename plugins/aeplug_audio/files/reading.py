@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from aeplug.errors import FileError
 
+__all__ = ["Recording", "RecordingInfo"]
+
 #: Samples per second of everything read, and the rates of files that are accepted.
 RATE = 22_050
 SLOWEST, FASTEST = 8_000, 192_000
@@ -30,6 +32,10 @@ Samples = npt.NDArray[np.float32]
 @dataclass
 class RecordingInfo:
     """Length, format and level of a recording; complete once the last block has been read.
+
+    Example:
+        >>> RecordingInfo(seconds=2.0, rate=44_100, channels=1, clipped=0.01).is_clipped
+        True
 
     Attributes:
         seconds: length.
@@ -53,6 +59,13 @@ class RecordingInfo:
 
 class Recording:
     """A sound file, read once from beginning to end.
+
+    Example:
+        >>> import soundfile
+        >>> soundfile.write("a.wav", np.sin(np.arange(8000)), 8000)
+        >>> recording = Recording(Path("a.wav"))
+        >>> sum(len(block) for block in recording), recording.info.seconds
+        (22050, 1.0)
 
     Args:
         path: the file; its format follows from its content.

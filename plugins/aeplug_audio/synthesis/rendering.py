@@ -14,6 +14,8 @@ from aeplug_audio.synthesis.soundfont import find_soundfont, open_soundfont
 from aeplug_audio.synthesis.tones import ToneVoices
 from aeplug_audio.synthesis.voices import Note, Voices
 
+__all__ = ["write_notes"]
+
 #: Samples per second of the .wav.
 RATE = 44_100
 #: Longest tail behind the last note's end, and the fade at its end, seconds.
@@ -52,6 +54,13 @@ def write_notes(
 
     Raises:
         FileError: the soundfont is not one, or the file cannot be written.
+
+    Example:
+        >>> import soundfile
+        >>> from aeplug_audio.synthesis.voices import Note
+        >>> write_notes([Note(0.0, 0.5, pitch=69)], Path("a.wav"), end=1.0)
+        >>> soundfile.info("a.wav").duration >= 1
+        True
     """
     voices = open_voices(soundfont)
     write_wave(render_blocks(notes, voices, RATE, end), path, RATE, voices.channels)

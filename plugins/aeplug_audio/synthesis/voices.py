@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Note"]
+
 Samples = npt.NDArray[np.float32]
 
 #: Longest duration of a note, seconds; one that is held longer ends there.
@@ -17,6 +19,10 @@ LONGEST_NOTE = 60.0
 @dataclass(frozen=True, order=True)
 class Note:
     """A note, or a stroke of a drum.
+
+    Example:
+        >>> min(Note(0.5, 1.0, pitch=69), Note(0.0, 0.5, pitch=72)).pitch  # by onset
+        72
 
     Attributes:
         begin: onset, seconds from the beginning of the sound.

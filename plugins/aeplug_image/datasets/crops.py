@@ -15,6 +15,8 @@ from aeplug.interfaces import DataShape
 from aeplug_image.datasets.folder import iter_pictures
 from aeplug_image.files.fitting import convert_channels, to_colours
 
+__all__ = ["CropSplit", "crop_windows"]
+
 
 class PhotoCropsConfig(PartConfig):
     """Which photographs, and how they are cut."""
@@ -89,6 +91,13 @@ class PhotoCrops:
 class CropSplit:
     """Photographs on the device, addressed by the cells of a grid laid over each.
 
+    Example:
+        >>> from aeplug.interfaces import DataShape
+        >>> photo = np.zeros((48, 64, 3), np.uint8)
+        >>> split = CropSplit(["a.png"], [photo], DataShape((3, 16, 16), (3, 16, 16)))
+        >>> len(split), split.take(torch.tensor([0, 11]))["photo"].shape
+        (12, torch.Size([2, 3, 24, 24]))
+
     Args:
         names: of the files, below the folder.
         photos: uint8 ``(H, W, 1 or 3)`` each.
@@ -153,7 +162,13 @@ class CropSplit:
 
 
 def crop_windows(windows: Tensor, side: int, generator: torch.Generator, training: bool) -> Tensor:
-    """A crop of each window ``(B, C, S, S)``: at random in training, else the middle."""
+    """A crop of each window ``(B, C, S, S)``: at random in training, else the middle.
+
+    Example:
+        >>> window = torch.arange(16).reshape(1, 1, 4, 4)
+        >>> crop_windows(window, 2, torch.Generator(), training=False).tolist()
+        [[[[5, 6], [9, 10]]]]
+    """
     return crop_randomly(windows, side, generator) if training else crop_centre(windows, side)
 
 

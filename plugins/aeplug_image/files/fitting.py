@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from aeplug_image.files.reading import Picture, to_eight_bit
 
+__all__ = ["LUMA", "compute_luma"]
+
 #: Weights of R, G, B in grey (ITU-R BT.601, as Pillow and OpenCV have it).
 LUMA = (0.299, 0.587, 0.114)
 
@@ -60,5 +62,10 @@ def convert_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
 
 
 def compute_luma(pixels: np.ndarray) -> np.ndarray:
-    """RGB uint8 ``(H, W, 3)`` -> full-range luma uint8 ``(H, W, 1)`` (ITU-R BT.601)."""
+    """RGB uint8 ``(H, W, 3)`` -> full-range luma uint8 ``(H, W, 1)`` (ITU-R BT.601).
+
+    Example:
+        >>> compute_luma(np.array([[[255, 0, 0], [255, 255, 255]]], np.uint8)).tolist()
+        [[[76], [255]]]
+    """
     return np.rint(pixels @ np.array(LUMA)).astype(np.uint8)[..., None]

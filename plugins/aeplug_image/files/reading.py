@@ -26,6 +26,8 @@ from aeplug_image.files.metadata import (
     read_upright_xmp,
 )
 
+__all__ = ["Picture"]
+
 #: Images above this are refused before they are decoded: 30,000 x 30,000 would take 2.7 GB.
 MAX_PIXELS = 400_000_000
 
@@ -58,6 +60,11 @@ _WHITE_IS_ZERO, _RGB, _SIGNED, _UNSPECIFIED, _MULTIPLIED = 0, 2, 2, 0, 1
 @dataclass(frozen=True)
 class Picture:
     """A decoded image, upright.
+
+    Example:
+        >>> grey = Picture(np.zeros((4, 6, 2), np.uint16))
+        >>> grey.has_alpha, grey.unit
+        (True, 65535.0)
 
     Attributes:
         pixels: ``(H, W, C)`` uint8 or uint16; C is 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+__all__ = ["iter_tiles"]
+
 
 @dataclass(frozen=True)
 class Span:
@@ -71,7 +73,13 @@ def cut_spans(length: int, tile: int, overlap: int, multiple: int) -> list[Span]
 def iter_tiles(
     height: int, width: int, tile: int, overlap: int, multiple: int
 ) -> Iterator[tuple[Span, Span]]:
-    """Rows and columns of each tile of a picture, in reading order; see :func:`spans`."""
+    """Rows and columns of each tile of a picture, in reading order; see :func:`cut_spans`.
+
+    Example:
+        >>> tiles = iter_tiles(8, 20, tile=10, overlap=2, multiple=1)
+        >>> [(columns.own(), columns.seen) for _, columns in tiles]
+        [(slice(0, 10, None), slice(0, 12, None)), (slice(10, 20, None), slice(8, 20, None))]
+    """
     columns = cut_spans(width, tile, overlap, multiple)
     for rows in cut_spans(height, tile, overlap, multiple):
         for span in columns:

@@ -20,6 +20,15 @@ from aeplug_image.datasets.crops import CropSplit
 from aeplug_image.metrics import psnr_db, ssim
 from aeplug_image.restoration.comparison import ComparedPicture, draw_comparison
 
+__all__ = [
+    "ComparisonSheet",
+    "Restore",
+    "average_figures",
+    "compare_methods",
+    "iter_photographs",
+    "measure_quality",
+]
+
 #: A degraded photograph ``(H, W, C)`` -> what becomes of it, uint8.
 Restore = Callable[[np.ndarray], np.ndarray]
 
@@ -34,6 +43,14 @@ def iter_photographs(split: Split) -> Iterator[tuple[str, np.ndarray]]:
 
     Raises:
         ConfigError: the data are no photographs of any size, or all too small.
+
+    Example:
+        >>> from aeplug.interfaces import DataShape
+        >>> from aeplug_image.datasets.crops import CropSplit
+        >>> photos = [np.zeros((size, 48, 3), np.uint8) for size in (32, 8)]
+        >>> split = CropSplit(["a.png", "b.png"], photos, DataShape((3, 16, 16), (3, 16, 16)))
+        >>> [(name, pixels.shape) for name, pixels in iter_photographs(split)]
+        [('a.png', (32, 48, 3))]
     """
     if not isinstance(split, CropSplit):
         raise ConfigError("this task is measured on photographs; give --data FOLDER")
@@ -58,6 +75,11 @@ def measure_quality(
         border: pixels left out along each edge.
         luma: compare colours by their luma alone, in 16..235 as the field's tables are made;
             grey pictures are taken as luma already.
+
+    Example:
+        >>> truth = np.full((16, 16, 3), 100, np.uint8)
+        >>> measure_quality(truth + np.uint8(1), truth)
+        {'psnr_db': 48.13..., 'ssim': 0.9998...}
     """
     pair = [_values(pixels, luma) for pixels in (result, truth)]
     if border:
@@ -75,7 +97,12 @@ def _values(pixels: np.ndarray, luma: bool) -> torch.Tensor:
 
 
 def average_figures(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each figure."""
+    """The mean of each figure.
+
+    Example:
+        >>> average_figures([{"psnr_db": 30.0}, {"psnr_db": 32.0}])
+        {'psnr_db': 31.0}
+    """
     return {name: float(np.mean([values[name] for values in figures])) for name in figures[0]}
 
 
@@ -84,7 +111,16 @@ def compare_methods(
     pairs: Iterator[tuple[str, np.ndarray, np.ndarray]],
     measure: Callable[[np.ndarray, np.ndarray], dict[str, float]],
 ) -> dict[str, dict[str, float]]:
-    """Mean figures of each method over ``(name, degraded, truth)``."""
+    """Mean figures of each method over ``(name, degraded, truth)``.
+
+    Example:
+        >>> truth = np.full((16, 16, 1), 100, np.uint8)
+        >>> methods = {"as it is": lambda pixels: pixels, "darker": lambda pixels: pixels - 10}
+        >>> pairs = iter([("a.png", truth + np.uint8(10), truth)])
+        >>> figures = compare_methods(methods, pairs, measure_quality)
+        >>> max(figures, key=lambda name: figures[name]["psnr_db"])
+        'darker'
+    """
     by_method: dict[str, list[Mapping[str, float]]] = {name: [] for name in methods}
     for _, degraded, truth in pairs:
         for name, method in methods.items():
@@ -99,6 +135,14 @@ class ComparisonSheet:
 
     Raises:
         ConfigError: no .png, or a file that is there: it may be one of the photographs.
+
+    Example:
+        >>> sheet = ComparisonSheet({"sheet": "sheet.png"})
+        >>> truth = np.full((16, 16, 3), 100, np.uint8)
+        >>> sheet.add("a.png", noisy=truth + np.uint8(1), truth=truth)
+        >>> sheet.draw("denoise: sigma 1 of 255")
+        >>> Path("sheet.png").exists()
+        True
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:

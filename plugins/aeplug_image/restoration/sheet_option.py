@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aeplug import OptionSpec
 
+__all__ = ["SHEET"]
+
 SHEET = OptionSpec(
     "sheet",
     "str",

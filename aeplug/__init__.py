@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
 from aeplug._version import __version__
 from aeplug.errors import AeplugError
 from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
@@ -27,6 +26,7 @@ from aeplug.plugins.specs import (
     SamplingDefaults,
     TaskSpec,
 )
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.api import Run, TrainingStopped, compare_pca, evaluate, load, train
@@ -62,11 +62,4 @@ __all__ = [
     "train",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "api": "Run TrainingStopped compare_pca evaluate load train",
-        "model.model": "Model",
-        "plugins.catalogue": "tasks",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: The rooms of the engine from the ground up; a file imports its own room and those before it.
 ROOMS = (
-    *("errors", "_version", "_exports"),
+    *("errors", "_version"),
     *("runtime", "plugins"),
     *("config", "interfaces"),
     *("data", "latents"),

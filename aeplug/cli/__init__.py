@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.cli.options import (
@@ -89,23 +89,7 @@ __all__ = [
     "task_argument",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "options": (
-            "FiniteRange Request change_option checkpoint_option common_options data_option "
-            "device_option drawing_options inputs_argument json_option list_input_names "
-            "list_inputs manifest_option model_argument open_model open_request out_option "
-            "overwrite_option prior_option read_conditions read_length read_numbers seed_option "
-            "split_option task_argument"
-        ),
-        "output": (
-            "failure_logger print_figures print_json print_path print_pictures print_results "
-            "print_table report_job"
-        ),
-        "plugin_options": "VerbCommand",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)
 
 
 def main(arguments: list[str] | None = None) -> None:

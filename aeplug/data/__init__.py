@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.data.arrays import ArrayCodec, PrepareArrays
@@ -48,18 +48,4 @@ __all__ = [
     "slice_batch",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "arrays": "ArrayCodec PrepareArrays",
-        "batching": (
-            "INFERENCE_BATCH Result assemble concat_raw count_pieces iter_document_chunks "
-            "slice_batch"
-        ),
-        "build": "BuildReport Skipped build_dataset",
-        "bundled": "find_bundled",
-        "labels": "MEAN NAME",
-        "opening": "choose_split open_dataset",
-        "splits": "SPLITS TensorSplit epoch_order first_items iter_rows",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.evaluation.heldout import compute_mean_losses
@@ -18,11 +18,4 @@ __all__ = [
     "fit_pca",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "heldout": "compute_mean_losses",
-        "pca": "fit_pca",
-        "pca_comparison": "Source compare_with_pca",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.inference.embed import concat_embeddings, embed_data, embed_files, embed_split
@@ -60,16 +60,4 @@ __all__ = [
     "write_results",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "embed": "concat_embeddings embed_data embed_files embed_split",
-        "embedding_file": "check_embedding_file write_embedding",
-        "interpolate": "interpolate_documents interpolate_grid",
-        "reconstruct": "FixedLatents fix_latents reconstruct_chunks reconstruct_document",
-        "results": "Results WrittenResults number_documents require_free write_results",
-        "sample": "join_documents sample_documents",
-        "vary": "add_noise vary_document",
-        "verbs": "make_interpolation make_noisy_variations make_samples make_variations",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.jobs.conversion import Conversion
@@ -23,13 +23,4 @@ __all__ = [
     "run_job",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "conversion": "Conversion",
-        "files": "JobReport reconstruct_files run_job",
-        "inputs": "Inputs",
-        "job": "Job",
-        "reconstruction": "Reconstruction",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.latents.importance import ImportanceSamples, importance_bound
@@ -19,11 +19,4 @@ __all__ = [
     "slerp",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "importance": "ImportanceSamples importance_bound",
-        "paths": "interpolate_latents slerp",
-        "quantised": "CodesPosterior",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

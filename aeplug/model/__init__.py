@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.model.capabilities import resolve_options
@@ -26,15 +26,4 @@ __all__ = [
     "resolve_options",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "capabilities": "resolve_options",
-        "conditions": "ConditionEmbedding",
-        "dataset": "evaluation_dataset",
-        "model": "Model",
-        "run_folder": "Run",
-        "sampling": "draw_conditions",
-        "task": "Task objective",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.plots.curve import draw_curve
@@ -20,12 +20,4 @@ __all__ = [
     "draw_samples",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "curve": "draw_curve",
-        "error_curve": "draw_error_curve",
-        "gallery": "draw_reconstructions draw_samples",
-        "map": "draw_map",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.plugins.current import activate, active, explain_missing_library
@@ -37,12 +37,4 @@ __all__ = [
     "load_attribute",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "current": "activate active explain_missing_library",
-        "hookspecs": "HOOK_VERSION hookimpl",
-        "manager": "Plugin Plugins",
-        "specs": "VERBS OptionSpec PriorSpec RunEvent SamplingDefaults TaskSpec load_attribute",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.priors.gaussian_mixture import GaussianMixture, fit_gaussian_mixture
@@ -20,11 +20,4 @@ __all__ = [
     "number_classes",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "gaussian_mixture": "GaussianMixture fit_gaussian_mixture",
-        "mixture": "MixturePrior number_classes",
-        "registry": "PriorRegistry fit_prior",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

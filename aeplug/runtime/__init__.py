@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.runtime.console import Progress, say
@@ -43,17 +43,4 @@ __all__ = [
     "write_sheet",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "console": "Progress say",
-        "distributed": "Distributed is_main_process pick_device",
-        "figures": "check_picture is_figure write_figure write_sheet",
-        "files": (
-            "atomic_replace atomic_write describe_error require_absent require_new_folder "
-            "require_regular"
-        ),
-        "libraries": "import_library missing_libraries",
-        "tracking": "show_progress track",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.steering.apply import Steering, find_steering, read_inputs
@@ -26,12 +26,4 @@ __all__ = [
     "steer",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "apply": "Steering find_steering read_inputs",
-        "attributes": "find_attribute measure_attributes",
-        "directions": "Directions check_savable learn_directions",
-        "search": "SearchSettings SteeringResult steer",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

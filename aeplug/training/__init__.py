@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aeplug._exports import lazy_exports
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.training.scheduled_adamw import ScheduledAdamW
@@ -18,11 +18,4 @@ __all__ = [
     "training_config",
 ]
 
-__getattr__, __dir__ = lazy_exports(
-    __name__,
-    {
-        "scheduled_adamw": "ScheduledAdamW",
-        "start": "training_config",
-        "trainer": "Trainer TrainingState",
-    },
-)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -9,7 +9,8 @@ from aeplug.runtime.lazy import lazy_exports
 if TYPE_CHECKING:
     from aeplug.plugins.current import activate, active, explain_missing_library
     from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
-    from aeplug.plugins.manager import Plugin, Plugins
+    from aeplug.plugins.manager import Plugins
+    from aeplug.plugins.plugin import Plugin
     from aeplug.plugins.specs import (
         VERBS,
         OptionSpec,

@@ -9,7 +9,8 @@ from typing import Any
 
 from aeplug.errors import PluginError, nearest
 from aeplug.plugins.current import active
-from aeplug.plugins.manager import Plugin, Plugins
+from aeplug.plugins.manager import Plugins
+from aeplug.plugins.plugin import Plugin
 from aeplug.plugins.specs import TaskSpec
 from aeplug.plugins.validation import COLLECTED
 

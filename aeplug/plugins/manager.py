@@ -13,7 +13,6 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ import pluggy
 from aeplug.errors import PluginError, nearest
 from aeplug.plugins import hookspecs
 from aeplug.plugins.discovery import installed, single_files
+from aeplug.plugins.plugin import LISTED, Plugin
 from aeplug.plugins.requirements import refuse_commands, required_libraries
 from aeplug.plugins.specs import RunEvent, TaskSpec
 from aeplug.plugins.trace import DivertedStdout, Trace
@@ -42,51 +42,8 @@ if TYPE_CHECKING:
 
 SLOW_VARIABLE = "AEPLUG_SLOW_IMPORT_SECONDS"
 
-#: Status of plug-ins whose parts and commands are known.
-LISTED = ("ok", "incomplete")
-
 #: A plug-in slower than this (seconds) is named: everyone waits for it at every command.
 SLOW_IMPORT_SECONDS = 1.0
-
-
-@dataclass
-class Plugin:
-    """One plug-in, loaded or not.
-
-    Attributes:
-        name: its entry point's name, or its file's stem.
-        origin: distribution and version, or the file's path.
-        version: of the distribution; empty for a single file.
-        status: ``ok``, ``incomplete`` (a library that it needs is missing), ``blocked`` or
-            ``broken``.
-        reason: why it is not ok, in one line.
-        seconds: how long its import took.
-        hooks: names of the hooks it implements.
-        provides: names of what it brings, by kind (``"task": ["mnist", ...]``).
-        notes: what is to be mended in it though it is used (slow, deprecated, prints ...).
-        summary: the first line of its docstring.
-        location: the file it was imported from; of one that raised, with the line.
-        hook_version: the one it says it needs; None where it says nothing.
-        requires: libraries it says it needs, name of the module -> what pip installs.
-    """
-
-    name: str
-    origin: str
-    version: str = ""
-    status: str = "ok"
-    reason: str = ""
-    seconds: float = 0.0
-    hooks: list[str] = field(default_factory=list)
-    provides: dict[str, list[str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    summary: str = ""
-    location: str = ""
-    hook_version: int | None = None
-    requires: dict[str, str] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The plug-in as JSON-ready values, for ``aeplug plugins --json``."""
-        return {**self.__dict__, "seconds": round(self.seconds, 4)}
 
 
 class Plugins:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from aeplug.config import setting
 from aeplug.interfaces import Batch, DataShape, LatentDensity, Posterior, ScheduleValues, supports
 from aeplug.latents import ImportanceSamples, importance_bound
-from aeplug_image.nets.losses import PixelConfig, pixel_distribution, pixel_nll
+from aeplug_image.nets.losses import PixelConfig, PixelLikelihoodLoss
 from aeplug_image.nets.pixels import PixelOutput
 
 
@@ -25,17 +25,17 @@ class IWAEConfig(PixelConfig):
     )
 
 
-class IWAELoss(nn.Module):
+class IWAELoss(PixelLikelihoodLoss):
     """Minus the bound of Burda et al. (ICLR 2016), nats an image.
 
     Terms: ``loss``, ``nll_nats``, ``kl_nats``, means over draws: their sum is minus the ELBO.
     """
 
     Config = IWAEConfig
+    config: IWAEConfig
 
     def __init__(self, config: IWAEConfig, shape: DataShape) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, shape)
         self.draws = config.draws
 
     def bind(self, task: nn.Module) -> None:
@@ -57,11 +57,3 @@ class IWAELoss(nn.Module):
         with torch.no_grad():
             kl = posterior.kl().flatten(1).sum(1).mean()
         return {"loss": -bound.mean(), "nll_nats": nll.mean(), "kl_nats": kl}
-
-    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
-        """Nats an image, ``(B,)``."""
-        return pixel_nll(output, batch.target, self.config)
-
-    def distribution(self, batch: Batch) -> str:
-        """See :class:`aeplug.interfaces.DistributionLoss`."""
-        return pixel_distribution(batch.target, self.config)

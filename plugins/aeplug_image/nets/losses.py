@@ -15,12 +15,6 @@ from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 from aeplug_image.nets.pixels import PixelOutput
 
 
-def gaussian_nll(output: PixelOutput, target: Tensor) -> Tensor:
-    """Nats an image, ``(B,)``, with unit variance a pixel."""
-    squares = (output.means.float() - target).square().flatten(1).sum(1)
-    return 0.5 * (squares + target[0].numel() * math.log(2 * math.pi))
-
-
 def bernoulli_nll(output: PixelOutput, target: Tensor) -> Tensor:
     """Nats an image, ``(B,)``: cross-entropy between grey values and pixel means."""
     if output.logits:
@@ -47,6 +41,18 @@ def bernoulli_pixels(target: Tensor) -> str:
     return "Bernoulli pixels"
 
 
+class SquaredErrorLoss(torch.nn.Module):
+    """A loss of pixels whose likelihood is a Gaussian's of unit variance."""
+
+    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+        super().__init__()
+
+    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
+        """As a Gaussian of unit variance; nats, ``(B,)``."""
+        squares = (output.means.float() - batch.target).square().flatten(1).sum(1)
+        return 0.5 * (squares + batch.target[0].numel() * math.log(2 * math.pi))
+
+
 class MSEConfig(PartConfig):
     """Settings of the squared error."""
 
@@ -57,13 +63,13 @@ class MSEConfig(PartConfig):
     )
 
 
-class MSELoss(torch.nn.Module):
+class MSELoss(SquaredErrorLoss):
     """Mean squared error of a pixel; terms: ``loss``, ``mse``."""
 
     Config = MSEConfig
 
     def __init__(self, config: MSEConfig, shape: DataShape) -> None:
-        super().__init__()
+        super().__init__(config, shape)
         # Decided once: a schedule's value may not steer the flow of a compiled module.
         self.mixed = config.bce != Schedule.parse(0.0)
 
@@ -81,16 +87,44 @@ class MSELoss(torch.nn.Module):
         bce = bernoulli_nll(output, batch.target).mean() / batch.target[0].numel()
         return {"loss": torch.lerp(mse, bce, schedule_values["bce"]), "mse": mse}
 
+
+class PixelConfig(PartConfig):
+    """Settings of the distribution of a pixel."""
+
+    pixels: Literal["bernoulli", "gaussian"] = setting(
+        "bernoulli", "distribution of a pixel given the latent"
+    )
+    sigma: float = setting(0.1, "standard deviation of a gaussian pixel", gt=0)
+
+
+class PixelLikelihoodLoss(torch.nn.Module):
+    """A loss over the log-likelihood of pixels under the distribution that is set."""
+
+    def __init__(self, config: PixelConfig, shape: DataShape) -> None:
+        super().__init__()
+        self.config = config
+
     def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
-        """As a Gaussian of unit variance; nats, ``(B,)``."""
-        return gaussian_nll(output, batch.target)
+        """Nats an image, ``(B,)``."""
+        target, sigma = batch.target, self.config.sigma
+        if self.config.pixels == "bernoulli":
+            return bernoulli_nll(output, target)
+        squares = (output.means.float() - target).square().flatten(1).sum(1)
+        constant = target[0].numel() * math.log(sigma * math.sqrt(2 * math.pi))
+        return 0.5 * squares / sigma**2 + constant
+
+    def distribution(self, batch: Batch) -> str:
+        """See :class:`aeplug.interfaces.DistributionLoss`."""
+        if self.config.pixels == "bernoulli":
+            return bernoulli_pixels(batch.target)
+        return f"Gaussian pixels, sigma {self.config.sigma:g} (a density of values in 0..1)"
 
 
-class BCELoss(torch.nn.Module):
+class BCELoss(PixelLikelihoodLoss):
     """Binary cross-entropy in nats a pixel; terms: ``loss``, ``bce``, ``mse``."""
 
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
-        super().__init__()
+        super().__init__(PixelConfig(), shape)
 
     def forward(
         self,
@@ -104,43 +138,6 @@ class BCELoss(torch.nn.Module):
         with torch.no_grad():
             mse = functional.mse_loss(output.means.float(), batch.target)
         return {"loss": bce, "bce": bce, "mse": mse}
-
-    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
-        """Nats an image, ``(B,)``."""
-        return bernoulli_nll(output, batch.target)
-
-    def distribution(self, batch: Batch) -> str:
-        """See :class:`aeplug.interfaces.DistributionLoss`."""
-        return bernoulli_pixels(batch.target)
-
-
-class PixelConfig(PartConfig):
-    """Settings of the distribution of a pixel."""
-
-    pixels: Literal["bernoulli", "gaussian"] = setting(
-        "bernoulli", "distribution of a pixel given the latent"
-    )
-    sigma: float = setting(0.1, "standard deviation of a gaussian pixel", gt=0)
-
-
-def pixel_nll(output: PixelOutput, target: Tensor, config: PixelConfig) -> Tensor:
-    """Nats an image, ``(B,)``, under the distribution that is set."""
-    if config.pixels == "bernoulli":
-        return bernoulli_nll(output, target)
-    squares = (output.means.float() - target).square().flatten(1).sum(1)
-    constant = target[0].numel() * math.log(config.sigma * math.sqrt(2 * math.pi))
-    return 0.5 * squares / config.sigma**2 + constant
-
-
-def pixel_distribution(target: Tensor, config: PixelConfig) -> str:
-    """The distribution of :func:`pixel_nll` in words.
-
-    Raises:
-        ConfigError: it is none over such pixels.
-    """
-    if config.pixels == "bernoulli":
-        return bernoulli_pixels(target)
-    return f"Gaussian pixels, sigma {config.sigma:g} (a density of values in 0..1)"
 
 
 class ELBOConfig(PixelConfig):
@@ -160,7 +157,7 @@ class ELBOConfig(PixelConfig):
     )
 
 
-class ELBOLoss(torch.nn.Module):
+class ELBOLoss(PixelLikelihoodLoss):
     """Reconstruction + beta x KL, in nats an image (Kingma & Welling, ICLR 2014).
 
     Terms: ``loss``, ``nll_nats``, ``kl_nats``; the loss at beta 1, nothing free, is the negative
@@ -168,10 +165,7 @@ class ELBOLoss(torch.nn.Module):
     """
 
     Config = ELBOConfig
-
-    def __init__(self, config: ELBOConfig, shape: DataShape) -> None:
-        super().__init__()
-        self.config = config
+    config: ELBOConfig
 
     def forward(
         self,
@@ -188,11 +182,3 @@ class ELBOLoss(torch.nn.Module):
             costly = by_dimension.clamp(min=self.config.free_nats)
         loss = nll + schedule_values["beta"] * costly.sum()
         return {"loss": loss, "nll_nats": nll, "kl_nats": by_dimension.sum()}
-
-    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
-        """Nats an image, ``(B,)``."""
-        return pixel_nll(output, batch.target, self.config)
-
-    def distribution(self, batch: Batch) -> str:
-        """See :class:`aeplug.interfaces.DistributionLoss`."""
-        return pixel_distribution(batch.target, self.config)

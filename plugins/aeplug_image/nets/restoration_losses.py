@@ -10,17 +10,14 @@ from torch import Tensor
 from aeplug.config import PartConfig, Schedule, setting
 from aeplug.interfaces import Batch, DataShape, Posterior, ScheduleValues
 from aeplug_image.metrics import mse, psnr_db
-from aeplug_image.nets.losses import bernoulli_nll, gaussian_nll
+from aeplug_image.nets.losses import SquaredErrorLoss, bernoulli_nll
 from aeplug_image.nets.pixels import PixelOutput
 
 
-class _Restoration(torch.nn.Module):
+class _Restoration(SquaredErrorLoss):
     """``distance`` of pictures, a value each; terms: ``loss``, ``psnr_db`` (clipped to 0..1)."""
 
     distance: Callable[[Tensor, Tensor], Tensor]
-
-    def __init__(self, config: PartConfig, shape: DataShape) -> None:
-        super().__init__()
 
     def forward(
         self,
@@ -35,10 +32,6 @@ class _Restoration(torch.nn.Module):
         with torch.no_grad():
             psnr = psnr_db(means.clamp(0, 1), batch.target).mean()
         return {"loss": loss, "psnr_db": psnr}
-
-    def nll(self, output: PixelOutput, batch: Batch) -> Tensor:
-        """As a Gaussian of unit variance; nats, ``(B,)``."""
-        return gaussian_nll(output, batch.target)
 
 
 class L1Loss(_Restoration):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from aeplug.data import iter_rows, open_dataset
 from aeplug.evaluation import fit_pca
@@ -31,16 +32,9 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
         >>> 10 < evaluate(model, digits, {})["psnr_db"] < 30
         True
     """
-    totals = torch.zeros(3, dtype=torch.float64)
-    count = 0
-    for batch in model.batches(split):
-        images = model.reconstruct_batch(batch).float()
-        figures = (measure(images, batch.target) for measure in (mse, psnr_db, ssim))
-        totals += torch.stack([figure.sum().double().cpu() for figure in figures])
-        count += len(images)
-    error, psnr, similarity = (totals / count).tolist()
-    pixels = batch.target[0].numel()
-    return {"mse": error, "squared_error": error * pixels, "psnr_db": psnr, "ssim": similarity}
+    return _average_figures(
+        (model.reconstruct_batch(batch).float(), batch.target) for batch in model.batches(split)
+    )
 
 
 def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,21 +44,24 @@ def pca_baseline(model: Model, split: Split, options: Mapping[str, Any]) -> dict
         normalise(raw["image"]).flatten(1) for _, raw in iter_rows(train, torch.device("cpu"))
     )
     size = min(model.task.latent.latent_shape[0], len(components.mean))
+
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in model.batches(split):
+            target = batch.target.cpu()
+            restored = components.restore(components.project(target.flatten(1), size))
+            yield restored.reshape(target.shape).float(), target
+
+    return {f"pca_{size}": _average_figures(pairs())}
+
+
+def _average_figures(pairs: Iterable[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    """Means over results and targets, each ``(B, C, H, W)`` in 0..1."""
     totals = torch.zeros(3, dtype=torch.float64)
     count = 0
-    for batch in model.batches(split):
-        target = batch.target.cpu()
-        restored = components.restore(components.project(target.flatten(1), size))
-        back = restored.reshape(target.shape).float()
-        figures = (measure(back, target) for measure in (mse, psnr_db, ssim))
-        totals += torch.stack([figure.sum().double() for figure in figures])
-        count += len(target)
+    for images, target in pairs:
+        figures = (measure(images, target) for measure in (mse, psnr_db, ssim))
+        totals += torch.stack([figure.sum().double().cpu() for figure in figures])
+        count += len(images)
     error, psnr, similarity = (totals / count).tolist()
-    return {
-        f"pca_{size}": {
-            "mse": error,
-            "squared_error": error * target[0].numel(),
-            "psnr_db": psnr,
-            "ssim": similarity,
-        }
-    }
+    pixels = target[0].numel()
+    return {"mse": error, "squared_error": error * pixels, "psnr_db": psnr, "ssim": similarity}

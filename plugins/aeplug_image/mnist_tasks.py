@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aeplug import AttributeSpec, DemoSpec, TaskSpec
+from aeplug_image.compositions import TRAINING, mirrored_net
 
 _ATTRIBUTES = "aeplug_image.attributes"
 
@@ -22,18 +23,7 @@ ATTRIBUTES = (
     ),
 )
 #: A small net for a latent of a few numbers.
-SMALL_NET: Mapping[str, Any] = {
-    f"{part}.{key}": value
-    for part in ("encoder", "decoder")
-    for key, value in {"widths": (8, 16, 32, 32), "blocks": (0, 1, 1, 1), "hidden": 256}.items()
-}
-#: Muon at this rate learns in a few minutes what AdamW learns in many.
-TRAINING: Mapping[str, Any] = {
-    "train.batch_size": 128,
-    "train.optimizer": "muon",
-    "train.lr": 5e-3,
-    "train.precision": "bf16",
-}
+SMALL_NET = mirrored_net(widths=(8, 16, 32, 32), blocks=(0, 1, 1, 1), hidden=256)
 #: A plain autoencoder of the default net.
 PLAIN: Mapping[str, Any] = {
     "loss.bce": "linear(1, 0, 0.3)",
@@ -131,15 +121,7 @@ TASKS = (
             "prepare.binarise": "dynamic",
             "latent.size": 32,
             "loss.beta": "linear(0.2, 1, 0.1)",
-            **{
-                f"{part}.{key}": value
-                for part in ("encoder", "decoder")
-                for key, value in {
-                    "widths": (16, 32, 64, 64),
-                    "blocks": (0, 1, 2, 2),
-                    "hidden": 512,
-                }.items()
-            },
+            **mirrored_net(widths=(16, 32, 64, 64), blocks=(0, 1, 2, 2), hidden=512),
             "train.epochs": 27,
             **TRAINING,
             "train.ema": 0.999,

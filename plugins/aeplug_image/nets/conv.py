@@ -20,7 +20,24 @@ from aeplug.model import ConditionEmbedding
 from aeplug_image.nets.pixels import PixelOutput
 
 
-class ConvConfig(PartConfig):
+class StagesConfig(PartConfig):
+    """Settings of nets in stages."""
+
+    widths: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+    @model_validator(mode="after")
+    def _agree(self) -> StagesConfig:
+        if len(self.widths) != len(self.blocks):
+            raise ValueError(
+                f"widths {list(self.widths)} and blocks {list(self.blocks)} must be of one length"
+            )
+        if min(self.widths) < 1 or min(self.blocks) < 0:
+            raise ValueError("widths must be at least 1 and blocks at least 0")
+        return self
+
+
+class ConvConfig(StagesConfig):
     """Settings of encoder and decoder alike; the decoder runs through the stages backwards."""
 
     widths: tuple[int, ...] = setting(
@@ -36,16 +53,6 @@ class ConvConfig(PartConfig):
         0, "width of a layer between feature maps and features; 0: none", unit="units", ge=0
     )
     norm: Literal["none", "batch", "group"] = setting("none", "normalisation in front of layers")
-
-    @model_validator(mode="after")
-    def _agree(self) -> ConvConfig:
-        if len(self.widths) != len(self.blocks):
-            raise ValueError(
-                f"widths {list(self.widths)} and blocks {list(self.blocks)} must be of one length"
-            )
-        if min(self.widths) < 1 or min(self.blocks) < 0:
-            raise ValueError("widths must be at least 1 and blocks at least 0")
-        return self
 
 
 def stage_sizes(height: int, width: int, stages: int) -> list[tuple[int, int]]:

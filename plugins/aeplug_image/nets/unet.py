@@ -12,18 +12,17 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from aeplug.config import PartConfig, setting
+from aeplug.config import setting
 from aeplug.interfaces import Context, DataShape, Features, Sampling, ScheduleValues
-from aeplug_image.nets.conv import ResidualBlock
+from aeplug_image.nets.conv import ResidualBlock, StagesConfig
 from aeplug_image.nets.pixels import PixelOutput
 from aeplug_image.resampling import upscale
 
 
-class UNetConfig(PartConfig):
+class UNetConfig(StagesConfig):
     """Settings of encoder and decoder alike; the decoder runs through the levels backwards."""
 
     widths: tuple[int, ...] = setting(
@@ -35,16 +34,6 @@ class UNetConfig(PartConfig):
     fold: int = setting(
         2, "side of the squares of pixels folded into channels; 1: none", unit="pixels", ge=1, le=8
     )
-
-    @model_validator(mode="after")
-    def _agree(self) -> UNetConfig:
-        if len(self.widths) != len(self.blocks):
-            raise ValueError(
-                f"widths {list(self.widths)} and blocks {list(self.blocks)} must be of one length"
-            )
-        if min(self.widths) < 1 or min(self.blocks) < 0:
-            raise ValueError("widths must be at least 1 and blocks at least 0")
-        return self
 
     @property
     def multiple(self) -> int:

@@ -1,4 +1,4 @@
-"""What denoised photographs before there were nets; each is told the noise's sigma.
+"""What denoised photographs before there were nets; each knows the noise's sigma.
 
 Pictures are float32 ``(H, W, 1 or 3)`` with grey levels around 0..1, sigma is on that scale. The
 strengths below are those with the best mean PSNR, for sigmas of 15 to 50 of 255, over photographs.

@@ -55,7 +55,7 @@ def evaluate_photographs(model: Model, split: Split, options: Mapping[str, Any])
 
 
 def photograph_baselines(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Classical methods on the same noisy photographs, each told the sigma."""
+    """Classical methods, which know the sigma, on the same noisy photographs."""
     sigma = float(options["sigma"]) / 255
 
     def with_sigma(method: Method) -> Restore:

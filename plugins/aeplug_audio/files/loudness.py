@@ -86,23 +86,23 @@ def _design_k_weighting(rate: int) -> list[tuple[list[float], list[float]]]:
 
     The recommendation gives coefficients at 48 kHz; these are the analogue filters they come from.
     """
-    turn = math.tan(math.pi * 1681.974450955533 / rate)
+    warped = math.tan(math.pi * 1681.974450955533 / rate)
     quality, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
     middle = high**0.4996667741545416
-    scale = 1 + turn / quality + turn**2
+    scale = 1 + warped / quality + warped**2
     shelf = (
         [
-            (high + middle * turn / quality + turn**2) / scale,
-            2 * (turn**2 - high) / scale,
-            (high - middle * turn / quality + turn**2) / scale,
+            (high + middle * warped / quality + warped**2) / scale,
+            2 * (warped**2 - high) / scale,
+            (high - middle * warped / quality + warped**2) / scale,
         ],
-        [1.0, 2 * (turn**2 - 1) / scale, (1 - turn / quality + turn**2) / scale],
+        [1.0, 2 * (warped**2 - 1) / scale, (1 - warped / quality + warped**2) / scale],
     )
-    turn, quality = math.tan(math.pi * 38.13547087602444 / rate), 0.5003270373238773
-    scale = 1 + turn / quality + turn**2
+    warped, quality = math.tan(math.pi * 38.13547087602444 / rate), 0.5003270373238773
+    scale = 1 + warped / quality + warped**2
     high_pass = (
         [1.0, -2.0, 1.0],
-        [1.0, 2 * (turn**2 - 1) / scale, (1 - turn / quality + turn**2) / scale],
+        [1.0, 2 * (warped**2 - 1) / scale, (1 - warped / quality + warped**2) / scale],
     )
     return [shelf, high_pass]
 

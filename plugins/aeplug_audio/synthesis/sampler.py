@@ -119,9 +119,9 @@ def _compute_places(region: Region, step: float, length: int, rate: int) -> npt.
     for depth, delay, frequency in ((5, 21, 22), (6, 23, 24)):
         if region[depth]:
             hertz = 8.176 * 2 ** (region[frequency] / 1200)
-            turns = np.maximum(time - _to_seconds(region[delay]), 0) * hertz
+            cycles = np.maximum(time - _to_seconds(region[delay]), 0) * hertz
             # A triangle that begins at 0, upwards.
-            cents += region[depth] * (1 - np.abs((turns + 0.75) % 1 * 4 - 2))
+            cents += region[depth] * (1 - np.abs((cycles + 0.75) % 1 * 4 - 2))
     places: npt.NDArray[np.float64] = np.cumsum(step * 2 ** (cents / 1200))
     return places - places[0] if length else places
 
@@ -181,8 +181,8 @@ def _filter(region: Region, sound: Samples, key: int, seconds: float, rate: int)
         region, key, seconds, np.arange(0, len(sound), max(width, 1)) / rate
     )
     hertz = 8.176 * 2 ** ((region[8] + depth * level) / 1200)
-    turn = 2 * math.pi * np.clip(hertz, 20, 0.45 * rate) / rate
-    cosine, alpha = np.cos(turn), np.sin(turn) / (2 * quality)
+    angle = 2 * math.pi * np.clip(hertz, 20, 0.45 * rate) / rate
+    cosine, alpha = np.cos(angle), np.sin(angle) / (2 * quality)
     state = np.zeros(2)
     filtered = np.empty_like(sound)
     for number, (c, a) in enumerate(zip(cosine.tolist(), alpha.tolist(), strict=True)):

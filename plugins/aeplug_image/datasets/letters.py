@@ -37,7 +37,7 @@ class LettersConfig(PartConfig):
     """How many, and how far from upright."""
 
     copies: int = setting(5, "of each letter in each font", ge=1, le=100)
-    affine: float = setting(1.0, "random turn, size and shear, as prepare.affine", ge=0)
+    affine: float = setting(1.0, "random rotation, size and shear, as prepare.affine", ge=0)
 
 
 class Letters:
@@ -59,7 +59,7 @@ class Letters:
             [_centre_as_mnist(_draw_letter(letter, font)) for font in FONTS for letter in LETTERS]
         )
         images = upright.repeat(self.config.copies, 1, 1)[:, None]
-        # Splits are drawn with different turns.
+        # Splits are drawn with different rotations.
         generator = torch.Generator().manual_seed(1 + SPLITS.index(name) if name in SPLITS else 0)
         if self.config.affine:
             images = random_affine(images, self.config.affine, generator)

@@ -176,10 +176,10 @@ def _decode(path: Path, image: Image.Image) -> Picture:
     passes = _sixteen_bit_passes(path, image)
     pixels = _sixteen_bit_colour(path, image, passes) if passes else _read_pixels(image)
     # Pillow turns a TIFF itself, and has dropped its orientation by now.
-    turn = read_orientation(image)
-    quarter = turn in (5, 6, 7, 8) or in_tiff in (5, 6, 7, 8)
+    orientation = read_orientation(image)
+    quarter = orientation in (5, 6, 7, 8) or in_tiff in (5, 6, 7, 8)
     return Picture(
-        _undo_orientation(pixels, turn),
+        _undo_orientation(pixels, orientation),
         icc,
         read_upright_exif(image, quarter),
         read_upright_xmp(image),
@@ -307,7 +307,7 @@ def _sixteen_bit_colour(path: Path, image: Image.Image, passes: tuple[str, ...])
 
 
 def _arguments(tile: Any) -> tuple[Any, ...]:
-    """What Pillow's decoder is told of a tile, the raw mode first."""
+    """Arguments of Pillow's decoder for a tile, the raw mode first."""
     return tile.args if isinstance(tile.args, tuple) else (tile.args,)
 
 
@@ -320,12 +320,12 @@ def _unpack(image: Image.Image, rawmode: str) -> np.ndarray:
     return np.array(image)
 
 
-def _undo_orientation(pixels: np.ndarray, turn: int) -> np.ndarray:
+def _undo_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """EXIF orientation 1-8 undone."""
-    if turn in (5, 6, 7, 8):
+    if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(1, 0, 2)
-    if turn in (2, 3, 6, 7):
+    if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
-    if turn in (3, 4, 7, 8):
+    if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)

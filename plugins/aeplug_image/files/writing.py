@@ -78,7 +78,7 @@ def _write_eight_bit(picture: Picture, file: BinaryIO, suffix: str) -> None:
 
 
 def _options(picture: Picture, kind: str) -> dict[str, Any]:
-    """What Pillow is told for a format beside the pixels."""
+    """Pillow's options for a format, beside the pixels."""
     options: dict[str, Any] = {"icc_profile": picture.icc, "exif": picture.exif}
     if kind == "BMP":
         options = {}

@@ -131,7 +131,7 @@ def compare_methods(
 class ComparisonSheet:
     """The first photographs before, after and in truth, where ``--sheet PNG`` asks for them.
 
-    Made before anything is measured: a name that will not do is told at once.
+    Made before anything is measured: a name that will not do is refused at once.
 
     Raises:
         ConfigError: no .png, or a file that is there: it may be one of the photographs.

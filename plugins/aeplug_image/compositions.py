@@ -28,7 +28,12 @@ SHEET = OptionSpec(
 
 
 def mirrored_net(**net: Any) -> dict[str, Any]:
-    """Settings that encoder and decoder have alike, by dotted key."""
+    """Settings that encoder and decoder have alike, by dotted key.
+
+    Example:
+        >>> mirrored_net(widths=(32, 64))
+        {'encoder.widths': (32, 64), 'decoder.widths': (32, 64)}
+    """
     return {f"{part}.{key}": value for part in ("encoder", "decoder") for key, value in net.items()}
 
 
@@ -42,7 +47,13 @@ def restoration_task(
     codec: str = "photo",
     **more: Any,
 ) -> TaskSpec:
-    """A task that restores photographs by a U-Net, or else digits."""
+    """A task that restores photographs by a U-Net, or else digits.
+
+    Example:
+        >>> task = restoration_task("deblur", "", photographs=True, settings={}, options=())
+        >>> task.dataset, task.loss, [option.name for option in task.options]
+        ('photo-crops', 'charbonnier', ['sheet'])
+    """
     of_digits = {"decoder.base": "none", "loss.bce": "linear(1, 0, 0.3)"}
     return TaskSpec(
         name=name,

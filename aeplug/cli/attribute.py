@@ -21,6 +21,7 @@ from aeplug.cli.options import (
 )
 from aeplug.cli.output import print_results
 from aeplug.cli.plugin_options import VerbCommand
+from aeplug.cli.progress import show_bars
 from aeplug.cli.reports import print_attributes, print_steering
 from aeplug.model.locate import task_of_model
 from aeplug.plugins import active
@@ -141,23 +142,27 @@ def attribute(
     loaded, own_options = open_model(model, "vary", device, checkpoint, options)
     documents = steering.read_inputs(loaded, inputs)
     folders = (start, end) if start and end else ()
-    chosen = steering.find_steering(
-        loaded,
-        "" if folders else words[0],
-        examples=[(folder, list_input_names(loaded, [folder])) for folder in folders],
-        keep=keep,
-        data=data,
-        items=items,
-        seed=seed,
-    )
+    with show_bars("learning directions"):
+        chosen = steering.find_steering(
+            loaded,
+            "" if folders else words[0],
+            examples=[(folder, list_input_names(loaded, [folder])) for folder in folders],
+            keep=keep,
+            data=data,
+            items=items,
+            seed=seed,
+        )
     if save:
         chosen.save(Path(save).expanduser())
     report = {"model": model, "task": loaded.spec.name}
     if check:
-        report |= chosen.check(amounts, check_items)
+        with show_bars("measuring the effect"):
+            report |= chosen.check(amounts, check_items)
     if documents:
-        results = chosen.move_documents(documents, amounts)
-        written = write_results(loaded, results, str(out), own_options, overwrite=overwrite)
+        with show_bars("moving"):
+            results = chosen.move_documents(documents, amounts)
+        with show_bars("writing"):
+            written = write_results(loaded, results, str(out), own_options, overwrite=overwrite)
         print_results(written, as_json, **report)
     if check and not (as_json and documents):
         print_steering(report, as_json)

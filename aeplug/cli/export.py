@@ -6,6 +6,7 @@ import click
 
 from aeplug.cli.options import checkpoint_option, json_option, model_argument, open_model
 from aeplug.cli.output import print_path
+from aeplug.cli.progress import show_stage
 
 
 @click.command()
@@ -31,6 +32,7 @@ def export(model: str, out: str, half: bool, as_json: bool, checkpoint: str | No
 
     target = require_new_folder(out)
     loaded, _ = open_model(model, "export", "cpu", checkpoint)
-    loaded.save(target, half=half)
+    with show_stage("writing", "folder"):
+        loaded.save(target, half=half)
     megabytes = (target / WEIGHTS).stat().st_size / 1e6
     print_path(target, f"{megabytes:.2f} MB of weights", as_json, model=model, megabytes=megabytes)

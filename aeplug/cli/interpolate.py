@@ -9,6 +9,7 @@ import click
 from aeplug.cli.options import common_options, drawing_options, model_argument, open_request
 from aeplug.cli.output import print_results
 from aeplug.cli.plugin_options import VerbCommand
+from aeplug.cli.progress import show_bars
 
 
 @click.command(cls=VerbCommand)
@@ -49,7 +50,8 @@ def interpolate(
     from aeplug.inference import make_interpolation, write_results
 
     results = make_interpolation(request.model, inputs, steps, sampling=request.sampling)
-    written = write_results(
-        request.model, results, request.out, request.options, overwrite=overwrite
-    )
+    with show_bars("writing"):
+        written = write_results(
+            request.model, results, request.out, request.options, overwrite=overwrite
+        )
     print_results(written, as_json, model=model, task=request.model.spec.name)

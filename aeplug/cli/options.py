@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aeplug.cli.completion import ModelName, TaskName, complete_specs
+from aeplug.cli.progress import show_stage
 from aeplug.errors import ConfigError, FileError
 from aeplug.plugins import active
 from aeplug.runtime.console import say
@@ -200,10 +201,11 @@ def open_model(
     Raises:
         AeplugError: the model cannot be loaded, or an option does not fit it.
     """
-    from aeplug.api import load
-    from aeplug.model.capabilities import resolve_options
+    with show_stage("loading", "model"):
+        from aeplug.api import load
+        from aeplug.model.capabilities import resolve_options
 
-    loaded = load(model, device=device, checkpoint=checkpoint or "")
+        loaded = load(model, device=device, checkpoint=checkpoint or "")
     own = resolve_options(loaded, verb, options or {})
     return loaded.with_options(own), own
 

@@ -17,6 +17,7 @@ from aeplug.cli.options import (
 )
 from aeplug.cli.output import print_results
 from aeplug.cli.plugin_options import VerbCommand
+from aeplug.cli.progress import show_bars
 
 
 @click.command(cls=VerbCommand)
@@ -72,19 +73,21 @@ def sample(
     from aeplug.inference import make_samples, require_free, write_results
 
     require_free(request.out, "samples.png", overwrite=overwrite)
-    results = make_samples(
-        request.model,
-        count,
-        seed=request.seed,
-        sampling=request.sampling,
-        cond=request.cond,
-        prior=request.prior,
-        pieces=read_length(request.model, pieces, request.options) or 1,
-        prior_scale=prior_scale,
-    )
-    written = write_results(
-        request.model, results, request.out, request.options, overwrite=overwrite
-    )
+    with show_bars("sampling"):
+        results = make_samples(
+            request.model,
+            count,
+            seed=request.seed,
+            sampling=request.sampling,
+            cond=request.cond,
+            prior=request.prior,
+            pieces=read_length(request.model, pieces, request.options) or 1,
+            prior_scale=prior_scale,
+        )
+    with show_bars("writing"):
+        written = write_results(
+            request.model, results, request.out, request.options, overwrite=overwrite
+        )
     varied = f"aeplug vary {model} {written.files[0]} --out variations"
     following = varied if "vary" in request.model.verbs else ""
     print_results(written, as_json, following, model=model, task=request.model.spec.name)

@@ -18,6 +18,7 @@ from aeplug.cli.options import (
 )
 from aeplug.cli.output import print_results
 from aeplug.cli.plugin_options import VerbCommand
+from aeplug.cli.progress import show_bars
 
 
 @click.command(cls=VerbCommand)
@@ -76,7 +77,8 @@ def vary(
         shared["prior"] = request.prior
         near = 0.8 if similarity is None else similarity
         results = make_variations(request.model, input, count, near, **shared)
-    written = write_results(
-        request.model, results, request.out, request.options, overwrite=overwrite
-    )
+    with show_bars("writing"):
+        written = write_results(
+            request.model, results, request.out, request.options, overwrite=overwrite
+        )
     print_results(written, as_json, model=model, task=request.model.spec.name)

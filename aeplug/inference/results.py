@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aeplug.errors import ConfigError, FileError
 from aeplug.runtime.files import require_absent
+from aeplug.runtime.tracking import track
 
 if TYPE_CHECKING:
     from aeplug.interfaces import Document
@@ -85,7 +86,7 @@ def write_results(
     names = {document.name for document in results.documents}
     require_free(out, results.picture, names, overwrite=overwrite)
     files: list[Path] = []
-    for document in results.documents:
+    for document in track(results.documents, len(results.documents), "files"):
         files += model.codec.write(document, out / document.name, options or {})
     model.codec.sheet(results.rows, picture, results.title)
     return WrittenResults(files, picture)

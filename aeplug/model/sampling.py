@@ -13,6 +13,7 @@ from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
 from aeplug.interfaces import ConditionedPrior, Prior, Sampling, supports
 from aeplug.model.contract import TrainedModel
+from aeplug.runtime.tracking import track
 
 
 @torch.no_grad()
@@ -57,7 +58,17 @@ def sample(
     # A generator of its own, since how many latents were drawn before must not matter either.
     token_draws = model.generator((seed + 2**40) % 2**63)
     sampling = Sampling(temperature, top_k, top_p, greedy, token_draws)
-    return model.decode(torch.cat(draws), chosen, sampling)[:count]
+    decoded = [
+        model.decode(
+            draws[number],
+            {name: value[start : start + INFERENCE_BATCH] for name, value in chosen.items()},
+            sampling,
+        )
+        for number, start in track(
+            enumerate(starts), count, size=lambda step: min(INFERENCE_BATCH, count - step[1])
+        )
+    ]
+    return torch.cat(decoded)[:count]
 
 
 def item_prior(model: TrainedModel, name: str) -> Prior:

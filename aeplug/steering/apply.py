@@ -18,6 +18,7 @@ from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
 from aeplug.plugins import active
 from aeplug.runtime.console import say
+from aeplug.runtime.tracking import track
 from aeplug.steering import examples as example_sets
 from aeplug.steering.attributes import find_attribute
 from aeplug.steering.check import check_steering
@@ -78,7 +79,7 @@ class Steering:
         strip = sorted({*STRIP, *amounts})
         written: list[Document] = []
         rows: list[tuple[str, Sequence[Document]]] = []
-        for document in documents:
+        for document in track(documents, len(documents), "files"):
             batch = self.model.pieces(document)
             latents = self.model.posterior(batch)[0].mode()
             row = [replace(document, name="input")]

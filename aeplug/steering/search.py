@@ -16,6 +16,7 @@ from torch import Tensor
 
 from aeplug.errors import AeplugError
 from aeplug.model.model import Model
+from aeplug.runtime.tracking import track
 from aeplug.steering.directions import Directions
 
 
@@ -174,7 +175,7 @@ class _SearchState:
         # An item without the attribute cannot be moved along it.
         defined = every[~self.start[:, self.columns[0]].isnan()]
         self._try(defined, (scales[:, None] * first).expand(len(defined), -1, -1))
-        for number in range(self.search.rounds):
+        for number in track(range(self.search.rounds), self.search.rounds, "rounds"):
             missing = defined[~self._has_arrived()[defined]]
             if not len(missing):
                 return

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
-from aeplug.runtime import write_figure
+from aeplug.runtime import track, write_figure
 
 DOTS_PER_INCH = 110
 _TALLEST_PAGE = 250.0
@@ -67,7 +67,9 @@ def draw_panels(
         layout="constrained",
     )
     panels = figure.subplots(max(len(rows), 1), columns, squeeze=False, sharey=True)
-    for panel_row, (label, cells) in zip(panels, rows, strict=False):
+    lines = zip(panels, rows, strict=False)
+    count = sum(len(cells) for _, cells in rows)
+    for panel_row, (label, cells) in track(lines, count, "panels", lambda line: len(line[1][1])):
         for panel in panel_row[len(cells) :]:
             panel.set_axis_off()
         for column, (panel, (caption, item)) in enumerate(zip(panel_row, cells, strict=False)):

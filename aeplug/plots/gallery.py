@@ -7,14 +7,13 @@ from pathlib import Path
 import torch
 
 from aeplug.data.opening import open_dataset
+from aeplug.inference.results import COLUMNS, arrange_in_rows
 from aeplug.inference.sample import join_documents, sample_documents
-from aeplug.interfaces import OWN, Document, Sampling
+from aeplug.interfaces import OWN, Sampling
 from aeplug.model.model import Model
 
-#: Items on a sheet, and columns of a row.
-RECONSTRUCTIONS, SAMPLES, COLUMNS = 20, 60, 10
-#: Most pieces on a sheet of whole documents: more take minutes to draw.
-SHEET_PIECES = 256
+#: Items on a sheet.
+RECONSTRUCTIONS, SAMPLES = 20, 60
 
 
 def draw_reconstructions(model: Model, path: Path) -> Path:
@@ -71,18 +70,6 @@ def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
     documents = sample_documents(model, SAMPLES, seed, Sampling(), prior=OWN)
     for document in documents:
         document.name = ""
-    draw_rows(model, documents, path, title)
-    return path
-
-
-def draw_rows(
-    model: Model, documents: list[Document], path: Path, title: str, pieces: int = 1
-) -> None:
-    """Documents of so many ``pieces`` in reading order on one sheet; of long ones the first."""
-    shown = max(1, SHEET_PIECES // pieces)
-    if pieces > 1 and len(documents) > shown:
-        title = f"{title} (the first {shown} of {len(documents)})"
-        documents = documents[:shown]
-    columns = max(1, min(COLUMNS, round(len(documents) ** 0.5 + 0.5)))
-    rows = [("", documents[start : start + columns]) for start in range(0, len(documents), columns)]
+    rows, title = arrange_in_rows(documents, title)
     model.codec.sheet(rows, path, title)
+    return path

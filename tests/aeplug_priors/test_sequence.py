@@ -373,17 +373,12 @@ class TestCommands:
             assert result.code == 0, result.err
             assert len(list(out.glob("*.tiny"))) == count
 
-    def test_a_sheet_of_long_documents_shows_the_first(self, model, monkeypatch, tmp_path):
-        from aeplug.plots.gallery import SHEET_PIECES, draw_rows
+    def test_a_sheet_of_long_documents_shows_the_first(self):
+        from aeplug.inference.results import SHEET_PIECES, arrange_in_rows
 
-        drawn = []
-        monkeypatch.setattr(
-            type(model.codec), "sheet", lambda codec, rows, path, title: drawn.append((rows, title))
-        )
         documents = [Document([[number] * 4], str(number)) for number in range(9)]
         for pieces, shown in ((1, 9), (SHEET_PIECES // 3, 3), (SHEET_PIECES * 5, 1)):
-            draw_rows(model, documents, tmp_path / "x.png", "made", pieces)
-            rows, title = drawn.pop()
+            rows, title = arrange_in_rows(documents, "made", pieces)
             assert [one.name for _, row in rows for one in row] == [str(n) for n in range(shown)]
             assert title == ("made" if shown == 9 else f"made (the first {shown} of 9)")
 

@@ -26,7 +26,7 @@ LARGEST_SHARE, LARGEST = 0.01, 10
 FEWEST = 3
 
 
-def find_groups(count: int, item: Int, key: Hashes) -> Int:
+def find_groups(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]:
     """Group items that are linked by equal keys, also in chains.
 
     Args:
@@ -35,13 +35,9 @@ def find_groups(count: int, item: Int, key: Hashes) -> Int:
         key: a key that it has, ``(E,)``.
 
     Returns:
-        For each item the lowest item of its group, ``(count,)``.
+        For each item the lowest item of its group, ``(count,)``; for every distinct key ``(K,)`` an
+        item that has it; the keys ``(K,)``.
     """
-    return _group_by_key(count, item, key)[0]
-
-
-def _group_by_key(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]:
-    """The groups; for every distinct key ``(K,)`` an item that has it; the keys ``(K,)``."""
     order, key = sort_hashes(key)
     item = item[order]
     # Every item is linked to the lowest with the same key.
@@ -66,7 +62,7 @@ def _group_by_key(count: int, item: Int, key: Hashes) -> tuple[Int, Int, Hashes]
 
 def assign_splits(count: int, item: Int, key: Hashes) -> npt.NDArray[np.int64]:
     """Assign each item to a split, ``(count,)``; arguments as for :func:`find_groups`."""
-    label, owner, keys = _group_by_key(count, item, key)
+    label, owner, keys = find_groups(count, item, key)
     split = np.full(count, TRAIN, np.int64)
     if not count:
         return split

@@ -8,19 +8,16 @@ from typing import Any
 from aeplug import AttributeSpec, DemoSpec, TaskSpec
 from aeplug_image.compositions import TRAINING, mirrored_net
 
-_ATTRIBUTES = "aeplug_image.attributes"
-
 #: What can be measured of digits and other drawings.
-ATTRIBUTES = (
-    AttributeSpec("slant", f"{_ATTRIBUTES}:slant", "degrees", "lean of the strokes to the right"),
-    AttributeSpec("thickness", f"{_ATTRIBUTES}:thickness", "pixels", "mean width of the strokes"),
-    AttributeSpec("length", f"{_ATTRIBUTES}:length", "pixels", "length of the strokes"),
-    AttributeSpec(
-        "size", f"{_ATTRIBUTES}:size", "pixels", "mean of width and height, once upright"
-    ),
-    AttributeSpec(
-        "aspect", f"{_ATTRIBUTES}:aspect", "width/height", "of the drawing, once upright"
-    ),
+ATTRIBUTES = tuple(
+    AttributeSpec(name, f"aeplug_image.attributes:{name}", unit, summary)
+    for name, unit, summary in (
+        ("slant", "degrees", "lean of the strokes to the right"),
+        ("thickness", "pixels", "mean width of the strokes"),
+        ("length", "pixels", "length of the strokes"),
+        ("size", "pixels", "mean of width and height, once upright"),
+        ("aspect", "width/height", "of the drawing, once upright"),
+    )
 )
 #: A small net for a latent of a few numbers.
 SMALL_NET = mirrored_net(widths=(8, 16, 32, 32), blocks=(0, 1, 1, 1), hidden=256)

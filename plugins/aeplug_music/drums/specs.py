@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aeplug import (
@@ -18,42 +19,29 @@ from aeplug import (
 from aeplug_music.nets.settings import LONG_TREE, TRAINING
 from aeplug_music.score.options import SOUNDFONT, TEMPO, WAV
 
-_ATTRIBUTES = "aeplug_music.drums.attributes"
+
+def _attribute(name: str, unit: str, summary: str) -> AttributeSpec:
+    """One that the function of its name in :mod:`aeplug_music.drums.attributes` measures."""
+    measure = f"aeplug_music.drums.attributes:{name.replace('-', '_')}"
+    return AttributeSpec(name, measure, unit, summary)
+
 
 HIT_ATTRIBUTES = (
-    AttributeSpec(
-        "hits-per-bar", f"{_ATTRIBUTES}:hits_per_bar", "hits a bar", "how much is played"
-    ),
-    AttributeSpec(
-        "off-beat", f"{_ATTRIBUTES}:off_beat", "share of hits", "hits that are not on an eighth"
-    ),
-    AttributeSpec(
-        "drums-used", f"{_ATTRIBUTES}:drums_used", "drums", "how many of the nine drums are hit"
-    ),
-    AttributeSpec(
-        "change", f"{_ATTRIBUTES}:change", "share of places", "how much a bar differs from the next"
-    ),
-    AttributeSpec("kick", f"{_ATTRIBUTES}:kick", "share of hits", "hits of the kick"),
-    AttributeSpec("snare", f"{_ATTRIBUTES}:snare", "share of hits", "hits of the snare"),
-    AttributeSpec("toms", f"{_ATTRIBUTES}:toms", "share of hits", "hits of toms"),
-    AttributeSpec(
-        "ride", f"{_ATTRIBUTES}:ride", "share of hits", "the ride among hi-hats and ride"
-    ),
+    _attribute("hits-per-bar", "hits a bar", "how much is played"),
+    _attribute("off-beat", "share of hits", "hits that are not on an eighth"),
+    _attribute("drums-used", "drums", "how many of the nine drums are hit"),
+    _attribute("change", "share of places", "how much a bar differs from the next"),
+    _attribute("kick", "share of hits", "hits of the kick"),
+    _attribute("snare", "share of hits", "hits of the snare"),
+    _attribute("toms", "share of hits", "hits of toms"),
+    _attribute("ride", "share of hits", "the ride among hi-hats and ride"),
 )
 GROOVE_ATTRIBUTES = (
     *HIT_ATTRIBUTES,
-    AttributeSpec(
-        "loudness", f"{_ATTRIBUTES}:loudness", "MIDI velocity", "mean velocity of the hits"
-    ),
-    AttributeSpec(
-        "dynamics", f"{_ATTRIBUTES}:dynamics", "MIDI velocity", "standard deviation of velocities"
-    ),
-    AttributeSpec(
-        "lateness", f"{_ATTRIBUTES}:lateness", "steps", "mean offset; below 0 ahead of the beat"
-    ),
-    AttributeSpec(
-        "looseness", f"{_ATTRIBUTES}:looseness", "steps", "standard deviation of the offsets"
-    ),
+    _attribute("loudness", "MIDI velocity", "mean velocity of the hits"),
+    _attribute("dynamics", "MIDI velocity", "standard deviation of velocities"),
+    _attribute("lateness", "steps", "mean offset; below 0 ahead of the beat"),
+    _attribute("looseness", "steps", "standard deviation of the offsets"),
 )
 
 CODEC = CodecSpec(
@@ -85,43 +73,44 @@ DECODERS = (
     ),
 )
 
-_SETTINGS: dict[str, Any] = {**TRAINING, "latent.size": 128}
 
-TASKS = (
-    TaskSpec(
-        name="drums-2bar",
-        summary="two bars of drums: nine classes of hits; sample, morph, vary patterns",
+def _task(name: str, summary: str, settings: Mapping[str, Any], **more: Any) -> TaskSpec:
+    """A task on drums: hits, unless its parts are named."""
+    parts: dict[str, Any] = {
+        "decoder": "drum-hits",
+        "prepare": "aeplug_music.drums.prepare:PrepareDrums",
+        "evaluate": "aeplug_music.drums.evaluation:evaluate_hits",
+        "sampling": SamplingDefaults(temperature=0.5, prior="gmm"),
+        "attributes": HIT_ATTRIBUTES,
+    }
+    return TaskSpec(
+        name=name,
+        summary=summary,
         dataset="drums",
         folder_dataset="drums",
         encoder="drum-bars",
         latent="gaussian",
-        decoder="drum-hits",
         loss="sequence-elbo",
         codec="drums",
-        prepare="aeplug_music.drums.prepare:PrepareDrums",
-        evaluate="aeplug_music.drums.evaluation:evaluate_hits",
-        settings={**_SETTINGS, "loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 2000},
-        weights="aeplug_music:weights/drums-2bar",
-        sampling=SamplingDefaults(temperature=0.5, prior="gmm"),
-        attributes=HIT_ATTRIBUTES,
+        settings={**TRAINING, "latent.size": 128, **settings},
+        weights=f"aeplug_music:weights/{name}",
+        **(parts | more),
+    )
+
+
+TASKS = (
+    _task(
+        "drums-2bar",
+        "two bars of drums: nine classes of hits; sample, morph, vary patterns",
+        {"loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 2000},
         demo=DemoSpec(
             inputs=("patterns/funk-corner.drums", "patterns/latin-bossa.drums"), order=30
         ),
     ),
-    TaskSpec(
-        name="drums-16bar",
-        summary="sixteen bars of drums, by a hierarchy of bars and phrases",
-        dataset="drums",
-        folder_dataset="drums",
-        encoder="drum-bars",
-        latent="gaussian",
-        decoder="drum-hits",
-        loss="sequence-elbo",
-        codec="drums",
-        prepare="aeplug_music.drums.prepare:PrepareDrums",
-        evaluate="aeplug_music.drums.evaluation:evaluate_hits",
-        settings={
-            **_SETTINGS,
+    _task(
+        "drums-16bar",
+        "sixteen bars of drums, by a hierarchy of bars and phrases",
+        {
             "data.bars": 16,
             # A few hundred performances have few passages of sixteen bars: most of what is trained
             # on has to be made by augmentation.
@@ -142,20 +131,12 @@ TASKS = (
             "train.batch_size": 128,
             "train.steps": 6200,
         },
-        weights="aeplug_music:weights/drums-16bar",
-        sampling=SamplingDefaults(temperature=0.5, prior="gmm"),
-        attributes=HIT_ATTRIBUTES,
     ),
-    TaskSpec(
-        name="groove",
-        summary="velocity and timing of drums: humanize a pattern, tap a rhythm, transfer a groove",
-        dataset="drums",
-        folder_dataset="drums",
-        encoder="drum-bars",
-        latent="gaussian",
+    _task(
+        "groove",
+        "velocity and timing of drums: humanize a pattern, tap a rhythm, transfer a groove",
+        {"loss.beta": "linear(0.05, 0.2, 0.6)", "train.steps": 2500},
         decoder="drum-groove",
-        loss="sequence-elbo",
-        codec="drums",
         prepare="aeplug_music.drums.prepare:PrepareGroove",
         evaluate="aeplug_music.drums.evaluation:evaluate_groove",
         options=(
@@ -168,8 +149,7 @@ TASKS = (
                 choices=("all", "score", "rhythm"),
             ),
         ),
-        settings={**_SETTINGS, "loss.beta": "linear(0.05, 0.2, 0.6)", "train.steps": 2500},
-        weights="aeplug_music:weights/groove",
+        sampling=SamplingDefaults(),
         attributes=GROOVE_ATTRIBUTES,
     ),
 )

@@ -62,10 +62,10 @@ def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
         )
         for document in documents:
             document.name = ""
-        rows = [
+        by_class = [
             (name, documents[row * across : (row + 1) * across]) for row, name in enumerate(shown)
         ]
-        model.codec.sheet(rows, path, title)
+        model.codec.sheet(by_class, path, title)
         return path
     documents = sample_documents(model, SAMPLES, seed, Sampling(), prior=OWN)
     for document in documents:

@@ -9,7 +9,6 @@ from aeplug.config.fields import (
     setting,
 )
 from aeplug.config.resolve import (
-    Section,
     TaskConfig,
     flatten,
     parse_assignments,
@@ -23,7 +22,6 @@ __all__ = [
     "SECTIONS",
     "PartConfig",
     "Schedule",
-    "Section",
     "TaskConfig",
     "TrainConfig",
     "config_of",

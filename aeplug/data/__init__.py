@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         concat_raw,
         count_pieces,
         iter_document_chunks,
-        slice_batch,
     )
     from aeplug.data.build import BuildReport, Skipped, build_dataset
     from aeplug.data.bundled import find_bundled
@@ -45,7 +44,6 @@ __all__ = [
     "iter_document_chunks",
     "iter_rows",
     "open_dataset",
-    "slice_batch",
 ]
 
 __getattr__, __dir__ = lazy_exports(__name__)

@@ -11,19 +11,16 @@ if TYPE_CHECKING:
     from aeplug.inference.embedding_file import check_embedding_file, write_embedding
     from aeplug.inference.interpolate import interpolate_documents, interpolate_grid
     from aeplug.inference.reconstruct import (
-        FixedLatents,
-        fix_latents,
         reconstruct_chunks,
         reconstruct_document,
     )
     from aeplug.inference.results import (
         Results,
-        WrittenResults,
         number_documents,
         require_free,
         write_results,
     )
-    from aeplug.inference.sample import join_documents, sample_documents
+    from aeplug.inference.sample import sample_documents
     from aeplug.inference.vary import add_noise, vary_document
     from aeplug.inference.verbs import (
         make_interpolation,
@@ -33,19 +30,15 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "FixedLatents",
     "Results",
-    "WrittenResults",
     "add_noise",
     "check_embedding_file",
     "concat_embeddings",
     "embed_data",
     "embed_files",
     "embed_split",
-    "fix_latents",
     "interpolate_documents",
     "interpolate_grid",
-    "join_documents",
     "make_interpolation",
     "make_noisy_variations",
     "make_samples",

@@ -9,7 +9,6 @@ from aeplug.runtime.lazy import lazy_exports
 if TYPE_CHECKING:
     from aeplug.model.capabilities import resolve_options
     from aeplug.model.conditions import ConditionEmbedding
-    from aeplug.model.dataset import evaluation_dataset
     from aeplug.model.model import Model
     from aeplug.model.run_folder import Run
     from aeplug.model.sampling import draw_conditions
@@ -21,7 +20,6 @@ __all__ = [
     "Run",
     "Task",
     "draw_conditions",
-    "evaluation_dataset",
     "objective",
     "resolve_options",
 ]

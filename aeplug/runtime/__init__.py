@@ -8,18 +8,15 @@ from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.runtime.console import Progress, say
-    from aeplug.runtime.distributed import Distributed, is_main_process, pick_device
+    from aeplug.runtime.distributed import Distributed, pick_device
     from aeplug.runtime.figures import check_picture, is_figure, write_figure, write_sheet
     from aeplug.runtime.files import (
         atomic_replace,
         atomic_write,
-        describe_error,
-        require_absent,
         require_new_folder,
-        require_regular,
     )
     from aeplug.runtime.libraries import import_library, missing_libraries
-    from aeplug.runtime.tracking import show_progress, track
+    from aeplug.runtime.tracking import track
 
 __all__ = [
     "Distributed",
@@ -27,17 +24,12 @@ __all__ = [
     "atomic_replace",
     "atomic_write",
     "check_picture",
-    "describe_error",
     "import_library",
     "is_figure",
-    "is_main_process",
     "missing_libraries",
     "pick_device",
-    "require_absent",
     "require_new_folder",
-    "require_regular",
     "say",
-    "show_progress",
     "track",
     "write_figure",
     "write_sheet",

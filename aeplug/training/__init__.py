@@ -9,12 +9,11 @@ from aeplug.runtime.lazy import lazy_exports
 if TYPE_CHECKING:
     from aeplug.training.scheduled_adamw import ScheduledAdamW
     from aeplug.training.start import training_config
-    from aeplug.training.trainer import Trainer, TrainingState
+    from aeplug.training.trainer import Trainer
 
 __all__ = [
     "ScheduledAdamW",
     "Trainer",
-    "TrainingState",
     "training_config",
 ]
 

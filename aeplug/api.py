@@ -65,7 +65,6 @@ def load(
         PluginError: no run and no task has this name; the message names the nearest.
 
     Example:
-        >>> import aeplug
         >>> model = aeplug.load("mnist-vae", device="cpu")
         >>> model.sample(4, seed=1).shape
         torch.Size([4, 1, 28, 28])
@@ -121,7 +120,6 @@ def train(
         CheckpointError: the folder holds a run already, or there is none to resume.
 
     Example:
-        >>> import aeplug
         >>> run = aeplug.train("mnist-vae", steps=2, settings={"train.eval_items": 100})
         >>> sorted(path.name for path in run.folder.glob("*.png"))
         ['curve.png', 'reconstructions.png', 'samples.png']
@@ -196,7 +194,6 @@ def evaluate(
         DataError: files are missing or damaged.
 
     Example:
-        >>> import aeplug
         >>> report = aeplug.evaluate("mnist-vae", items=200, device="cpu")
         >>> report["items"], report["psnr_db"] > 10
         (200, True)
@@ -255,7 +252,6 @@ def compare_pca(
         ConfigError: the latent is no vector and ``dims`` is not given, or data does not fit.
 
     Example:
-        >>> import aeplug
         >>> report = aeplug.compare_pca("mnist-vae", items=100, probes=False)
         >>> report["dims"], report["pca_squared_error"] > report["model_squared_error"]
         (2, True)
@@ -301,7 +297,6 @@ class Run:
         CheckpointError: there is no run.
 
     Example:
-        >>> import aeplug
         >>> run = aeplug.train("mnist-vae", steps=2, settings={"train.eval_items": 100})
         >>> run.config["latent"]["name"], run.metrics()[-1]["step"]
         ('gaussian', 2)
@@ -382,6 +377,12 @@ class TrainingStopped(AeplugError):
         step: optimizer steps done.
         total: optimizer steps in all.
         signal_number: of the signal.
+
+    Example:
+        >>> try:
+        ...     run = aeplug.train("mnist-vae", steps=1, settings={"train.eval_items": 100})
+        ... except aeplug.TrainingStopped as stop:  # Ctrl-C
+        ...     run = stop.run.resume()
     """
 
     def __init__(self, run: Run, step: int, total: int, signal_number: int) -> None:

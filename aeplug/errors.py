@@ -47,7 +47,12 @@ class TrainingError(AeplugError):
 
 
 def shortened(name: str) -> str:
-    """A name for a message: of one longer than most paths are, the beginning and the end."""
+    """A name for a message: of one longer than most paths are, the beginning and the end.
+
+    Example:
+        >>> shortened("x" * 300 + ".npy")
+        'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx ... xxxxxxxxxxxxxxxx.npy'
+    """
     return name if len(name) <= 200 else f"{name[:60]} ... {name[-20:]}"
 
 
@@ -56,6 +61,10 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 
     Returns ``"Did you mean 'mnist'?"`` where one of ``choices`` is close to ``name``, else the
     list of choices: ``"There is: a, b, c."`` (or ``"There are none."``).
+
+    Example:
+        >>> nearest("mnits", ["mnist", "groove"]), nearest("cat", ["mnist", "groove"])
+        ("Did you mean 'mnist'?", 'There is: groove, mnist.')
     """
     known = sorted(set(choices))
     folded = {choice.lower(): choice for choice in known}

@@ -110,6 +110,11 @@ class Outcome:
         expected: what a right plug-in does; of a failure or warning.
         found: what this one does; of a failure or warning.
         seconds: how long it took.
+
+    Example:
+        >>> from aeplug.testing import Outcome
+        >>> Outcome("task waves", "shapes", "failed", expected="(8, 16)", found="(8, 15)").message
+        'expected (8, 16); found (8, 15) (see docs/plugins/checking.md#shapes)'
     """
 
     subject: str
@@ -139,7 +144,14 @@ class Outcome:
 
 @dataclass
 class Report:
-    """The outcomes of several checks, in order."""
+    """The outcomes of several checks, in order.
+
+    Example:
+        >>> from aeplug.testing import Outcome, Report
+        >>> report = Report([Outcome("task waves", "shapes", "ok", "(8, 16)")])
+        >>> report.ok, report.of("shapes").text
+        (True, '(8, 16)')
+    """
 
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -174,6 +186,12 @@ class CheckFailed(AssertionError):
 
     Attributes:
         report: all outcomes.
+
+    Example:
+        >>> from aeplug.testing import CheckFailed, Outcome, Report
+        >>> outcome = Outcome("task waves", "shapes", "failed", expected="(8, 16)", found="(8, 15)")
+        >>> print(CheckFailed(Report([outcome])))
+        task waves: shapes: expected (8, 16); found (8, 15) (see docs/plugins/checking.md#shapes)
     """
 
     def __init__(self, report: Report) -> None:

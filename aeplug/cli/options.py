@@ -200,6 +200,11 @@ def open_model(
 
     Raises:
         AeplugError: the model cannot be loaded, or an option does not fit it.
+
+    Example:
+        >>> model, options = open_model("melody-2bar", "sample", options={"tempo": 96.0})
+        >>> model.spec.name, options["tempo"]
+        ('melody-2bar', 96.0)
     """
     with show_stage("loading", "model"):
         from aeplug.api import load
@@ -235,6 +240,14 @@ def open_request(
 
     Raises:
         AeplugError: the model cannot be loaded or cannot do it, or an option does not fit.
+
+    Example:
+        >>> request = open_request(
+        ...     "mnist-vae", "sample", out="out", device="cpu", checkpoint=None, seed=1,
+        ...     temperature=None, top_k=0, top_p=1.0, greedy=False,
+        ... )
+        >>> request.model.sample(2, request.seed).shape
+        torch.Size([2, 1, 28, 28])
     """
     from aeplug.interfaces import Sampling
 
@@ -253,6 +266,10 @@ def read_length(model: Model, pieces: int | None, options: Mapping[str, Any]) ->
 
     Raises:
         ConfigError: both are, or the length is not of whole pieces.
+
+    Example:
+        >>> read_length(model, 4, {})
+        4
     """
     from aeplug.interfaces import SequencedCodec, supports
 
@@ -346,6 +363,12 @@ def list_input_names(
 
     Raises:
         FileError: nothing is named.
+
+    Example:
+        >>> Path("digits").mkdir()
+        >>> Path("digits/a.png").touch()
+        >>> list_input_names(model, ["digits", "b.png"])
+        ['digits/a.png', 'b.png']
     """
     named = list_inputs(model, inputs, manifest, out)
     paths = [file.path for file in named]

@@ -27,14 +27,29 @@ REASONS_SHOWN = 5
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on stdout; what is not finite is null."""
+    """One JSON object on stdout; what is not finite is null.
+
+    Example:
+        >>> print_json({"task": "mnist-vae", "loss": float("nan")})
+        {
+          "task": "mnist-vae",
+          "loss": null
+        }
+    """
     click.echo(
         json.dumps(_finite(value), indent=2, default=lambda setting: _finite(setting.as_dict()))
     )
 
 
 def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
-    """Aligned columns; the last is wrapped under itself to the terminal's width."""
+    """Aligned columns; the last is wrapped under itself to the terminal's width.
+
+    Example:
+        >>> print_table([("mnist", "digits"), ("groove", "feel of drums")], ("TASK", "SUMMARY"))
+        TASK    SUMMARY
+        mnist   digits
+        groove  feel of drums
+    """
     table = [list(headings), *(list(row) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headings) - 1)]
     indent = sum(widths) + 2 * len(widths)
@@ -50,7 +65,13 @@ def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
 
 
 def print_figures(report: Mapping[str, Any]) -> None:
-    """Figures as an aligned table; nested ones under a heading."""
+    """Figures as an aligned table; nested ones under a heading.
+
+    Example:
+        >>> print_figures({"items": 100, "psnr_db": 31.2345})
+        items    100
+        psnr_db  31.23
+    """
     flat = {name: value for name, value in report.items() if not isinstance(value, Mapping)}
     size = max((len(name) for name in flat), default=0)
     for name, value in flat.items():
@@ -71,6 +92,11 @@ def print_results(
         as_json: whether ``--json`` asks for an object: ``facts``, ``files`` and ``picture``.
         following: a command worth typing next.
         facts: JSON-ready.
+
+    Example:
+        >>> from aeplug.inference import make_samples, write_results
+        >>> print_results(write_results(model, make_samples(model, 2), "out"))
+        out/samples.png
     """
     files = written.files
     if files:
@@ -90,7 +116,15 @@ def print_results(
 def print_path(
     path: Path, summary: str, as_json: bool = False, following: str = "", **facts: Any
 ) -> None:
-    """A file or folder that was written, on stdout; a summary of it on stderr."""
+    """A file or folder that was written, on stdout; a summary of it on stderr.
+
+    Example:
+        >>> print_path(Path("out/latents.npz"), "100 rows", as_json=True, rows=100)
+        {
+          "rows": 100,
+          "path": "out/latents.npz"
+        }
+    """
     say(f"wrote {summary}")
     if following:
         say(f"next: {following}")
@@ -155,6 +189,12 @@ def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
 
     Raises:
         AeplugError: files could not be done; where their reasons stand.
+
+    Example:
+        >>> from aeplug.jobs import JobReport
+        >>> from aeplug.jobs.work import JobCounts
+        >>> report_job(JobReport(Path("out"), JobCounts(total=3, done=2), stopped=2))
+        130
     """
     counts, out = report.counts, report.out
     before = f", {counts.before} {_were(counts.before)} done before" if counts.before else ""
@@ -179,7 +219,14 @@ def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
 
 
 def failure_logger(bad: list[str]) -> Callable[[str, str], None]:
-    """Says why a file is left out, of the first few, and notes all in ``bad``."""
+    """Says why a file is left out, of the first few, and notes all in ``bad``.
+
+    Example:
+        >>> bad = []
+        >>> failure_logger(bad)("a.png", "is no picture")
+        >>> bad
+        ['a.png']
+    """
 
     def failed(path: str, reason: str) -> None:
         bad.append(path)

@@ -30,6 +30,10 @@ class VerbCommand(click.Command):
     Attributes:
         verb: whose options; empty: the command's own name.
         heading: of these options in the help.
+
+    Example:
+        >>> [option.name for option, tasks in VerbCommand("sample").plugin_options()]
+        ['tempo', 'program', 'velocity', 'wav', 'soundfont', 'bars']
     """
 
     verb = ""

@@ -18,6 +18,13 @@ class PartConfig(BaseModel):
     """Base of a part's ``Config``: unknown keys are errors, values are fixed once made.
 
     ``main`` names the field that ``--set ROLE=NUMBER`` stands for.
+
+    Example:
+        >>> class Config(PartConfig):
+        ...     main = "width"
+        ...     width: int = setting(64, "channels of the first layer", ge=1)
+        >>> Config(width=8).width
+        8
     """
 
     model_config = ConfigDict(
@@ -35,13 +42,24 @@ def setting(default: Any, help: str, *, unit: str = "", **limits: Any) -> Any:
     """A field of a part's config with its one-line help, its unit and its limits.
 
     ``limits`` are pydantic's: ``ge``, ``gt``, ``le``, ``lt``, ``min_length`` ...
+
+    Example:
+        >>> class Config(PartConfig):
+        ...     decay: float = setting(0.1, "time in which a note fades", unit="s", gt=0)
+        >>> Config.model_fields["decay"].description
+        'time in which a note fades'
     """
     extra: Any = {"unit": unit}
     return Field(default, description=help, json_schema_extra=extra, **limits)
 
 
 class TrainConfig(PartConfig):
-    """How a task is trained; the same for every modality."""
+    """How a task is trained; the same for every modality.
+
+    Example:
+        >>> TrainConfig(epochs=2, precision="bf16").batch_size
+        256
+    """
 
     epochs: float = setting(10.0, "passes over the training split", unit="epochs", gt=0)
     steps: int = setting(0, "optimizer steps; above 0 they replace epochs", unit="steps", ge=0)
@@ -83,16 +101,25 @@ class TrainConfig(PartConfig):
 class Configurable(Protocol):
     """A part's factory with settings of its own: a class in which they are nested.
 
-    Example::
-
-        class WaveEncoder(nn.Module):
-            class Config(PartConfig):
-                width: int = setting(64, "channels of the first layer", ge=1)
+    Example:
+        >>> class WaveEncoder(nn.Module):
+        ...     class Config(PartConfig):
+        ...         width: int = setting(64, "channels of the first layer", ge=1)
+        >>> WaveEncoder.Config().width
+        64
     """
 
     Config: type[PartConfig]
 
 
 def config_of(factory: Any) -> type[PartConfig]:
-    """The ``Config`` of a part's factory; a part without one has no settings."""
+    """The ``Config`` of a part's factory; a part without one has no settings.
+
+    Example:
+        >>> class Encoder(nn.Module):
+        ...     class Config(PartConfig):
+        ...         width: int = setting(64, "channels of the first layer", ge=1)
+        >>> config_of(Encoder)(width=8)
+        Config(width=8)
+    """
     return factory.Config if isinstance(factory, Configurable) else PartConfig

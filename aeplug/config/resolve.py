@@ -37,7 +37,14 @@ class Section:
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """A task's settings, resolved: every part chosen, every value checked."""
+    """A task's settings, resolved: every part chosen, every value checked.
+
+    Example:
+        >>> from aeplug.plugins import active
+        >>> config = resolve(active().task("mnist-vae"), active(), {"train.lr": 3e-4})
+        >>> config.train.lr, config.as_dict()["latent"]["name"]
+        (0.0003, 'gaussian')
+    """
 
     task: TaskSpec
     sections: Mapping[str, Section]
@@ -64,6 +71,10 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
 
     Raises:
         ConfigError: one has no ``=`` or no key.
+
+    Example:
+        >>> parse_assignments(["latent=20", "loss.beta=0.5", "encoder=mlp"])
+        {'latent': 20, 'loss.beta': 0.5, 'encoder': 'mlp'}
     """
     settings: dict[str, Any] = {}
     for assignment in assignments:
@@ -88,6 +99,11 @@ def read_settings(path: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: the file is missing or not a JSON object.
+
+    Example:
+        >>> _ = Path("mine.json").write_text('{"latent": {"name": "gaussian", "size": 20}}')
+        >>> read_settings(Path("mine.json"))
+        {'latent': 'gaussian', 'latent.size': 20}
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -105,6 +121,10 @@ def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
     """Nested settings as dotted keys; a section's ``name`` becomes the section's own value.
 
     Part names come first, so that settings of a chosen part follow the choice.
+
+    Example:
+        >>> flatten({"latent": {"size": 20, "name": "gaussian"}, "train.lr": 3e-4})
+        {'latent': 'gaussian', 'latent.size': 20, 'train.lr': 0.0003}
     """
     names: dict[str, Any] = {}
     values: dict[str, Any] = {}
@@ -136,6 +156,16 @@ def resolve(
     Raises:
         ConfigError: an unknown key, a value of the wrong type or out of range.
         PluginError: a part that no plug-in brings.
+
+    Example:
+        >>> from aeplug.plugins import active
+        >>> config = resolve(active().task("mnist-vae"), active(), {"latent": 20})
+        >>> config.sections["latent"].config.size
+        20
+        >>> resolve(active().task("mnist-vae"), active(), {"latent.sise": 20})
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.ConfigError: no setting is called 'latent.sise'. Did you mean 'latent.size'?
     """
     chosen: dict[str, str] = {
         "data": task.dataset,

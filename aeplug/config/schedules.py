@@ -30,7 +30,13 @@ _TEXT = re.compile(r"\s*([a-z-]+)\s*\(([^()]*)\)\s*")
 
 @dataclass(frozen=True)
 class Schedule:
-    """A number that may depend on the optimizer step; a field type for part configs."""
+    """A number that may depend on the optimizer step; a field type for part configs.
+
+    Example:
+        >>> beta = Schedule.parse("linear(0, 1, 0.2)")
+        >>> [beta(step, total=500) for step in (0, 50, 100, 500)]
+        [0.0, 0.5, 1.0, 1.0]
+    """
 
     form: str
     arguments: tuple[float, ...]
@@ -115,6 +121,10 @@ def learning_rate(step: int, total: int, peak: float, warmup: int, floor: float)
     """Linear warm-up over ``warmup`` steps, then half a cosine to ``floor * peak``.
 
     Step 0 is the first; the value is above 0 at every step below ``total``.
+
+    Example:
+        >>> [round(learning_rate(n, 100, 1.0, warmup=10, floor=0.1), 2) for n in (0, 9, 55, 100)]
+        [0.1, 1.0, 0.55, 0.1]
     """
     if step < warmup:
         return peak * (step + 1) / warmup

@@ -24,7 +24,14 @@ COLUMN = "array"
 
 
 class PrepareArrays:
-    """Column ``array`` -> input and target alike, as it is; integers of tokens stay integers."""
+    """Column ``array`` -> input and target alike, as it is; integers of tokens stay integers.
+
+    Example:
+        >>> raw = {"array": torch.zeros(4, 16, dtype=torch.uint8)}
+        >>> prepare = PrepareArrays(None, DataShape((16,), (16,)))
+        >>> prepare(raw, torch.Generator(), training=True).input.dtype
+        torch.float32
+    """
 
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
         self.tokens = shape.classes > 0
@@ -36,7 +43,14 @@ class PrepareArrays:
 
 
 class ArrayCodec:
-    """``.npy`` files; one document is an array of pieces ``(P, *shape)``."""
+    """``.npy`` files; one document is an array of pieces ``(P, *shape)``.
+
+    Example:
+        >>> np.save("two.npy", np.zeros((2, 16)))
+        >>> codec = ArrayCodec(None, DataShape((16,), (16,)))
+        >>> codec.split(codec.read(Path("two.npy")))["array"].shape
+        torch.Size([2, 16])
+    """
 
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
         self.shape = shape

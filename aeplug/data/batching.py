@@ -26,6 +26,10 @@ class Result:
     Attributes:
         data: ``(P, *target)``, on the CPU.
         cond: the pieces' conditions, name -> int64 ``(P,)``.
+
+    Example:
+        >>> Result(torch.zeros(2, 16), {"digit": torch.tensor([3, 5])}).data.shape
+        torch.Size([2, 16])
     """
 
     data: Tensor
@@ -36,6 +40,11 @@ def iter_document_chunks(codec: Codec, document: Document) -> Iterator[RawBatch]
     """A document's pieces in order, a chunk at a time.
 
     How many there are, :func:`operator.length_hint` tells where the codec knows it.
+
+    Example:
+        >>> document = model.codec.join(model.sample(1), {}, None)
+        >>> [raw["image"].shape for raw in iter_document_chunks(model.codec, document)]
+        [torch.Size([1, 1, 28, 28])]
     """
     if supports(codec, StreamingCodec):
         return codec.chunks(document)
@@ -43,7 +52,14 @@ def iter_document_chunks(codec: Codec, document: Document) -> Iterator[RawBatch]
 
 
 def assemble(codec: Codec, results: Iterable[Result], like: Document) -> Document:
-    """The document of its chunks' results; a result is taken as it comes, and not kept."""
+    """The document of its chunks' results; a result is taken as it comes, and not kept.
+
+    Example:
+        >>> document = model.codec.join(model.sample(1), {}, None)
+        >>> brighter = assemble(model.codec, [Result(torch.ones(1, 1, 28, 28), {})], document)
+        >>> model.codec.split(brighter)["image"].shape
+        torch.Size([1, 1, 28, 28])
+    """
     if supports(codec, StreamingCodec):
         return codec.assemble((result.data for result in results), like)
     (result,) = results
@@ -79,7 +95,13 @@ def batch_key(raw: RawBatch) -> tuple[object, ...]:
 
 
 def concat_raw(raws: Sequence[RawBatch]) -> RawBatch:
-    """Chunks of one form as one."""
+    """Chunks of one form as one.
+
+    Example:
+        >>> raws = [{"array": torch.zeros(count, 16)} for count in (2, 3)]
+        >>> concat_raw(raws)["array"].shape
+        torch.Size([5, 16])
+    """
     if len(raws) == 1:
         return raws[0]
     return {name: torch.cat([raw[name] for raw in raws]) for name in raws[0]}
@@ -98,7 +120,12 @@ def split_results(
 
 
 def count_pieces(raw: RawBatch) -> int:
-    """Pieces of a chunk."""
+    """Pieces of a chunk.
+
+    Example:
+        >>> count_pieces({"array": torch.zeros(3, 16), "length": torch.full((3,), 16)})
+        3
+    """
     return len(next(iter(raw.values())))
 
 

@@ -41,6 +41,10 @@ class Skipped:
         source: the file as the user would find it (``tunes.zip!folder/tune.mid``).
         reason: why, in words that hold for other files too; the table counts by it.
         detail: what is particular to this file.
+
+    Example:
+        >>> Skipped("tunes.zip!a.mid", "no melody", "3 tracks of chords")
+        Skipped(source='tunes.zip!a.mid', reason='no melody', detail='3 tracks of chords')
     """
 
     source: str
@@ -55,6 +59,10 @@ class BuildReport:
     Attributes:
         figures: counts for the closing table, by name.
         skipped: every file left out.
+
+    Example:
+        >>> BuildReport({"windows": 40}, [Skipped("a.mid", "no melody")]).reasons()
+        [('no melody', 1)]
     """
 
     figures: dict[str, Any] = field(default_factory=dict)
@@ -92,6 +100,13 @@ def build_dataset(
     Raises:
         ConfigError: no such data set can be built, it needs sources, or an option does not fit.
         DataError: ``out`` is not to be replaced, or nothing usable was found.
+
+    Example:
+        >>> import zipfile
+        >>> with zipfile.ZipFile(find_bundled("folk_tunes.zip")) as archive:
+        ...     tune = archive.extract("airdsAirs/book1_0052.mid", "tunes")
+        >>> build_dataset(["tunes"], "mine", dataset="melodies", processes=1).figures["windows"]
+        9
     """
     spec = find_buildable(dataset, bool(sources), plugins or active())
     checked = check_options(spec.options, options or {}, spec.name)

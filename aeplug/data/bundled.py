@@ -17,6 +17,10 @@ def find_bundled(name: str) -> Path:
 
     Raises:
         DataError: it is in none of them; the message says which were looked at.
+
+    Example:
+        >>> sorted(path.name for path in find_bundled("mnist").iterdir())[0]
+        't10k-images-idx3-ubyte.gz'
     """
     package = Path(__file__).resolve().parents[1]
     places = [package.parent / "data", package / "bundled"]

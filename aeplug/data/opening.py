@@ -20,6 +20,12 @@ def open_dataset(config: TaskConfig) -> Dataset:
 
     Raises:
         DataError: its files are missing or damaged.
+
+    Example:
+        >>> from aeplug.training import training_config
+        >>> split = open_dataset(training_config("mnist-vae")).split("test")
+        >>> split.take(torch.arange(4))["image"].shape
+        torch.Size([4, 1, 28, 28])
     """
     section = config.sections["data"]
     return section.factory(section.config)
@@ -41,6 +47,16 @@ def choose_split(dataset: Dataset, name: str) -> Split:
 
     Raises:
         ConfigError: no split has this name.
+
+    Example:
+        >>> from aeplug.training import training_config
+        >>> dataset = open_dataset(training_config("mnist-vae"))
+        >>> len(choose_split(dataset, "test"))
+        10000
+        >>> choose_split(dataset, "tset")
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.ConfigError: no split is called 'tset'. Did you mean 'test'?
     """
     if name not in SPLIT_NAMES:
         raise ConfigError(f"no split is called '{name}'. {nearest(name, SPLIT_NAMES)}")

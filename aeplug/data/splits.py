@@ -23,6 +23,12 @@ class TensorSplit:
 
     Args:
         columns: name -> ``(N, ...)``; keep integers as integers, ``prepare`` normalises.
+
+    Example:
+        >>> split = TensorSplit({"array": torch.arange(8).reshape(4, 2), "label": torch.arange(4)})
+        >>> split.take(torch.tensor([2, 0]))
+        {'array': tensor([[4, 5],
+                [0, 1]]), 'label': tensor([2, 0])}
     """
 
     def __init__(self, columns: Mapping[str, Tensor]) -> None:
@@ -66,6 +72,10 @@ def first_items(split: Split, count: int) -> Split:
     """The first ``count`` items; a split whose items are not its rows says itself what they are.
 
     Such a split is an :class:`aeplug.interfaces.ItemSplit`: photographs, of which rows are crops.
+
+    Example:
+        >>> len(first_items(TensorSplit({"array": torch.zeros(100, 16)}), 10))
+        10
     """
     return split.first_items(count) if supports(split, ItemSplit) else FirstItems(split, count)
 
@@ -74,6 +84,10 @@ def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     """The order of an epoch, int64 ``(count,)``: a function of seed and epoch alone.
 
     So a resumed run walks on where it stopped, and every process of a distributed one agrees.
+
+    Example:
+        >>> epoch_order(5, seed=0, epoch=1)
+        tensor([0, 4, 2, 3, 1])
     """
     generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
     return torch.randperm(count, generator=generator)
@@ -95,6 +109,11 @@ def iter_rows(
 
     Yields:
         Numbers, int64 ``(B,)``, and rows ``(B, ...)``.
+
+    Example:
+        >>> split = TensorSplit({"array": torch.zeros(600, 16)})
+        >>> [raw["array"].shape for _, raw in iter_rows(split, torch.device("cpu"))]
+        [torch.Size([256, 16]), torch.Size([256, 16]), torch.Size([88, 16])]
     """
     split = split.to(device)
     rows = torch.arange(len(split)) if rows is None else rows

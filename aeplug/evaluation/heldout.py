@@ -31,6 +31,14 @@ def compute_mean_losses(
 
     The latent is drawn, with a fixed seed; schedules stand at their value of ``step`` of ``step``.
     The task's mode and torch's random state are as before afterwards.
+
+    Example:
+        >>> from aeplug.data import TensorSplit
+        >>> from aeplug.runtime import Distributed
+        >>> split = TensorSplit({"image": torch.zeros(100, 1, 28, 28, dtype=torch.uint8)})
+        >>> alone = Distributed(0, 1, torch.device("cpu"))
+        >>> list(compute_mean_losses(model.task, model.prepare, split, 100, 50, alone, step=0))
+        ['loss', 'nll_nats', 'kl_nats']
     """
     device = distributed.device
     count = min(items, len(split))

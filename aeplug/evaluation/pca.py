@@ -60,6 +60,11 @@ def fit_pca(batches: Iterable[Tensor]) -> PCA:
     Raises:
         ConfigError: an item has too many values.
         DataError: there is no item.
+
+    Example:
+        >>> pca = fit_pca([torch.randn(100, 16), torch.randn(100, 16)])
+        >>> pca.project(torch.randn(4, 16), dims=2).shape
+        torch.Size([4, 2])
     """
     count, origin = 0, torch.zeros(0)
     total = products = origin

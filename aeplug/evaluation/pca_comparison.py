@@ -53,6 +53,12 @@ class Source:
         shape: what an item looks like.
         device: where it is computed.
         model: with trained weights; None: PCA alone.
+
+    Example:
+        >>> source = Source.from_model(model)
+        >>> vectors = next(source.iter_vectors(source.dataset.split("test")))
+        >>> vectors.shape
+        torch.Size([256, 784])
     """
 
     dataset: Dataset
@@ -127,6 +133,11 @@ def compare_with_pca(
 
     Raises:
         ConfigError: no such split or label, or items have fewer values than ``dims``.
+
+    Example:
+        >>> report = compare_with_pca(Source.from_model(model), items=100, dims=2, probes=False)
+        >>> round(report["pca_squared_error"]), round(report["model_squared_error"])
+        (42, 26)
     """
     test = choose_split(source.dataset, split)
     if items is not None:

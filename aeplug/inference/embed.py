@@ -54,6 +54,13 @@ def embed_split(
 
     Raises:
         ConfigError: the model's latent is no vector.
+
+    Example:
+        >>> from aeplug.evaluation import Source
+        >>> dataset = Source.from_model(model).dataset
+        >>> rows = next(embed_split(model, dataset, dataset.split("test"), "test", torch.arange(3)))
+        >>> rows["name"], rows["mean"].shape
+        (array(['test-0', 'test-1', 'test-2'], dtype='<U6'), (3, 2))
     """
     _ = model.latent_size
     for index, raw in iter_rows(split, model.device, chosen):
@@ -76,6 +83,10 @@ def embed_data(
         ConfigError: there is no such split, the data does not fit the model, or its latent is no
             vector.
         DataError: files are missing or damaged.
+
+    Example:
+        >>> {name: column.shape for name, column in next(embed_data(model, items=100)).items()}
+        {'name': (100,), 'label': (100,), 'mean': (100, 2), 'logvar': (100, 2)}
     """
     dataset = evaluation_dataset(model, None if data is None else str(data), active())
     name = split or ("test" if data is None else "all")
@@ -98,6 +109,12 @@ def embed_files(
 
     Raises:
         ConfigError: the model's latent is no vector.
+
+    Example:
+        >>> written = write_results(model, make_samples(model, 3), "out")
+        >>> files = [str(path) for path in written.files]
+        >>> concat_embeddings(embed_files(model, files, failed=print))["mean"].shape
+        (3, 2)
     """
     _ = model.latent_size
     group: list[tuple[str, RawBatch]] = []
@@ -175,6 +192,11 @@ def concat_embeddings(blocks: Iterable[EmbeddingRows]) -> EmbeddingRows:
 
     Raises:
         FileError: there are none.
+
+    Example:
+        >>> blocks = [{"mean": np.zeros((256, 2))}, {"mean": np.zeros((44, 2))}]
+        >>> concat_embeddings(blocks)["mean"].shape
+        (300, 2)
     """
     found = list(blocks)
     if not found:

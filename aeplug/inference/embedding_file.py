@@ -41,6 +41,12 @@ def check_embedding_file(path: Path, *, overwrite: bool = False) -> None:
     Raises:
         ConfigError: its name ends in no known format, or it is there and not to be replaced.
         AeplugError: pyarrow is missing.
+
+    Example:
+        >>> check_embedding_file(Path("latents.csv"))
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.ConfigError: --out latents.csv: expected a name that ends in .npz or .parquet
     """
     _check_suffix(path)
     require_absent(path, overwrite=overwrite)
@@ -65,6 +71,12 @@ def write_embedding(path: Path, blocks: Iterable[EmbeddingRows]) -> int:
     Raises:
         FileError: there is no row, or the file cannot be written.
         AeplugError: ``.parquet`` without pyarrow.
+
+    Example:
+        >>> write_embedding(Path("latents.npz"), embed_data(model, items=100))
+        100
+        >>> np.load("latents.npz")["mean"].shape
+        (100, 2)
     """
     _check_suffix(path)
     kind = _Parquet if path.suffix.lower() == ".parquet" else _Npz

@@ -23,6 +23,11 @@ def interpolate_documents(
     The longer document is cut to the pieces of the shorter. Between Gaussian posteriors the
     way is spherical (White, 2016), between plain codes straight. A condition in which the
     ends differ changes at half way, and so does what the decoder sees of the input.
+
+    Example:
+        >>> a, b = sample_documents(model, 2, seed=1, sampling=Sampling())
+        >>> len(interpolate_documents(model, a, b, 5, Sampling()))
+        5
     """
     ends = _cut_to_shortest(model, (a, b))
     return [
@@ -50,6 +55,11 @@ def interpolate_grid(
 
     Raises:
         ConfigError: there are not four corners, or fewer than two steps.
+
+    Example:
+        >>> corners = sample_documents(model, 4, seed=1, sampling=Sampling())
+        >>> [len(row) for row in interpolate_grid(model, corners, 3, Sampling())]
+        [3, 3, 3]
     """
     if len(corners) != 4 or steps < 2:
         raise ConfigError(f"a grid needs 4 corners and 2 steps, got {len(corners)} and {steps}")

@@ -78,7 +78,14 @@ def reconstruct_document(
     sampling: Sampling,
     latents: FixedLatents | None = None,
 ) -> Document:
-    """A document through the model, chunk by chunk; see :func:`reconstruct_chunks`."""
+    """A document through the model, chunk by chunk; see :func:`reconstruct_chunks`.
+
+    Example:
+        >>> document = model.codec.join(model.sample(1), {}, None)
+        >>> again = reconstruct_document(model, document, Sampling())
+        >>> model.codec.split(again)["image"].shape
+        torch.Size([1, 1, 28, 28])
+    """
     results = (
         reconstruct_chunks(model, [raw], sampling, latents=latents)[0]
         for raw in iter_document_chunks(model.codec, document)
@@ -103,6 +110,11 @@ def reconstruct_chunks(
         to: change the class: condition's name -> class, one for all.
         latents: decode from these. All else that the decoder looks at stays each document's own:
             its length, notes that it keeps.
+
+    Example:
+        >>> raw = model.codec.split(model.codec.join(model.sample(1), {}, None))
+        >>> [result.data.shape for result in reconstruct_chunks(model, [raw, raw], Sampling())]
+        [torch.Size([1, 1, 28, 28]), torch.Size([1, 1, 28, 28])]
     """
     batch = model.prepare_file(concat_raw(raws))
     z = latents.select(raws) if latents else None

@@ -31,6 +31,11 @@ class Results:
         title: of the sheet.
         rows: of the sheet: a label, and documents named as their captions.
         inputs: files that the documents were made of; they are never written over.
+
+    Example:
+        >>> documents = [model.codec.join(model.sample(1, seed), {}, None) for seed in range(3)]
+        >>> Results(documents, "digits.png", "three digits", [("sampled", documents)]).rows[0][0]
+        'sampled'
     """
 
     documents: list[Document]
@@ -68,6 +73,11 @@ def write_results(
     Raises:
         ConfigError: a result would replace an input, or another file without ``overwrite``.
         FileError: a file cannot be written.
+
+    Example:
+        >>> written = write_results(model, make_samples(model, 2), "out")
+        >>> [path.name for path in written.files], written.picture.name
+        (['sample-001.png', 'sample-002.png'], 'samples.png')
     """
     out = Path(out)
     try:
@@ -100,6 +110,14 @@ def require_free(
     Raises:
         ConfigError: there is one, and it is not to be replaced.
         FileError: the folder cannot be listed.
+
+    Example:
+        >>> _ = write_results(model, make_samples(model, 2), "out")
+        >>> require_free(Path("out"), "samples.png")
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.ConfigError: out/samples.png is there already; give --overwrite to replace it,
+            or name another --out
     """
     try:
         there = [] if overwrite or not out.is_dir() else sorted(out.iterdir())
@@ -111,7 +129,14 @@ def require_free(
 
 
 def number_documents(documents: Sequence[Document], stem: str, least_digits: int = 2) -> None:
-    """Name documents ``stem-01``, ``stem-02``, ..., all with as many digits."""
+    """Name documents ``stem-01``, ``stem-02``, ..., all with as many digits.
+
+    Example:
+        >>> documents = [model.codec.join(model.sample(1, seed), {}, None) for seed in range(2)]
+        >>> number_documents(documents, "digit")
+        >>> [document.name for document in documents]
+        ['digit-01', 'digit-02']
+    """
     digits = max(least_digits, len(str(len(documents))))
     for number, document in enumerate(documents, 1):
         document.name = f"{stem}-{number:0{digits}}"

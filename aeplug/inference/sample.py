@@ -30,6 +30,11 @@ def sample_documents(
 
     Raises:
         ConfigError: the model has no prior, or none of this name.
+
+    Example:
+        >>> documents = sample_documents(model, 3, seed=1, sampling=Sampling())
+        >>> model.codec.split(documents[0])["image"].shape
+        torch.Size([1, 1, 28, 28])
     """
     if pieces > 1 and not prior:
         prior = model.priors.document_prior()

@@ -32,6 +32,11 @@ def vary_document(
 
     Raises:
         ConfigError: the model has no prior, or none of this name.
+
+    Example:
+        >>> document = model.codec.join(model.sample(1), {}, None)
+        >>> len(vary_document(model, document, 3, similarity=0.8, seed=1, sampling=Sampling()))
+        3
     """
     batch = model.pieces(document)
     variations, cond = vary_batch(model, batch, count, similarity, seed, prior, to, sampling)
@@ -69,6 +74,12 @@ def add_noise(
     Raises:
         ConfigError: a sigma below 0 or beyond what the decoder can take, or a task that cannot be
             varied.
+
+    Example:
+        >>> document = model.codec.join(model.sample(1), {}, None)
+        >>> rows = add_noise(model, document, [0.0, 0.5], 4, seed=1, sampling=Sampling())
+        >>> [len(row) for row in rows]
+        [4, 4]
     """
     if "vary" not in model.spec.verbs:
         raise ConfigError(f"'{model.spec.name}' cannot vary. It can: {', '.join(model.verbs)}")

@@ -51,6 +51,11 @@ def make_samples(
 
     Raises:
         ConfigError: the model has no prior, or none of this name.
+
+    Example:
+        >>> results = make_samples(model, 3, seed=1)
+        >>> [document.name for document in results.documents], results.picture
+        (['sample-001', 'sample-002', 'sample-003'], 'samples.png')
     """
     count = count or (WHOLE_DOCUMENTS if pieces > 1 else ITEMS)
     sampling = sampling or Sampling(model.spec.sampling.temperature)
@@ -79,6 +84,11 @@ def make_interpolation(
     Raises:
         ConfigError: neither two nor four files.
         FileError: one of them cannot be read.
+
+    Example:
+        >>> files = write_results(model, make_samples(model, 2), "out").files
+        >>> make_interpolation(model, files, 5).documents[-1].name
+        'step-05'
     """
     if len(paths) not in (2, 4):
         raise ConfigError(
@@ -131,6 +141,11 @@ def make_variations(
     Raises:
         ConfigError: the model has no prior, or none of this name that draws single items.
         FileError: the file cannot be read.
+
+    Example:
+        >>> (file,) = write_results(model, make_samples(model, 1), "out").files
+        >>> [document.name for document in make_variations(model, file, 2).documents]
+        ['sample-001-variation-01', 'sample-001-variation-02']
     """
     original, sampling = model.read(path), sampling or Sampling(greedy=True)
     documents = vary_document(model, original, count, similarity, seed, sampling, to, prior)
@@ -164,6 +179,12 @@ def make_noisy_variations(
     Raises:
         ConfigError: a sigma below 0, or beyond what the decoder can take.
         FileError: the file cannot be read.
+
+    Example:
+        >>> (file,) = write_results(model, make_samples(model, 1), "out").files
+        >>> results = make_noisy_variations(model, file, [0.5, 1], count=1)
+        >>> [document.name for document in results.documents]
+        ['sample-001-sigma-0.5-01', 'sample-001-sigma-1-01']
     """
     original, sampling = model.read(path), sampling or Sampling(greedy=True)
     rows = []

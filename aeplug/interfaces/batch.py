@@ -29,6 +29,11 @@ class DataShape:
         target: shape of one target item.
         classes: size of the vocabulary where items are tokens; 0 for real values.
         conditions: condition's name -> names of its classes, in the order of their numbers.
+
+    Example:
+        >>> shape = DataShape(input=(16,), target=(16,), classes=90)  # 16 tokens of 90 kinds
+        >>> nn.Embedding(shape.classes, 8)(torch.zeros(4, *shape.input).long()).shape
+        torch.Size([4, 16, 8])
     """
 
     input: tuple[int, ...]
@@ -48,6 +53,11 @@ class Context:
         input: the model's input; None when sampling.
         target: the target, for teacher forcing; None except in training and evaluation.
         skips: feature maps the encoder hands to the decoder, coarsest last.
+
+    Example:
+        >>> skips = [torch.zeros(2, 8, 14, 14)]
+        >>> Context({"digit": torch.tensor([3, 5])}, skips=skips).repeat_items(2).cond
+        {'digit': tensor([3, 3, 5, 5])}
     """
 
     cond: Mapping[str, Tensor] = field(default_factory=dict)
@@ -78,6 +88,12 @@ class Batch:
         target: ``(B, ...)``, what is to be reconstructed; an autoencoder's is its input.
         cond: condition's name -> int64 ``(B,)``.
         lengths: valid steps of each item, int64 ``(B,)``, or None.
+
+    Example:
+        >>> images = torch.zeros(2, 1, 28, 28)
+        >>> batch = Batch(images, images, {"digit": torch.tensor([3, 5])})
+        >>> batch.repeat_items(10).input.shape, batch.context(with_target=False).size
+        (torch.Size([20, 1, 28, 28]), (1, 28, 28))
     """
 
     input: Tensor
@@ -124,6 +140,11 @@ class Sampling:
         top_p: keep the likeliest classes that together have this probability; 1 keeps all.
         greedy: take the likeliest class.
         generator: source of randomness on the device; None: torch's own.
+
+    Example:
+        >>> sampling = Sampling(temperature=0.5, generator=torch.Generator().manual_seed(1))
+        >>> model.decode(torch.zeros(4, 2), None, sampling).shape
+        torch.Size([4, 1, 28, 28])
     """
 
     temperature: float = 1.0
@@ -140,6 +161,12 @@ class Features:
     Attributes:
         values: ``(B, *features_shape)``, for the latent part.
         skips: see :class:`Context`.
+
+    Example:
+        >>> encoder = nn.Conv2d(1, 8, 3, stride=2)
+        >>> maps = encoder(torch.zeros(4, 1, 28, 28))
+        >>> Features(maps.flatten(1), skips=[maps]).values.shape
+        torch.Size([4, 1352])
     """
 
     values: Tensor

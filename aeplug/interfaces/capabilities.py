@@ -85,10 +85,9 @@ def supports(part: object, capability: type[T]) -> TypeIs[T]:
         part: an encoder, a codec, a data set's class ...
         capability: a protocol of :mod:`aeplug.interfaces`.
 
-    Example::
-
-        if supports(codec, StreamingCodec):
-            for raw in codec.chunks(document): ...
+    Example:
+        >>> supports(model.codec, PicturedCodec), supports(model.codec, StreamingCodec)
+        (True, False)
     """
     protocol: type = capability
     return all(hasattr(part, name) for name in members(protocol)) and all(

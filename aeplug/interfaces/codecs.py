@@ -26,6 +26,11 @@ class Document:
         size: bytes that the content takes in memory, where it may be large; a job holds fewer
             of the large ones at once.
         left_out: what of the file is not in the content, one clause; empty: nothing worth a word.
+
+    Example:
+        >>> document = model.codec.join(model.sample(1), {}, None)
+        >>> document.name, type(document.content).__name__
+        ('sample', 'Picture')
     """
 
     content: Any
@@ -42,6 +47,24 @@ class Codec(Protocol):
 
     A piece is one item of the model (an image, a window of bars, a tile). All but ``sheet`` may be
     called from several threads at once.
+
+    Example:
+        >>> class TextCodec:
+        ...     def read(self, path):
+        ...         return Document(np.loadtxt(path, dtype="float32", ndmin=2), path.stem, path)
+        ...     def split(self, document):
+        ...         return {"array": torch.from_numpy(document.content)}
+        ...     def join(self, pieces, cond, like):
+        ...         return Document(pieces.numpy(), like.name if like else "sample")
+        ...     def write(self, document, stem, options):
+        ...         np.savetxt(stem.with_suffix(".txt"), document.content)
+        ...         return [stem.with_suffix(".txt")]
+        ...     def sheet(self, rows, path, title):
+        ...         path.write_text(title)
+        >>> codec = TextCodec()
+        >>> (path,) = codec.write(codec.join(torch.zeros(3, 4), {}, None), Path("zeros"), {})
+        >>> codec.split(codec.read(path))["array"].shape
+        torch.Size([3, 4])
     """
 
     def read(self, path: Path) -> Document:
@@ -77,16 +100,18 @@ class StreamingCodec(Codec, Protocol):
 
     Where a codec has these two, ``reconstruct`` uses them in place of ``split`` and ``join``.
 
-    Example::
-
-        class RowsCodec(ArrayCodec):
-            def chunks(self, document):
-                for start in range(0, len(document.content), 256):
-                    yield {"array": torch.from_numpy(document.content[start : start + 256])}
-
-            def assemble(self, results, like):
-                rows = np.concatenate([pieces.numpy() for pieces in results])
-                return Document(rows, like.name)
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class RowsCodec(ArrayCodec):
+        ...     def chunks(self, document):
+        ...         for start in range(0, len(document.content), 256):
+        ...             yield {"array": torch.from_numpy(document.content[start : start + 256])}
+        ...     def assemble(self, results, like):
+        ...         rows = np.concatenate([pieces.numpy() for pieces in results])
+        ...         return Document(rows, like.name)
+        >>> codec = RowsCodec(None, DataShape((16,), (16,)))
+        >>> [raw["array"].shape for raw in codec.chunks(Document(np.zeros((300, 16)), "rows"))]
+        [torch.Size([256, 16]), torch.Size([44, 16])]
     """
 
     def chunks(self, document: Document) -> Iterator[RawBatch]:
@@ -105,11 +130,14 @@ class StreamingCodec(Codec, Protocol):
 class FormatCodec(Codec, Protocol):
     """A codec that writes several formats, a document's in ``Document.suffix``.
 
-    Example::
-
-        class TextOrBinaryCodec(ArrayCodec):
-            def suffix_for(self, source):
-                return source.suffix if source.suffix in (".csv", ".npy") else ".npy"
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class TextOrBinaryCodec(ArrayCodec):
+        ...     def suffix_for(self, source):
+        ...         return source.suffix if source.suffix in (".csv", ".npy") else ".npy"
+        >>> codec = TextOrBinaryCodec(None, DataShape((16,), (16,)))
+        >>> codec.suffix_for(Path("a.csv")), codec.suffix_for(Path("a.wav"))
+        ('.csv', '.npy')
     """
 
     def suffix_for(self, source: Path) -> str:
@@ -121,18 +149,20 @@ class FormatCodec(Codec, Protocol):
 class SequencedCodec(Codec, Protocol):
     """A codec of documents that can go on, for ``aeplug continue``.
 
-    Example::
-
-        class SeriesCodec(ArrayCodec):
-            def context_pieces(self, document):
-                return self.split(document)
-
-            def append_pieces(self, document, pieces, cond):
-                rows = np.concatenate([document.content, pieces.cpu().numpy()])
-                return Document(rows, document.name)
-
-            def num_pieces(self, options):
-                return int(options.get("rows") or 0)
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class SeriesCodec(ArrayCodec):
+        ...     def context_pieces(self, document):
+        ...         return self.split(document)
+        ...     def append_pieces(self, document, pieces, cond):
+        ...         rows = np.concatenate([document.content, pieces.cpu().numpy()])
+        ...         return Document(rows, document.name)
+        ...     def num_pieces(self, options):
+        ...         return int(options.get("rows") or 0)
+        >>> codec = SeriesCodec(None, DataShape((16,), (16,)))
+        >>> document = codec.append_pieces(Document(np.zeros((3, 16)), "a"), torch.zeros(2, 16), {})
+        >>> document.content.shape
+        (5, 16)
     """
 
     def context_pieces(self, document: Document) -> RawBatch:
@@ -162,11 +192,14 @@ class SequencedCodec(Codec, Protocol):
 class ChainingCodec(Codec, Protocol):
     """A codec that can play documents one after the other, for ``aeplug interpolate``.
 
-    Example::
-
-        class ClipCodec(ArrayCodec):
-            def chain(self, documents, name):
-                return Document(np.concatenate([d.content for d in documents]), name)
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class ClipCodec(ArrayCodec):
+        ...     def chain(self, documents, name):
+        ...         return Document(np.concatenate([d.content for d in documents]), name)
+        >>> codec = ClipCodec(None, DataShape((16,), (16,)))
+        >>> codec.chain([Document(np.zeros((2, 16)), name) for name in "ab"], "both").content.shape
+        (4, 16)
     """
 
     def chain(self, documents: Sequence[Document], name: str) -> Document:
@@ -185,17 +218,18 @@ class ComparableCodec(Codec, Protocol):
     Pieces are those of one document or of several, ``(P, *shape.target)``; ``cond`` has their
     classes, each int64 ``(P,)``. No piece influences another's result.
 
-    Example::
-
-        class LevelsCodec(ArrayCodec):
-            def as_pieces(self, raw):
-                return raw["array"].float()
-
-            def distance(self, pieces, others, cond):
-                return (pieces - others).abs().flatten(1).mean(1).clamp(0, 1)
-
-            def is_blank(self, pieces, cond):
-                return (pieces == 0).flatten(1).all(1)
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class LevelsCodec(ArrayCodec):
+        ...     def as_pieces(self, raw):
+        ...         return raw["array"].float()
+        ...     def distance(self, pieces, others, cond):
+        ...         return (pieces - others).abs().flatten(1).mean(1).clamp(0, 1)
+        ...     def is_blank(self, pieces, cond):
+        ...         return (pieces == 0).flatten(1).all(1)
+        >>> codec = LevelsCodec(None, DataShape((16,), (16,)))
+        >>> codec.distance(torch.zeros(4, 16), torch.ones(4, 16), {})
+        tensor([1., 1., 1., 1.])
     """
 
     def as_pieces(self, raw: RawBatch) -> Tensor:
@@ -226,10 +260,12 @@ class LossyCodec(Codec, Protocol):
     Attributes:
         file_loss: share of the values' range that is lost on average, 0..1.
 
-    Example::
-
-        class RoundedCodec(ArrayCodec):
-            file_loss = 0.05
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class RoundedCodec(ArrayCodec):
+        ...     file_loss = 0.05
+        >>> supports(RoundedCodec(None, DataShape((16,), (16,))), LossyCodec)
+        True
     """
 
     file_loss: float
@@ -239,12 +275,15 @@ class LossyCodec(Codec, Protocol):
 class PicturedCodec(Codec, Protocol):
     """A codec whose documents can be shown small.
 
-    Example::
-
-        class GreyCodec(ArrayCodec):
-            def thumbnail(self, document):
-                grey = (255 * document.content[0]).clip(0, 255).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=-1)
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class GreyCodec(ArrayCodec):
+        ...     def thumbnail(self, document):
+        ...         grey = (255 * document.content[0]).clip(0, 255).astype(np.uint8)
+        ...         return np.repeat(grey[..., None], 3, axis=-1)
+        >>> codec = GreyCodec(None, DataShape((8, 8), (8, 8)))
+        >>> codec.thumbnail(Document(np.zeros((1, 8, 8)), "a")).shape
+        (8, 8, 3)
     """
 
     def thumbnail(self, document: Document) -> NDArray[np.uint8]:
@@ -256,11 +295,14 @@ class PicturedCodec(Codec, Protocol):
 class PlayableCodec(Codec, Protocol):
     """A codec whose documents can be heard.
 
-    Example::
-
-        class StepsCodec(ArrayCodec):
-            def playable(self, document):
-                return [(0.25 * n, 0.25, int(p)) for n, p in enumerate(document.content[0])]
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class StepsCodec(ArrayCodec):
+        ...     def playable(self, document):
+        ...         return [(0.25 * n, 0.25, int(p)) for n, p in enumerate(document.content[0])]
+        >>> codec = StepsCodec(None, DataShape((2,), (2,)))
+        >>> codec.playable(Document(np.array([[60, 64]]), "a"))
+        [(0.0, 0.25, 60), (0.25, 0.25, 64)]
     """
 
     def playable(self, document: Document) -> Sequence[tuple[float, float, int]]:

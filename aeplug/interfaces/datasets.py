@@ -12,7 +12,14 @@ from aeplug.interfaces.batch import DataShape, RawBatch
 
 
 class Split(Protocol):
-    """One part of a data set, addressed by row."""
+    """One part of a data set, addressed by row.
+
+    Example:
+        >>> from aeplug.data import TensorSplit
+        >>> split = TensorSplit({"array": torch.zeros(100, 16)})
+        >>> len(split), split.to(torch.device("cpu")).take(torch.tensor([7, 3]))["array"].shape
+        (100, torch.Size([2, 16]))
+    """
 
     def __len__(self) -> int: ...
 
@@ -29,11 +36,13 @@ class Split(Protocol):
 class ItemSplit(Split, Protocol):
     """A split whose rows are not its items: photographs, of which rows are crops.
 
-    Example::
-
-        class CropSplit(TensorSplit):  # four rows an item
-            def first_items(self, count):
-                return CropSplit({n: rows[: 4 * count] for n, rows in self.columns.items()})
+    Example:
+        >>> from aeplug.data import TensorSplit
+        >>> class CropSplit(TensorSplit):  # four rows an item
+        ...     def first_items(self, count):
+        ...         return CropSplit({n: rows[: 4 * count] for n, rows in self.columns.items()})
+        >>> len(CropSplit({"array": torch.zeros(40, 16)}).first_items(3))
+        12
     """
 
     def first_items(self, count: int) -> Split:
@@ -42,7 +51,19 @@ class ItemSplit(Split, Protocol):
 
 
 class Dataset(Protocol):
-    """``factory(config)``."""
+    """``factory(config)``.
+
+    Example:
+        >>> from aeplug.data import TensorSplit
+        >>> class Noise:
+        ...     def __init__(self, config):
+        ...         self.shape = DataShape((16,), (16,))
+        ...     def split(self, name):
+        ...         count = {"train": 100, "val": 10, "test": 10}[name]
+        ...         return TensorSplit({"array": torch.rand(count, 16)})
+        >>> Noise(None).split("val").take(torch.tensor([3]))["array"].shape
+        torch.Size([1, 16])
+    """
 
     shape: DataShape
 
@@ -61,11 +82,13 @@ class LabelledDataset(Dataset, Protocol):
 
     Without it a data set's labels are its columns of one integer a row.
 
-    Example::
-
-        class Weather:
-            def labels(self, rows):
-                return {"season": rows["season"].numpy(), "mean": rows["array"].mean(1).numpy()}
+    Example:
+        >>> class Weather:
+        ...     def labels(self, rows):
+        ...         return {"season": rows["season"].numpy(), "mean": rows["array"].mean(1).numpy()}
+        >>> rows = {"array": torch.ones(2, 24), "season": torch.tensor([0, 3])}
+        >>> Weather().labels(rows)
+        {'season': array([0, 3]), 'mean': array([1., 1.], dtype=float32)}
     """
 
     def labels(self, rows: RawBatch) -> Mapping[str, Any]:
@@ -85,15 +108,15 @@ class ReshapableDataset(Protocol):
 
     ``aeplug evaluate MODEL --data DIR`` asks the class for it.
 
-    Example::
-
-        class Pictures:
-            def __init__(self, config, shape=None):
-                self.config, self.shape = config, shape
-
-            @classmethod
-            def with_shape(cls, config, shape):
-                return cls(config, shape)
+    Example:
+        >>> class Pictures:
+        ...     def __init__(self, config, shape=None):
+        ...         self.config, self.shape = config, shape
+        ...     @classmethod
+        ...     def with_shape(cls, config, shape):
+        ...         return cls(config, shape)
+        >>> Pictures.with_shape(None, DataShape((3, 64, 64), (3, 64, 64))).shape.input
+        (3, 64, 64)
     """
 
     def with_shape(self, config: Any, shape: DataShape) -> Dataset:
@@ -111,12 +134,14 @@ class SequencedDataset(Dataset, Protocol):
 
     From it a prior of whole documents can be fitted: ``aeplug fit-prior --kind sequence``.
 
-    Example::
-
-        class Series:
-            def sequences(self, name, generator):
-                rows = {"array": torch.rand(6, 12)}  # two documents, of 4 and of 2 pieces
-                return rows, torch.tensor([4, 2])
+    Example:
+        >>> class Series:
+        ...     def sequences(self, name, generator):
+        ...         rows = {"array": torch.rand(6, 12)}  # two documents, of 4 and of 2 pieces
+        ...         return rows, torch.tensor([4, 2])
+        >>> rows, counts = Series().sequences("train", None)
+        >>> rows["array"].split(counts.tolist())[0].shape
+        torch.Size([4, 12])
     """
 
     def sequences(self, name: str, generator: torch.Generator | None) -> tuple[RawBatch, Tensor]:

@@ -11,7 +11,17 @@ from aeplug.interfaces.latents import Posterior
 
 
 class Loss(Protocol):
-    """``factory(config, shape)``."""
+    """``factory(config, shape)``.
+
+    Example:
+        >>> class Squared(nn.Module):
+        ...     def forward(self, output, batch, posterior, schedule_values):
+        ...         return {"loss": self.nll(output, batch).mean()}
+        ...     def nll(self, output, batch):  # -> (B,)
+        ...         return (output - batch.target).square().flatten(1).sum(1)
+        >>> Squared()(torch.ones(4, 2), Batch(torch.zeros(4, 2), torch.zeros(4, 2)), None, {})
+        {'loss': tensor(2.)}
+    """
 
     def __call__(
         self, output: Any, batch: Batch, posterior: Posterior, schedule_values: ScheduleValues
@@ -36,17 +46,17 @@ class MultiDrawLoss(Loss, Protocol):
     Attributes:
         draws: how many, at least 1.
 
-    Example::
-
-        class BestOfFour(nn.Module):
-            draws = 4
-
-            def forward(self, output, batch, posterior, schedule_values):
-                errors = self.nll(output, batch).reshape(-1, self.draws)  # (B, 4)
-                return {"loss": errors.min(1).values.mean()}
-
-            def nll(self, output, batch):  # -> (B x 4,)
-                return (output - batch.target).square().flatten(1).sum(1)
+    Example:
+        >>> class BestOfFour(nn.Module):
+        ...     draws = 4
+        ...     def forward(self, output, batch, posterior, schedule_values):
+        ...         errors = self.nll(output, batch).reshape(-1, self.draws)  # (B, 4)
+        ...         return {"loss": errors.min(1).values.mean()}
+        ...     def nll(self, output, batch):  # -> (B x 4,)
+        ...         return (output - batch.target).square().flatten(1).sum(1)
+        >>> batch = Batch(torch.zeros(3, 2), torch.zeros(3, 2)).repeat_items(4)
+        >>> BestOfFour()(torch.ones(12, 2), batch, None, {})
+        {'loss': tensor(2.)}
     """
 
     draws: int
@@ -56,15 +66,15 @@ class MultiDrawLoss(Loss, Protocol):
 class DistributionLoss(Loss, Protocol):
     """A loss whose ``nll`` is that of a distribution over targets, so that likelihoods compare.
 
-    Example::
-
-        class UnitGaussian(nn.Module):
-            def nll(self, output, batch):  # -> (B,)
-                normal = torch.distributions.Normal(output, 1.0)
-                return -normal.log_prob(batch.target).flatten(1).sum(1)
-
-            def distribution(self, batch):
-                return "Gaussian of variance 1"
+    Example:
+        >>> class UnitGaussian(nn.Module):
+        ...     def nll(self, output, batch):  # -> (B,)
+        ...         normal = torch.distributions.Normal(output, 1.0)
+        ...         return -normal.log_prob(batch.target).flatten(1).sum(1)
+        ...     def distribution(self, batch):
+        ...         return "Gaussian of variance 1"
+        >>> UnitGaussian().nll(torch.zeros(4, 2), Batch(torch.zeros(4, 2), torch.zeros(4, 2))).shape
+        torch.Size([4])
     """
 
     def distribution(self, batch: Batch) -> str:

@@ -24,16 +24,17 @@ class Adversarial(Protocol):
     Attributes:
         adversary: the critic, a module with weights.
 
-    Example::
-
-        class CriticLatent(nn.Module):
-            def __init__(self, config, features_shape):
-                super().__init__()
-                self.adversary = nn.Linear(2, 1)
-
-            def auxiliary_losses(self, encoded):
-                logits = self.adversary(encoded.z.detach())
-                return {"adversary": nn.functional.softplus(logits).mean()}
+    Example:
+        >>> class CriticLatent(nn.Module):
+        ...     def __init__(self, config, features_shape):
+        ...         super().__init__()
+        ...         self.adversary = nn.Linear(2, 1)
+        ...     def auxiliary_losses(self, encoded):
+        ...         logits = self.adversary(encoded.z.detach())
+        ...         return {"adversary": nn.functional.softplus(logits).mean()}
+        >>> z = torch.zeros(4, 2)
+        >>> CriticLatent(None, (8,)).auxiliary_losses(Encoded(None, z, z, {}, training=True)).keys()
+        dict_keys(['adversary'])
     """
 
     adversary: nn.Module
@@ -43,11 +44,14 @@ class Adversarial(Protocol):
 class Bindable(Protocol):
     """A part that needs another one.
 
-    Example::
-
-        class TiedDecoder(nn.Module):
-            def bind(self, task):
-                self.other = (task.encoder,)  # a tuple: its weights stay the encoder's
+    Example:
+        >>> class TiedDecoder(nn.Module):
+        ...     def bind(self, task):
+        ...         self.other = (task.encoder,)  # a tuple: its weights stay the encoder's
+        >>> decoder = TiedDecoder()
+        >>> decoder.bind(model.task)
+        >>> len(list(decoder.parameters()))
+        0
     """
 
     def bind(self, task: nn.Module) -> None:
@@ -64,15 +68,17 @@ class Bindable(Protocol):
 class AfterStep(Protocol):
     """A part that moves by itself what the optimizers do not: running means, codebooks.
 
-    Example::
-
-        class CountingLatent(nn.Module):
-            def __init__(self, config, features_shape):
-                super().__init__()
-                self.register_buffer("steps", torch.zeros(()))
-
-            def after_step(self, skipped, distributed):
-                self.steps += 1 - skipped
+    Example:
+        >>> class CountingLatent(nn.Module):
+        ...     def __init__(self, config, features_shape):
+        ...         super().__init__()
+        ...         self.register_buffer("steps", torch.zeros(()))
+        ...     def after_step(self, skipped, distributed):
+        ...         self.steps += 1 - skipped
+        >>> latent = CountingLatent(None, (8,))
+        >>> latent.after_step(torch.tensor(0.0), None)
+        >>> latent.steps
+        tensor(1.)
     """
 
     def after_step(self, skipped: Tensor, distributed: Distributed) -> None:

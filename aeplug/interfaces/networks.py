@@ -10,7 +10,19 @@ from aeplug.interfaces.batch import Context, Features, Sampling, ScheduleValues
 
 
 class Encoder(Protocol):
-    """``factory(config, shape)``; a plain module, also of use alone as a feature extractor."""
+    """``factory(config, shape)``; a plain module, also of use alone as a feature extractor.
+
+    Example:
+        >>> class Linear(nn.Module):
+        ...     def __init__(self, config, shape):
+        ...         super().__init__()
+        ...         self.features_shape = (64,)
+        ...         self.linear = nn.LazyLinear(64)
+        ...     def forward(self, input, context=None):  # (B, C, H, W) -> (B, 64)
+        ...         return self.linear(input.flatten(1))
+        >>> Linear(None, model.shape)(torch.zeros(4, 1, 28, 28)).shape
+        torch.Size([4, 64])
+    """
 
     features_shape: tuple[int, ...]
 
@@ -20,7 +32,21 @@ class Encoder(Protocol):
 
 
 class Decoder(Protocol):
-    """``factory(config, shape, latent_shape)``."""
+    """``factory(config, shape, latent_shape)``.
+
+    Example:
+        >>> class Linear(nn.Module):
+        ...     def __init__(self, config, shape, latent_shape):
+        ...         super().__init__()
+        ...         self.linear = nn.Linear(*latent_shape, shape.target[0])
+        ...     def forward(self, z, context, schedule_values):  # (B, D) -> (B, T)
+        ...         return self.linear(z)
+        ...     def generate(self, z, context, sampling):
+        ...         return self.linear(z)
+        >>> decoder = Linear(None, DataShape((16,), (16,)), latent_shape=(2,))
+        >>> decoder.generate(torch.zeros(4, 2), Context(), Sampling()).shape
+        torch.Size([4, 16])
+    """
 
     def __call__(self, z: Tensor, context: Context, schedule_values: ScheduleValues) -> Any:
         """Latents -> parameters of the output distribution; teacher forcing lives here."""
@@ -41,19 +67,18 @@ class AnySizeEncoder(Encoder, Protocol):
     Attributes:
         any_size: True; False takes the claim back, where it depends on settings.
 
-    Example::
-
-        class Downsample(nn.Module):
-            any_size = True
-
-            def __init__(self, config, shape):
-                super().__init__()
-                channels, height, width = shape.input
-                self.conv = nn.Conv2d(channels, 8, 3, stride=2, padding=1)
-                self.features_shape = (8, -(-height // 2), -(-width // 2))
-
-            def forward(self, input, context=None):  # (B, C, H', W') -> (B, 8, H'/2, W'/2)
-                return self.conv(input)
+    Example:
+        >>> class Downsample(nn.Module):
+        ...     any_size = True
+        ...     def __init__(self, config, shape):
+        ...         super().__init__()
+        ...         channels, height, width = shape.input
+        ...         self.conv = nn.Conv2d(channels, 8, 3, stride=2, padding=1)
+        ...         self.features_shape = (8, -(-height // 2), -(-width // 2))
+        ...     def forward(self, input, context=None):  # (B, C, H', W') -> (B, 8, H'/2, W'/2)
+        ...         return self.conv(input)
+        >>> Downsample(None, DataShape((1, 28, 28), (1, 28, 28)))(torch.zeros(4, 1, 40, 60)).shape
+        torch.Size([4, 8, 20, 30])
     """
 
     any_size: bool
@@ -69,17 +94,16 @@ class ConditionBlindEncoder(Encoder, Protocol):
     Attributes:
         ignores_conditions: True; False takes the claim back, where it depends on settings.
 
-    Example::
-
-        class Flat(nn.Module):
-            ignores_conditions = True
-
-            def __init__(self, config, shape):
-                super().__init__()
-                self.features_shape = (shape.input[0] * shape.input[1] * shape.input[2],)
-
-            def forward(self, input, context=None):  # (B, C, H, W) -> (B, C * H * W)
-                return input.flatten(1)
+    Example:
+        >>> class Flat(nn.Module):
+        ...     ignores_conditions = True
+        ...     def __init__(self, config, shape):
+        ...         super().__init__()
+        ...         self.features_shape = (shape.input[0] * shape.input[1] * shape.input[2],)
+        ...     def forward(self, input, context=None):  # (B, C, H, W) -> (B, C * H * W)
+        ...         return input.flatten(1)
+        >>> Flat(None, DataShape((1, 28, 28), (1, 28, 28)))(torch.zeros(4, 1, 28, 28)).shape
+        torch.Size([4, 784])
     """
 
     ignores_conditions: bool

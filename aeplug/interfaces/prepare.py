@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 
 
 class Prepare(Protocol):
-    """``factory(config, shape)``: the task's own step from raw rows to a batch."""
+    """``factory(config, shape)``: the task's own step from raw rows to a batch.
+
+    Example:
+        >>> class PrepareBytes:
+        ...     def __init__(self, config, shape):
+        ...         pass
+        ...     def __call__(self, raw, generator, training):
+        ...         items = raw["array"].float() / 255
+        ...         return Batch(items, items)
+        >>> raw = {"array": torch.full((4, 16), 255, dtype=torch.uint8)}
+        >>> PrepareBytes(None, None)(raw, torch.Generator(), training=True).target.max()
+        tensor(1.)
+    """
 
     def __call__(self, raw: RawBatch, generator: torch.Generator, training: bool) -> Batch:
         """Normalise; in training also augment or corrupt, with randomness from ``generator``."""
@@ -25,19 +37,19 @@ class Prepare(Protocol):
 class FilePrepare(Prepare, Protocol):
     """A preparation that corrupts or reduces rows of data, and takes a user's file as it is.
 
-    Example::
-
-        class PrepareNoisy:
-            def __init__(self, config, shape):
-                pass
-
-            def __call__(self, raw, generator, training):
-                clean = raw["array"].float()
-                noise = torch.empty_like(clean).normal_(generator=generator)
-                return Batch(clean + 0.1 * noise, clean)
-
-            def prepare_file(self, raw):
-                return Batch(raw["array"].float(), raw["array"].float())
+    Example:
+        >>> class PrepareNoisy:
+        ...     def __init__(self, config, shape):
+        ...         pass
+        ...     def __call__(self, raw, generator, training):
+        ...         clean = raw["array"].float()
+        ...         noise = torch.empty_like(clean).normal_(generator=generator)
+        ...         return Batch(clean + 0.1 * noise, clean)
+        ...     def prepare_file(self, raw):
+        ...         return Batch(raw["array"].float(), raw["array"].float())
+        >>> batch = PrepareNoisy(None, None).prepare_file({"array": torch.zeros(4, 16)})
+        >>> torch.equal(batch.input, batch.target)
+        True
     """
 
     def prepare_file(self, raw: RawBatch) -> Batch:
@@ -52,16 +64,16 @@ class ShapedPrepare(Prepare, Protocol):
     Attributes:
         shape: what the parts are built for.
 
-    Example::
-
-        class PrepareHalves:
-            def __init__(self, config, shape):
-                self.size = shape.input[0] // 2
-                self.shape = DataShape((self.size,), (self.size,))
-
-            def __call__(self, raw, generator, training):
-                items = raw["array"][:, : self.size].float()
-                return Batch(items, items)
+    Example:
+        >>> class PrepareHalves:
+        ...     def __init__(self, config, shape):
+        ...         self.size = shape.input[0] // 2
+        ...         self.shape = DataShape((self.size,), (self.size,))
+        ...     def __call__(self, raw, generator, training):
+        ...         items = raw["array"][:, : self.size].float()
+        ...         return Batch(items, items)
+        >>> PrepareHalves(None, DataShape((16,), (16,))).shape
+        DataShape(input=(8,), target=(8,), classes=0, conditions={})
     """
 
     @property
@@ -79,15 +91,15 @@ class TargetFacts(Prepare, Protocol):
     Attributes:
         facts: JSON-ready values by name: ``{"binarisation": "static"}``.
 
-    Example::
-
-        class PrepareBinary:
-            def __init__(self, config, shape):
-                self.facts = {"binarisation": "threshold 0.5"}
-
-            def __call__(self, raw, generator, training):
-                items = (raw["array"] > 0.5).float()
-                return Batch(items, items)
+    Example:
+        >>> class PrepareBinary:
+        ...     def __init__(self, config, shape):
+        ...         self.facts = {"binarisation": "threshold 0.5"}
+        ...     def __call__(self, raw, generator, training):
+        ...         items = (raw["array"] > 0.5).float()
+        ...         return Batch(items, items)
+        >>> PrepareBinary(None, None)({"array": torch.rand(4, 16)}, None, False).target.unique()
+        tensor([0., 1.])
     """
 
     @property
@@ -102,17 +114,18 @@ class WithOptions(Protocol):
 
     ``aeplug reconstruct groove x.mid --given score`` takes the file for a score alone.
 
-    Example::
-
-        class ScaledCodec:
-            def __init__(self, config, shape, gain=1.0):
-                self.config, self.item_shape, self.gain = config, shape, gain
-
-            def with_options(self, options):
-                gain = options.get("gain", self.gain)
-                if not gain > 0:
-                    raise ConfigError(f"--gain {gain}: expected above 0")
-                return ScaledCodec(self.config, self.item_shape, gain)
+    Example:
+        >>> from aeplug.errors import ConfigError
+        >>> class ScaledCodec:
+        ...     def __init__(self, config, shape, gain=1.0):
+        ...         self.config, self.item_shape, self.gain = config, shape, gain
+        ...     def with_options(self, options):
+        ...         gain = options.get("gain", self.gain)
+        ...         if not gain > 0:
+        ...             raise ConfigError(f"--gain {gain}: expected above 0")
+        ...         return ScaledCodec(self.config, self.item_shape, gain)
+        >>> ScaledCodec(None, None).with_options({"gain": 2.0}).gain
+        2.0
     """
 
     def with_options(self, options: Mapping[str, Any]) -> Self:

@@ -19,7 +19,12 @@ OWN = "own"
 
 @runtime_checkable
 class Prior(Protocol):
-    """A distribution over latents of single items, ``(B, *latent_shape)``."""
+    """A distribution over latents of single items, ``(B, *latent_shape)``.
+
+    Example:
+        >>> model.priors.get("own").sample(4, 1.0, torch.Generator().manual_seed(1)).shape
+        torch.Size([4, 2])
+    """
 
     def sample(
         self,
@@ -44,14 +49,14 @@ class Prior(Protocol):
 class DensityPrior(Prior, Protocol):
     """A prior with a density in closed form, for likelihoods.
 
-    Example::
-
-        class UnitPrior:
-            def sample(self, count, scale, generator, cond=None):  # -> (count, 2)
-                return scale * torch.randn(count, 2, generator=generator)
-
-            def log_prob(self, z, cond=None):  # (B, 2) -> (B,)
-                return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+    Example:
+        >>> class UnitPrior:
+        ...     def sample(self, count, scale, generator, cond=None):  # -> (count, 2)
+        ...         return scale * torch.randn(count, 2, generator=generator)
+        ...     def log_prob(self, z, cond=None):  # (B, 2) -> (B,)
+        ...         return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+        >>> UnitPrior().log_prob(torch.zeros(4, 2))
+        tensor([-1.8379, -1.8379, -1.8379, -1.8379])
     """
 
     def log_prob(self, z: Tensor, cond: Mapping[str, Tensor] | None = None) -> Tensor:
@@ -63,12 +68,13 @@ class DensityPrior(Prior, Protocol):
 class ConditionedPrior(Prior, Protocol):
     """A prior that knows which classes its items have.
 
-    Example::
-
-        class CoinPrior:
-            def draw_classes(self, count, generator):
-                tosses = torch.rand(count, generator=generator)
-                return {"side": (tosses < 0.5).long()}
+    Example:
+        >>> class CoinPrior:
+        ...     def draw_classes(self, count, generator):
+        ...         tosses = torch.rand(count, generator=generator)
+        ...         return {"side": (tosses < 0.5).long()}
+        >>> CoinPrior().draw_classes(4, torch.Generator().manual_seed(0))
+        {'side': tensor([1, 0, 1, 1])}
     """
 
     def draw_classes(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -84,6 +90,14 @@ class DocumentPrior(Protocol):
     """A prior over whole documents of consecutive pieces.
 
     ``model`` is an :class:`aeplug.Model`, which decodes and encodes on the way.
+
+    Example:
+        >>> class Unrelated:
+        ...     def generate_documents(self, model, count, pieces, seed, sampling, cond=None):
+        ...         drawn = model.sample(count * pieces, seed).split(pieces)
+        ...         return [model.codec.join(data, {}, None) for data in drawn]
+        >>> len(Unrelated().generate_documents(model, 3, 1, 0, Sampling()))
+        3
     """
 
     def generate_documents(
@@ -100,7 +114,15 @@ class DocumentPrior(Protocol):
 
 
 class StoredPrior(Protocol):
-    """What a fitted prior gives to be kept in a file, from which ``PriorSpec.restore`` makes it."""
+    """What a fitted prior gives to be kept in a file, from which ``PriorSpec.restore`` makes it.
+
+    Example:
+        >>> from aeplug.priors import MixturePrior, fit_gaussian_mixture
+        >>> mixture = fit_gaussian_mixture(torch.randn(100, 2), components=1)
+        >>> prior = MixturePrior("gaussian", mixture, {}, {"items": 100})
+        >>> prior.size, sorted(prior.tensors())
+        (2, ['log_weights', 'means', 'scales'])
+    """
 
     @property
     def kind(self) -> str:
@@ -135,6 +157,10 @@ class PackedPriors:
         entries: name -> entry of the checkpoint's header.
         files: content by the file's name.
         plugins: name -> origin of the plug-ins that bring them.
+
+    Example:
+        >>> model.priors.pack().entries
+        {}
     """
 
     entries: Mapping[str, Any] = field(default_factory=dict)
@@ -143,7 +169,12 @@ class PackedPriors:
 
 
 class PriorSource(Protocol):
-    """Where a model finds its priors by name."""
+    """Where a model finds its priors by name.
+
+    Example:
+        >>> model.priors.names()
+        ('own', 'standard', 'gaussian', 'gmm', 'sequence', 'style')
+    """
 
     def names(self) -> Sequence[str]:
         """Names of all priors that a user can ask for."""

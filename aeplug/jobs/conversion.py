@@ -36,6 +36,14 @@ class Conversion:
         identity: what the results depend on beside inputs and options, JSON-ready; a job in the
             same folder with another is another job.
         device: of tensors, where the codec has some.
+
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> np.save("a.npy", np.zeros((2, 16)))
+        >>> conversion = Conversion(ArrayCodec(None, DataShape((16,), (16,))), {})
+        >>> inputs = Inputs(["a.npy"], "", [], Path("out"))
+        >>> run_job(Job(conversion, inputs, Path("out"), ".npy")).counts.done
+        1
     """
 
     codec: Converter

@@ -34,6 +34,11 @@ class JobReport:
         counts: of files.
         stopped: number of the signal that ended it early, else 0.
         picture: sheet that was drawn, if one was.
+
+    Example:
+        >>> from aeplug.jobs.work import JobCounts
+        >>> JobReport(Path("out"), JobCounts(total=3, done=2, failed=1)).as_dict()["failures"]
+        'out/failed.jsonl'
     """
 
     out: Path
@@ -65,6 +70,13 @@ def run_job(job: Job) -> JobReport:
 
     Raises:
         AeplugError: see :meth:`aeplug.jobs.Job.run`.
+
+    Example:
+        >>> from aeplug.inference import make_samples, write_results
+        >>> files = [str(path) for path in write_results(model, make_samples(model, 2), "in").files]
+        >>> inputs = Inputs(files, "", [], Path("out"))
+        >>> run_job(Job(Reconstruction(model), inputs, Path("out"), ".png")).counts.done
+        2
     """
     stopped = job.run()
     for remark in job.inputs.remarks:
@@ -102,6 +114,13 @@ def reconstruct_files(
     Raises:
         AeplugError: the disk is full, results would replace inputs, ``out`` belongs to another
             job or cannot be written, or no file is named.
+
+    Example:
+        >>> from aeplug.inference import make_samples, write_results
+        >>> _ = write_results(model, make_samples(model, 3), "digits")
+        >>> inputs = Inputs(["digits"], "", [".png"], Path("out"))
+        >>> reconstruct_files(model, inputs, Path("out"), sheet="sheet.png").counts.done
+        3
     """
     latents = None
     if latent_of:  # what options say of the inputs does not hold for this file

@@ -77,6 +77,13 @@ class Inputs:
         remarks: of the latest walk, one line for each folder or pattern without files, and one
             for the pictures that were left out.
         unlisted: of the latest walk, each folder that was passed over, and why.
+
+    Example:
+        >>> Path("digits/sub").mkdir(parents=True)
+        >>> for name in ("a.png", "sub/b.png", "notes.txt"):
+        ...     Path("digits", name).touch()
+        >>> [(file.path, file.target) for file in Inputs(["digits"], "", [".png"], Path("out"))]
+        [('digits/a.png', 'a.png'), ('digits/sub/b.png', 'sub/b.png')]
     """
 
     def __init__(

@@ -41,6 +41,16 @@ class Job:
     Attributes:
         counts: of the latest run.
         pairs: number of a file, what was read and what was written.
+
+    Example:
+        >>> from aeplug.inference import make_samples, write_results
+        >>> _ = write_results(model, make_samples(model, 3), "digits")
+        >>> inputs = Inputs(["digits"], "", [".png"], Path("out"))
+        >>> job = Job(Reconstruction(model), inputs, Path("out"), ".png")
+        >>> job.run(), job.counts.done
+        (0, 3)
+        >>> job.run(), job.counts.before
+        (0, 3)
     """
 
     def __init__(

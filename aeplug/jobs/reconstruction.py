@@ -26,6 +26,13 @@ class Reconstruction:
             becomes of it does not depend on where a job was cut.
         to: change the class of all: condition's name -> class.
         latents: decode all from these.
+
+    Example:
+        >>> images = {"image": torch.zeros(3, 1, 28, 28, dtype=torch.uint8)}
+        >>> reconstruction = Reconstruction(model)
+        >>> [result] = reconstruction.compute([images], reconstruction.seeded_sampling("a.png"))
+        >>> result.data.shape
+        torch.Size([3, 1, 28, 28])
     """
 
     model: Model

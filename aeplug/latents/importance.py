@@ -18,6 +18,12 @@ class ImportanceSamples:
         posterior: of B items.
         count: draws of each.
         latent: the part it came from, for the prior's density.
+
+    Example:
+        >>> features = torch.zeros(4, *model.encoder.features_shape)
+        >>> draws = ImportanceSamples(model.task.latent(features), 5, model.task.latent)
+        >>> draws.sample().shape, draws.log_ratio().shape
+        (torch.Size([20, 2]), torch.Size([20]))
     """
 
     def __init__(self, posterior: Posterior, count: int, latent: LatentPart) -> None:
@@ -73,6 +79,14 @@ def importance_bound(
         draws: where the outputs came from.
         gradient: ``doubly-reparameterised`` is that of Tucker et al. (ICLR 2019): unbiased as
             well, and for the encoder not noisier as K grows.
+
+    Example:
+        >>> features = torch.zeros(4, *model.encoder.features_shape)
+        >>> draws = ImportanceSamples(model.task.latent(features), 5, model.task.latent)
+        >>> output = model.task.decoder(draws.sample(), Context(), {})
+        >>> batch = Batch(torch.zeros(4, 1, 28, 28), torch.zeros(4, 1, 28, 28)).repeat_items(5)
+        >>> importance_bound(model.task.loss.nll(output, batch), draws).shape
+        torch.Size([4])
     """
     doubly = gradient == "doubly-reparameterised"
     ratio = draws.log_ratio(stop_score_gradient=doubly)

@@ -13,6 +13,10 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
 
     Under a Gaussian prior it keeps to the shell on which draws lie (White, 2016); nearly parallel
     rows are interpolated along the straight line.
+
+    Example:
+        >>> slerp(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]]), 0.5)
+        tensor([[1.4142, 1.4142]])
     """
     flat_a, flat_b = a.flatten(1), b.flatten(1)
     cosine = torch.nn.functional.cosine_similarity(flat_a, flat_b, dim=1).clamp(-1, 1)
@@ -26,7 +30,13 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
 
 
 def interpolate_latents(a: Tensor, b: Tensor, t: float, *, spherical: bool) -> Tensor:
-    """The latent ``(B, ...)`` at ``t``, 0..1, from ``a`` to ``b``: spherical, or straight."""
+    """The latent ``(B, ...)`` at ``t``, 0..1, from ``a`` to ``b``: spherical, or straight.
+
+    Example:
+        >>> a, b = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])
+        >>> interpolate_latents(a, b, 0.5, spherical=False)
+        tensor([[1., 1.]])
+    """
     return slerp(a, b, t) if spherical else torch.lerp(a, b, t)
 
 

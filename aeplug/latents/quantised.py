@@ -21,6 +21,13 @@ class CodesPosterior(PointPosterior):
         entries: how many there are.
         before: what was quantised, ``(B, C, d)``.
         chosen: the entries, ``(B, C, d)``, with gradient where they are learnt by it.
+
+    Example:
+        >>> codes, entries = torch.tensor([[0, 3], [1, 3]]), torch.randn(8, 4)
+        >>> chosen = entries[codes]  # (B, C, d)
+        >>> CodesPosterior(chosen.flatten(1), codes, 8, before=chosen, chosen=chosen).kl()
+        tensor([[2.0794, 2.0794],
+                [2.0794, 2.0794]])
     """
 
     codes: Tensor

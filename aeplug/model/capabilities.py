@@ -56,6 +56,11 @@ def resolve_options(model: TrainedModel, verb: str, values: Mapping[str, Any]) -
 
     Raises:
         ConfigError: a value out of range, or an option that the model's task does not take.
+
+    Example:
+        >>> tunes = aeplug.load("melody-2bar", device="cpu")
+        >>> resolve_options(tunes, "sample", {"tempo": 96.0})["tempo"]
+        96.0
     """
     codec = active().find("codec", model.config.sections["codec"].name)
     options = (*model.spec.options, *codec.options)

@@ -31,6 +31,11 @@ class ConditionEmbedding(nn.Module):
     Args:
         conditions: condition's name -> names of its classes.
         width: of the vectors.
+
+    Example:
+        >>> embedding = ConditionEmbedding({"digit": tuple("0123456789")}, width=64)
+        >>> embedding(torch.zeros(2, 64), {"digit": torch.tensor([3, 5])}).shape
+        torch.Size([2, 64])
     """
 
     def __init__(self, conditions: Mapping[str, tuple[str, ...]], width: int) -> None:

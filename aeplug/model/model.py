@@ -53,7 +53,6 @@ class Model:
     """A task with trained weights, in evaluation mode.
 
     Example:
-        >>> import aeplug
         >>> model = aeplug.load("mnist-vae", device="cpu")
         >>> model.sample(4, seed=1).shape
         torch.Size([4, 1, 28, 28])

@@ -23,6 +23,13 @@ class Run:
 
     Args:
         folder: where it lies or shall lie.
+
+    Example:
+        >>> run = Run(Path("runs/vae"))
+        >>> run.create({"task": "mnist-vae"}, environment={})
+        >>> run.log({"step": 100, "split": "val", "loss": 0.5})
+        >>> run.metrics()
+        [{'step': 100, 'split': 'val', 'loss': 0.5}]
     """
 
     def __init__(self, folder: Path) -> None:

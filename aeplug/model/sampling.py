@@ -89,7 +89,13 @@ def item_prior(model: TrainedModel, name: str) -> Prior:
 def draw_conditions(
     model: TrainedModel, cond: Mapping[str, Any] | None, count: int, seed: int, prior: str
 ) -> dict[str, Tensor]:
-    """Conditions as int64 ``(count,)``; those not given as the prior's items have them."""
+    """Conditions as int64 ``(count,)``; those not given as the prior's items have them.
+
+    Example:
+        >>> model = aeplug.load("mnist-cvae", device="cpu")
+        >>> draw_conditions(model, {"digit": "3"}, 4, seed=0, prior="own")
+        {'digit': tensor([3, 3, 3, 3])}
+    """
     given = dict(cond or {})
     source = model.priors.get(prior) if model.shape.conditions else None
     if supports(source, ConditionedPrior):

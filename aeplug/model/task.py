@@ -40,6 +40,11 @@ def objective(losses: Mapping[str, Tensor]) -> Tensor:
     """What a training step differentiates: the loss, and what an adversary minimises beside it.
 
     No term reaches the other side's weights, so that one pass serves both.
+
+    Example:
+        >>> losses = {"loss": 2.0, "kl_nats": 1.0, "adversary": 0.5}
+        >>> objective({name: torch.tensor(value) for name, value in losses.items()})
+        tensor(2.5000)
     """
     return losses["loss"] + losses[ADVERSARY] if ADVERSARY in losses else losses["loss"]
 
@@ -57,6 +62,14 @@ class Task(nn.Module):
 
     Raises:
         ConfigError: parts do not fit each other or the data; raised when built, not in training.
+
+    Example:
+        >>> from aeplug.training import training_config
+        >>> task = Task(training_config("mnist-vae"), model.shape)
+        >>> batch = Batch(torch.zeros(4, 1, 28, 28), torch.zeros(4, 1, 28, 28))
+        >>> schedule_values = task.new_schedule_values(torch.device("cpu"))
+        >>> objective(task(batch, schedule_values)).shape
+        torch.Size([])
     """
 
     def __init__(self, config: TaskConfig, shape: DataShape) -> None:

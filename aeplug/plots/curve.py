@@ -19,7 +19,14 @@ SHOWN_FROM = 0.05
 
 
 def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
-    """Draw one panel a term, from the lines of ``metrics.jsonl``, into a PNG."""
+    """Draw one panel a term, from the lines of ``metrics.jsonl``, into a PNG.
+
+    Example:
+        >>> records = [{"step": n, "split": "train", "loss": 1 / n} for n in (10, 20, 30)]
+        >>> draw_curve(records, Path("curve.png"), "vae")
+        >>> Path("curve.png").stat().st_size > 10_000
+        True
+    """
     from matplotlib.figure import Figure
 
     terms: list[str] = []

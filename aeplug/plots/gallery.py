@@ -17,7 +17,12 @@ RECONSTRUCTIONS, SAMPLES = 20, 60
 
 
 def draw_reconstructions(model: Model, path: Path) -> Path:
-    """Held-out originals over their reconstructions, labelled; returns ``path``."""
+    """Held-out originals over their reconstructions, labelled; returns ``path``.
+
+    Example:
+        >>> draw_reconstructions(model, Path("reconstructions.png")).exists()
+        True
+    """
     split = open_dataset(model.config).split("val").to(model.device)
     count = min(RECONSTRUCTIONS, len(split))
     # Spread over the split: neighbours are often alike (the same tune, the same writer).
@@ -51,6 +56,10 @@ def draw_samples(model: Model, path: Path, seed: int = 0) -> Path:
     """Draws from the latent part's own prior on one sheet; returns ``path``.
 
     Where there are conditions, each class of the first has a row; others are at their first class.
+
+    Example:
+        >>> draw_samples(model, Path("samples.png"), seed=1).exists()
+        True
     """
     title = f"{model.spec.name}: samples, seed {seed}"
     for condition, classes in model.shape.conditions.items():

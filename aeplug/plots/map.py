@@ -61,6 +61,10 @@ def draw_map(
         ConfigError: the latent is no vector, there is no such label or split, or a picture is
             there already.
         AeplugError: UMAP is asked for and not installed.
+
+    Example:
+        >>> [path.name for path in draw_map(model, "map", items=100, grid=4)]
+        ['scatter.png', 'manifold.png']
     """
     folder = Path(out).expanduser()
     names = ("map.html",) if html else ("scatter.png", "manifold.png")

@@ -31,7 +31,6 @@ def tasks(plugins: Plugins | None = None) -> list[dict[str, Any]]:
         and ``weights``, whether trained ones ship with it.
 
     Example:
-        >>> import aeplug
         >>> tasks = {task["name"]: task for task in aeplug.tasks()}
         >>> tasks["mnist-vae"]["parts"]["latent"], tasks["mnist-vae"]["weights"]
         ('gaussian', True)

@@ -22,6 +22,10 @@ def active() -> Plugins:
 
     ``AEPLUG_PLUGINS_DIR`` (folders, separated as in ``PATH``) and ``AEPLUG_BLOCK`` (names,
     separated by commas) hold outside the command line too.
+
+    Example:
+        >>> active().task("mnist-vae").latent
+        'gaussian'
     """
     global _active
     if _active is None:
@@ -30,7 +34,13 @@ def active() -> Plugins:
 
 
 def activate(plugins: Plugins) -> None:
-    """Make ``plugins`` those of this process (the CLI does, after reading its options)."""
+    """Make ``plugins`` those of this process (the CLI does, after reading its options).
+
+    Example:
+        >>> activate(Plugins(block=["music"]))
+        >>> active().named("music").status
+        'blocked'
+    """
     global _active
     _active = plugins
 
@@ -44,6 +54,10 @@ def explain_missing_library(error: BaseException) -> str:
     Returns:
         ``"this needs soxr: pip install soxr"``; empty for another error, and for a module of
         which neither aeplug nor a plug-in says that it needs it.
+
+    Example:
+        >>> explain_missing_library(FileNotFoundError("a.mid"))
+        ''
     """
     if not isinstance(error, ModuleNotFoundError):
         return ""

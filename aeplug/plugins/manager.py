@@ -55,6 +55,11 @@ class Plugins:
         block: names of plug-ins that are not loaded at all.
         only_builtin: leave out whatever does not come with aeplug itself.
         strict: a broken plug-in raises PluginError, from its own exception.
+
+    Example:
+        >>> plugins = Plugins(only_builtin=True)
+        >>> plugins.owner("task", "mnist-vae").name
+        'image'
     """
 
     def __init__(

@@ -28,6 +28,10 @@ class Plugin:
         location: the file it was imported from; of one that raised, with the line.
         hook_version: the one it says it needs; None where it says nothing.
         requires: libraries it says it needs, name of the module -> what pip installs.
+
+    Example:
+        >>> active().named("image").provides["task"][:3]
+        ['mnist', 'mnist-30', 'mnist-shape']
     """
 
     name: str

@@ -26,6 +26,10 @@ def load_attribute(path: str) -> Any:
         ImportError: there is no such module, or it does not import.
         AttributeError: the module has no such attribute.
         ValueError: the text is not of the form ``module:attribute``.
+
+    Example:
+        >>> load_attribute("torch.nn:Linear")(3, 2).weight.shape
+        torch.Size([2, 3])
     """
     module, colon, attribute = path.partition(":")
     if not (module and colon and attribute):
@@ -63,28 +67,52 @@ class _Part:
 
 @dataclass(frozen=True)
 class EncoderSpec(_Part):
-    """An encoder: input -> features."""
+    """An encoder: input -> features.
+
+    Example:
+        >>> active().find("encoder", "mlp")
+        EncoderSpec(name='mlp', factory='aeplug_image.nets.mlp:MLPEncoder', summary='fully connected
+            layers; any shape')
+    """
 
     kind: ClassVar[str] = "encoder"
 
 
 @dataclass(frozen=True)
 class LatentSpec(_Part):
-    """A bottleneck: features -> posterior over the latent."""
+    """A bottleneck: features -> posterior over the latent.
+
+    Example:
+        >>> factory = active().find("latent", "gaussian").load()
+        >>> posterior = factory(factory.Config(size=2), features_shape=(8,))(torch.zeros(4, 8))
+        >>> posterior.sample().shape
+        torch.Size([4, 2])
+    """
 
     kind: ClassVar[str] = "latent"
 
 
 @dataclass(frozen=True)
 class DecoderSpec(_Part):
-    """A decoder: latent -> parameters of the output distribution, and data generated from it."""
+    """A decoder: latent -> parameters of the output distribution, and data generated from it.
+
+    Example:
+        >>> active().find("decoder", "mlp").factory
+        'aeplug_image.nets.mlp:MLPDecoder'
+    """
 
     kind: ClassVar[str] = "decoder"
 
 
 @dataclass(frozen=True)
 class LossSpec(_Part):
-    """A loss: output, batch and posterior -> a scalar and the terms it is made of."""
+    """A loss: output, batch and posterior -> a scalar and the terms it is made of.
+
+    Example:
+        >>> active().find("loss", "mse")
+        LossSpec(name='mse', factory='aeplug_image.nets.losses:MSELoss', summary='mean squared error
+            of a pixel')
+    """
 
     kind: ClassVar[str] = "loss"
 
@@ -102,6 +130,14 @@ class OptionSpec:
         minimum: smallest value admitted, for numbers.
         maximum: largest value admitted, for numbers.
         choices: the values admitted, for text; empty: any.
+
+    Example:
+        >>> OptionSpec("bpm", "float", 120.0, "tempo, beats a minute", minimum=1).verbs
+        ('reconstruct', 'sample', 'interpolate', 'vary', 'continue')
+        >>> OptionSpec("bpm", "number", 120.0, "tempo, beats a minute")
+        Traceback (most recent call last):
+            ...
+        ValueError: option 'bpm' has type 'number'
     """
 
     name: str
@@ -125,6 +161,11 @@ class CodecSpec(_Part):
     Attributes:
         suffixes: file endings it reads, lower case with the dot; the first is the one it writes.
         options: settings for writing, given on the command line.
+
+    Example:
+        >>> active().find("codec", "array")
+        CodecSpec(name='array', factory='aeplug.data.arrays:ArrayCodec', summary='plain arrays',
+            suffixes=('.npy',), options=())
     """
 
     suffixes: tuple[str, ...] = ()
@@ -143,6 +184,12 @@ class DatasetSpec(_Part):
         options: settings of the builder, given on the command line of ``data build``.
         needs_folder: it has no data of its own, and waits for ``--data``.
         sourceless: its builder makes data up where no SOURCES are named.
+
+    Example:
+        >>> active().find("dataset", "image-folder")
+        DatasetSpec(name='image-folder', factory='aeplug_image.datasets.folder:ImageFolder',
+            summary='images of your own', builder=None, options=(), needs_folder=True,
+            sourceless=False)
     """
 
     builder: str | None = None
@@ -170,6 +217,10 @@ class PriorSpec:
         unit: what one draw makes: an ``item``, or a whole ``document`` of many pieces.
         refit_hint: what to type when its file is missing or damaged.
         options: of ``fit``, shown as ``--name`` by ``aeplug fit-prior``.
+
+    Example:
+        >>> active().find("prior", "gmm").hint
+        'fit it again: aeplug fit-prior MODEL --kind gmm'
     """
 
     name: str
@@ -203,6 +254,10 @@ class DemoSpec:
             bundled data (``folk_tunes.zip!airdsAirs/book1_0052.mid`` for a member of a zip);
             none: the held-out split is reconstructed.
         order: demos run in ascending order.
+
+    Example:
+        >>> active().task("mnist-vae").demo
+        DemoSpec(settings={'train.epochs': 4}, inputs=(), order=10)
     """
 
     settings: Mapping[str, Any] | None = None
@@ -222,6 +277,11 @@ class AttributeSpec:
             thing. Items of one batch must not influence one another.
         unit: of what is measured.
         summary: one line for lists.
+
+    Example:
+        >>> active().task("mnist-vae").attributes[0]
+        AttributeSpec(name='slant', measure='aeplug_image.attributes:slant', unit='degrees',
+            summary='lean of the strokes to the right')
     """
 
     name: str
@@ -240,6 +300,10 @@ class SamplingDefaults:
             none is stored); empty: the latent part's own prior.
         prior_scale: factor of the latents' distance from the prior's mean in ``sample``; None: the
             square root of the temperature, which then tempers the whole model.
+
+    Example:
+        >>> active().task("melody-2bar").sampling
+        SamplingDefaults(temperature=0.5, prior='', prior_scale=None)
     """
 
     temperature: float = 1.0
@@ -270,6 +334,15 @@ class TaskSpec:
         sampling: how ``sample`` and ``vary`` draw where the user does not say.
         demo: how ``aeplug demo`` shows it, if it does.
         attributes: what can be measured of items, and steered.
+
+    Example:
+        >>> from aeplug.config import resolve
+        >>> task = TaskSpec(
+        ...     "my-digits", "digits as 8 numbers", dataset="mnist", encoder="mlp",
+        ...     latent="gaussian", decoder="mlp", loss="elbo", settings={"latent.size": 8},
+        ... )
+        >>> resolve(task, active()).sections["latent"].config.size
+        8
     """
 
     name: str
@@ -305,6 +378,13 @@ class RunEvent:
         task: the task's name.
         step: optimizer steps done, from 0.
         metrics: the figures at hand (floats), by name; empty where there are none.
+
+    Example:
+        >>> @hookimpl
+        ... def aeplug_run_event(event):
+        ...     print(event.kind, event.step, event.metrics["loss"])
+        >>> aeplug_run_event(RunEvent("evaluated", "runs/vae", "mnist-vae", 100, {"loss": 0.5}))
+        evaluated 100 0.5
     """
 
     kind: Literal["started", "logged", "evaluated", "saved", "finished"]

@@ -36,6 +36,11 @@ class GaussianMixture:
             weight 1.
         means: ``(K, D)``.
         scales: lower triangular ``(K, D, D)``; a component's covariance is ``L L^T``.
+
+    Example:
+        >>> mixture = GaussianMixture(torch.zeros(1, 1), torch.zeros(1, 2), torch.eye(2)[None])
+        >>> mixture.log_prob(torch.zeros(4, 2))
+        tensor([-1.8379, -1.8379, -1.8379, -1.8379])
     """
 
     def __init__(self, log_weights: Tensor, means: Tensor, scales: Tensor) -> None:
@@ -103,6 +108,11 @@ def fit_gaussian_mixture(
         class_count: C; a class without items gets the weights of all.
         seed: of the start.
         progress: called with the step and the mean log-density, nats an item.
+
+    Example:
+        >>> z = torch.cat([torch.randn(50, 2), 9 + torch.randn(50, 2)])
+        >>> fit_gaussian_mixture(z, components=2).means.mean(1).sort().values.round()
+        tensor([0., 9.])
     """
     deviation, mean = torch.std_mean(z, 0, correction=0)
     # A dimension that never moves keeps a sliver of a density.

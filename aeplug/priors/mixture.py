@@ -52,6 +52,12 @@ class MixturePrior:
         facts: what it was fitted to, JSON-ready: ``components``, ``items``, ``split``, ``seed``,
             and where there was a split to measure it on, ``heldout_items`` and mean
             log-densities of their latents in nats.
+
+    Example:
+        >>> mixture = fit_gaussian_mixture(torch.randn(100, 2), components=3)
+        >>> prior = MixturePrior("gmm", mixture, {}, {"items": 100})
+        >>> prior.sample(5, 1.0, torch.Generator().manual_seed(1)).shape
+        torch.Size([5, 2])
     """
 
     kind: str
@@ -103,7 +109,13 @@ class MixturePrior:
 
 
 def number_classes(conditions: Mapping[str, int], cond: Mapping[str, Tensor]) -> Tensor:
-    """One number for the classes of all conditions together, int64 ``(B,)``, from 0."""
+    """One number for the classes of all conditions together, int64 ``(B,)``, from 0.
+
+    Example:
+        >>> cond = {"digit": torch.tensor([3, 9]), "bold": torch.tensor([1, 0])}
+        >>> number_classes({"digit": 10, "bold": 2}, cond)
+        tensor([ 7, 18])
+    """
     (name, *others) = conditions
     numbers = cond[name]
     for name in others:

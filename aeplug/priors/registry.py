@@ -28,6 +28,12 @@ class PriorRegistry:
     Args:
         model: whose.
         plugins: what brings them.
+
+    Example:
+        >>> from aeplug.plugins import active
+        >>> registry = PriorRegistry(model, active())
+        >>> registry.names()
+        ('own', 'standard', 'gaussian', 'gmm', 'sequence', 'style')
     """
 
     def __init__(self, model: Model, plugins: Plugins) -> None:
@@ -217,6 +223,11 @@ def fit_prior(
         ConfigError: none is called so or can be fitted, an option does not fit, or the latent is
             not fit for it.
         DataError: there is no such split, or it is empty.
+
+    Example:
+        >>> prior = fit_prior(model, "gmm", split="val", options={"components": 3})
+        >>> prior.facts["components"], prior.facts["items"], prior.size
+        (3, 5000, 2)
     """
     plugins = plugins or active()
     model.priors.check(kind)

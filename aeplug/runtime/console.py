@@ -19,7 +19,11 @@ REDRAW_SECONDS, LINE_SECONDS = 0.2, 10.0
 
 
 def say(text: str) -> None:
-    """One line for the person, on stderr."""
+    """One line for the person, on stderr.
+
+    Example:
+        >>> say("3 of 10 files are left out")
+    """
     if sys.stderr is not None:  # else it was closed before the start, and print takes stdout
         with _best_effort():
             print(text, file=sys.stderr, flush=True)
@@ -69,6 +73,13 @@ class Progress:
         unit: their name, in the plural.
         start: units done before (a resumed run).
         shown: False prints nothing (processes other than rank 0).
+
+    Example:
+        >>> with Progress(3, "files", shown=False) as progress:
+        ...     for done in range(1, 4):
+        ...         progress.update(done)
+        >>> progress.total
+        3
     """
 
     _is_open = False  # whether a bar is shown now

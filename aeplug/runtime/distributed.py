@@ -23,6 +23,11 @@ class Distributed:
         rank: 0 writes, all compute.
         size: number of processes.
         device: this process's device.
+
+    Example:
+        >>> alone = Distributed(0, 1, torch.device("cpu"))
+        >>> alone.is_main, alone.sum(torch.tensor([1.0, 2.0]))
+        (True, tensor([1., 2.]))
     """
 
     rank: int
@@ -70,6 +75,15 @@ def pick_device(name: str = "auto") -> torch.device:
 
     Raises:
         TrainingError: the device asked for is unknown or not available.
+
+    Example:
+        >>> pick_device("cpu")
+        device(type='cpu')
+        >>> pick_device("gpu")
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.TrainingError: no device is called 'gpu'; expected auto, cpu, cuda, cuda:1,
+            mps
     """
     if name == "auto":
         if torch.cuda.is_available():

@@ -27,6 +27,12 @@ def check_picture(path: Path, option: str = "--out", *, overwrite: bool = False)
 
     Raises:
         ConfigError: its name does not end in .png, or it is there and not to be replaced.
+
+    Example:
+        >>> check_picture(Path("map.jpg"))
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.ConfigError: --out map.jpg: expected a name that ends in .png
     """
     if path.suffix.lower() != ".png":
         raise ConfigError(f"{option} {path}: expected a name that ends in .png")
@@ -40,6 +46,12 @@ def write_figure(figure: Figure, path: Path, dpi: int | Literal["figure"] = 120)
 
     Raises:
         FileError: it cannot be written.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> write_figure(Figure(), Path("plots/empty.png"))
+        >>> is_figure("plots/empty.png")
+        True
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +66,12 @@ def write_sheet(page: Image, path: Path) -> None:
 
     Raises:
         FileError: it cannot be written.
+
+    Example:
+        >>> from PIL import Image
+        >>> write_sheet(Image.new("RGB", (64, 32)), Path("sheets/a.png"))
+        >>> is_figure("sheets/a.png")
+        True
     """
     from PIL.PngImagePlugin import PngInfo
 
@@ -68,7 +86,14 @@ def write_sheet(page: Image, path: Path) -> None:
 
 
 def is_figure(path: str | Path) -> bool:
-    """Whether a file is a PNG that aeplug drew: a sheet, a map, a curve."""
+    """Whether a file is a PNG that aeplug drew: a sheet, a map, a curve.
+
+    Example:
+        >>> from PIL import Image
+        >>> write_sheet(Image.new("RGB", (8, 8)), Path("sheet.png"))
+        >>> is_figure("sheet.png")
+        True
+    """
     if not str(path).lower().endswith(".png") or not os.path.isfile(path):  # a pipe would wait
         return False
     with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:

@@ -71,6 +71,15 @@ def require_new_folder(folder: str | Path, option: str = "--out") -> Path:
 
     Raises:
         FileError: there is something in it; ``option`` is what named it.
+
+    Example:
+        >>> _ = Path("a.txt").write_text("")
+        >>> require_new_folder("out").name
+        'out'
+        >>> require_new_folder(".")
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.FileError: --out . exists and is not empty; name a new folder
     """
     path = Path(folder).expanduser()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -96,6 +105,12 @@ def atomic_replace(path: Path, *, fsync: bool = False) -> Iterator[Path]:
 
     Raises:
         OSError: it cannot be written; where the error names a file, it is ``path``.
+
+    Example:
+        >>> with atomic_replace(Path("a.npy")) as temporary, temporary.open("wb") as file:
+        ...     np.save(file, np.zeros(3))
+        >>> np.load("a.npy").shape
+        (3,)
     """
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.partial")
     try:
@@ -121,6 +136,11 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
     Raises:
         OSError: it cannot be written; what was there is untouched.
+
+    Example:
+        >>> atomic_write(Path("a.txt"), "whole")
+        >>> Path("a.txt").read_text()
+        'whole'
     """
     with atomic_replace(path, fsync=True) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)

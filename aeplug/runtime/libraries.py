@@ -35,6 +35,10 @@ def missing_libraries(requires: Mapping[str, str]) -> str:
     Args:
         requires: name of a top-level module -> what pip installs
             (``{"librosa": "librosa>=0.10"}``).
+
+    Example:
+        >>> missing_libraries({"torch": "torch", "wavelib": "wavelib>=2"})
+        "wavelib is not installed: pip install 'wavelib>=2'"
     """
     missing = {name: what for name, what in requires.items() if not _is_installed(name)}
     if not missing:
@@ -65,6 +69,11 @@ def import_library(module: str, requirement: str, purpose: str) -> ModuleType:
 
     Raises:
         AeplugError: it is not installed; the line says how to.
+
+    Example:
+        >>> ndimage = import_library("scipy.ndimage", "scipy", "blurring")
+        >>> ndimage.gaussian_filter(np.eye(3), 1.0).shape
+        (3, 3)
     """
     try:
         return importlib.import_module(module)

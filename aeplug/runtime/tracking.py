@@ -41,6 +41,10 @@ def track(
         total: units in all.
         unit: their name, in the plural.
         size: units of a step.
+
+    Example:
+        >>> [len(batch) for batch in track(torch.arange(10).split(4), 10, size=len)]
+        [4, 4, 2]
     """
     stage = _stage.get()
     if stage is None:

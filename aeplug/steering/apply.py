@@ -48,6 +48,12 @@ class Steering:
         target: name of the attribute to move along.
         held: names of those to hold.
         dataset: what directions are learnt from and checked on.
+
+    Example:
+        >>> slant = find_steering(model, "slant", items=200)
+        >>> document = model.codec.join(model.sample(1, seed=1), {}, None)
+        >>> [moved.name for moved in slant.move_documents([document], [-1.0, 1.0]).documents]
+        ['sample-slant-1', 'sample-slant+1']
     """
 
     model: Model
@@ -151,6 +157,12 @@ def read_inputs(model: Model, paths: Sequence[str | Path]) -> list[Document]:
     Raises:
         ConfigError: results of two of them would have the same name.
         FileError: one cannot be read.
+
+    Example:
+        >>> from aeplug.inference import make_samples, write_results
+        >>> files = write_results(model, make_samples(model, 2), "out").files
+        >>> [document.name for document in read_inputs(model, files)]
+        ['sample-001', 'sample-002']
     """
     by_stem: dict[str, str | Path] = {}
     for path in paths:
@@ -193,7 +205,6 @@ def find_steering(
         FileError: a file of directions is missing or damaged.
 
     Example:
-        >>> import aeplug
         >>> from aeplug import steering
         >>> model = aeplug.load("mnist-vae", device="cpu")
         >>> slant = steering.find_steering(model, "slant", items=100)

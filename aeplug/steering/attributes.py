@@ -21,6 +21,10 @@ def find_attribute(task: TaskSpec, name: str) -> AttributeSpec:
 
     Raises:
         ConfigError: it has none of this name.
+
+    Example:
+        >>> find_attribute(model.spec, "slant").unit
+        'degrees'
     """
     for attribute in task.attributes:
         if attribute.name == name:
@@ -41,6 +45,10 @@ def measure_attributes(model: Model, data: Tensor, cond: Mapping[str, Tensor]) -
     Returns:
         float32 ``(B, K)`` in the order of ``model.spec.attributes``; NaN where an item has no
         such thing.
+
+    Example:
+        >>> measure_attributes(model, model.sample(4, seed=1), {}).shape
+        torch.Size([4, 5])
     """
     batch = Batch(data, data, {name: classes.to(data.device) for name, classes in cond.items()})
     columns = [

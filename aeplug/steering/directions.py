@@ -53,6 +53,13 @@ class Directions:
         cond: their conditions, name -> int64 ``(N,)``.
         ends: where the means of two sets of examples lie on the last attribute, in standard
             deviations; None where all attributes are measured.
+
+    Example:
+        >>> from aeplug.evaluation import Source
+        >>> split = Source.from_model(model).dataset.split("test")
+        >>> directions = learn_directions(model, split, items=200)
+        >>> directions.names, directions.slopes.shape
+        (('slant', 'thickness', 'length', 'size', 'aspect'), torch.Size([5, 2]))
     """
 
     task: str
@@ -142,6 +149,12 @@ def learn_directions(model: Model, split: Split, items: int = ITEMS, seed: int =
     Raises:
         ConfigError: the model's latent is no vector.
         DataError: too few items, or an attribute that is the same for all.
+
+    Example:
+        >>> from aeplug.evaluation import Source
+        >>> split = Source.from_model(model).dataset.split("test")
+        >>> learn_directions(model, split, items=200).points.shape
+        torch.Size([200, 2])
     """
     _ = model.latent_size
     generator = torch.Generator().manual_seed(seed)
@@ -206,6 +219,12 @@ def check_savable(path: Path) -> None:
     Raises:
         ConfigError: the file's name has another ending, or the file exists and holds something
             else, such as a model's weights.
+
+    Example:
+        >>> check_savable(Path("slant.pt"))
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.ConfigError: --save slant.pt: expected a name that ends in .safetensors
     """
     from safetensors import SafetensorError, safe_open
 

@@ -35,6 +35,12 @@ class SearchSettings:
         noise: standard deviation of random tries, whitened.
         neighbours: items of the data with the target value, towards which shifts are tried.
         seed: of the random tries.
+
+    Example:
+        >>> slant, z = find_steering(model, "slant", items=200).directions, torch.zeros(4, 2)
+        >>> quick = SearchSettings(rounds=1, tries=4)
+        >>> steer(model, slant, z, {}, "slant", amount=1.0, search=quick).latents.shape
+        torch.Size([4, 2])
     """
 
     rounds: int = 8
@@ -58,6 +64,12 @@ class SteeringResult:
         change: of each attribute against the model's own reconstruction, in standard deviations,
             ``(B, K)``; NaN where it is undefined before or after.
         distance: Mahalanobis length of the shift, ``(B,)``.
+
+    Example:
+        >>> slant = find_steering(model, "slant", items=200)
+        >>> result = steer(model, slant.directions, torch.zeros(4, 2), {}, "slant", amount=1.0)
+        >>> result.data.shape, result.change.shape, result.distance.shape
+        (torch.Size([4, 1, 28, 28]), torch.Size([4, 5]), torch.Size([4]))
     """
 
     latents: Tensor
@@ -116,6 +128,12 @@ def steer(
     Raises:
         ConfigError: no attribute of such a name.
         AeplugError: latents of another size.
+
+    Example:
+        >>> slant = find_steering(model, "slant", items=200)
+        >>> result = steer(model, slant.directions, torch.zeros(1, 2), {}, "slant", amount=1.0)
+        >>> result.change[0, slant.directions.index("slant")] > 0.5
+        tensor(True)
     """
     if latents.shape[1:] != directions.centre.shape:
         raise AeplugError(

@@ -36,11 +36,10 @@ __all__ = [
 def check_task(task: str | TaskSpec, **options: Any) -> Report:
     """Make all checks of a task; see :func:`aeplug.checks.suite.examine_task` for the options.
 
-    Example::
-
-        def test_waves():
-            check_task("waves")
-            check_task("mnist", settings={"loss": "my-loss"}, skip=["processes"])
+    Example:
+        >>> report = check_task("mnist", only=["shapes"])
+        >>> print(report)
+        ok       task mnist: shapes: (1, 28, 28) -> (3136) -> (32) -> (1, 28, 28)
 
     Raises:
         CheckFailed: an AssertionError that says of each failure what was expected, what was
@@ -56,6 +55,10 @@ def check_plugin(plugin: str | Path, **options: Any) -> Report:
 
     Raises:
         CheckFailed: as :func:`check_task`.
+
+    Example:
+        >>> check_plugin("image", only=["commands"]).ok
+        True
     """
     from aeplug.checks.plugin import check_plugin as check
     from aeplug.cli.registry import COMMANDS
@@ -68,6 +71,10 @@ def isolated_plugins(*given: Given) -> IsolatedPlugins:
 
     Raises:
         PluginError: one of them is broken.
+
+    Example:
+        >>> isolated_plugins().task("mnist-vae").latent
+        'gaussian'
     """
     from aeplug.checks import fakes
     from aeplug.checks.isolation import IsolatedPlugins
@@ -85,6 +92,10 @@ def tiny_batch(task: str | TaskSpec, **options: Any) -> Batch:
 
     Returns:
         A batch on the CPU.
+
+    Example:
+        >>> tiny_batch("mnist", count=2).input.shape
+        torch.Size([2, 1, 28, 28])
     """
     from aeplug.checks.suite import tiny_batch as make
 

@@ -25,11 +25,14 @@ class ScheduledAdamW:
         undecayed: last parts of the names of parameters that do not decay.
         decay_vectors: whether biases and other vectors decay too.
 
-    Example::
-
-        optimizer = ScheduledAdamW(net, steps=600, lr=1e-3, floor=1.0, weight_decay=0.01)
-        while optimizer.done < optimizer.steps:
-            optimizer.step(loss_of(net))
+    Example:
+        >>> net, x = nn.Linear(4, 1), torch.randn(64, 4)
+        >>> optimizer = ScheduledAdamW(net, steps=200, lr=0.05, weight_decay=0.01)
+        >>> while optimizer.done < optimizer.steps:
+        ...     loss = (net(x) - x.sum(1, keepdim=True)).square().mean()
+        ...     optimizer.step(loss)
+        >>> loss.item() < 0.01
+        True
     """
 
     def __init__(

@@ -71,6 +71,15 @@ class Trainer:
         plugins: called on the run's events.
         run_folder: where to write to; None writes nothing (benchmarks, tests).
         distributed: this process among those of the run.
+
+    Example:
+        >>> from aeplug.data import open_dataset
+        >>> from aeplug.plugins import active
+        >>> from aeplug.runtime import Distributed
+        >>> config = training_config("mnist-vae", steps=1, settings={"train.eval_items": 10})
+        >>> alone = Distributed(0, 1, torch.device("cpu"))
+        >>> Trainer(config, open_dataset(config), active(), None, alone).run().step
+        1
     """
 
     config: TaskConfig

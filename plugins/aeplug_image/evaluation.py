@@ -25,7 +25,6 @@ def evaluate(model: Model, split: Split, options: Mapping[str, Any]) -> dict[str
     ``mse`` of a pixel, ``squared_error`` (the sum over an image), ``psnr_db``, ``ssim``.
 
     Example:
-        >>> import aeplug
         >>> from aeplug.data import first_items, open_dataset
         >>> model = aeplug.load("mnist-vae", device="cpu")
         >>> digits = first_items(open_dataset(model.config).split("test"), 20)

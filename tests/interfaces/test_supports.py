@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import ast
-import re
-import textwrap
+import doctest
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from support import ROOT
-from torch import nn
 
-from aeplug import interfaces
-from aeplug.config import PartConfig, setting
-from aeplug.data.arrays import ArrayCodec
 from aeplug.data.opening import data_shape
-from aeplug.data.splits import TensorSplit
-from aeplug.errors import ConfigError
 from aeplug.interfaces import (
     CAPABILITIES,
     Adversarial,
@@ -68,30 +58,20 @@ class TestSupports:
         assert set(members(AnySizeEncoder)) == {"any_size", "features_shape"}
 
 
-#: What the examples of docstrings may use.
-NAMES = {
-    **{name: getattr(interfaces, name) for name in interfaces.__all__},
-    "np": np,
-    "nn": nn,
-    "torch": torch,
-    "ArrayCodec": ArrayCodec,
-    "TensorSplit": TensorSplit,
-    "ConfigError": ConfigError,
-    "PartConfig": PartConfig,
-    "setting": setting,
-}
-
-
 @pytest.mark.parametrize("capability", ALL)
 def test_the_example_of_a_capability_has_it(capability):
-    text = textwrap.dedent(capability.__doc__.partition("\n")[2])
-    match = re.search(r"^Example::\n\n((?:    .*\n|\n)+)", text + "\n", re.MULTILINE)
-    assert match, f"no example in {capability.__name__}"
-    space: dict[str, Any] = {}
-    exec(textwrap.dedent(match[1]), {**NAMES}, space)
-    (example,) = space.values()
-    claimed = vars(example).keys() | set(re.findall(r"self\.(\w+) =", match[1]))
-    assert set(own_members(capability)) <= claimed
+    source = "\n".join(
+        example.source
+        for example in doctest.DocTestParser().get_examples(capability.__doc__)
+        if example.source.startswith("class ")
+    )
+    (example,) = ast.parse(source).body
+    claimed = {
+        node.name if isinstance(node, ast.FunctionDef) else ast.unparse(node.targets[0])
+        for node in ast.walk(example)
+        if isinstance(node, (ast.FunctionDef, ast.Assign))
+    }
+    assert set(own_members(capability)) <= {name.removeprefix("self.") for name in claimed}
 
 
 def test_shape_of_a_preparation_wins_over_the_data_sets():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -31,7 +32,7 @@ def interpolate_documents(
     """
     ends = _cut_to_shortest(model, (a, b))
     return [
-        model.codec.join(data, ends[nearest].cond, (a, b)[nearest])
+        model.codec.join(data, ends[nearest].cond, _apart_from_file((a, b)[nearest]))
         for data, nearest in iter_steps(model, ends, steps, sampling)
     ]
 
@@ -74,9 +75,14 @@ def interpolate_grid(
             nearest = 2 * (y > 0.5) + (x > 0.5)
             cond = ends[nearest].cond
             data = model.decode(z, cond, sampling, ends[nearest].input)
-            documents.append(model.codec.join(data, cond, corners[nearest]))
+            documents.append(model.codec.join(data, cond, _apart_from_file(corners[nearest])))
         grid.append(documents)
     return grid
+
+
+def _apart_from_file(document: Document) -> Document:
+    # What lies between files belongs to none of them: nothing of theirs is to stay around it.
+    return replace(document, source=None)
 
 
 def _cut_to_shortest(model: Model, documents: Sequence[Document]) -> list[Batch]:

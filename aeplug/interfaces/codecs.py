@@ -78,7 +78,9 @@ class Codec(Protocol):
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
         """Pieces ``(P, *shape.target)`` that a model made -> one document.
 
-        ``like`` is the document the pieces were cut from; None when they were sampled.
+        ``like`` is the document the pieces were cut from; None when they were sampled. Where it
+        has a ``source``, all else of that file may stay around the pieces; what lies between
+        several documents, as in an interpolation, has none.
         """
         ...
 

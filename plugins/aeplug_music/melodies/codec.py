@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,15 @@ from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_audio.files import RECORDING_SUFFIXES
+from aeplug_music.melodies.joining import align_windows, continues_in, end_note, to_passages
+from aeplug_music.melodies.rewriting import rewrite_file
 from aeplug_music.midi.notation import NOTATION_SUFFIXES, read_score
 from aeplug_music.midi.reading import read_midi
-from aeplug_music.midi.writing import to_pretty_midi, write_files
+from aeplug_music.midi.serialising import to_midi
+from aeplug_music.midi.writing import to_pretty_midi, write_edited, write_files
 from aeplug_music.plots.pianoroll import draw_page, draw_thumbnail
 from aeplug_music.score.distance import has_no_onset, measure_distance
-from aeplug_music.score.melody import Melody, Passage, describe_omissions, extract_melody
+from aeplug_music.score.melody import Melody, Passage, extract_melody
 from aeplug_music.score.metres import (
     METRES,
     STEPS_PER_QUARTER,
@@ -31,10 +34,9 @@ from aeplug_music.score.metres import (
     window_lengths,
 )
 from aeplug_music.score.options import RECORDED_METRE, check_bpm
+from aeplug_music.score.origin import Origin
 from aeplug_music.score.tokens import (
-    FIRST_ONSET,
     HOLD,
-    NOTE_OFF,
     Steps,
     Tokens,
     canonicalise,
@@ -57,6 +59,7 @@ class MelodyCodec:
         self.width = shape.target[0]
         self.bars = self.width // longest_bar(self.metres)
         self._lengths = window_lengths(self.metres, self.bars)
+        self._by_metre = dict(zip(self.metres, self._lengths, strict=True))
         self._bpm: float | None = None
         self._metre = RECORDED_METRE
 
@@ -83,9 +86,8 @@ class MelodyCodec:
             raise FileError(f"{path} is a folder, expected a music file")
         try:
             tune = self._tune(path)
-            return Document(
-                extract_melody(tune), path.stem, path, left_out=describe_omissions(tune)
-            )
+            tune.data = tune.data or to_midi(tune)
+            return Document(extract_melody(tune), path.stem, path, size=len(tune.data))
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
 
@@ -172,7 +174,10 @@ class MelodyCodec:
     ) -> Document:
         """Append windows ``(P, T)`` after the last bar of the tune, at its tempo."""
         chained = self.chain([document, self.join(pieces, cond, None)], document.name)
-        melody = replace(chained.content, continued_at=document.content.steps)
+        original: Melody = document.content
+        melody = replace(
+            chained.content, continued_at=original.steps, origin=self._origin_of(document)
+        )
         return Document(melody, document.name)
 
     def num_pieces(self, options: Mapping[str, Any]) -> int:
@@ -207,36 +212,21 @@ class MelodyCodec:
         windows = [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
         names = [self.metres[number] for number in metres]
         if like is None:
-            return Document(Melody(tuple(_to_passages(windows, names))), "sample")
+            return Document(Melody(tuple(to_passages(windows, names))), "sample")
         original: Melody = like.content
-        passages = tuple(self._align_with(original, windows, names))
-        return Document(Melody(passages, original.bpm), like.name)
+        passages = tuple(align_windows(original, windows, names, self._by_metre))
+        # In another metre than its file a melody stands alone: nothing in the file fits it.
+        is_aligned = all(
+            one.metre == other.metre
+            for one, other in zip(passages, original.passages, strict=False)
+        )
+        origin = self._origin_of(like) if is_aligned else None
+        return Document(Melody(passages, original.bpm, origin=origin), like.name)
 
-    def _align_with(
-        self, original: Melody, windows: list[Tokens], names: list[str]
-    ) -> Iterator[Passage]:
-        place = 0
-        # Tokens that sound across the edge of two passages, in the result and in the original.
-        sounds, original_sounds = HOLD, HOLD
-        for passage in original.passages:
-            tokens = passage.tokens
-            if passage.metre in self.metres:
-                if place >= len(windows):
-                    return
-                length = self._lengths[self.metres.index(passage.metre)]
-                end = place + -(-len(tokens) // length)
-                if any(name != passage.metre for name in names[place:end]):
-                    # Generated in another metre: there is nothing to align with.
-                    yield from _to_passages(windows[place:], names[place:], sounds)
-                    return
-                tokens = np.concatenate(windows[place:end])[: len(tokens)]
-                tokens = _tie_over_edges(tokens, passage.tokens, length, sounds, original_sounds)
-                place = end
-            elif sounds >= FIRST_ONSET and original_sounds < FIRST_ONSET:
-                tokens = _end_note(tokens, sounds)
-            yield Passage(passage.metre, tokens)
-            sounds = sounding_token(tokens, sounds)
-            original_sounds = sounding_token(passage.tokens, original_sounds)
+    def _origin_of(self, document: Document) -> Origin | None:
+        # Documents without a file stand between several, as in an interpolation.
+        melody: Melody = document.content
+        return melody.origin if document.source is not None else None
 
     def as_pieces(self, raw: RawBatch) -> Tensor:
         """Windows of a file as tokens, int64 ``(P, T)``."""
@@ -267,9 +257,9 @@ class MelodyCodec:
         before = HOLD
         for document in documents:
             for number, passage in enumerate(document.content.passages):
-                tokens = passage.tokens if number else _end_note(passage.tokens, before)
+                tokens = passage.tokens if number else end_note(passage.tokens, before)
                 before = sounding_token(tokens, before)
-                if not number and passages and _continues(passages[-1], passage.metre):
+                if not number and passages and continues_in(passages[-1], passage.metre):
                     tokens = np.concatenate([passages.pop().tokens, tokens])
                 passages.append(Passage(passage.metre, tokens))
         bpm = documents[0].content.bpm if documents else 120.0
@@ -278,16 +268,22 @@ class MelodyCodec:
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
         """Write ``stem.mid``, and ``stem.wav`` with the option ``wav``.
 
+        What was made of a file is that file with other notes in the melody's track; see
+        :mod:`aeplug_music.melodies.rewriting`.
+
         Args:
             document: the tune.
             stem: path without suffix.
             options: ``tempo`` in quarters a minute (0 or None: the tune's own), ``program``,
-                ``velocity``, ``wav``, ``soundfont``.
+                ``velocity``, ``only``, ``wav``, ``soundfont``.
 
         Raises:
             FileError: a file cannot be written.
         """
         melody: Melody = document.content
+        if melody.origin is not None:
+            end = melody.origin.to_ticks(np.array([melody.steps]))
+            return write_edited(rewrite_file(melody, options), stem, options, int(end[0]))
         bpm = float(options.get("tempo") or melody.bpm)
         midi = to_pretty_midi(
             melody,
@@ -324,56 +320,3 @@ class MelodyCodec:
             (onset * step, (end - onset) * step, pitch)
             for onset, end, pitch in zip(onsets, ends, pitches, strict=True)
         ]
-
-
-def _to_passages(
-    windows: Sequence[Tokens], names: Sequence[str], before: int = HOLD
-) -> Iterator[Passage]:
-    """Windows as passages, merged where the metre stays; ``before`` sounds before the first."""
-    run: list[Tokens] = []
-    for place, window in enumerate(windows):
-        run.append(_end_note(window, before))
-        before = sounding_token(run[-1], before)
-        if place + 1 == len(windows) or names[place + 1] != names[place]:
-            yield Passage(names[place], np.concatenate(run))
-            run = []
-
-
-def _continues(passage: Passage, metre: str) -> bool:
-    """Whether a bar in this metre can follow the passage without a time signature."""
-    whole = passage.bar > 0 and len(passage.tokens) % passage.bar == 0
-    return whole and passage.metre == metre
-
-
-def _end_note(tokens: Tokens, before: int) -> Tokens:
-    """End the note that sounds ``before`` a window that begins with a rest."""
-    if len(tokens) and tokens[0] == HOLD and before >= FIRST_ONSET:
-        tokens = tokens.copy()
-        tokens[0] = NOTE_OFF
-    return tokens
-
-
-def _tie_over_edges(
-    tokens: Tokens, original: Tokens, length: int, sounds: int, original_sounds: int
-) -> Tokens:
-    """Tie notes over the edges of windows where the original ties one.
-
-    Args:
-        tokens: of consecutive windows, ``(S,)``.
-        original: of the tune, ``(S,)`` or longer.
-        length: steps of a window.
-        sounds: the token that sounds before the first of them.
-        original_sounds: the token that sounds there in the original.
-    """
-    tied_tokens = tokens.copy()
-    for edge in range(0, len(tied_tokens), length):
-        before = sounding_token(tied_tokens[:edge], sounds)
-        tied = (
-            original[edge] == HOLD
-            and sounding_token(original[:edge], original_sounds) >= FIRST_ONSET
-        )
-        if tied and before >= FIRST_ONSET and tied_tokens[edge] == before:
-            tied_tokens[edge] = HOLD
-        else:
-            tied_tokens[edge : edge + 1] = _end_note(tied_tokens[edge : edge + 1], before)
-    return tied_tokens

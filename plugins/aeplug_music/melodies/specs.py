@@ -30,9 +30,28 @@ CODEC = CodecSpec(
     suffixes=(".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl", *RECORDING_SUFFIXES),
     options=(
         TEMPO,
-        OptionSpec("program", "int", 0, "General MIDI program, 0 to 127", minimum=0, maximum=127),
         OptionSpec(
-            "velocity", "int", 80, "velocity of every note, 1 to 127", minimum=1, maximum=127
+            "program",
+            "int",
+            None,
+            "General MIDI program, 0 to 127; default: the file's own, or 0",
+            minimum=0,
+            maximum=127,
+        ),
+        OptionSpec(
+            "velocity",
+            "int",
+            None,
+            "velocity of new notes, 1 to 127; default: as around them in the file, or 80",
+            minimum=1,
+            maximum=127,
+        ),
+        OptionSpec(
+            "only",
+            "bool",
+            False,
+            "write the melody's track alone, without the rest of its file",
+            verbs=("reconstruct", "vary", "continue", "interpolate", "attribute"),
         ),
         WAV,
         SOUNDFONT,

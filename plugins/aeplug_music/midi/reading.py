@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from symusic.core import NoteTickList, ScoreTick
 
 from aeplug.errors import FileError
@@ -88,6 +89,7 @@ def parse_midi(data: bytes) -> Tune:
         tempos,
         _keys(score.key_signatures),
         end=end,
+        data=data,
     )
     tracks = score.tracks
     # By number: for one or two items the parser's iterators take ten times as long.
@@ -165,6 +167,16 @@ def ticks_to_seconds(tempos: list[tuple[int, int]], ticks_per_quarter: int, tick
         microseconds += (change - since) * tempo
         since, tempo = change, value
     return (microseconds + (tick - since) * tempo) / ticks_per_quarter / 1e6
+
+
+def tune_seconds(tune: Tune, ticks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Times of ticks ``(n,)``, seconds, through all changes of tempo, float64 ``(n,)``."""
+    changes = [(0, _DEFAULT_TEMPO), *tune.tempos]
+    since, tempo = np.array(changes, np.int64).T
+    starts = np.cumsum([0, *(np.diff(since) * tempo[:-1]).tolist()])
+    number = np.searchsorted(since, ticks, "right") - 1
+    microseconds = starts[number] + (ticks - since[number]) * tempo[number]
+    return microseconds / tune.ticks_per_quarter / 1e6
 
 
 def _tempos(events: Any) -> list[tuple[int, int]]:

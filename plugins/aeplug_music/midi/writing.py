@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pretty_midi
 
 from aeplug.errors import FileError
 from aeplug.runtime import atomic_replace
 from aeplug_audio.synthesis.rendering import write_notes
 from aeplug_audio.synthesis.voices import Note
+from aeplug_music.midi.reading import parse_midi, tune_seconds
 from aeplug_music.score.melody import Melody
 from aeplug_music.score.metres import STEPS_PER_QUARTER, parse_metre
 from aeplug_music.score.tokens import tokens_to_notes
+from aeplug_music.score.tune import Tune
 
 TICKS_PER_QUARTER = 480
 
@@ -73,6 +76,49 @@ def write_files(
         written.append(stem.with_name(stem.name + ".wav"))
         write_notes(list_notes(midi), written[1], options.get("soundfont"), seconds)
     return written
+
+
+def write_edited(
+    data: bytes, stem: Path, options: Mapping[str, Any], last_tick: int = 0
+) -> list[Path]:
+    """As :func:`write_files`, for a file that is there as bytes.
+
+    Args:
+        data: of a Standard MIDI File that can be read.
+        stem: path without suffix.
+        options: ``wav``, ``soundfont``.
+        last_tick: to which the sound goes on at least.
+
+    Raises:
+        FileError: a file cannot be written.
+    """
+    written = [stem.with_name(stem.name + ".mid")]
+    try:
+        written[0].parent.mkdir(parents=True, exist_ok=True)
+        with atomic_replace(written[0]) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise FileError(f"{written[0]} cannot be written: {error.strerror or error}") from error
+    if options.get("wav"):
+        tune = parse_midi(data)
+        written.append(stem.with_name(stem.name + ".wav"))
+        seconds = tune_seconds(tune, np.array([max(last_tick, tune.end)]))[0]
+        write_notes(_notes_of_tune(tune), written[1], options.get("soundfont"), float(seconds))
+    return written
+
+
+def _notes_of_tune(tune: Tune) -> list[Note]:
+    notes = []
+    for track in tune.tracks:
+        begins, ends = tune_seconds(tune, track.onset), tune_seconds(tune, track.end)
+        columns = (begins, ends, track.pitch, track.velocity)
+        notes += [
+            Note(begin, end, int(pitch), int(velocity), track.program, track.is_drum)
+            for begin, end, pitch, velocity in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]
+    return notes
 
 
 def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from aeplug.errors import FileError
 from aeplug_music.score.grid import NoteBatch, StepStreams, metre_segments, quantise
 from aeplug_music.score.metres import STEPS_PER_BAR
+from aeplug_music.score.origin import Origin
 from aeplug_music.score.tokens import MOST_NOTES_PER_ONSET, Tokens
-from aeplug_music.score.tune import Track, Tune
+from aeplug_music.score.tune import DEFAULT_BPM, Track, Tune
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ class Melody:
         bpm: quarters a minute.
         continued_at: step from which on it was added by a model, below 0 where that is before its
             beginning; None: it was not.
+        origin: the track that it was read from; None: there is none, as where it was sampled.
     """
 
     passages: tuple[Passage, ...]
-    bpm: float = 120.0
+    bpm: float = DEFAULT_BPM
     continued_at: int | None = None
+    origin: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def steps(self) -> int:
@@ -75,19 +78,7 @@ def extract_melody(tune: Tune) -> Melody:
     busiest = max(int(streams[n].notes[0]) for n in candidates)
     leading = [n for n in candidates if 2 * int(streams[n].notes[0]) >= busiest]
     best = max(leading, key=lambda n: float(_mean_pitch(streams[n])))
-    return Melody(_to_passages(tune, streams[best]), tune.bpm)
-
-
-def describe_omissions(tune: Tune) -> str:
-    """Describe the tracks other than the melody; empty: there are none."""
-    drums = sum(track.is_drum for track in tune.tracks)
-    others = len(tune.tracks) - drums - 1
-    omissions = []
-    if others > 0:
-        omissions.append(f"{others} other track{'s' if others > 1 else ''}")
-    if drums:
-        omissions.append("the drums")
-    return " and ".join(omissions)
+    return _to_melody(tune, tune.tracks.index(voices[best]), streams[best])
 
 
 def _quantise_track(tune: Tune, track: Track) -> StepStreams:
@@ -100,11 +91,14 @@ def _mean_pitch(streams: StepStreams) -> np.floating:
     return streams.tokens[streams.onsets].astype(np.float64).mean()
 
 
-def _to_passages(tune: Tune, streams: StepStreams) -> tuple[Passage, ...]:
+def _to_melody(tune: Tune, number: int, streams: StepStreams) -> Melody:
+    segments = metre_segments(tune)
     passages: list[Passage] = []
-    for number, segment in enumerate(metre_segments(tune)):
-        start, steps = int(streams.start[number]), int(streams.steps[number])
+    lengths = [int(steps) for steps in streams.steps]
+    for segment, start, steps in zip(segments, streams.start.tolist(), lengths, strict=True):
         if steps > 0:
             name = "{}/{}".format(*segment.signature)
             passages.append(Passage(name, streams.tokens[start : start + steps]))
-    return tuple(passages)
+    melody = Melody(tuple(passages), tune.bpm)
+    origin = Origin(tune, number, segments, tuple(lengths), melody.tokens)
+    return replace(melody, origin=origin)

@@ -15,6 +15,9 @@ NOTE = np.dtype(
     [("onset", "<i4"), ("length", "<i4"), ("pitch", "i1"), ("velocity", "i1"), ("unused", "<u2")]
 )
 
+#: Quarters a minute before the first tempo of a file.
+DEFAULT_BPM = 120.0
+
 
 @dataclass(slots=True)
 class Track:
@@ -87,6 +90,7 @@ class Tune:
         keys: (tick, sharps -7..7, minor), ordered by tick; empty: unknown.
         name: of the first track.
         end: end of the last note, ticks; 0: computed from the tracks.
+        data: the bytes that were parsed; empty: it was no MIDI file.
     """
 
     ticks_per_quarter: int
@@ -96,11 +100,14 @@ class Tune:
     keys: list[tuple[int, int, bool]] = field(default_factory=list)
     name: str = ""
     end: int = 0
+    data: bytes = b""
 
     @property
     def bpm(self) -> float:
-        """Quarters a minute at the start."""
-        return 60e6 / self.tempos[0][1] if self.tempos else 120.0
+        """Quarters a minute where the first note begins."""
+        first = min((int(track.onset[0]) for track in self.tracks if len(track)), default=0)
+        before = [tempo for tick, tempo in self.tempos if tick <= first]
+        return 60e6 / before[-1] if before else DEFAULT_BPM
 
     def __post_init__(self) -> None:
         if not self.end:

@@ -243,16 +243,8 @@ class TestShipped:
 
 
 class TestContinue:
-    @pytest.mark.parametrize(
-        ("voices", "drums", "said"),
-        [
-            (1, False, ""),
-            (1, True, "the drums left out"),
-            (2, False, "1 other track left out"),
-            (3, True, "2 other tracks and the drums left out"),
-        ],
-    )
-    def test_what_of_a_file_is_left_out_is_said(self, voices, drums, said, invoke, tmp_path):
+    @pytest.mark.parametrize(("voices", "drums"), [(1, False), (1, True), (3, True)])
+    def test_a_single_bar_among_other_tracks_goes_on(self, voices, drums, invoke, tmp_path):
         import pretty_midi
 
         path, out = tmp_path / "band.mid", tmp_path / "out"
@@ -267,7 +259,6 @@ class TestContinue:
         arguments = ("melody-2bar", path, "-n", 1, "--bars", 2, "--out", out, "--device", "cpu")
         result = invoke("continue", *arguments)
         assert result.code == 0, result.err
-        assert ("left out" in result.err) == bool(said) and said in result.err
         found = MelodyCodec(PartConfig(), SHAPE).read(out / "band-continued-01.mid").content
         # The one bar that there is, and two more.
         assert (found.tokens[:16:4] + PITCH_OFFSET).tolist() == [72, 73, 74, 75]

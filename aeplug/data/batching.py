@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from aeplug.interfaces import Batch, Codec, Document, RawBatch, StreamingCodec, supports
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass
@@ -74,6 +70,12 @@ def slice_batch(batch: Batch, chosen: slice) -> Batch:
         {name: value[chosen] for name, value in batch.cond.items()},
         batch.lengths[chosen] if batch.lengths is not None else None,
     )
+
+
+def iter_chunks(batch: Batch) -> Iterator[Batch]:
+    """The batch's items in order, ``INFERENCE_BATCH`` at a time."""
+    for start in range(0, len(batch.input), INFERENCE_BATCH):
+        yield slice_batch(batch, slice(start, start + INFERENCE_BATCH))
 
 
 def concat_batches(batches: Sequence[Batch]) -> Batch:

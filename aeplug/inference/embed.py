@@ -16,7 +16,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aeplug.data.batching import INFERENCE_BATCH, batch_key, concat_raw, count_pieces, slice_batch
+from aeplug.data.batching import (
+    INFERENCE_BATCH,
+    batch_key,
+    concat_raw,
+    count_pieces,
+    iter_chunks,
+)
 from aeplug.data.labels import MEAN, NAME, PIECE, EmbeddingRows, label_rows, name_conditions
 from aeplug.data.opening import choose_split
 from aeplug.data.splits import iter_rows
@@ -165,12 +171,7 @@ def _embedded(
     raws = [raw for _, raw in group]
     here = {name: column.to(model.device) for name, column in concat_raw(raws).items()}
     try:
-        batch = model.prepare_file(here)
-        count = len(batch.input)
-        blocks = [
-            embed_batch(model, slice_batch(batch, slice(start, start + INFERENCE_BATCH)))
-            for start in range(0, count, INFERENCE_BATCH)
-        ]
+        blocks = [embed_batch(model, part) for part in iter_chunks(model.prepare_file(here))]
     except (AeplugError, RuntimeError, ValueError, IndexError) as error:
         if len(group) == 1:
             failed(group[0][0], describe_error(error))

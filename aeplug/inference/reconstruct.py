@@ -17,6 +17,7 @@ from aeplug.data.batching import (
     assemble,
     concat_raw,
     count_pieces,
+    iter_chunks,
     iter_document_chunks,
     split_results,
 )
@@ -29,7 +30,6 @@ from aeplug.interfaces import (
     StreamingCodec,
     supports,
 )
-from aeplug.model.inputs import iter_chunks
 from aeplug.model.model import Model
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from aeplug.errors import ConfigError
 from aeplug.interfaces import OWN, SequencedCodec, supports
-from aeplug.model.contract import TrainedModel
+from aeplug.model.trained import TrainedModel
 from aeplug.plugins import VERBS, active
 from aeplug.plugins.options import check_options
 

@@ -1,7 +1,7 @@
 """Conditions: classes that a model is told beside its input, such as a metre or a digit.
 
 A user's file may not say them. Where the encoder looks at no condition, z is the same under each
-class, and the class that makes the item likeliest is as good as told: see :func:`inferred`.
+class, and the class that makes the item likeliest is as good as told: see :func:`infer_conditions`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from aeplug.data.batching import concat_batches, iter_chunks
 from aeplug.errors import ConfigError, nearest
 from aeplug.interfaces import Batch, ConditionBlindEncoder, supports
 
@@ -120,3 +121,10 @@ def infer_conditions(task: Task, batch: Batch) -> Batch:
     best = torch.stack(costs).argmin(0)
     chosen = torch.tensor(all_classes, device=device)[best]
     return replace(batch, cond={**batch.cond, **dict(zip(left, chosen.T, strict=True))})
+
+
+def complete_conditions(task: Task, batch: Batch) -> Batch:
+    """The batch with every condition, inferred where its rows do not tell it."""
+    if set(task.shape.conditions) <= set(batch.cond):
+        return batch
+    return concat_batches([infer_conditions(task, part) for part in iter_chunks(batch)])

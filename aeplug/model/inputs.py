@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from aeplug.data.batching import INFERENCE_BATCH, concat_batches, slice_batch
+from aeplug.data.batching import concat_batches
 from aeplug.errors import AeplugError
-from aeplug.interfaces import AnySizeEncoder, Batch, RawBatch, supports
+from aeplug.interfaces import AnySizeEncoder, Batch, supports
 from aeplug.model import conditions
-from aeplug.model.contract import TrainedModel
+from aeplug.model.trained import TrainedModel
 
 #: Items ``(B, *shape.input)`` as the model takes them, or files.
 Items = Tensor | Path | str | Sequence[Path | str]
@@ -51,23 +51,4 @@ def _prepare_tensor(model: TrainedModel, items: Tensor, cond: Mapping[str, Any] 
     if classes and not 0 <= int(items.min()) <= int(items.max()) < classes:
         raise AeplugError(f"tokens are 0..{classes - 1}")
     encode = model.encode_conditions if conditions.can_infer(model.task) else model.conditions
-    return complete_conditions(model, Batch(items, items, encode(cond, len(items))))
-
-
-def complete_conditions(model: TrainedModel, batch: Batch) -> Batch:
-    """The batch with every condition, inferred where its rows do not tell it."""
-    if set(model.shape.conditions) <= set(batch.cond):
-        return batch
-    parts = [conditions.infer_conditions(model.task, part) for part in iter_chunks(batch)]
-    return concat_batches(parts)
-
-
-def iter_chunks(batch: Batch) -> Iterator[Batch]:
-    """The batch's items in order, ``INFERENCE_BATCH`` at a time."""
-    for start in range(0, len(batch.input), INFERENCE_BATCH):
-        yield slice_batch(batch, slice(start, start + INFERENCE_BATCH))
-
-
-def move_raw(raw: RawBatch, device: torch.device) -> RawBatch:
-    """Raw rows on a device."""
-    return {name: column.to(device) for name, column in raw.items()}
+    return conditions.complete_conditions(model.task, Batch(items, items, encode(cond, len(items))))

@@ -12,7 +12,8 @@ from torch import Tensor
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
 from aeplug.interfaces import ConditionedPrior, Prior, Sampling, supports
-from aeplug.model.contract import TrainedModel
+from aeplug.model.capabilities import require_verb
+from aeplug.model.trained import TrainedModel
 from aeplug.runtime.tracking import track
 
 
@@ -31,7 +32,7 @@ def sample(
 ) -> Tensor:
     """See :meth:`aeplug.Model.sample`."""
     prior = prior or model.default_prior
-    model.require("sample", prior)
+    require_verb(model, "sample", prior)
     if count < 1:
         raise ConfigError(f"cannot sample {count} items: expected at least 1")
     temperature = model.spec.sampling.temperature if temperature is None else temperature

@@ -13,8 +13,9 @@ from torch import Tensor
 from aeplug.errors import AeplugError
 from aeplug.interfaces import Batch, Sampling
 from aeplug.latents.paths import interpolate_latents
-from aeplug.model.contract import TrainedModel
+from aeplug.model.capabilities import require_verb
 from aeplug.model.sampling import item_prior
+from aeplug.model.trained import TrainedModel
 
 
 @torch.no_grad()
@@ -53,7 +54,7 @@ def vary_batch(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """As :meth:`aeplug.Model.vary`, of a prepared batch; also the conditions of the results."""
     prior = prior or model.default_prior
-    model.require("vary", prior)
+    require_verb(model, "vary", prior)
     source, generator = item_prior(model, prior), model.generator(seed)
     sampling = replace(sampling or Sampling(greedy=True), generator=generator)
     z = model.posterior(batch)[0].mode()

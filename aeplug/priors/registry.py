@@ -14,8 +14,9 @@ import torch
 from aeplug.errors import AeplugError, ConfigError, nearest
 from aeplug.interfaces import OWN, Dataset, DocumentPrior, PackedPriors, Prior, StoredPrior
 from aeplug.model.dataset import evaluation_dataset
-from aeplug.model.model import DEFAULT_PRIOR, Model
+from aeplug.model.model import Model
 from aeplug.model.own_prior import own_prior
+from aeplug.model.trained import DEFAULT_PRIOR
 from aeplug.plugins import Plugins, PriorSpec, active, load_attribute
 from aeplug.plugins.options import check_options
 from aeplug.priors import store

@@ -12,6 +12,8 @@ A built folder holds:
   each of its rows ``bar`` (from 0) and ``metre`` (a name, or one for each row).
   With recordings also ``transcriptions``: source -> MIDI file in ``transcribed/``.
 * ``transcribed/``: MIDI files of recordings.
+* ``repaired.jsonl``: files that were damaged and read all the same, each with what was repaired;
+  only where there are some.
 * ``skipped.jsonl``: skipped files, each with its reason.
 """
 
@@ -44,6 +46,7 @@ from aeplug_music.score.options import RECORDED_METRE
 
 FORMAT = 1
 TOKENS, INDEX, SPOOLS = "tokens.npy", "index.json", "spools"
+REPAIRED = "repaired.jsonl"
 TRANSCRIBED, TRANSCRIPTIONS = "transcribed", "transcriptions"
 
 Int = npt.NDArray[np.int64]
@@ -195,6 +198,9 @@ def build_melodies(
     shutil.rmtree(spools)
     _write_index(out / INDEX, collection, names, bars, transcriptions)
     figures = _summarise(collection, files, parsed.silent)
+    if parsed.repaired:
+        _write_repaired(out / REPAIRED, parsed, names)
+        figures["repaired"] = len(parsed.repaired)
     if recordings:
         figures = {**figures, "recordings": len(recordings), "transcribed": len(transcriptions)}
     return BuildReport(figures, skipped)
@@ -290,6 +296,13 @@ def _write_index(
         file.write(json.dumps(content)[:-1] + ', "tunes": [\n')
         file.write(",\n".join(tunes))
         file.write("\n]}\n")
+
+
+def _write_repaired(path: Path, parsed: ParsedFiles, names: Sequence[str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for number, repairs in sorted(parsed.repaired):
+            entry = {"source": names[number], "repairs": repairs}
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
 def _summarise(collection: Collection, files: int, silent: int) -> dict[str, Any]:

@@ -20,10 +20,15 @@ from aeplug_music.corpus.windows import Windows, cut_windows
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.smf import InvalidMidi
 from aeplug_music.midi.sources import Reader, Source
-from aeplug_music.score.grid import NoteBatch, StepStreams, metre_segments, quantise
+from aeplug_music.score.grid import (
+    NoteBatch,
+    StepStreams,
+    explain_no_notes,
+    metre_segments,
+    quantise,
+)
 from aeplug_music.score.keys import estimate_shifts, signature_shift
 from aeplug_music.score.metres import METRES, longest_bar
-from aeplug_music.score.tokens import HIGHEST, LOWEST
 from aeplug_music.score.tune import Tune
 
 #: Steps of grid after which pending melodies are processed: some 30 MB in all.
@@ -64,11 +69,13 @@ def ingest(
     pending = _Pending()
     parts: list[ParsedFiles] = []
     skipped: list[tuple[int, str, str]] = []
+    repaired: list[tuple[int, str]] = []
     with Reader() as reader:
         for number, source in files:
             on_start(number)
             try:
-                steps = _add_tune(pending, number, parse(reader.read(source)))
+                tune = parse(reader.read(source))
+                steps = _add_tune(pending, number, tune)
             except InvalidMidi as error:
                 skipped.append((number, error.reason, error.detail))
                 continue
@@ -82,6 +89,8 @@ def ingest(
                 # No file stops the others, whatever is wrong with it.
                 skipped.append((number, "unexpected error", f"{type(error).__name__}: {error}"))
                 continue
+            if tune.repairs:
+                repaired.append((number, "; ".join(tune.repairs)))
             pending.steps += steps
             if pending.steps > STEPS_AT_ONCE:
                 on_start(-1)
@@ -91,6 +100,7 @@ def ingest(
         parts.append(_process(pending, bars))
     result = concat_parsed(parts) if len(parts) > 1 else parts[0]
     result.skipped += skipped
+    result.repaired += repaired
     return result
 
 
@@ -153,7 +163,7 @@ def _explain_skipped(
             continue
         segments = pending.batch.segments[number]
         if streams.notes[number] == 0:
-            reason = (0, "no notes within the range", f"MIDI {LOWEST} to {HIGHEST}")
+            reason = (0, *explain_no_notes(pending.batch.notes[number]))
         elif not is_melody[number]:
             voices = f"{streams.voices[number]:.1f} notes at once on average"
             reason = (1, "no melody, only chords", voices)

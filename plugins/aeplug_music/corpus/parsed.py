@@ -97,6 +97,7 @@ class ParsedFiles:
         exact: :func:`aeplug_music.corpus.fingerprints.fingerprint` of each window, ``(W,)``.
         relative: that of the window up to transposition, ``(W,)``.
         skipped: (number of the source, reason, detail).
+        repaired: (number of the source, what was repaired in reading it).
         silent: number of windows dropped for silence.
         repeated: number of windows dropped as equal to an earlier one of their file.
         spool: file that the windows were written to, and the row of the first.
@@ -110,6 +111,7 @@ class ParsedFiles:
     exact: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
     relative: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
+    repaired: list[tuple[int, str]] = field(default_factory=list)
     silent: int = 0
     repeated: int = 0
     spool: tuple[str, int] = ("", 0)
@@ -128,6 +130,7 @@ def concat_parsed(parts: list[ParsedFiles]) -> ParsedFiles:
         exact=np.concatenate([part.exact for part in parts]),
         relative=np.concatenate([part.relative for part in parts]),
         skipped=[skip for part in parts for skip in part.skipped],
+        repaired=[repair for part in parts for repair in part.repaired],
         silent=sum(part.silent for part in parts),
         repeated=sum(part.repeated for part in parts),
     )

@@ -31,7 +31,7 @@ from aeplug_music.drums.window_shape import (
     count_bars,
 )
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
-from aeplug_music.midi.reading import read_bytes
+from aeplug_music.midi.reading import read_bytes, report_repairs
 from aeplug_music.midi.writing import write_files
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
@@ -72,7 +72,8 @@ class DrumCodec:
     def read(self, path: Path) -> Document:
         """The drums of a MIDI file or pattern, and the rhythm of all notes where there are none.
 
-        Where other percussion and other tracks are left out, one line says so on stderr.
+        Where other percussion and other tracks are left out, one line says so on stderr; another
+        says what was damaged.
 
         Raises:
             FileError: it is neither, or holds no note.
@@ -83,6 +84,7 @@ class DrumCodec:
             performance, _ = parse_performance(read_bytes(path), path.suffix)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
+        report_repairs(path, performance.repairs)
         self._report_omissions(path, performance)
         return Document(performance, path.stem, path)
 

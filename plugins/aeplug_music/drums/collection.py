@@ -13,15 +13,16 @@ from aeplug.data import Skipped
 from aeplug.errors import DataError, FileError
 from aeplug_music.drums.kit import BAR, METRE
 from aeplug_music.drums.patterns.header import Header
-from aeplug_music.drums.patterns.pattern import SUFFIX, InvalidPattern, parse_pattern
+from aeplug_music.drums.patterns.pattern import InvalidPattern, parse_pattern
 from aeplug_music.drums.patterns.timing import pattern_to_tune
 from aeplug_music.drums.performance import Performance, cut_windows, extract_performance
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi
-from aeplug_music.midi.sources import MIDI_SUFFIXES, Reader, find_sources
+from aeplug_music.midi.sources import Reader, find_sources
+from aeplug_music.midi.suffixes import MIDI_SUFFIXES, PATTERN_SUFFIX
 
 #: Files that hold drums: MIDI, and patterns written as text.
-DRUM_SUFFIXES = (*MIDI_SUFFIXES, SUFFIX)
+DRUM_SUFFIXES = (*MIDI_SUFFIXES, PATTERN_SUFFIX)
 
 
 @dataclass
@@ -67,7 +68,7 @@ def parse_performance(content: bytes, suffix: str) -> tuple[Performance, Header 
     Raises:
         FileError: it is damaged, or has no notes.
     """
-    if suffix.lower() != SUFFIX:
+    if suffix.lower() != PATTERN_SUFFIX:
         return extract_performance(parse_midi(content)), None
     if len(content) > MAX_BYTES:
         raise InvalidPattern(f"over {MAX_BYTES} bytes")

@@ -61,12 +61,14 @@ class Performance:
         bpm: quarters a minute, at the beginning.
         left_out: number of notes of percussion outside the nine classes.
         other_tracks: number of tracks with notes that are not drums, if there are drums.
+        repairs: see :class:`aeplug_music.score.tune.Tune`.
     """
 
     passages: tuple[Passage, ...]
     bpm: float = 120.0
     left_out: int = 0
     other_tracks: int = 0
+    repairs: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -156,11 +158,12 @@ def extract_performance(tune: Tune) -> Performance:
         if passage.steps:
             passages.append(passage)
     if not drums:
-        return Performance(tuple(passages), tune.bpm)
+        return Performance(tuple(passages), tune.bpm, repairs=tune.repairs)
     others = sum(len(track.onset) > 0 for track in tune.tracks) - sum(
         len(track.onset) > 0 for track in drums
     )
-    return Performance(tuple(passages), tune.bpm, int((drum < 0).sum()), others)
+    left_out = int((drum < 0).sum())
+    return Performance(tuple(passages), tune.bpm, left_out, others, tune.repairs)
 
 
 def _place_notes(

@@ -16,6 +16,7 @@ from aeplug import (
     SamplingDefaults,
     TaskSpec,
 )
+from aeplug_music.midi.suffixes import MIDI_SUFFIXES, PATTERN_SUFFIX
 from aeplug_music.nets.settings import LONG_TREE, TRAINING
 from aeplug_music.score.options import SOUNDFONT, TEMPO, WAV
 
@@ -48,7 +49,7 @@ CODEC = CodecSpec(
     "drums",
     "aeplug_music.drums.codec:DrumCodec",
     "drums from MIDI or text patterns, with velocity and timing",
-    suffixes=(".mid", ".midi", ".drums"),
+    suffixes=(*MIDI_SUFFIXES, PATTERN_SUFFIX),
     options=(TEMPO, WAV, SOUNDFONT),
 )
 DATASET = DatasetSpec(

@@ -19,9 +19,10 @@ from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.melodies.joining import align_windows, continues_in, end_note, to_passages
 from aeplug_music.melodies.rewriting import rewrite_file
-from aeplug_music.midi.notation import NOTATION_SUFFIXES, read_score
+from aeplug_music.midi.notation import read_score
 from aeplug_music.midi.reading import read_midi
 from aeplug_music.midi.serialising import to_midi
+from aeplug_music.midi.suffixes import NOTATION_SUFFIXES
 from aeplug_music.midi.writing import to_pretty_midi, write_edited, write_files
 from aeplug_music.plots.pianoroll import draw_page, draw_thumbnail
 from aeplug_music.score.distance import has_no_onset, measure_distance

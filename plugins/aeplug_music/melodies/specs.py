@@ -15,6 +15,7 @@ from aeplug import (
     TaskSpec,
 )
 from aeplug_audio.files import RECORDING_SUFFIXES
+from aeplug_music.midi.suffixes import MIDI_SUFFIXES, NOTATION_SUFFIXES
 from aeplug_music.nets.settings import LONG_TREE, TRAINING
 from aeplug_music.score.options import (
     SOUNDFONT,
@@ -27,7 +28,7 @@ CODEC = CodecSpec(
     "midi",
     "aeplug_music.melodies.codec:MelodyCodec",
     "melodies from MIDI and recordings; with the extra 'scores' from ABC and MusicXML",
-    suffixes=(".mid", ".midi", ".abc", ".musicxml", ".xml", ".mxl", *RECORDING_SUFFIXES),
+    suffixes=(*MIDI_SUFFIXES, *NOTATION_SUFFIXES, *RECORDING_SUFFIXES),
     options=(
         TEMPO,
         OptionSpec(

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi
+from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi, LimitExceeded
 
 Int = npt.NDArray[np.int64]
 
@@ -166,7 +166,7 @@ def unpack(file: BinaryIO, packed: ZipEntry) -> bytes:
     """
     place, length, size, checksum, deflated = packed
     if size > MAX_BYTES or length > MAX_BYTES:
-        raise InvalidMidi("file too large", f"over {MAX_BYTES} bytes")
+        raise LimitExceeded("file too large", f"over {MAX_BYTES} bytes")
     file.seek(place)
     # The header is followed by a name and further fields; it states their lengths.
     signature, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))

@@ -14,7 +14,6 @@ from aeplug_music.midi.reading import MAX_QUARTERS
 from aeplug_music.midi.smf import MAX_BYTES
 from aeplug_music.score.tune import Track, Tune
 
-NOTATION_SUFFIXES = (".abc", ".musicxml", ".xml", ".mxl")
 INSTALL = "pip install music21"
 
 _TICKS_PER_QUARTER = 480

@@ -2,14 +2,16 @@
 
 Bytes, ticks, notes and end time are limited before arrays are made. The parser, symusic, is strict
 about structure but accepts nonsense (tempo 0, time signature 4/512, ticks that overflow at 2^32),
-so structure is checked before it and values after it.
+so structure is checked before it and values after it. A file that a check refuses, for anything but
+its size, is read again by :mod:`aeplug_music.midi.repair`.
 
-Overlapping notes of one pitch end in the order in which they began; a note that never ends is
-dropped.
+Overlapping notes of one pitch end in the order in which they began; a note that never ends, which
+the parser drops, ends with its track.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,16 @@ import numpy.typing as npt
 from symusic.core import NoteTickList, ScoreTick
 
 from aeplug.errors import FileError
+from aeplug.runtime import say
+from aeplug_music.midi.repair import describe_silence, repair, unwrap
 from aeplug_music.midi.smf import (
+    CHUNK,
+    HEADER,
     MAX_BYTES,
+    MAX_NOTES,
     MAX_TICK,
     InvalidMidi,
+    LimitExceeded,
     check_chunks,
     check_events,
     is_suspect,
@@ -29,25 +37,36 @@ from aeplug_music.midi.smf import (
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 from aeplug_music.score.tune import Track, Tune
 
-#: Limits of a file: notes; quarters to its end (5,000 bars of 4/4); seconds at its tempi; and steps
-#: summed over all tracks, the size of its grids.
-MAX_NOTES = 400_000
+#: Limits of a file: quarters to its end (5,000 bars of 4/4); seconds at its tempi; and steps summed
+#: over all tracks, the size of its grids.
 MAX_QUARTERS = 20_000
 MAX_SECONDS = 3 * 3600
 MAX_STEPS = 1_000_000
 
 _DENOMINATORS = frozenset({1, 2, 4, 8, 16, 32, 64})
+#: Repairs of a file that are said; data build lists all.
+_REPAIRS_SAID = 4
 _DEFAULT_TEMPO = 500_000  # microseconds a quarter: 120 bpm
 
 
 def read_midi(path: Path) -> Tune:
-    """Read a file.
+    """Read a file; a line on stderr says what of it was damaged.
 
     Raises:
         InvalidMidi: it is no usable MIDI file.
         FileError: it cannot be read at all.
     """
-    return parse_midi(read_bytes(path))
+    tune = parse_midi(read_bytes(path))
+    report_repairs(path, tune.repairs)
+    return tune
+
+
+def report_repairs(path: Path, repairs: Sequence[str]) -> None:
+    """Say in one line on stderr what of a file was damaged, if anything was."""
+    if repairs:
+        more = len(repairs) - _REPAIRS_SAID
+        said = [*repairs[:_REPAIRS_SAID], *([f"and {more} more"] if more > 0 else [])]
+        say(f"{path}: repaired in reading: {'; '.join(said)}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -69,25 +88,16 @@ def parse_midi(data: bytes) -> Tune:
     Raises:
         InvalidMidi: whatever is wrong.
     """
-    data, ticks_per_quarter, places = check_chunks(data)
-    if is_suspect(data):
-        check_events(data, places)
-    try:
-        score = ScoreTick.from_midi(data)
-    except MemoryError:
-        raise InvalidMidi("file too large", "out of memory") from None
-    except Exception as error:
-        # The parser raises various types; our own walk reports what is wrong.
-        check_events(data, places)
-        raise InvalidMidi("damaged", str(error).splitlines()[0]) from None
-    tempos = _tempos(score.tempos)
+    data, parsed, changes = _read(data)
+    score, ticks_per_quarter = parsed
+    tempos = _tempos(score.tempos, changes)
     end = _check_end(score, ticks_per_quarter, tempos)
     tune = Tune(
         ticks_per_quarter,
         [],
-        _time_signatures(score.time_signatures),
+        _time_signatures(score.time_signatures, changes),
         tempos,
-        _keys(score.key_signatures),
+        _keys(score.key_signatures, changes),
         end=end,
         data=data,
     )
@@ -100,10 +110,87 @@ def parse_midi(data: bytes) -> Tune:
             tune.tracks.append(
                 Track(_to_note_bytes(notes), track.program, track.is_drum, track.name)
             )
-    if not tune.tracks:
-        raise InvalidMidi("no notes")
     tune.name = tune.tracks[0].name
+    tune.repairs = tuple(changes)
     return tune
+
+
+def repair_midi(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes of a file as a strict reader takes them, and what was repaired, a clause each.
+
+    Those of a file without a fault come back as they are.
+
+    Raises:
+        InvalidMidi: it cannot be read.
+    """
+    data, _, changes = _read(data)
+    return data, tuple(changes)
+
+
+def _read(data: bytes) -> tuple[bytes, tuple[Any, int], list[str]]:
+    """The file's bytes, repaired if need be; its score and ticks per quarter; what was repaired."""
+    data = unwrap(data)
+    try:
+        return data, _parse_strictly(data), []
+    except LimitExceeded:
+        raise
+    except InvalidMidi as error:
+        data, changes = repair(data, error)
+        return data, _parse_strictly(data), changes
+
+
+def _parse_strictly(data: bytes) -> tuple[Any, int]:
+    """The parser's score, and ticks per quarter.
+
+    Raises:
+        InvalidMidi: anything about the file's structure is wrong.
+    """
+    data, ticks_per_quarter, places = check_chunks(data)
+    if is_suspect(data):
+        check_events(data, places)
+    try:
+        score = ScoreTick.from_midi(_release_all(data, places))
+    except MemoryError:
+        raise LimitExceeded("file too large", "out of memory") from None
+    except Exception as error:
+        # The parser raises various types; our own walk reports what is wrong.
+        check_events(data, places)
+        raise InvalidMidi("damaged", str(error).splitlines()[0]) from None
+    notes = score.note_num()
+    if notes > MAX_NOTES:
+        raise LimitExceeded("too many notes", f"{notes}, at most {MAX_NOTES}")
+    if not notes:
+        raise InvalidMidi("no notes", describe_silence(len(places)))
+    if score.end() > MAX_TICK:
+        # Either a tick of the file's own is, which this raises, or a note that was released.
+        check_events(data, places)
+        raise InvalidMidi("notes without an end")
+    return score, ticks_per_quarter
+
+
+def _release_all(data: bytes, places: list[tuple[int, int]]) -> bytes:
+    """The file with a note-off for every pitch far beyond the end of every track.
+
+    The parser drops a note that never ends; of this file it makes one that ends beyond all ticks.
+    """
+    parts = [data[: HEADER.size]]
+    for start, end in places:
+        track = data[start:end]
+        offs = [offs for status, offs in _NOTE_OFFS if status in track]
+        if offs:
+            track = b"".join((track[:-3], _FAR, *offs, _END))
+        parts += (CHUNK.pack(b"MTrk", len(track)), track)
+    return b"".join(parts)
+
+
+#: Statuses of note-on events, each with note-offs for all pitches of its channel, before a delta
+#: time of 0 each.
+_NOTE_OFFS = [
+    (0x90 | n, b"".join(bytes([0x80 | n, pitch, 0, 0]) for pitch in range(128))) for n in range(16)
+]
+#: Twice an empty text and the longest delta time, which together are longer than the largest tick.
+_FAR = 2 * b"\xff\x01\x00\xff\xff\xff\x7f"
+_END = b"\xff\x2f\x00"
 
 
 def _to_note_bytes(notes: Any) -> bytes:
@@ -139,22 +226,19 @@ _PICKLES_MEMORY = _pickles_memory()
 
 
 def _check_end(score: Any, ticks_per_quarter: int, tempos: list[tuple[int, int]]) -> int:
-    """Check the number of notes and the length; returns the tick of the end."""
-    count = score.note_num()
-    if count > MAX_NOTES:
-        raise InvalidMidi("too many notes", f"{count}, at most {MAX_NOTES}")
+    """Check the length; returns the tick of the end."""
     end: int = score.end()
     if not 0 <= end <= MAX_TICK:
-        raise InvalidMidi("ticks out of range", f"tick {end}")
+        raise LimitExceeded("ticks out of range", f"tick {end}")
     quarters = end / ticks_per_quarter
     if quarters > MAX_QUARTERS:
-        raise InvalidMidi("too long", f"{quarters:.0f} quarters, at most {MAX_QUARTERS}")
+        raise LimitExceeded("too long", f"{quarters:.0f} quarters, at most {MAX_QUARTERS}")
     tracks = len(score.tracks)
     if quarters * STEPS_PER_QUARTER * tracks > MAX_STEPS:
-        raise InvalidMidi("too long", f"{tracks} tracks of {quarters:.0f} quarters")
+        raise LimitExceeded("too long", f"{tracks} tracks of {quarters:.0f} quarters")
     seconds = ticks_to_seconds(tempos, ticks_per_quarter, end)
     if seconds > MAX_SECONDS:
-        raise InvalidMidi("too long", f"{seconds:.0f} s, at most {MAX_SECONDS}")
+        raise LimitExceeded("too long", f"{seconds:.0f} s, at most {MAX_SECONDS}")
     return end
 
 
@@ -179,45 +263,51 @@ def tune_seconds(tune: Tune, ticks: npt.NDArray[Any]) -> npt.NDArray[np.float64]
     return microseconds / tune.ticks_per_quarter / 1e6
 
 
-def _tempos(events: Any) -> list[tuple[int, int]]:
+def _tempos(events: Any, changes: list[str]) -> list[tuple[int, int]]:
     tempos = []
     for number in range(len(events)):
         event = events[number]
         tick, tempo = event.time, event.mspq
-        if tempo <= 0:
-            raise InvalidMidi("tempo 0", f"at tick {tick}")
-        tempos.append((tick, tempo))
+        if tempo > 0:
+            tempos.append((tick, tempo))
+        else:
+            _note(changes, "tempo 0 ignored")
     if len(tempos) > 1:
         tempos.sort()
     return tempos
 
 
-def _time_signatures(events: Any) -> list[tuple[int, int, int]]:
+def _time_signatures(events: Any, changes: list[str]) -> list[tuple[int, int, int]]:
     signatures = []
     for number in range(len(events)):
         event = events[number]
         tick, numerator, denominator = event.time, event.numerator, event.denominator
-        if numerator < 1 or denominator not in _DENOMINATORS:
-            raise InvalidMidi(
-                "invalid time signature",
-                f"numerator {numerator}, or denominator no power of two up to 64, at tick {tick}",
-            )
-        signatures.append((tick, numerator, denominator))
+        if numerator >= 1 and denominator in _DENOMINATORS:
+            signatures.append((tick, numerator, denominator))
+        else:
+            _note(changes, f"time signature {numerator}/{denominator} ignored")
     if len(signatures) > 1:
         # Of several at one tick (each track may repeat it) the last is kept.
         signatures = sorted({event[0]: event for event in signatures}.values())
     return signatures
 
 
-def _keys(events: Any) -> list[tuple[int, int, bool]]:
+def _keys(events: Any, changes: list[str]) -> list[tuple[int, int, bool]]:
     keys = []
     for number in range(len(events)):
         event = events[number]
         tick, sharps, mode = event.time, event.key, event.tonality
-        if not -7 <= sharps <= 7 or mode not in (0, 1):
-            raise InvalidMidi(
-                "invalid key signature", f"{sharps} sharps, mode {mode}, at tick {tick}"
-            )
-        keys.append((tick, sharps, mode == 1))
+        if -7 <= sharps <= 7 and mode in (0, 1):
+            keys.append((tick, sharps, mode == 1))
+        else:
+            of = f"{abs(sharps)} {'sharps' if sharps > 0 else 'flats'}"
+            of += "" if mode in (0, 1) else f", mode {mode}"
+            _note(changes, f"key signature of {of} ignored")
     keys.sort()
     return keys
+
+
+def _note(changes: list[str], change: str) -> None:
+    # Thousands of events may have the same fault.
+    if change not in changes:
+        changes.append(change)

@@ -1,4 +1,4 @@
-"""The structure of a Standard MIDI File: chunks and events, checked byte by byte.
+"""The structure of a Standard MIDI File: chunks and events, checked strictly, byte by byte.
 
 The bulk reader calls :func:`check_chunks`, which costs microseconds, on every file, and
 :func:`check_events`, which walks every event in Python, only on files that are suspect or that the
@@ -14,6 +14,8 @@ from aeplug.errors import FileError
 
 #: Largest file read, in bytes; a tune of an hour has some 300,000.
 MAX_BYTES = 4 * 2**20
+#: Most notes accepted.
+MAX_NOTES = 400_000
 #: Largest tick accepted. Fast readers hold ticks in 32 bits and overflow silently.
 MAX_TICK = 2**28
 
@@ -22,9 +24,12 @@ CHUNK = struct.Struct(">4sI")
 
 #: The parser's 32 bits overflow at this tick.
 _OVERFLOW = 2**31
-#: High bit of every byte: three in a row are a delta time of four bytes (from 2^21 ticks on) or
-#: text in UTF-8, and make a file suspect.
-_HIGH_BITS = bytes(byte & 0x80 for byte in range(256))
+#: Status bytes of live messages, which the parser passes over though they belong into no file.
+_LIVE = frozenset({*range(0xF1, 0xF7), *range(0xF8, 0xFF)})
+#: High bit of every byte, and of a live status another. Three in a row are a delta time of four
+#: bytes (from 2^21 ticks on) or text in UTF-8, and make a file suspect, as a live status does.
+_LIVE_BITS = 0xC0
+_HIGH_BITS = bytes(_LIVE_BITS if byte in _LIVE else byte & 0x80 for byte in range(256))
 _THREE_HIGH = re.compile(b"\x80\x80\x80")
 #: A delta time of three bytes.
 _MIDDLE_DELTA = b"\x80\x80\x00"
@@ -32,13 +37,17 @@ _MIDDLE_DELTA = b"\x80\x80\x00"
 _MANY_DELTAS, _BYTES_PER_EVENT = _OVERFLOW >> 21, 5
 
 #: Bytes of the meta events that notes depend on; the parser accepts any length.
-_META_BYTES = {0x51: 3, 0x58: 4, 0x59: 2}
-_META_NAMES = {0x51: "tempo", 0x58: "time signature", 0x59: "key signature"}
+META_BYTES = {0x51: 3, 0x58: 4, 0x59: 2}
+META_NAMES = {0x51: "tempo", 0x58: "time signature", 0x59: "key signature"}
 #: One of them with another length, or truncated after its kind.
 _WRONG_META = re.compile(b"\xff(?:\x51(?!\x03)|\x58(?!\x04)|\x59(?!\x02))")
 
+#: Of tracks. Regular expressions are several times as fast as the methods of bytes.
+_TAG = re.compile(b"MTrk")
+#: Last event of every track, without its delta time.
+_END = b"\xff\x2f\x00"
 #: Data bytes of a channel message by its status byte's high nibble.
-_DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
+DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}
 
 
 class InvalidMidi(FileError):
@@ -55,7 +64,11 @@ class InvalidMidi(FileError):
 
     def __reduce__(self) -> tuple[type[InvalidMidi], tuple[str, str]]:
         """Pickle as reason and detail, since it crosses processes."""
-        return InvalidMidi, (self.reason, self.detail)
+        return type(self), (self.reason, self.detail)
+
+
+class LimitExceeded(InvalidMidi):
+    """A file that would take too much memory or time; nothing of it is read."""
 
 
 def check_chunks(data: bytes) -> tuple[bytes, int, list[tuple[int, int]]]:
@@ -66,12 +79,13 @@ def check_chunks(data: bytes) -> tuple[bytes, int, list[tuple[int, int]]]:
         of every track's events, in bytes.
 
     Raises:
-        InvalidMidi: not MIDI, truncated, format 2 or unknown, SMPTE or zero division.
+        InvalidMidi: not MIDI, truncated, more tracks than the header says or one that does not end
+            with its end-of-track event, format 2 or unknown, SMPTE or zero division.
     """
     if not data:
         raise InvalidMidi("empty file")
     if len(data) > MAX_BYTES:
-        raise InvalidMidi("file too large", f"over {MAX_BYTES} bytes")
+        raise LimitExceeded("file too large", f"over {MAX_BYTES} bytes")
     if data[:4] != b"MThd":
         raise InvalidMidi("not a MIDI file", "it does not begin with MThd")
     if len(data) < HEADER.size:
@@ -109,22 +123,25 @@ def _tracks(data: bytes, count: int) -> list[tuple[int, int]]:
             )
         if tag == b"MTrk":
             tracks.append((place, place + length))
+            if data[place + length - 3 : place + length] != _END:
+                raise InvalidMidi("track without an end", f"track {len(tracks)}")
         place += length
+    if len(_TAG.findall(data)) != len(tracks):
+        raise InvalidMidi("more tracks than the header says", f"it says {count}")
     if not tracks:
         raise InvalidMidi("no tracks")
     return tracks
 
 
 def is_suspect(data: bytes) -> bool:
-    """Whether ticks might overflow, or a tempo or signature might have a wrong length.
+    """Whether ticks might overflow, a tempo or signature have a wrong length, or a message be live.
 
     Never False for a file where they do.
     """
     if _WRONG_META.search(data):
         return True
-    # Regular expressions are several times as fast as the methods of bytes.
     high = data.translate(_HIGH_BITS)
-    if _THREE_HIGH.search(high):
+    if _LIVE_BITS in high or _THREE_HIGH.search(high):
         return True
     if len(data) < _MANY_DELTAS * _BYTES_PER_EVENT:
         return False
@@ -159,15 +176,15 @@ def _walk(data: bytes, start: int, end: int) -> None:
         delta, place = _quantity(track, place, "delta time", start)
         tick += delta
         if tick > MAX_TICK:
-            raise InvalidMidi("ticks out of range", f"tick {tick} at byte {start + place}")
+            raise LimitExceeded("ticks out of range", f"tick {tick} at byte {start + place}")
         status = track[place]
         if status == 0xFF:
             kind = track[place + 1]
             length, place = _quantity(track, place + 2, "length", start)
             if place + length > len(track):
                 raise InvalidMidi("truncated", f"a text or meta event of {length} bytes")
-            if _META_BYTES.get(kind, length) != length:
-                raise InvalidMidi(f"invalid {_META_NAMES[kind]}", f"of {length} bytes")
+            if META_BYTES.get(kind, length) != length:
+                raise InvalidMidi(f"invalid {META_NAMES[kind]}", f"of {length} bytes")
             if kind == 0x2F:
                 return
             place += length
@@ -183,7 +200,7 @@ def _walk(data: bytes, start: int, end: int) -> None:
                 running, place = status, place + 1
             elif not running:
                 raise InvalidMidi("unknown event", f"data without status at byte {start + place}")
-            for _ in range(_DATA_BYTES[running >> 4]):
+            for _ in range(DATA_BYTES[running >> 4]):
                 if track[place] & 0x80:
                     raise InvalidMidi("data out of range", f"{track[place]} at {start + place}")
                 place += 1

@@ -18,8 +18,7 @@ from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.archives import NO_ENTRY, ZIP, Int, ZipEntry, list_members, unpack
 from aeplug_music.midi.reading import read_bytes
 from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi
-
-MIDI_SUFFIXES = (".mid", ".midi")
+from aeplug_music.midi.suffixes import MIDI_SUFFIXES
 
 _UNPACK = "not opened; unpack the outer zip and build from the folder"
 

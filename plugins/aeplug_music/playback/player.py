@@ -17,7 +17,7 @@ from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_audio.synthesis.rendering import write_notes
 from aeplug_audio.synthesis.voices import Note
 from aeplug_music.midi.reading import read_midi, ticks_to_seconds
-from aeplug_music.midi.sources import MIDI_SUFFIXES
+from aeplug_music.midi.suffixes import MIDI_SUFFIXES
 from aeplug_music.score.tune import Tune
 
 #: Programs that play a .wav, in order of preference, with their arguments.

@@ -130,6 +130,15 @@ class NoteBatch:
         return len(self.notes)
 
 
+def explain_no_notes(notes: bytes) -> tuple[str, str]:
+    """Why none of a track's notes is on the grid: a reason, and its detail."""
+    columns = np.frombuffer(notes, NOTE)
+    inside = (columns["pitch"] >= LOWEST) & (columns["pitch"] <= HIGHEST)
+    if inside.any() and not (columns["length"][inside] > 0).any():
+        return "all notes are shorter than a tick", ""
+    return "no notes within the range", f"of a piano, MIDI {LOWEST} to {HIGHEST}"
+
+
 @dataclass
 class StepStreams:
     """Melodies on one grid of steps.

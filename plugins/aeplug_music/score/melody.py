@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from aeplug.errors import FileError
-from aeplug_music.score.grid import NoteBatch, StepStreams, metre_segments, quantise
+from aeplug_music.score.grid import (
+    NoteBatch,
+    StepStreams,
+    explain_no_notes,
+    metre_segments,
+    quantise,
+)
 from aeplug_music.score.metres import STEPS_PER_BAR
 from aeplug_music.score.origin import Origin
 from aeplug_music.score.tokens import MOST_NOTES_PER_ONSET, Tokens
@@ -72,7 +78,8 @@ def extract_melody(tune: Tune) -> Melody:
     streams = [_quantise_track(tune, track) for track in voices]
     audible = [number for number, stream in enumerate(streams) if stream.notes[0] > 0]
     if not audible:
-        raise FileError("no notes within the range of a piano (MIDI 21 to 108)")
+        reason, detail = explain_no_notes(b"".join(track.notes for track in voices))
+        raise FileError(f"{reason} ({detail})" if detail else reason)
     single = [n for n in audible if streams[n].voices[0] <= MOST_NOTES_PER_ONSET]
     candidates = single or audible
     busiest = max(int(streams[n].notes[0]) for n in candidates)

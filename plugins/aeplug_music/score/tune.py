@@ -91,6 +91,7 @@ class Tune:
         name: of the first track.
         end: end of the last note, ticks; 0: computed from the tracks.
         data: the bytes that were parsed; empty: it was no MIDI file.
+        repairs: what of the file was damaged and how it was read all the same, a clause each.
     """
 
     ticks_per_quarter: int
@@ -101,6 +102,7 @@ class Tune:
     name: str = ""
     end: int = 0
     data: bytes = b""
+    repairs: tuple[str, ...] = ()
 
     @property
     def bpm(self) -> float:

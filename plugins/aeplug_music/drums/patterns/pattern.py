@@ -17,7 +17,6 @@ from aeplug_music.drums.kit import CLASSES, DRUMS, Velocity
 from aeplug_music.drums.patterns.header import Header, HeaderError, parse_header
 from aeplug_music.midi.reading import MAX_QUARTERS
 
-SUFFIX = ".drums"
 #: Velocity of each cell: a rest, a ghost note, a hit, an accent; a digit is 14 each.
 VELOCITY_OF = {".": 0, "g": 30, "x": 80, "X": 110, **{str(n): 14 * n for n in range(1, 10)}}
 

@@ -31,6 +31,10 @@ _LIVE = frozenset({*range(0xF1, 0xF7), *range(0xF8, 0xFF)})
 _LIVE_BITS = 0xC0
 _HIGH_BITS = bytes(_LIVE_BITS if byte in _LIVE else byte & 0x80 for byte in range(256))
 _THREE_HIGH = re.compile(b"\x80\x80\x80")
+#: The same status, but not as the flats of a key signature or in the length of a track.
+_LIVE_STATUS = re.compile(
+    b"(?<!\xff\x59\x02)(?<!MTrk\0\0)(?<!MTrk\0\0.)[\xf1-\xf6\xf8-\xfe]", re.DOTALL
+)
 #: A delta time of three bytes.
 _MIDDLE_DELTA = b"\x80\x80\x00"
 #: Number of such deltas to overflow, and bytes of the shortest event with one.
@@ -141,7 +145,7 @@ def is_suspect(data: bytes) -> bool:
     if _WRONG_META.search(data):
         return True
     high = data.translate(_HIGH_BITS)
-    if _LIVE_BITS in high or _THREE_HIGH.search(high):
+    if _THREE_HIGH.search(high) or (_LIVE_BITS in high and _LIVE_STATUS.search(data)):
         return True
     if len(data) < _MANY_DELTAS * _BYTES_PER_EVENT:
         return False

@@ -78,7 +78,7 @@ def test_one_bad_file_stops_nothing(invoke, player, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("page.pdf", b"%PDF", "expected .mid, .midi, .wav, .flac, .ogg, .mp3"),
+        ("page.pdf", b"%PDF", "expected .mid, .midi, .kar, .rmi, .wav, .flac, .ogg, .mp3"),
         ("bad.ogg", b"OggS", "is not a readable recording"),
         ("bad.mid", b"RIFF", "bad.mid: "),
     ],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
-from support import environment
+from support import ROOT, command, environment
 
 import aeplug
 
@@ -81,3 +82,17 @@ def test_inputs_are_files(folder, line):
 def test_names_of_plug_ins_and_options(folder):
     assert values("aeplug fit-prior mnist --kind gm", folder) == ["gmm"]
     assert "--temperature" in values("aeplug sample mnist --temp", folder)
+
+
+def test_each_shell_of_the_page_gets_its_script():
+    page = (ROOT / "docs" / "how-to" / "completion.md").read_text(encoding="utf-8")
+    shells = re.findall(r"_AEPLUG_COMPLETE=(\w+)_source aeplug", page)
+    assert shells == ["bash", "zsh", "fish"]
+    for shell in shells:
+        env = environment(_AEPLUG_COMPLETE=f"{shell}_source")
+        done = subprocess.run(command(), env=env, capture_output=True, text=True, check=True)
+        assert f"_AEPLUG_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_settings_are_not_completed_as_the_page_says(folder):
+    assert values("aeplug train mnist-vae --set la", folder) == []

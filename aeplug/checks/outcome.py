@@ -160,6 +160,11 @@ class Report:
         """Whether no check failed."""
         return not self.failures
 
+    def require_ok(self) -> None:
+        """Raise :class:`CheckFailed`, with a line for each failure, where there is one."""
+        if not self.ok:
+            raise CheckFailed(self)
+
     @property
     def failures(self) -> list[Outcome]:
         """The outcomes of checks that failed."""

@@ -15,7 +15,6 @@ from aeplug.checks.locate import locate_plugins
 from aeplug.checks.outcome import (
     CHECKS,
     PLUGIN_CHECKS,
-    CheckFailed,
     CheckMismatch,
     Outcome,
     Report,
@@ -97,18 +96,6 @@ def examine_plugin(
     for one in listed:
         work.examine(one)
     return work.report
-
-
-def check_plugin(plugin: str | Path, **options: Any) -> Report:
-    """As :func:`examine_plugin`, for tests: raises where a check fails.
-
-    Raises:
-        CheckFailed: an AssertionError with a line for each failure.
-    """
-    report = examine_plugin(plugin, **options)
-    if not report.ok:
-        raise CheckFailed(report)
-    return report
 
 
 def _admitted(plugin: str | Path, base: Plugins, together: IsolatedPlugins) -> list[Plugin]:

@@ -14,7 +14,6 @@ from aeplug.checks.distributed import Together, check_processes
 from aeplug.checks.learning import check_gradients, check_learning, check_loss
 from aeplug.checks.outcome import (
     CHECKS,
-    CheckFailed,
     CheckMismatch,
     CheckWarning,
     Outcome,
@@ -85,15 +84,20 @@ def examine_task(
 
 
 def check_task(task: str | TaskSpec, **options: Any) -> Report:
-    """As :func:`examine_task`, for tests: raises where a check fails.
+    """Make all checks of a task; see :func:`examine_task` for the options.
+
+    Example:
+        >>> from aeplug.testing import check_task
+        >>> report = check_task("mnist", only=["shapes"])
+        >>> print(report)
+        ok       task mnist: shapes: (1, 28, 28) -> (3136) -> (32) -> (1, 28, 28)
 
     Raises:
         CheckFailed: an AssertionError that says of each failure what was expected, what was
             found, and where the guide explains it.
     """
     report = examine_task(task, **options)
-    if not report.ok:
-        raise CheckFailed(report)
+    report.require_ok()
     return report
 
 
@@ -106,7 +110,24 @@ def tiny_batch(
     count: int | None = None,
     training: bool = False,
 ) -> Batch:
-    """See :func:`aeplug.testing.tiny_batch`."""
+    """The first items of a task's training data, prepared; the same at every call.
+
+    Args:
+        task: its name or description.
+        plugins: as for :func:`examine_task`, like ``settings`` and ``data``.
+        settings: see there.
+        data: see there.
+        count: how many items; by default 8.
+        training: with augmentation and corruption.
+
+    Returns:
+        A batch on the CPU.
+
+    Example:
+        >>> from aeplug.testing import tiny_batch
+        >>> tiny_batch("mnist", count=2).input.shape
+        torch.Size([2, 1, 28, 28])
+    """
     plugins = plugins or active()
     spec = plugins.task(task) if isinstance(task, str) else task
     folder = Path(data) if data is not None else None

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aeplug.checks.outcome import CHECKS, CheckFailed, Outcome, Report
+from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.checks.isolation import Given, IsolatedPlugins
-    from aeplug.interfaces import Batch
-    from aeplug.plugins.specs import TaskSpec
+    from aeplug.checks.suite import check_task, tiny_batch
 
 __all__ = [
     "CHECKS",
@@ -33,37 +33,22 @@ __all__ = [
 ]
 
 
-def check_task(task: str | TaskSpec, **options: Any) -> Report:
-    """Make all checks of a task; see :func:`aeplug.checks.suite.examine_task` for the options.
-
-    Example:
-        >>> report = check_task("mnist", only=["shapes"])
-        >>> print(report)
-        ok       task mnist: shapes: (1, 28, 28) -> (3136) -> (32) -> (1, 28, 28)
-
-    Raises:
-        CheckFailed: an AssertionError that says of each failure what was expected, what was
-            found, and where the guide explains it.
-    """
-    from aeplug.checks.suite import check_task as check
-
-    return check(task, **options)
-
-
 def check_plugin(plugin: str | Path, **options: Any) -> Report:
     """Make all checks of a plug-in; see :func:`aeplug.checks.plugin.examine_plugin`.
 
     Raises:
-        CheckFailed: as :func:`check_task`.
+        CheckFailed: an AssertionError with a line for each failure.
 
     Example:
         >>> check_plugin("image", only=["commands"]).ok
         True
     """
-    from aeplug.checks.plugin import check_plugin as check
+    from aeplug.checks.plugin import examine_plugin
     from aeplug.cli.registry import COMMANDS
 
-    return check(plugin, reserved=COMMANDS, **options)
+    report = examine_plugin(plugin, reserved=COMMANDS, **options)
+    report.require_ok()
+    return report
 
 
 def isolated_plugins(*given: Given) -> IsolatedPlugins:
@@ -82,21 +67,4 @@ def isolated_plugins(*given: Given) -> IsolatedPlugins:
     return IsolatedPlugins(*given, fakes)
 
 
-def tiny_batch(task: str | TaskSpec, **options: Any) -> Batch:
-    """The first items of a task's training data, prepared; the same at every call.
-
-    Args:
-        task: its name or description.
-        **options: ``plugins``, ``settings`` and ``data`` as for :func:`check_task`; ``count``,
-            how many items (8); ``training``, with augmentation and corruption (False).
-
-    Returns:
-        A batch on the CPU.
-
-    Example:
-        >>> tiny_batch("mnist", count=2).input.shape
-        torch.Size([2, 1, 28, 28])
-    """
-    from aeplug.checks.suite import tiny_batch as make
-
-    return make(task, **options)
+__getattr__, __dir__ = lazy_exports(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,17 +39,11 @@ from aeplug.cli.reports import print_pca_comparison
 @checkpoint_option
 def compare_pca(
     model: str,
-    dims: int | None,
-    label: str,
-    probes: bool,
-    data: str | None,
-    split: str | None,
-    items: int | None,
     out: str | None,
     overwrite: bool,
     as_json: bool,
-    device: str,
     checkpoint: str | None,
+    **values: Any,
 ) -> None:
     """Compare MODEL with PCA of equally many dimensions.
 
@@ -69,17 +64,7 @@ def compare_pca(
 
     if picture is not None:
         check_picture(picture, overwrite=overwrite)
-    report = api.compare_pca(
-        model,
-        dims=dims,
-        label=label,
-        probes=probes,
-        data=data,
-        split=split,
-        items=items,
-        device=device,
-        checkpoint=checkpoint or "",
-    )
+    report = api.compare_pca(model, checkpoint=checkpoint or "", **values)
     if picture is not None:
         title = f"{report['task']}: PCA and the model, {report['items']} items"
         draw_error_curve(report, picture, title)

@@ -145,6 +145,11 @@ def print_pca_comparison(report: Mapping[str, Any]) -> None:
         row = ["the model", str(report["model_dims"]), *(f"{error:.4g}" for error in errors)]
         rows.insert(place, row)
     print_table(rows, ["", "DIMS", "SQUARED ERROR", "MSE"])
+    if not report["pca_is_exact"]:
+        click.echo(
+            f"PCA: its first components alone, by randomised subspace iteration, since "
+            f"{report['values']} values are many; its errors are slightly too large"
+        )
     accuracy = [("PCA", "pca_accuracy", "dims"), ("the model", "model_accuracy", "model_dims")]
     for name, key, dims in accuracy:
         if key in report:

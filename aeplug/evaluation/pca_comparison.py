@@ -17,7 +17,14 @@ from aeplug.data.labels import NAME, label_rows
 from aeplug.data.opening import build_prepare, choose_split, folder_settings, open_dataset
 from aeplug.data.splits import first_items, iter_rows
 from aeplug.errors import ConfigError, nearest
-from aeplug.evaluation.pca import PCA, fit_pca, flatten_items
+from aeplug.evaluation.pca import (
+    MOST_VALUES,
+    PCA,
+    count_values,
+    fit_leading_pca,
+    fit_pca,
+    flatten_items,
+)
 from aeplug.evaluation.probes import LabelledFeatures, measure_accuracies
 from aeplug.interfaces import (
     Batch,
@@ -153,20 +160,28 @@ def compare_errors(source: Source, test: Split, dims: int) -> tuple[PCA, dict[st
 
     Returns:
         The components, and figures: ``items``, ``values`` an item, ``value_range`` of them,
-        ``dims``, ``pca_squared_error`` (the sum over an item's values, mean over items),
+        ``dims``, ``pca_is_exact`` (of items of many values it is not, see
+        :func:`aeplug.evaluation.pca.fit_leading_pca`), ``pca_squared_error`` (the sum over an
+        item's values, mean over items),
         ``pca_mse`` (of a value), with a model ``model_dims``, ``model_squared_error`` and
         ``model_mse``; where items are tokens, of which the values are the one-hot form, also
         ``pca_accuracy`` and ``model_accuracy``; ``curve`` with ``dims`` and
         ``pca_squared_error``.
 
     Raises:
-        ConfigError: items have fewer values than ``dims``, or too many for PCA.
+        ConfigError: items have fewer values than ``dims``.
     """
-    with show_progress("PCA"):
-        pca = fit_pca(source.iter_vectors(source.dataset.split("train")))
-    values = len(pca.mean)
+    values = count_values(source.shape)
     if dims > values:
         raise ConfigError(f"--dims {dims}: items have {values} values")
+    train = source.dataset.split("train")
+    is_exact = values <= MOST_VALUES
+    with show_progress("PCA"):
+        if is_exact:
+            pca = fit_pca(source.iter_vectors(train))
+        else:
+            pca = fit_leading_pca(lambda: source.iter_vectors(train), max(dims, *DIMS))
+    components = pca.axes.shape[1]
     errors = torch.zeros_like(pca.mean[:1])
     totals = np.zeros(4)
     low, high = float("inf"), -float("inf")
@@ -185,6 +200,7 @@ def compare_errors(source: Source, test: Split, dims: int) -> tuple[PCA, dict[st
         "values": values,
         "value_range": [low, high],
         "dims": dims,
+        "pca_is_exact": is_exact,
         "pca_squared_error": squared[dims],
         "pca_mse": squared[dims] / values,
     }
@@ -196,7 +212,7 @@ def compare_errors(source: Source, test: Split, dims: int) -> tuple[PCA, dict[st
         report["model_mse"] = model_error / items / values
         if source.shape.classes:
             report["model_accuracy"] = model_right / steps
-    sizes = sorted({*(size for size in DIMS if size <= values), dims})
+    sizes = sorted({*(size for size in DIMS if size <= components), dims})
     report["curve"] = {"dims": sizes, "pca_squared_error": [squared[size] for size in sizes]}
     return pca, report
 

@@ -19,6 +19,16 @@ class TestComparePCA:
         assert errors == sorted(errors, reverse=True)
         assert "probes" not in found  # it has no label
 
+    def test_first_components_alone_where_values_are_many(self, invoke, trained, monkeypatch):
+        arguments = ("compare-pca", trained, "--json")
+        exact = one_object(invoke(*arguments).out)
+        monkeypatch.setattr("aeplug.evaluation.pca_comparison.MOST_VALUES", 3)
+        leading = one_object(invoke(*arguments).out)
+        assert exact["pca_is_exact"] and not leading["pca_is_exact"]
+        errors = leading["curve"]["pca_squared_error"]
+        assert errors == pytest.approx(exact["curve"]["pca_squared_error"], rel=1e-3, abs=1e-4)
+        assert "PCA: its first components alone" in invoke("compare-pca", trained).out
+
     def test_table_and_curve(self, invoke, trained, tmp_path):
         result = invoke("compare-pca", trained, "--out", tmp_path / "curve.png")
         assert result.code == 0, result.err

@@ -47,8 +47,40 @@ def test_tokens_are_one_hot():
     )
 
 
+def test_leading_components_are_those_of_all():
+    values = 60
+    draw = torch.Generator().manual_seed(1)
+    scales = 0.9 ** torch.arange(values)
+    many = torch.randn(400, values, generator=draw) * scales + 100
+    exact = pca.fit_pca(many.split(37))
+    leading = pca.fit_leading_pca(lambda: many.split(37), 8)
+    assert leading.axes.shape == (values, 8) and leading.variances.shape == (8,)
+    torch.testing.assert_close(leading.mean, exact.mean)
+    torch.testing.assert_close(leading.variances, exact.variances[:8], rtol=1e-3, atol=0)
+    identity = torch.eye(8, dtype=leading.axes.dtype)
+    torch.testing.assert_close(leading.axes.T @ leading.axes, identity)
+    expected = exact.squared_errors(many)[:9]
+    torch.testing.assert_close(leading.squared_errors(many), expected, rtol=1e-4, atol=0)
+
+
+def test_more_components_than_values_are_all_of_them(items):
+    leading, exact = pca.fit_leading_pca(lambda: [items], 40), pca.fit_pca([items])
+    assert leading.axes.shape == exact.axes.shape
+    torch.testing.assert_close(leading.variances, exact.variances, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (4, 0)])
+def test_values_are_counted_as_they_are_flattened(shape):
+    length, classes = shape
+    described = DataShape((length,), (length,), classes=classes)
+    flat = pca.flatten_items(torch.zeros(2, length, dtype=torch.int64), described)
+    assert pca.count_values(described) == flat.shape[1]
+
+
 def test_nothing_and_too_much_are_told():
     with pytest.raises(DataError, match="no item"):
         pca.fit_pca([])
+    with pytest.raises(DataError, match="no item"):
+        pca.fit_leading_pca(list, 2)
     with pytest.raises(ConfigError, match=f"at most {pca.MOST_VALUES}"):
         pca.fit_pca([torch.zeros(2, pca.MOST_VALUES + 1)])

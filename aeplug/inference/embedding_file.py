@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import shutil
 import tempfile
 import zipfile
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from aeplug.data.labels import EmbeddingRows
 from aeplug.errors import AeplugError, ConfigError, FileError
-from aeplug.runtime.files import require_absent
+from aeplug.runtime.files import atomic_replace, require_absent
 from aeplug.runtime.libraries import import_library
 
 SUFFIXES = (".npz", ".parquet")
@@ -83,9 +82,8 @@ def write_embedding(path: Path, blocks: Iterable[EmbeddingRows]) -> int:
     count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            complete = Path(folder) / f"complete{path.suffix}"
-            writer: _Writer = kind(complete)
+        with atomic_replace(path) as temporary:
+            writer: _Writer = kind(temporary)
             with contextlib.closing(writer):
                 for block in blocks:
                     writer.append(block)
@@ -93,14 +91,13 @@ def write_embedding(path: Path, blocks: Iterable[EmbeddingRows]) -> int:
                 if not count:
                     raise FileError("there is no item to embed")
                 writer.finish()
-            os.replace(complete, path)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
     return count
 
 
 class _Npz:
-    """Columns in files of their own, which become members once their length is known."""
+    """Columns in files without a name, which become members once their length is known."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -109,8 +106,9 @@ class _Npz:
     def append(self, block: EmbeddingRows) -> None:
         for name, values in block.items():
             if name not in self._columns:
-                place = self._path.with_name(f"{len(self._columns)}.column")
-                self._columns[name] = (_Text if values.dtype.kind == "U" else _Numbers)(place)
+                kind = _Text if values.dtype.kind == "U" else _Numbers
+                # On the same disk, which has room for it, and under no name: nothing is left of it.
+                self._columns[name] = kind(tempfile.TemporaryFile(dir=self._path.parent))  # noqa: SIM115
             self._columns[name].append(values)
 
     def finish(self) -> None:
@@ -122,7 +120,7 @@ class _Npz:
                 info.compress_type = method
                 with archive.open(info, "w", force_zip64=True) as member:
                     column.copy_to(member)  # type: ignore[arg-type]
-                column.remove()
+                column.file.close()
 
     def close(self) -> None:
         for column in self._columns.values():
@@ -132,8 +130,8 @@ class _Npz:
 class _Numbers:
     """Numbers of one dtype."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self.file, self._rows = path, path.open("wb"), 0
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self._rows = file, 0
         self._dtype: np.dtype[np.generic] | None = None
         self._inner: tuple[int, ...] = ()
 
@@ -146,22 +144,17 @@ class _Numbers:
         self.file.write(np.ascontiguousarray(values).data)
 
     def copy_to(self, member: BinaryIO) -> None:
-        self.file.close()
         assert self._dtype is not None
         _header(member, self._dtype, (self._rows, *self._inner))
-        with self._path.open("rb") as file:
-            shutil.copyfileobj(file, member, 1 << 20)
-
-    def remove(self) -> None:
-        self._path.unlink()
+        self.file.seek(0)
+        shutil.copyfileobj(self.file, member, 1 << 20)
 
 
 class _Text:
     """Text, kept as UTF-8 until the longest is known: numpy's has one width."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._rows, self._width = path, 0, 1
-        self.file = path.open("wb")
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self._rows, self._width = file, 0, 1
 
     def append(self, values: npt.NDArray[np.generic]) -> None:
         for text in values.tolist():
@@ -170,22 +163,18 @@ class _Text:
         self._rows += len(values)
 
     def copy_to(self, member: BinaryIO) -> None:
-        self.file.close()
         kind = np.dtype(f"<U{self._width}")
         _header(member, kind, (self._rows,))
         for some in self._some():
             member.write(np.array(some, kind).view(np.uint8).data)
 
     def _some(self) -> Iterator[list[str]]:
-        with self._path.open("rb") as file:
-            rest = b""
-            while block := file.read(1 << 18):
-                *ready, rest = (rest + block).split(b"\0")
-                if ready:
-                    yield [one.decode("utf-8", "surrogatepass") for one in ready]
-
-    def remove(self) -> None:
-        self._path.unlink()
+        self.file.seek(0)
+        rest = b""
+        while block := self.file.read(1 << 18):
+            *ready, rest = (rest + block).split(b"\0")
+            if ready:
+                yield [text.decode("utf-8", "surrogatepass") for text in ready]
 
 
 def _header(member: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

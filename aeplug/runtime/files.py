@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from aeplug.errors import ConfigError, FileError
+from aeplug.runtime.partial_files import create_partial
 
 
 def describe_error(error: BaseException, names: Mapping[str, str] | None = None) -> str:
@@ -91,8 +91,9 @@ def require_new_folder(folder: str | Path, option: str = "--out") -> Path:
 def atomic_replace(path: Path, *, fsync: bool = False) -> Iterator[Path]:
     """A new file to be written in the block, which takes the place of ``path`` when that is done.
 
-    Whatever moment a kill picks, ``path`` is what it was or the whole new file. Where the block
-    raises, what was there is untouched and the new file is removed.
+    Whatever moment a kill picks, ``path`` is what it was or the whole new file; what the kill left
+    is removed when a file of that folder is next written. Where the block raises, what was there is
+    untouched and the new file is removed.
 
     Args:
         path: the file's final place; its folder exists.
@@ -112,10 +113,11 @@ def atomic_replace(path: Path, *, fsync: bool = False) -> Iterator[Path]:
         >>> np.load("a.npy").shape
         (3,)
     """
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.partial")
     try:
-        # As a plain open would: readable for others as far as the umask allows.
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        temporary, descriptor = create_partial(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    try:
         yield temporary
         if fsync:
             fsync_path(temporary)
@@ -127,6 +129,8 @@ def atomic_replace(path: Path, *, fsync: bool = False) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:

@@ -53,8 +53,42 @@ def test_a_kill_leaves_the_old(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED, str(path)])
     assert done.returncode < 0
     assert path.read_text() == "old"
+    left = [name for name in os.listdir(tmp_path) if name.endswith(".partial")]
+    assert len(left) == 1
     atomic_write(path, "new")  # what the kill left is in nobody's way
     assert path.read_text() == "new"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks as POSIX has them")
+def test_the_next_write_removes_what_a_kill_left_and_nothing_else(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a.txt")])
+    mine = [".mine.partial", "mine.0123456789ab.partial", ".a.txt.0123456789ab"]
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".link.0123456789ab.partial").symlink_to(tmp_path / ".mine.partial")
+    atomic_write(tmp_path / "b.txt", "new")
+    assert sorted(os.listdir(tmp_path)) == sorted([*mine, ".link.0123456789ab.partial", "b.txt"])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks as POSIX has them")
+def test_what_another_process_is_writing_stays(tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom aeplug.runtime import atomic_replace\n"
+        "with atomic_replace(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('whole')\n    print('ready', flush=True)\n    input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "a.txt")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "ready\n"
+        atomic_write(tmp_path / "b.txt", "new")
+        assert len(os.listdir(tmp_path)) == 2
+        other.communicate("\n")
+    assert other.returncode == 0
+    assert (tmp_path / "a.txt").read_text() == "whole"
 
 
 def test_an_error_of_the_system_names_the_file_and_not_its_temporary_name(tmp_path):
@@ -80,7 +114,7 @@ def test_its_temporary_name_is_never_the_same_and_it_follows_no_link(tmp_path, m
         with atomic_replace(path) as temporary:
             names.append(temporary.name)
     assert names[0] != names[1] and all(name.startswith(".a.txt.") for name in names)
-    monkeypatch.setattr("aeplug.runtime.files.secrets.token_hex", lambda _: "guessed")
+    monkeypatch.setattr("aeplug.runtime.partial_files.secrets.token_hex", lambda _: "guessed")
     (tmp_path / ".a.txt.guessed.partial").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileExistsError):
         atomic_write(path, "secret")

@@ -57,10 +57,7 @@ def shortened(name: str) -> str:
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """Text that points from a wrong name to the right one, to be put behind an error.
-
-    Returns ``"Did you mean 'mnist'?"`` where one of ``choices`` is close to ``name``, else the
-    list of choices: ``"There is: a, b, c."`` (or ``"There are none."``).
+    """Text to put behind an error: the choice nearest to a wrong name, or all where none is near.
 
     Example:
         >>> nearest("mnits", ["mnist", "groove"]), nearest("cat", ["mnist", "groove"])

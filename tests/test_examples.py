@@ -25,9 +25,6 @@ from torch import nn
 import aeplug
 from aeplug.plugins import current
 
-#: Names that have no example yet, by package.
-WITHOUT_EXAMPLE_YET: dict[str, set[str]] = {}
-
 MODULES = {
     ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
     for root in (ROOT, ROOT / "plugins")
@@ -61,7 +58,7 @@ def test_what_is_exported_has_an_example(package):
         for name in face.__all__
         if needs_example(getattr(face, name)) and ">>> " not in getattr(face, name).__doc__
     }
-    assert missing == WITHOUT_EXAMPLE_YET.get(package, set())
+    assert missing == set()
 
 
 @pytest.mark.parametrize("package", FACES)

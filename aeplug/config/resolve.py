@@ -65,7 +65,7 @@ class TaskConfig:
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
-    """``["latent=20", "loss.beta=0.5"]`` -> dotted keys and values.
+    """What ``--set`` takes -> dotted keys and values.
 
     Values are read as JSON where they are JSON (numbers, true, lists), else as text.
 

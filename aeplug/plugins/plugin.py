@@ -22,7 +22,7 @@ class Plugin:
         reason: why it is not ok, in one line.
         seconds: how long its import took.
         hooks: names of the hooks it implements.
-        provides: names of what it brings, by kind (``"task": ["mnist", ...]``).
+        provides: names of what it brings, by kind.
         notes: what is to be mended in it though it is used (slow, deprecated, prints ...).
         summary: the first line of its docstring.
         location: the file it was imported from; of one that raised, with the line.

@@ -20,7 +20,7 @@ VERBS = ("reconstruct", "sample", "interpolate", "vary", "continue")
 
 
 def load_attribute(path: str) -> Any:
-    """Import ``"module:attribute"`` and return the attribute.
+    """Import a module and return an attribute of it.
 
     Raises:
         ImportError: there is no such module, or it does not import.
@@ -321,8 +321,7 @@ class TaskSpec:
         dataset, encoder, latent, decoder, loss, codec: names of parts, of any plug-in.
         prepare: ``"module:Class"``: raw rows of the data set -> :class:`aeplug.interfaces.Batch`;
             augmentation and corruption live there. By default the column ``array`` as it is.
-        settings: defaults that differ from the parts' own, by dotted key
-            (``{"latent.size": 2, "train.epochs": 5}``).
+        settings: defaults that differ from the parts' own, by dotted key.
         folder_dataset: the data set that ``--data DIR`` stands for; None: not offered.
         evaluate: ``"module:function"`` for figures beyond the loss (``aeplug evaluate``).
         baselines: ``"module:function"`` for ``aeplug evaluate --baselines``.

@@ -217,7 +217,7 @@ def fit_prior(
         data: your own files as the data set, instead of what the model was trained with.
         split: of the data set.
         seed: of every draw.
-        options: of the prior, by name with hyphens (``{"components": 20}`` of ``gmm``).
+        options: of the prior, by name with hyphens.
         plugins: which bring priors; by default those of this process.
 
     Raises:

@@ -33,8 +33,7 @@ def missing_libraries(requires: Mapping[str, str]) -> str:
     They are looked for, not imported: some tens of microseconds each.
 
     Args:
-        requires: name of a top-level module -> what pip installs
-            (``{"librosa": "librosa>=0.10"}``).
+        requires: name of a top-level module -> what pip installs.
 
     Example:
         >>> missing_libraries({"torch": "torch", "wavelib": "wavelib>=2"})
@@ -63,7 +62,7 @@ def import_library(module: str, requirement: str, purpose: str) -> ModuleType:
     """Import a library that only some users need.
 
     Args:
-        module: its name, with a submodule's where that is wanted (``"scipy.ndimage"``).
+        module: its name, with a submodule's where that is wanted.
         requirement: what pip installs.
         purpose: what needs it, as the beginning of a sentence.
 

@@ -112,7 +112,6 @@ class Outcome:
         seconds: how long it took.
 
     Example:
-        >>> from aeplug.testing import Outcome
         >>> Outcome("task waves", "shapes", "failed", expected="(8, 16)", found="(8, 15)").message
         'expected (8, 16); found (8, 15) (see docs/plugins/checking.md#shapes)'
     """
@@ -147,7 +146,6 @@ class Report:
     """The outcomes of several checks, in order.
 
     Example:
-        >>> from aeplug.testing import Outcome, Report
         >>> report = Report([Outcome("task waves", "shapes", "ok", "(8, 16)")])
         >>> report.ok, report.of("shapes").text
         (True, '(8, 16)')
@@ -193,7 +191,6 @@ class CheckFailed(AssertionError):
         report: all outcomes.
 
     Example:
-        >>> from aeplug.testing import CheckFailed, Outcome, Report
         >>> outcome = Outcome("task waves", "shapes", "failed", expected="(8, 16)", found="(8, 15)")
         >>> print(CheckFailed(Report([outcome])))
         task waves: shapes: expected (8, 16); found (8, 15) (see docs/plugins/checking.md#shapes)

@@ -88,7 +88,6 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; ends the process with its exit code.
 
     Example:
-        >>> from aeplug.cli import main
         >>> try:
         ...     main(["--version"])
         ... except SystemExit as end:

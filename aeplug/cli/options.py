@@ -28,7 +28,6 @@ class FiniteRange(click.FloatRange):
     """A range of numbers; click's own lets ``nan`` through, and ``inf`` where it has no end.
 
     Example:
-        >>> from aeplug.cli import FiniteRange
         >>> FiniteRange(min=0)("0.5")
         0.5
     """
@@ -106,7 +105,6 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     Example:
         >>> import click
-        >>> from aeplug.cli import common_options
         >>> command = click.command("twice")(common_options(lambda **options: None))
         >>> [parameter.name for parameter in command.params]
         ['out', 'overwrite', 'as_json', 'device', 'checkpoint']
@@ -122,7 +120,6 @@ def drawing_options(greedy: bool) -> Decorator:
 
     Example:
         >>> import click
-        >>> from aeplug.cli import drawing_options
         >>> command = click.command("twice")(drawing_options(greedy=True)(lambda **options: None))
         >>> [parameter.name for parameter in command.params]
         ['seed', 'temperature', 'top_k', 'top_p', 'greedy']
@@ -315,7 +312,6 @@ def read_numbers(option: str, text: str, minimum: float = -math.inf) -> list[flo
         ConfigError: something else, or a number below the minimum.
 
     Example:
-        >>> from aeplug.cli import read_numbers
         >>> read_numbers("--sigma", "0,0.5,0.50")
         [0.0, 0.5]
     """

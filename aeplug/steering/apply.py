@@ -205,9 +205,8 @@ def find_steering(
         FileError: a file of directions is missing or damaged.
 
     Example:
-        >>> from aeplug import steering
         >>> model = aeplug.load("mnist-vae", device="cpu")
-        >>> slant = steering.find_steering(model, "slant", items=100)
+        >>> slant = find_steering(model, "slant", items=100)
         >>> slant.target, len(slant.held) > 0
         ('slant', True)
     """

@@ -37,7 +37,6 @@ def training_config(
     """The settings that :func:`aeplug.train` would train with; see there.
 
     Example:
-        >>> from aeplug.training import training_config
         >>> training_config("mnist-vae", settings={"latent": 20}).as_dict()["latent"]["size"]
         20
     """

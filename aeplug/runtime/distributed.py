@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -105,6 +106,20 @@ def pick_device(name: str = "auto") -> torch.device:
     elif device.type not in ("cpu", "mps"):
         raise TrainingError(f"device '{name}' is not supported; expected auto, cpu, cuda or mps")
     return device
+
+
+@cache
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies matrices of bfloat16 faster than those of float32.
+
+    A CPU without instructions for it takes many times as long: every product is converted.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        # Of oneDNN's kernels those of x86 alone: on ARM it depends on the build.
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return True
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from aeplug.runtime.distributed import multiplies_bfloat16
+
 #: Coefficients of the quintic Newton-Schulz iteration, and how often it is applied.
 COEFFICIENTS, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
 #: Root mean square of an AdamW update, which Muon's is brought to.
@@ -88,7 +90,8 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     a, b, c = COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
     # bfloat16 is enough: singular values end between 0.7 and 1.2 in any precision.
-    x = (matrices.mT if tall else matrices).bfloat16().contiguous()
+    dtype = torch.bfloat16 if multiplies_bfloat16(matrices.device) else torch.float32
+    x = (matrices.mT if tall else matrices).to(dtype).contiguous()
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.mT

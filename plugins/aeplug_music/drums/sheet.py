@@ -29,7 +29,7 @@ from aeplug_music.drums.kit import (
     SNARE,
 )
 from aeplug_music.drums.performance import Performance
-from aeplug_music.plots.page import PanelLayout, Rows, draw_panels, stack_rows
+from aeplug_music.plots.page import PanelLayout, Rows, draw_panels, draw_vertical_lines, stack_rows
 from aeplug_music.score.metres import STEPS_PER_QUARTER
 
 #: Most bars of a performance on a page.
@@ -147,21 +147,23 @@ def _draw_taps(panel: Any, performance: Performance, end: int) -> None:
 def _draw_lines(panel: Any, performance: Performance, end: int) -> list[int]:
     """Draw lines of bars, quarters and steps up to ``end``; returns the first step of each bar."""
     bar_lines: list[int] = []
+    others: list[tuple[float, str]] = []
     start = 0
     for passage in performance.passages:
         stop = min(start + passage.steps, end)
         bar = BAR if passage.metre == METRE else max(passage.steps, 1)
         for step in range(start, stop):
             beat = (step - start) % STEPS_PER_QUARTER == 0
-            first = (step - start) % bar == 0
-            colour = _BAR_LINE if first else _QUARTER if beat else _STEP
-            panel.axvline(step, color=colour, linewidth=1.0 if first else 0.5, zorder=1 + first)
-            if first:
+            if (step - start) % bar == 0:
                 bar_lines.append(step)
+            else:
+                others.append((step, _QUARTER if beat else _STEP))
         if passage.metre != METRE and stop > start:
             panel.axvspan(start, stop, color=_OTHER, alpha=0.06, linewidth=0, zorder=0)
             panel.text(start + 0.3, DRUMS - 0.7, passage.metre, fontsize=7, color=_OTHER, va="top")
         start += passage.steps
+    draw_vertical_lines(panel, others, 0.5, zorder=1)
+    draw_vertical_lines(panel, [(step, _BAR_LINE) for step in bar_lines], 1.0, zorder=2)
     return bar_lines
 
 

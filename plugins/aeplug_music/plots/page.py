@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from aeplug.runtime import track, write_figure
@@ -85,6 +86,30 @@ def draw_panels(
     if layout.y_label:
         figure.supylabel(layout.y_label, fontsize=9)
     write_figure(figure, path, dpi="figure")
+
+
+def draw_vertical_lines(
+    panel: Any, lines: Sequence[tuple[float, str]], width: float, zorder: float
+) -> None:
+    """Draw lines over a panel's whole height, as one thing: hundreds of single ones take seconds.
+
+    Args:
+        panel: matplotlib axes, whose limits stay.
+        lines: where on the x axis, and in which colour.
+        width: points.
+        zorder: what lies higher covers what lies lower.
+    """
+    places = [[(place, 0.0), (place, 1.0)] for place, _ in lines]
+    panel.add_collection(
+        LineCollection(
+            places,
+            colors=[colour for _, colour in lines],
+            linewidths=width,
+            transform=panel.get_xaxis_transform(),
+            zorder=zorder,
+        ),
+        autolim=False,
+    )
 
 
 def stack_rows(rows: Rows[Item]) -> list[tuple[str, Sequence[tuple[str, Item]]]]:

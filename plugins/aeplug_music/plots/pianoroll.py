@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.ticker import FixedLocator
 
-from aeplug_music.plots.page import PanelLayout, Rows, draw_panels, stack_rows
+from aeplug_music.plots.page import PanelLayout, Rows, draw_panels, draw_vertical_lines, stack_rows
 from aeplug_music.plots.systems import System, split_systems
 from aeplug_music.score.melody import Melody
 from aeplug_music.score.tokens import tokens_to_notes
@@ -237,17 +237,17 @@ def _draw_panel(axes: Any, panel: _Panel, low: int, high: int) -> None:
 
 def _draw_grid(panel: Any, melody: Melody, end: int) -> list[int]:
     """Draw bar and quarter lines up to step ``end``; returns the first step of each bar."""
-    bar_lines: list[int] = []
+    bar_lines: list[tuple[int, str]] = []
+    quarters: list[tuple[float, str]] = []
     start = 0
     for number, passage in enumerate(melody.passages):
         steps = min(len(passage.tokens), end - start)
-        for step in range(start, start + steps, 4):
-            panel.axvline(step, color=_QUARTER, linewidth=0.5, zorder=1)
+        quarters += [(step, _QUARTER) for step in range(start, start + steps, 4)]
         colour = _METRE_LINE if number else _BAR_LINE
-        for step in range(start, start + steps, passage.bar or max(steps, 1)):
-            first = step == start
-            panel.axvline(step, color=colour if first else _BAR_LINE, linewidth=1.0, zorder=2)
-            bar_lines.append(step)
+        bar_lines += [
+            (step, colour if step == start else _BAR_LINE)
+            for step in range(start, start + steps, passage.bar or max(steps, 1))
+        ]
         if steps > 0:
             panel.text(
                 start + 0.3,
@@ -260,7 +260,9 @@ def _draw_grid(panel: Any, melody: Melody, end: int) -> list[int]:
                 zorder=4,
             )
         start += len(passage.tokens)
-    return bar_lines
+    draw_vertical_lines(panel, quarters, 0.5, zorder=1)
+    draw_vertical_lines(panel, bar_lines, 1.0, zorder=2)
+    return [step for step, _ in bar_lines]
 
 
 def _count_shown_steps(melody: Melody) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
-from aeplug_music.plots.page import shorten, stack_rows
+from aeplug_music.plots.page import draw_vertical_lines, shorten, stack_rows
 from aeplug_music.plots.pianoroll import draw_page
 from aeplug_music.plots.systems import split_systems
 from aeplug_music.score.melody import Melody, Passage
@@ -44,6 +45,17 @@ def test_a_result_stands_below_its_input():
 )
 def test_other_rows_keep_their_order(rows):
     assert stacked(*rows) == [(label, item) for label, items in rows for item in items]
+
+
+def test_vertical_lines_are_one_thing_and_leave_the_limits():
+    panel = Figure().subplots()
+    panel.set_xlim(0, 8)
+    panel.set_ylim(50, 60)
+    draw_vertical_lines(panel, [(1.0, "red"), (4.0, "blue")], 0.5, zorder=2)
+    (lines,) = panel.collections
+    assert [segment[:, 0].tolist() for segment in lines.get_segments()] == [[1, 1], [4, 4]]
+    assert lines.get_colors().tolist() == [[1, 0, 0, 1], [0, 0, 1, 1]]
+    assert (panel.get_xlim(), panel.get_ylim()) == ((0, 8), (50, 60))
 
 
 def test_captions_are_cut_to_the_width_of_their_panel():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -90,7 +91,7 @@ class DrumDataset:
         """The same files in windows of a model's shape."""
         return cls(cls.Config(path=config.path, bars=shape.target[0] // BAR))
 
-    def split(self, name: str) -> TensorSplit:
+    def split(self, name: str) -> DrumSplit:
         """``train``, ``val``, ``test``, or ``all`` of them.
 
         Raises:
@@ -106,14 +107,15 @@ class DrumDataset:
                 f"{self._path}: its {len(self._split)} performances are too few, or too much "
                 f"alike, to hold any out for '{name}'; add others ({MORE})"
             )
-        return TensorSplit(
+        return DrumSplit(
             {
                 "velocity": torch.from_numpy(self._windows.velocity[rows]),
                 "offset": torch.from_numpy(self._windows.offset[rows]),
                 "bpm": torch.from_numpy(self._bpm[owner[rows]]),
                 "performance": torch.from_numpy(owner[rows]),
                 "bar": torch.from_numpy(self._windows.bar[rows]),
-            }
+            },
+            self,
         )
 
     def labels(self, rows: RawBatch) -> dict[str, npt.NDArray[np.generic]]:
@@ -141,6 +143,28 @@ class DrumDataset:
             "bpm": rows["bpm"].double().cpu().numpy(),
             "name": make_titles(sources, rows["bar"].cpu().numpy()),
         }
+
+
+class DrumSplit(TensorSplit):
+    """Windows of a split.
+
+    Args:
+        columns: see :class:`DrumDataset`.
+        dataset: what they are a split of; figures compare with its other splits.
+    """
+
+    def __init__(self, columns: Mapping[str, torch.Tensor], dataset: DrumDataset) -> None:
+        super().__init__(columns)
+        self.dataset = dataset
+
+    def to(self, device: torch.device) -> DrumSplit:
+        """The same windows on ``device``."""
+        return DrumSplit(super().to(device).columns, self.dataset)
+
+    def first_items(self, count: int) -> DrumSplit:
+        """The first ``count`` windows."""
+        first = {name: column[:count] for name, column in self.columns.items()}
+        return DrumSplit(first, self.dataset)
 
 
 def drum_shape(bars: int) -> DataShape:

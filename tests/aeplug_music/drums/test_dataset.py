@@ -12,11 +12,12 @@ import torch
 
 from aeplug.config import PartConfig
 from aeplug.data.bundled import find_bundled
+from aeplug.data.splits import first_items
 from aeplug.errors import DataError
 from aeplug.interfaces import Document
 from aeplug_music.drums.catalogue import read_catalogue
 from aeplug_music.drums.codec import DrumCodec
-from aeplug_music.drums.dataset import DrumDataset
+from aeplug_music.drums.dataset import DrumDataset, DrumSplit
 from aeplug_music.drums.kit import BAR, DRUMS, KICK, SNARE, combine_hits
 from aeplug_music.drums.performance import Passage, Performance, make_passage
 from aeplug_music.drums.splits import split_by_content
@@ -31,6 +32,13 @@ def dataset(path: object = "", bars: int = 2) -> DrumDataset:
 def patterns() -> DrumDataset:
     """The bundled patterns."""
     return dataset()
+
+
+def test_a_split_knows_its_data_set_wherever_it_goes(patterns):
+    split = patterns.split("test")
+    moved = first_items(split.to(torch.device("cpu")), 3)
+    assert isinstance(moved, DrumSplit) and moved.dataset is patterns and len(moved) == 3
+    assert torch.equal(moved.take(torch.tensor([2]))["bar"], split.take(torch.tensor([2]))["bar"])
 
 
 @pytest.fixture(scope="module")

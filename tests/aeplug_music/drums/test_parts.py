@@ -14,13 +14,14 @@ from torch import Tensor
 from aeplug.config import resolve
 from aeplug.data.opening import build_prepare
 from aeplug.data.splits import TensorSplit
-from aeplug.errors import ConfigError
+from aeplug.errors import ConfigError, DataError
 from aeplug.interfaces import Batch, Context, DataShape, Sampling
 from aeplug.model.model import Model
 from aeplug.model.task import Task
 from aeplug.plugins import active
 from aeplug_music.drums import attributes
 from aeplug_music.drums.augmentation import Chances, augment
+from aeplug_music.drums.dataset import DrumSplit
 from aeplug_music.drums.evaluation import evaluate_groove, evaluate_hits
 from aeplug_music.drums.groove import OFFSET_GRID, VELOCITIES, GrooveDecoder, ValueGrid
 from aeplug_music.drums.hits import DrumDecoder, HitOutput, combination_logits
@@ -389,18 +390,39 @@ def test_figures_of_hits_are_shares_of_steps():
     assert figures["kl_bits"] > 0
 
 
+class Data:
+    """A data set whose training split has loud hits without a groove, or none."""
+
+    def __init__(self, trains: bool = True) -> None:
+        self.trains = trains
+
+    def split(self, name: str) -> TensorSplit:
+        assert name == "train"
+        if not self.trains:
+            raise DataError("no performance is trained on")
+        raw = rows(5, seed=1)
+        loud = (raw["velocity"] > 0).to(torch.uint8) * 127
+        return TensorSplit({**raw, "velocity": loud, "offset": raw["offset"] * 0})
+
+
+def test_without_a_training_split_there_is_no_constant():
+    figures = evaluate_groove(built("groove"), DrumSplit(rows(4), Data(trains=False)), {})
+    assert "constant" not in figures and figures["constant_in_hindsight"]
+
+
 def test_figures_of_groove_are_in_midi_units_and_ms():
     raw = rows(20)
     raw["bpm"][:] = 60
-    figures = evaluate_groove(built("groove"), TensorSplit(raw), {})
+    figures = evaluate_groove(built("groove"), DrumSplit(raw, Data()), {})
     assert figures["hits"] == int((raw["velocity"] > 0).sum())
     # Uniform velocities are a quarter of their range off their mean; so are offsets, in steps
     # of 250 ms.
     hindsight = figures["constant_in_hindsight"]
     assert hindsight["velocity_error"] == pytest.approx(127 / 4, rel=0.1)
     assert hindsight["timing_error_ms"] == pytest.approx(250 / 4, rel=0.1)
-    # Means of real drummers fit made-up hits less well.
-    assert all(figures["constant"][name] >= hindsight[name] - 1 for name in hindsight)
+    # Every hit of the data's own training split is as loud as can be, and on its step.
+    assert figures["constant"]["velocity_error"] == pytest.approx(127 / 2, rel=0.1)
+    assert figures["constant"]["timing_error_ms"] == pytest.approx(250 / 4, rel=0.1)
     for form in FORMS:
         assert figures[form]["velocity_error"] > 20
         assert 0 <= figures[form]["hit_f1"] <= 1

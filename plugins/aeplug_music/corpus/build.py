@@ -1,6 +1,7 @@
 """``aeplug data build`` for melodies: MIDI files -> arrays that training maps into memory.
 
-Recordings are transcribed first, each to a MIDI file that stays in the built folder.
+Recordings are transcribed first, each to a MIDI file that stays in the built folder; tunes in
+notation are written as MIDI files in the same way.
 
 A built folder holds:
 
@@ -10,8 +11,8 @@ A built folder holds:
   ``title``, ``split``, ``bpm``, ``key_shift`` (semitones to C major or A minor), ``key_known``
   (from a key signature, else estimated), ``rows`` (first row, and the one after the last), and for
   each of its rows ``bar`` (from 0) and ``metre`` (a name, or one for each row).
-  With recordings also ``transcriptions``: source -> MIDI file in ``transcribed/``.
-* ``transcribed/``: MIDI files of recordings.
+  With recordings and notation also ``transcriptions``: source -> MIDI file in ``transcribed/``.
+* ``transcribed/``: MIDI files of recordings, and of tunes in notation.
 * ``repaired.jsonl``: files that were damaged and read all the same, each with what was repaired;
   only where there are some.
 * ``skipped.jsonl``: skipped files, each with its reason.
@@ -37,6 +38,7 @@ from aeplug.runtime import say
 from aeplug_music.corpus.fingerprints import Hashes, find_unique
 from aeplug_music.corpus.ingest import Parse, ingest, window_width
 from aeplug_music.corpus.parsed import MelodyInfo, ParsedFiles, concat_parsed
+from aeplug_music.corpus.scores import convert_all
 from aeplug_music.corpus.splitting import SPLITS, assign_splits, assign_splits_alone
 from aeplug_music.corpus.workers import parse_files
 from aeplug_music.midi.reading import parse_midi
@@ -150,9 +152,10 @@ def build_melodies(
     names: list[str] = []
     skipped: list[Skipped] = []
     recordings: list[str] = []
+    scores: list[Source] = []
 
     def list_with_names() -> Iterator[Listing]:
-        for listing in list_sources(sources, skipped, recordings):
+        for listing in list_sources(sources, skipped, recordings, scores=scores):
             names.extend(listing.names())
             yield listing
 
@@ -162,15 +165,25 @@ def build_melodies(
         parse_files(list_with_names(), spools, max(processes, 1), bars, parse, progress),
         key=lambda pair: pair[0],
     )
-    if not names and not recordings and not skipped:
-        raise DataError(f"no MIDI files and no recordings in {', '.join(sources)}")
+    if not (names or recordings or scores or skipped):
+        raise DataError(f"no MIDI files, recordings or notation in {', '.join(sources)}")
     progress(len(names), len(names))
     parts = [part for _, part in parsed_by_first]
     transcriptions: dict[str, str] = {}
-    if recordings:
+    files = len(names) + len(recordings) + len(scores)
+    figures: dict[str, Any] = {}
+    if recordings or scores:
         folder = out / TRANSCRIBED
         folder.mkdir()
-        transcribed = _transcribe(recordings, folder, processes, progress, skipped, bpm, metre)
+        transcribed: dict[str, str] = {}
+        if recordings:
+            transcribed = _transcribe(recordings, folder, processes, progress, skipped, bpm, metre)
+            figures = {"recordings": len(recordings), "transcribed": len(transcribed)}
+        if scores:
+            say(f"reading {len(scores)} files of notation; a page takes about a second")
+            tunes = convert_all(scores, folder, max(processes, 1), progress, skipped)
+            figures |= {"files_of_notation": len(scores), "tunes_in_notation": len(tunes)}
+            transcribed |= tunes
         transcriptions = {
             name: f"{TRANSCRIBED}/{os.path.basename(path)}" for name, path in transcribed.items()
         }
@@ -180,7 +193,6 @@ def build_melodies(
         Path(part.spool[0]).write_bytes(part.tokens.tobytes())
         part.tokens = part.tokens[:0]
         parts.append(part)
-    files = len(names) + len(recordings) - len(transcriptions)
     parsed = concat_parsed(parts) if parts else ParsedFiles()
     skipped += [
         Skipped(names[number], reason, detail) for number, reason, detail in sorted(parsed.skipped)
@@ -197,12 +209,10 @@ def build_melodies(
     _write_tokens(out / TOKENS, parts, collection.kept, window_width(bars))
     shutil.rmtree(spools)
     _write_index(out / INDEX, collection, names, bars, transcriptions)
-    figures = _summarise(collection, files, parsed.silent)
+    figures = {**_summarise(collection, files, parsed.silent), **figures}
     if parsed.repaired:
         _write_repaired(out / REPAIRED, parsed, names)
         figures["repaired"] = len(parsed.repaired)
-    if recordings:
-        figures = {**figures, "recordings": len(recordings), "transcribed": len(transcriptions)}
     return BuildReport(figures, skipped)
 
 
@@ -241,10 +251,18 @@ def _find_files(leading: str, sources: Sequence[str], names: Sequence[str]) -> I
     """Numbers of the files of a source."""
     if leading not in sources:
         raise DataError(f"--split-of {leading}: not one of SOURCES. {nearest(leading, sources)}")
-    leading_names = {name for listing in list_sources([leading], []) for name in listing.names()}
-    return np.array(
-        [number for number, name in enumerate(names) if name in leading_names], np.int64
-    )
+    recordings: list[str] = []
+    scores: list[Source] = []
+    listings = list_sources([leading], [], recordings, scores=scores)
+    leading_names = {name for listing in listings for name in listing.names()}
+    leading_names |= {*recordings, *map(str, scores)}
+    # A tune of a book is named after the book.
+    numbers = [
+        number
+        for number, name in enumerate(names)
+        if name in leading_names or name.rpartition("#")[0] in leading_names
+    ]
+    return np.array(numbers, np.int64)
 
 
 def _write_tokens(path: Path, parts: Sequence[ParsedFiles], rows_kept: Int, width: int) -> None:

@@ -63,14 +63,16 @@ class MelodyCodec:
         self._by_metre = dict(zip(self.metres, self._lengths, strict=True))
         self._bpm: float | None = None
         self._metre = RECORDED_METRE
+        self._number: int | None = None
 
     def with_options(self, options: Mapping[str, Any]) -> MelodyCodec:
-        """A copy that transcribes recordings at ``bpm`` and in ``metre``.
+        """A copy that reads tune ``tune`` of books, and transcribes at ``bpm`` and in ``metre``.
 
         Raises:
             ConfigError: melodies are not modelled in this metre, or at this tempo.
         """
         codec = copy.copy(self)
+        codec._number = options.get("tune")
         codec._bpm = check_bpm(options.get("bpm"))
         codec._metre = check_metre(options.get("metre") or RECORDED_METRE)
         return codec
@@ -95,7 +97,7 @@ class MelodyCodec:
     def _tune(self, path: Path) -> Tune:
         suffix = path.suffix.lower()
         if suffix in NOTATION_SUFFIXES:
-            return read_score(path)
+            return read_score(path, self._number)
         if suffix in RECORDING_SUFFIXES:
             # Slow to import, and most files are no recordings.
             from aeplug_music.transcription.transcribe import read_recording

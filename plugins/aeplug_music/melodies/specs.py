@@ -22,7 +22,11 @@ from aeplug_music.score.options import (
     TEMPO,
     WAV,
     recording_options,
+    tune_option,
 )
+
+#: Verbs that take options on how files are read.
+READING_VERBS = ("reconstruct", "interpolate", "vary", "continue", "embed")
 
 CODEC = CodecSpec(
     "midi",
@@ -64,7 +68,8 @@ CODEC = CodecSpec(
             verbs=("sample", "continue"),
             minimum=1,
         ),
-        *recording_options(("reconstruct", "interpolate", "vary", "continue", "embed")),
+        tune_option(READING_VERBS),
+        *recording_options(READING_VERBS),
     ),
 )
 

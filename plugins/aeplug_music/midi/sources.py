@@ -18,7 +18,7 @@ from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.archives import NO_ENTRY, ZIP, Int, ZipEntry, list_members, unpack
 from aeplug_music.midi.reading import read_bytes
 from aeplug_music.midi.smf import MAX_BYTES, InvalidMidi
-from aeplug_music.midi.suffixes import MIDI_SUFFIXES
+from aeplug_music.midi.suffixes import MIDI_SUFFIXES, NOTATION_SUFFIXES
 
 _UNPACK = "not opened; unpack the outer zip and build from the folder"
 
@@ -102,6 +102,7 @@ def list_sources(
     skipped: list[Skipped],
     recordings: list[str] | None = None,
     suffixes: tuple[str, ...] = MIDI_SUFFIXES,
+    scores: list[Source] | None = None,
 ) -> Iterator[Listing]:
     """List all files meant, each once; folders and zips in order of their names.
 
@@ -114,14 +115,19 @@ def list_sources(
         recordings: receives recordings that are named or in folders; None: those in folders are
             ignored.
         suffixes: of the files to list in folders and zips, lower case.
+        scores: receives files of notation, named or in folders and zips; None: as recordings.
 
     Raises:
         DataError: a name matches nothing; raised before anything is listed.
     """
     matches = [str(path) for text in names for path in _expand(text)]
-    endings = (*suffixes, ZIP, *(RECORDING_SUFFIXES if recordings is not None else ()))
+    endings = (
+        *(*suffixes, ZIP),
+        *(RECORDING_SUFFIXES if recordings is not None else ()),
+        *(NOTATION_SUFFIXES if scores is not None else ()),
+    )
     paths = (path for match in matches for path in _walk_files(match, skipped, endings))
-    return _iter_listings(paths, skipped, recordings, suffixes)
+    return _iter_listings(paths, skipped, recordings, suffixes, scores)
 
 
 def _iter_listings(
@@ -129,7 +135,9 @@ def _iter_listings(
     skipped: list[Skipped],
     recordings: list[str] | None,
     suffixes: tuple[str, ...],
+    scores: list[Source] | None,
 ) -> Iterator[Listing]:
+    notation = () if scores is None else NOTATION_SUFFIXES
     seen: set[str] = set()
     loose: list[str] = []
     for path in paths:
@@ -139,6 +147,9 @@ def _iter_listings(
         ending = _suffix_of(os.path.basename(path))
         if recordings is not None and ending in RECORDING_SUFFIXES:
             recordings.append(path)
+            continue
+        if scores is not None and ending in notation:
+            scores.append(Source(path))
             continue
         if ending != ZIP:
             loose.append(path)
@@ -150,14 +161,28 @@ def _iter_listings(
             yield _list_on_disk(loose)
             loose = []
         try:
-            names, packed, zips = list_members(path, suffixes)
+            names, packed, zips = list_members(path, (*suffixes, *notation))
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             skipped.append(Skipped(path, "damaged zip", str(error)))
         else:
             skipped += [Skipped(str(Source(path, name)), "zip in a zip", _UNPACK) for name in zips]
-            yield Listing([path] * len(names), names, packed)
+            listing = Listing([path] * len(names), names, packed)
+            if scores is not None:
+                listing = _take_scores(listing, scores)
+            yield listing
     if loose:
         yield _list_on_disk(loose)
+
+
+def _take_scores(listing: Listing, scores: list[Source]) -> Listing:
+    """Move files of notation from a listing to ``scores``; returns the rest."""
+    is_score = np.array([_suffix_of(name) in NOTATION_SUFFIXES for name in listing.members], bool)
+    if not is_score.any():
+        return listing
+    scores += [source for source, one in zip(listing, is_score.tolist(), strict=True) if one]
+    rest = np.flatnonzero(~is_score)
+    members = [listing.members[number] for number in rest.tolist()]
+    return Listing([listing.paths[0]] * len(members), members, listing.packed[rest])
 
 
 def _list_on_disk(paths: list[str]) -> Listing:

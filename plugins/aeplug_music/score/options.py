@@ -25,6 +25,18 @@ SOUNDFONT = OptionSpec(
 )
 
 
+def tune_option(verbs: tuple[str, ...]) -> OptionSpec:
+    """Which tune of a file of several ``verbs`` read."""
+    return OptionSpec(
+        "tune",
+        "int",
+        None,
+        "number of the tune in a file of several (ABC); default: the first",
+        verbs=verbs,
+        minimum=1,
+    )
+
+
 def check_bpm(bpm: float | None) -> float | None:
     """The tempo of recordings in quarters a minute, if there can be such a one; None: estimated.
 

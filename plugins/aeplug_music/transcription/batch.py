@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from aeplug.data import Skipped
 from aeplug.errors import FileError
+from aeplug_music.midi.processes import CRASHED, run_each
 from aeplug_music.midi.writing import to_pretty_midi, write_midi
 from aeplug_music.score.melody import extract_melody
 from aeplug_music.transcription.transcribe import transcribe
 
 VELOCITY = 80
-REASON, CRASHED = "no melody in the recording", "crashed the reader"
-#: Most recordings submitted per process: when a process dies, all submitted ones are tried again.
-_A_PROCESS = 8
+REASON = "no melody in the recording"
 #: Characters kept of a recording's name.
 _STEM = 60
 
@@ -50,11 +47,11 @@ def transcribe_all(
         for number, path in enumerate(recordings)
     }
     reasons: dict[str, str] = {}
-    results = _iter_results(list(targets), targets, processes, bpm, metre)
-    for done, (path, why) in enumerate(results, 1):
+    work = partial(_transcribe_file, bpm=bpm, metre=metre)
+    for done, ((path, _), why) in enumerate(run_each(list(targets.items()), work, processes), 1):
         progress(done, len(targets))
-        if why:
-            reasons[path] = why
+        if why is None or why:
+            reasons[path] = CRASHED if why is None else why
     skipped += [
         Skipped(path, CRASHED if why == CRASHED else REASON, "" if why == CRASHED else why)
         for path, why in sorted(reasons.items())
@@ -62,35 +59,8 @@ def transcribe_all(
     return {path: target for path, target in targets.items() if path not in reasons}
 
 
-def _iter_results(
-    recordings: list[str], targets: dict[str, str], processes: int, bpm: float | None, metre: str
-) -> Iterator[tuple[str, str]]:
-    """Yield each recording, and why it could not be transcribed; empty: it was."""
-    # Spawned: forking a process in which torch runs threads may hang.
-    context = multiprocessing.get_context("spawn")
-    at_once = processes * _A_PROCESS
-    while recordings:
-        pool = ProcessPoolExecutor(min(processes, len(recordings)), context)
-        try:
-            with pool:
-                while recordings:
-                    futures: dict[Future[str], str] = {
-                        pool.submit(_transcribe_file, path, targets[path], bpm, metre): path
-                        for path in recordings[:at_once]
-                    }
-                    for future in as_completed(futures):
-                        why = future.result()
-                        recordings.remove(futures[future])
-                        yield futures[future], why
-        except BrokenProcessPool:
-            if at_once == 1:
-                yield recordings.pop(0), CRASHED
-                continue
-            # One of the submitted recordings crashed its process: one by one shows which.
-            processes, at_once = 1, 1
-
-
-def _transcribe_file(path: str, target: str, bpm: float | None, metre: str) -> str:
+def _transcribe_file(files: tuple[str, str], bpm: float | None, metre: str) -> str:
+    path, target = files
     try:
         tune = transcribe(Path(path), bpm, metre).tune(Path(path).stem)
         melody = extract_melody(tune)

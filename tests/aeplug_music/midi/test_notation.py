@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
+import zipfile
 
 import pytest
 
@@ -12,6 +14,7 @@ from aeplug.errors import FileError
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import melody_shape
 from aeplug_music.midi.notation import read_score
+from aeplug_music.midi.score_files import split_scores
 from aeplug_music.score.metres import METRES
 
 ABC = """X:1
@@ -84,11 +87,107 @@ def test_musicxml(codec, tmp_path):
     assert len(tokens) == 24
 
 
+SECOND = "X:2\nT:Another\nM:3/4\nL:1/4\nK:C\ncBA|GFE|\n"
+
+
 @needs_music21
-def test_of_several_tunes_the_first(codec, tmp_path):
-    second = ABC.replace("X:1", "X:2").replace("M:6/8", "M:3/4")
-    document = codec.read(written(tmp_path, "two.abc", f"{ABC}\n{second}"))
+def test_of_several_tunes_the_first_and_a_line_says_so(codec, tmp_path, capsys):
+    path = written(tmp_path, "two.abc", f"{ABC}\n{SECOND}")
+    document = codec.read(path)
     assert document.content.passages[0].metre == "6/8"
+    line = f"{path}: tune 1 of 2, A tune; --tune N takes another\n"
+    assert capsys.readouterr().err == line
+
+
+@needs_music21
+def test_a_tune_of_a_book_by_its_number(codec, tmp_path, capsys):
+    path = written(tmp_path, "two.abc", f"{ABC}\n{SECOND}")
+    document = codec.with_options({"tune": 2}).read(path)
+    assert [t + 19 for t in document.content.tokens.tolist() if t > 1] == [72, 71, 69, 67, 65, 64]
+    assert document.content.passages[0].metre == "3/4"
+    assert capsys.readouterr().err == ""
+    with pytest.raises(FileError, match="--tune 3: it holds 2 tunes"):
+        codec.with_options({"tune": 3}).read(path)
+    with pytest.raises(FileError, match=r"--tune 2: it holds 1 tune$"):
+        codec.with_options({"tune": 2}).read(written(tmp_path, "one.abc", ABC))
+
+
+TRANSPOSE = "<transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose></attributes>"
+
+
+@needs_music21
+def test_transposing_parts_sound_as_they_are_heard(codec, tmp_path):
+    """A clarinet in B flat that reads a G plays an F."""
+    text = XML.replace("</attributes>", TRANSPOSE)
+    tokens = codec.read(written(tmp_path, "clarinet.musicxml", text)).content.tokens.tolist()
+    assert [t + 19 for t in tokens if t > 1] == [63, 68]
+    assert read_score(tmp_path / "clarinet.musicxml").keys == [(0, -3, False)]
+
+
+@needs_music21
+def test_musicxml_in_utf_16(tmp_path):
+    path = tmp_path / "tune.musicxml"
+    path.write_bytes(XML.replace("UTF-8", "UTF-16").replace("Flute", "Flöte").encode("utf-16"))
+    tune = read_score(path)
+    assert tune.tracks[0].pitch.tolist() == [65, 70]
+    assert tune.tracks[0].name == "Flöte"
+
+
+@needs_music21
+@pytest.mark.parametrize("container", ["named", "elsewhere", "none"])
+def test_compressed_musicxml(tmp_path, container):
+    path = tmp_path / "tune.mxl"
+    place = {"named": "score.musicxml", "elsewhere": "scores/a b/1.bin", "none": "x.xml"}[container]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("about.xml" if container != "none" else "picture.png", "<about/>")
+        if container != "none":
+            archive.writestr(
+                "META-INF/container.xml",
+                f'<container><rootfiles><rootfile full-path="{place}"/></rootfiles></container>',
+            )
+        archive.writestr(place, XML)
+    assert read_score(path).tracks[0].pitch.tolist() == [65, 70]
+
+
+@needs_music21
+def test_dynamics_are_velocities(tmp_path):
+    mark = "<direction><direction-type><dynamics><{}/></dynamics></direction-type></direction>"
+    second = '<measure number="2">'
+    text = XML.replace(second, second + mark.format("ff"))
+    track = read_score(written(tmp_path, "loud.musicxml", text)).tracks[0]
+    plain, loud = track.velocity.tolist()
+    assert plain == 80
+    assert loud > 100
+
+
+@needs_music21
+def test_other_xml_is_no_score(codec, tmp_path):
+    path = written(tmp_path, "page.xml", "<html><body/></html>")
+    with pytest.raises(FileError, match="it is <html>, expected <score-partwise>"):
+        codec.read(path)
+
+
+def test_a_book_is_split_at_its_tunes():
+    book = (
+        "%abc-2.1\nM:6/8\nL:1/8\nA word in front.\n\nX:1\nT:One\nK:C\nCDE|\n\nBetween A and B.\n\n"
+        "X:7\nT:Two\nK:G\nGAB|\n"
+    )
+    assert split_scores(book.replace("\n", "\r\n").encode(), ".abc") == [
+        "X:1\nM:6/8\nL:1/8\nT:One\nK:C\nCDE|\n",
+        "X:7\nM:6/8\nL:1/8\nT:Two\nK:G\nGAB|\n",
+    ]
+    assert split_scores(b"K:C\nCDE|\n", ".ABC") == ["K:C\nCDE|\n"]
+    # Latin-1, as old books are.
+    assert "é" in split_scores("X:1\nT:Thé\nK:C\nC|\n".encode("latin-1"), ".abc")[0]
+
+
+def test_a_packed_score_is_not_unpacked_without_limit(monkeypatch):
+    monkeypatch.setattr("aeplug_music.midi.score_files.MAX_XML_BYTES", 1000)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.xml", "<a/>" * 1000)
+    with pytest.raises(FileError, match="score too large"):
+        split_scores(packed.getvalue(), ".mxl")
 
 
 @needs_music21

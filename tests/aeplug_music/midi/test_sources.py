@@ -23,16 +23,20 @@ def nothing(done, total):
 
 
 def test_what_is_named_is_found(tmp_path):
-    for name in ("a.mid", "sub/b.MIDI", "sub/notes.txt", "odd"):
+    for name in ("a.mid", "sub/b.MIDI", "sub/k.kar", "sub/r.Rmi", "sub/notes.txt", "odd"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     with zipfile.ZipFile(tmp_path / "sub" / "z.zip", "w") as archive:
-        archive.writestr("in/c.mid", b"y" * 10)
+        for name in ("in/c.mid", "in/d.kar", "in/e.RMI"):
+            archive.writestr(name, b"y" * 10)
         archive.writestr("in/readme.txt", b"y")
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04")
     found, skipped = find_sources([str(tmp_path), str(tmp_path / "a.mid")])
     names = [str(one).removeprefix(str(tmp_path) + "/") for one in found]
-    assert names == ["a.mid", "sub/b.MIDI", "sub/z.zip!in/c.mid"]
+    assert names == [
+        *("a.mid", "sub/b.MIDI", "sub/k.kar", "sub/r.Rmi"),
+        *("sub/z.zip!in/c.mid", "sub/z.zip!in/d.kar", "sub/z.zip!in/e.RMI"),
+    ]
     assert [skip.reason for skip in skipped] == ["damaged zip"]
     with Reader() as reader:
         assert reader.read(found[-1]) == b"y" * 10

@@ -76,7 +76,7 @@ CODEC = CodecSpec(
 DATASET = DatasetSpec(
     "melodies",
     "aeplug_music.melodies.dataset:MelodyDataset",
-    "windows of bars of 4,248 bundled folk tunes, or of your own MIDI files and recordings",
+    "windows of bars of 4,248 bundled folk tunes, or of your own files",
     builder="aeplug_music.corpus.build:build_melodies",
     options=(
         OptionSpec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import zipfile
@@ -91,7 +92,8 @@ def _unpack(content: bytes) -> bytes:
 def _find_root(archive: zipfile.ZipFile) -> str:
     """The member that the container names, or else the first that may be a score."""
     names = archive.namelist()
-    if _CONTAINER in names:
+    # Some programs write names into it without escaping what XML wants escaped.
+    with contextlib.suppress(ElementTree.ParseError, KeyError):
         with archive.open(_CONTAINER) as file:
             container = ElementTree.fromstring(file.read(MAX_BYTES))
         for element in container.iter():

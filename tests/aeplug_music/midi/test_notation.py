@@ -134,16 +134,19 @@ def test_musicxml_in_utf_16(tmp_path):
 
 
 @needs_music21
-@pytest.mark.parametrize("container", ["named", "elsewhere", "none"])
+@pytest.mark.parametrize("container", ["named", "elsewhere", "damaged", "none"])
 def test_compressed_musicxml(tmp_path, container):
     path = tmp_path / "tune.mxl"
-    place = {"named": "score.musicxml", "elsewhere": "scores/a b/1.bin", "none": "x.xml"}[container]
+    places = {"named": "score.musicxml", "elsewhere": "scores/a b/1.bin", "damaged": "It's.xml"}
+    place = places.get(container, "x.xml")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("about.xml" if container != "none" else "picture.png", "<about/>")
+        # Where the container is no help, the first that may be a score is taken.
+        is_named = container in ("named", "elsewhere")
+        archive.writestr("about.xml" if is_named else "picture.png", "<about/>")
         if container != "none":
             archive.writestr(
                 "META-INF/container.xml",
-                f'<container><rootfiles><rootfile full-path="{place}"/></rootfiles></container>',
+                f"<container><rootfiles><rootfile full-path='{place}'/></rootfiles></container>",
             )
         archive.writestr(place, XML)
     assert read_score(path).tracks[0].pitch.tolist() == [65, 70]

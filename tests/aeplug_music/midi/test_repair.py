@@ -12,8 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aeplug.config import PartConfig
 from aeplug.data.bundled import find_bundled
 from aeplug.errors import FileError
+from aeplug_music.drums.codec import DrumCodec
+from aeplug_music.drums.window_shape import groove_shape
 from aeplug_music.midi.reading import parse_midi, read_midi, repair_midi, ticks_to_seconds
 from aeplug_music.midi.smf import InvalidMidi
 
@@ -282,6 +285,15 @@ def test_one_line_says_what_was_repaired(tmp_path, capsys):
     path.write_bytes(rmid(WHOLE))
     read_midi(path)
     assert capsys.readouterr().err == ""
+
+
+def test_drums_say_it_too(tmp_path, capsys):
+    path = tmp_path / "beat.kar"
+    path.write_bytes(smf(track(b"\x00\x99\x24\x50\x60\x26\x50\x60\xff\x2f")))
+    performance = DrumCodec(PartConfig(), groove_shape(2)).read(path).content
+    assert (performance.velocity > 0).sum() == 2
+    said = "track 1 ends within an event; 2 notes without an end, ended"
+    assert capsys.readouterr().err == f"{path}: repaired in reading: {said}\n"
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,8 @@ class Tune:
     @property
     def bpm(self) -> float:
         """Quarters a minute where the first note begins."""
+        if len(self.tempos) == 1 and self.tempos[0][0] == 0:
+            return 60e6 / self.tempos[0][1]  # as mostly: bulk reading looks at no note for it
         first = min((int(track.onset[0]) for track in self.tracks if len(track)), default=0)
         before = [tempo for tick, tempo in self.tempos if tick <= first]
         return 60e6 / before[-1] if before else DEFAULT_BPM

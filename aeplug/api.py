@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from aeplug.config import resolve
 from aeplug.data.opening import choose_split, open_dataset
 from aeplug.data.splits import first_items
-from aeplug.errors import AeplugError, CheckpointError, ConfigError
+from aeplug.errors import AeplugError, ConfigError
 from aeplug.evaluation.likelihood import estimate_likelihood as measure_likelihood
 from aeplug.evaluation.outliers import detect_outliers, open_outliers
 from aeplug.evaluation.pca_comparison import Source, compare_with_pca
@@ -32,7 +31,7 @@ from aeplug.runtime.distributed import init_distributed, pick_device
 from aeplug.runtime.signals import Interrupted
 from aeplug.training.start import (
     begin_or_resume,
-    resumable_checkpoint,
+    resumable_run,
     resumed_config,
     settings_layers,
     training_length,
@@ -110,8 +109,8 @@ def train(
         seed: of weights, order and noise; by default 0.
         precision: ``fp32`` or ``bf16`` (mixed precision).
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        resume: go on with the run in ``run``, by default the task's latest. It keeps its
-            settings; only ``steps`` or ``epochs`` may change.
+        resume: go on with the run in ``run``, by default the task's latest; from step 0 where it
+            has saved nothing yet. It keeps its settings; only ``steps`` or ``epochs`` may change.
         plugins: where parts are looked up; by default those of this process.
 
     Raises:
@@ -129,16 +128,15 @@ def train(
     length = training_length(steps, epochs)
     with init_distributed(device) as distributed:
         if resume:
-            source = resumable_checkpoint(task, run, layers, distributed)
-            task_config = resumed_config(source, length, plugins)
-            folder = RunFolder(source.folder.parent.parent)
+            folder, source = resumable_run(task, run, layers, distributed)
+            task_config = resumed_config(folder, source, length, plugins)
         else:
             source = None
             task_config = resolve(plugins.task(task), plugins, *layers, length)
             folder = RunFolder(Path(distributed.share(str(run or run_folder.new_folder(task)))))
         trainer = Trainer(task_config, open_dataset(task_config), plugins, folder, distributed)
         try:
-            begin_or_resume(trainer, folder, source, plugins)
+            begin_or_resume(trainer, folder, source, plugins, resumed=resume)
         except Interrupted as stop:
             raise TrainingStopped(
                 Run(folder.folder, plugins), stop.step, trainer.plan.total, stop.signal_number
@@ -309,7 +307,7 @@ class Run:
     def __init__(self, folder: str | Path, plugins: Plugins | None = None) -> None:
         self.folder = Path(folder)
         self._files, self._plugins = RunFolder(self.folder), plugins
-        self.config = _read_config(self._files)
+        self.config = self._files.config()
         self.task = str(self.config["task"])
 
     def __repr__(self) -> str:
@@ -388,13 +386,3 @@ class TrainingStopped(AeplugError):
     def __init__(self, run: Run, step: int, total: int, signal_number: int) -> None:
         super().__init__(f"stopped and saved at step {step} of {total} in {run.folder}")
         self.run, self.step, self.total, self.signal_number = run, step, total, signal_number
-
-
-def _read_config(folder: RunFolder) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads(folder.config_path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"no run in '{folder.folder}'") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder.config_path} is damaged: {error}") from error
-    return config

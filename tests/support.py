@@ -50,6 +50,7 @@ def aeplug(
         cwd=cwd,
         capture_output=True,
         text=True,
+        errors="surrogateescape",  # names of files need not be text
         timeout=300,
     )
 

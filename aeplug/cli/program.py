@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -92,6 +93,9 @@ def main(arguments: list[str] | None = None, **extra: Any) -> None:
 
     ``extra`` goes to click's context: tests hand in a parent that says which plug-ins there are.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text: their bytes go out as they came in.
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
         _main(arguments, extra)
     finally:

@@ -18,7 +18,7 @@ from aeplug.config import PartConfig
 from aeplug.errors import FileError
 from aeplug.interfaces import Batch, DataShape, Document, RawBatch
 from aeplug.runtime.figures import write_figure
-from aeplug.runtime.files import atomic_replace
+from aeplug.runtime.files import atomic_replace, describe_write_error
 
 COLUMN = "array"
 
@@ -89,7 +89,9 @@ class ArrayCodec:
             with atomic_replace(path) as temporary, temporary.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
         except OSError as error:
-            raise FileError(f"{path} cannot be written: {error}") from error
+            raise FileError(
+                f"{path} cannot be written: {describe_write_error(error, path.parent)}"
+            ) from error
         return [path]
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:

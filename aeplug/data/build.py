@@ -14,7 +14,6 @@ A data set's builder is ``function(sources, out, processes, progress, **options)
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -29,6 +28,7 @@ from aeplug.plugins import Plugins, active, load_attribute
 from aeplug.plugins.options import check_options
 from aeplug.plugins.specs import DatasetSpec
 from aeplug.runtime.console import Progress
+from aeplug.runtime.files import encode_json
 
 SKIPPED = "skipped.jsonl"
 
@@ -226,7 +226,7 @@ def _check_replaceable(out: Path, sources: list[str], overwrite: bool) -> None:
 
 def write_skipped(path: Path, skipped: list[Skipped]) -> None:
     """One JSON object a line: source, reason, detail."""
-    lines = (json.dumps(vars(skip), ensure_ascii=False) + "\n" for skip in skipped)
+    lines = (encode_json(vars(skip)) + "\n" for skip in skipped)
     path.write_text("".join(lines), encoding="utf-8")
 
 

@@ -224,7 +224,11 @@ class _Parquet:
     def _column(self, values: npt.NDArray[np.generic]) -> Any:
         arrow = self._arrow
         if values.ndim == 1:
-            return arrow.array(values.tolist() if values.dtype.kind == "U" else values)
+            if values.dtype.kind != "U":
+                return arrow.array(values)
+            # Parquet's text is UTF-8, which names of files need not be: such bytes are escaped.
+            escaped = (text.encode("utf-8", "backslashreplace") for text in values.tolist())
+            return arrow.array([text.decode() for text in escaped])
         flat = arrow.array(np.ascontiguousarray(values).reshape(-1))
         return arrow.FixedSizeListArray.from_arrays(flat, int(np.prod(values.shape[1:])))
 

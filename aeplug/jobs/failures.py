@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import os
-import shutil
 from pathlib import Path
 
 from aeplug.errors import FileError
 
 #: Name of the list, in the folder of results.
 FAILED = "failed.jsonl"
-#: With less than this left, in bytes, a disk counts as full where a result cannot be written.
-FULL = 1 << 20
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Failures:
@@ -65,16 +58,3 @@ def check_list(out: Path) -> None:
             f"{out / FAILED} is a folder, and the list of files that fail has that name; "
             f"name another --out"
         )
-
-
-def disk_full(error: BaseException, out: Path) -> str:
-    """The system's words where a result could not be written for want of room, else empty."""
-    if not isinstance(error, (OSError, FileError)):
-        return ""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _FULL:
-            return cause.strerror or os.strerror(cause.errno)
-        cause = cause.__cause__
-    # Encoders lose the reason that the system gave.
-    return os.strerror(errno.ENOSPC) if shutil.disk_usage(out).free < FULL else ""

@@ -31,7 +31,6 @@ from aeplug.data.batching import (
 from aeplug.errors import FileError
 from aeplug.interfaces import Document
 from aeplug.jobs.conversion import Conversion
-from aeplug.jobs.failures import disk_full
 from aeplug.jobs.journal import Journal
 from aeplug.jobs.outcomes import Outcomes
 from aeplug.jobs.outputs import Results
@@ -39,7 +38,7 @@ from aeplug.jobs.reconstruction import Reconstruction
 from aeplug.jobs.work import FileTask
 from aeplug.jobs.workers import WorkerPool, io_thread_pool
 from aeplug.runtime.console import Progress
-from aeplug.runtime.files import require_regular
+from aeplug.runtime.files import disk_full, require_regular
 
 #: Documents on their way at once, from decoding to the written file, and bytes they may take; one
 #: alone may take more.

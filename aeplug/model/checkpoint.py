@@ -26,7 +26,7 @@ from torch import nn
 from aeplug.errors import CheckpointError
 from aeplug.interfaces import DataShape
 from aeplug.plugins.specs import TaskSpec
-from aeplug.runtime.files import fsync_path, hash_file
+from aeplug.runtime.files import describe_write_error, fsync_path, hash_file, text_path
 
 FORMAT = 1
 CONFIG, WEIGHTS, TRAINER = "config.json", "model.safetensors", "trainer.pt"
@@ -76,7 +76,8 @@ class Checkpoint:
                 f"{CONFIG} says {self.header['weights_sha256'][:16]}..."
             )
         try:
-            load_model(model, path)
+            with text_path(path) as name:
+                load_model(model, name)
         except (SafetensorError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise MisfitError(f"{path} does not fit the model: {reason}") from error
@@ -145,8 +146,9 @@ def save(
         shutil.rmtree(old, ignore_errors=True)
     except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
+        before = "; the one before is untouched" if recover(folder).exists() else ""
         raise CheckpointError(
-            f"checkpoint {folder} cannot be written: {error}; the one before is untouched"
+            f"checkpoint {folder} cannot be written: {describe_write_error(error, folder)}{before}"
         ) from error
 
 

@@ -46,6 +46,25 @@ class Run:
         """Whether a run was begun here."""
         return self.config_path.is_file()
 
+    def config(self) -> dict[str, Any]:
+        """The run's settings, as ``config.json`` has them.
+
+        Raises:
+            CheckpointError: the folder is not there, holds no run, or the file is damaged.
+        """
+        try:
+            config = json.loads(self.config_path.read_text(encoding="utf-8"))
+            task: str = config["task"]
+        except FileNotFoundError:
+            is_there = self.folder.is_dir()
+            reason = "holds no run (config.json is missing)" if is_there else "does not exist"
+            raise CheckpointError(f"run folder {self.folder} {reason}") from None
+        except OSError as error:
+            raise CheckpointError(f"{self.config_path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{self.config_path} is damaged") from error
+        return {**config, "task": task}
+
     def create(self, config: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
         """Begin a run.
 
@@ -64,14 +83,18 @@ class Run:
             # Last: with it the run exists.
             atomic_write(self.config_path, json.dumps(config, indent=2) + "\n")
         except OSError as error:
-            raise CheckpointError(f"run folder {self.folder} cannot be written: {error}") from error
+            raise CheckpointError(
+                f"run folder {self.folder} cannot be written: {error.strerror}"
+            ) from error
 
     def update(self, config: Mapping[str, Any]) -> None:
         """Replace the settings of a run that goes on with others (a greater length)."""
         try:
             atomic_write(self.config_path, json.dumps(config, indent=2) + "\n")
         except OSError as error:
-            raise CheckpointError(f"{self.config_path} cannot be written: {error}") from error
+            raise CheckpointError(
+                f"{self.config_path} cannot be written: {error.strerror}"
+            ) from error
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Add one line to ``metrics.jsonl``."""
@@ -79,7 +102,9 @@ class Run:
             with self.metrics_path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
         except OSError as error:
-            raise CheckpointError(f"{self.metrics_path} cannot be written: {error}") from error
+            raise CheckpointError(
+                f"{self.metrics_path} cannot be written: {error.strerror}"
+            ) from error
 
     def metrics(self) -> list[dict[str, Any]]:
         """All lines of ``metrics.jsonl``; a line cut off by a kill is left out."""

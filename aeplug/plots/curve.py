@@ -16,6 +16,10 @@ matplotlib.use("Agg")
 NOT_LOSSES = frozenset({"step", "epoch", "split", "lr", "skipped", "seconds"})
 #: Share of the training from which on every point lies within the panel.
 SHOWN_FROM = 0.05
+#: Up to so many points of training are marked; a single one has no line to be seen by.
+MARKED = 12
+#: Least height of a panel, as a share of its values: less would make mountains of noise.
+LEAST_HEIGHT = 0.02
 
 
 def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
@@ -36,7 +40,7 @@ def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> 
     figure = Figure(figsize=(4.2 * len(terms), 3.6), layout="constrained")
     panels = figure.subplots(1, len(terms), squeeze=False)[0]
     for panel, term in zip(panels, terms, strict=True):
-        for split, style, label in (("train", "-", "training"), ("val", "o-", "held out")):
+        for split, label in (("train", "training"), ("val", "held out")):
             points = [
                 (record["step"], record[term])
                 for record in records
@@ -44,6 +48,7 @@ def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> 
             ]
             if points:
                 steps, values = zip(*points, strict=True)
+                style = "o-" if split == "val" or len(points) <= MARKED else "-"
                 panel.plot(steps, values, style, label=label, linewidth=1.4, markersize=3.5)
         panel.set_title(term.replace("_", " "))
         panel.set_xlabel("step")
@@ -64,9 +69,12 @@ def _fit_scale(panel: Any, points: Sequence[tuple[int, float]]) -> None:
     low, high = min(values), max(values)
     if low > 0 and high > 10 * low:
         panel.set_yscale("log")
-    elif high > low:
-        margin = 0.08 * (high - low)
-        panel.set_ylim(low - margin, high + margin)
+        return
+    height = max(high - low, LEAST_HEIGHT * max(abs(low), abs(high)))
+    if height > 0:
+        middle, half = (low + high) / 2, 0.58 * height
+        panel.set_ylim(middle - half, middle + half)
+    panel.ticklabel_format(axis="y", useOffset=False)
 
 
 def _is_number(value: Any) -> bool:

@@ -74,7 +74,8 @@ def write_page(
     page = before.replace("{{title}}", html.escape(title))
     page += data.replace("<", "\\u003c") + rest
     try:
-        atomic_write(path, page.encode(errors="replace"))
+        # Names of files need not be text; such an escape is read by the page's own JSON.
+        atomic_write(path, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from aeplug.runtime.files import (
         atomic_replace,
         atomic_write,
+        describe_write_error,
+        encode_json,
         require_new_folder,
     )
     from aeplug.runtime.libraries import import_library, missing_libraries
@@ -24,6 +26,8 @@ __all__ = [
     "atomic_replace",
     "atomic_write",
     "check_picture",
+    "describe_write_error",
+    "encode_json",
     "import_library",
     "is_figure",
     "missing_libraries",

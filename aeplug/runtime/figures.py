@@ -53,6 +53,11 @@ def write_figure(figure: Figure, path: Path, dpi: int | Literal["figure"] = 120)
         >>> is_figure("plots/empty.png")
         True
     """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        # A name of a file that is no text cannot be drawn: its odd bytes are, as escapes.
+        text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_replace(path) as temporary:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from aeplug.errors import ConfigError, FileError
 from aeplug.runtime.partial_files import create_partial
+
+#: With less than this left, in bytes, a disk counts as full where something cannot be written.
+FULL = 1 << 20
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def describe_error(error: BaseException, names: Mapping[str, str] | None = None) -> str:
@@ -40,6 +49,44 @@ def _said(error: BaseException) -> str:
         place = f"{error.filename2 or error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or text}"
     return f"unexpected error: {type(error).__name__}: {text}"
+
+
+def describe_write_error(error: BaseException, folder: Path) -> str:
+    """Why something was not written into ``folder``, in the system's words as far as it gave any.
+
+    Encoders lose the reason: where they fail on a disk that has no room left, that is it.
+
+    Example:
+        >>> describe_write_error(OSError(28, "No space left on device", "a.png"), Path("."))
+        'No space left on device'
+        >>> describe_write_error(ValueError("no such colour"), Path("."))
+        'no such colour'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return os.strerror(errno.ENOSPC) if _has_no_room(folder) else " ".join(str(error).split())
+
+
+def disk_full(error: BaseException, folder: Path) -> str:
+    """The system's words where a file could not be written for want of room, else empty."""
+    if not isinstance(error, (OSError, FileError)):
+        return ""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            return cause.strerror or os.strerror(cause.errno)
+        cause = cause.__cause__
+    # Encoders lose the reason that the system gave.
+    return os.strerror(errno.ENOSPC) if _has_no_room(folder) else ""
+
+
+def _has_no_room(folder: Path) -> bool:
+    place = folder.absolute()
+    with contextlib.suppress(OSError):
+        while not place.exists():
+            place = place.parent
+        return shutil.disk_usage(place).free < FULL
+    return False
 
 
 def require_regular(path: Path) -> None:
@@ -149,6 +196,44 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     with atomic_replace(path, fsync=True) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     fsync_path(path.parent)
+
+
+def encode_json(value: Any) -> str:
+    """JSON in one line, readable, that UTF-8 can hold whatever names of files are in it.
+
+    A file may have a name that is no text: Python reads such bytes as halves of a character, which
+    UTF-8 refuses. They are written as escapes, of which ``json.loads`` makes the same name again.
+
+    Example:
+        >>> encode_json({"source": os.fsdecode("é".encode() + b" \\xe9.png")})
+        '{"source": "é \\\\udce9.png"}'
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@contextmanager
+def text_path(path: Path) -> Iterator[str]:
+    """A path by which a file can be read in the block, for libraries that know only UTF-8.
+
+    Raises:
+        OSError: the file cannot be opened, where its own path is not UTF-8.
+
+    Example:
+        >>> with text_path(Path("weights.safetensors")) as name:
+        ...     name
+        'weights.safetensors'
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            yield f"/dev/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        yield str(path)
 
 
 def hash_file(path: Path) -> str:

@@ -19,7 +19,7 @@ from aeplug.data.splits import iter_rows
 from aeplug.errors import ConfigError, DataError, FileError, nearest
 from aeplug.interfaces import Split
 from aeplug.model.model import Model
-from aeplug.runtime.files import atomic_replace
+from aeplug.runtime.files import atomic_replace, text_path
 from aeplug.steering.attributes import measure_attributes
 
 FORMAT = "aeplug direction 1"
@@ -233,7 +233,7 @@ def check_savable(path: Path) -> None:
     if not path.exists():
         return
     try:
-        with safe_open(path, "pt") as file:
+        with text_path(path) as name, safe_open(name, "pt") as file:
             header = json.loads((file.metadata() or {}).get("aeplug", "{}"))
         is_direction = str(header.get("format", "")).startswith(FORMAT.rstrip("1"))
     except (SafetensorError, OSError, ValueError, AttributeError):
@@ -281,7 +281,7 @@ def load_directions(path: Path, model: Model) -> tuple[Directions, str]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, "pt") as file:
+        with text_path(path) as name, safe_open(name, "pt") as file:
             header = json.loads((file.metadata() or {})["aeplug"])
             tensors = {name: file.get_tensor(name).to(model.device) for name in file.keys()}  # noqa: SIM118
         if header["format"] != FORMAT:

@@ -84,39 +84,66 @@ def training_length(steps: int | None, epochs: float | None) -> dict[str, Any]:
     return {} if steps is None else {"train.steps": steps}
 
 
-def resumable_checkpoint(
+def resumable_run(
     task: str, run: str | Path | None, layers: list[dict[str, Any]], distributed: Distributed
-) -> Checkpoint:
-    """The checkpoint that a run is resumed from, by default the task's latest.
+) -> tuple[RunFolder, Checkpoint | None]:
+    """The run to be resumed, by default the task's latest, and its checkpoint.
+
+    There is none where the run was killed before it saved one: it then begins at step 0.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no such run, or its checkpoint is damaged.
         ConfigError: it is another task's, or settings are to change.
     """
-    folder = Path(distributed.share(str(run or run_folder.latest(task))))
-    source = checkpoints.read(RunFolder(folder).checkpoint(LAST))
+    folder = RunFolder(Path(distributed.share(str(run or run_folder.latest(task)))))
+    place = checkpoints.recover(folder.checkpoint(LAST))
+    source = checkpoints.read(place) if place.is_dir() else None
+    known = source.header if source is not None else folder.config()
     for key in (key for layer in layers for key in layer):
         raise ConfigError(
             f"a resumed run keeps its settings; only --epochs or --steps may change, not '{key}'"
         )
-    if source.header["task"] != task:
-        raise ConfigError(f"{folder} is a run of '{source.header['task']}'")
-    return source
+    if known["task"] != task:
+        raise ConfigError(f"{folder.folder} is a run of '{known['task']}'")
+    return folder, source
 
 
-def resumed_config(source: Checkpoint, length: dict[str, Any], plugins: Plugins) -> TaskConfig:
-    """A run's own settings, of another ``length`` where one is given."""
-    config = config_of_checkpoint(source, plugins)
-    if not length:
-        return config
-    stored = {key: value for key, value in source.header["config"].items() if key != "task"}
-    return resolve(config.task, plugins, flatten(stored), length, defaults=False)
+def resumed_config(
+    folder: RunFolder, source: Checkpoint | None, length: dict[str, Any], plugins: Plugins
+) -> TaskConfig:
+    """A run's own settings, of another ``length`` where one is given.
+
+    Raises:
+        CheckpointError: a plug-in that the checkpoint needs is not there, or does not fit it.
+    """
+    if source is None:
+        settings = folder.config()
+    else:
+        config = config_of_checkpoint(source, plugins)
+        if not length:
+            return config
+        settings = source.header["config"]
+    stored = {key: value for key, value in settings.items() if key != "task"}
+    task = plugins.task(settings["task"])
+    return resolve(task, plugins, flatten(stored), length, defaults=False)
 
 
 def begin_or_resume(
-    trainer: Trainer, folder: RunFolder, source: Checkpoint | None, plugins: Plugins
+    trainer: Trainer,
+    folder: RunFolder,
+    source: Checkpoint | None,
+    plugins: Plugins,
+    *,
+    resumed: bool,
 ) -> None:
-    """Begin the run, or resume it from ``source``, and train to the end.
+    """Begin the run, or resume it, and train to the end.
+
+    Args:
+        trainer: set up, at step 0.
+        folder: of the run.
+        source: where to go on; None: at step 0.
+        plugins: which parts come from.
+        resumed: whether the run is to be there already, or not yet.
 
     Raises:
         Interrupted: asked to stop; everything reached is saved.
@@ -136,6 +163,11 @@ def begin_or_resume(
         if distributed.is_main:
             folder.update(config.as_dict())
             say(f"going on at step {trainer.state.step}")
+    elif resumed:
+        if distributed.is_main:
+            folder.rewind(0)
+            folder.update(config.as_dict())
+            say(f"{folder.folder} holds no checkpoint to go on from: beginning again at step 0")
     elif distributed.is_main:
         used = required_plugins(config, plugins)
         folder.create(config.as_dict(), run_folder.environment(str(distributed.device), used))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,18 @@ def failing(sources, out, processes, progress):
 
 def run(out: Path, *sources: Path, overwrite: bool = False, how=builder) -> BuildReport:
     return build(how, [str(s) for s in sources], out, 1, lambda *_: None, overwrite=overwrite)
+
+
+def test_a_name_that_is_no_text_is_listed_like_any_other(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"latin1-\xe9.mid")
+
+    def skipping(sources, out, processes, progress):
+        return BuildReport({"files": 1}, [Skipped(odd, "bad"), Skipped("schön.mid", "bad")])
+
+    run(tmp_path / "out", how=skipping)
+    text = (tmp_path / "out" / SKIPPED).read_text(encoding="utf-8")
+    assert [json.loads(line)["source"] for line in text.splitlines()] == [odd, "schön.mid"]
+    assert "schön" in text
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -177,7 +178,25 @@ class TestCommandLine:
         result = invoke("train", "tiny-vae", "--resume")
         assert result.code == 1 and "no run of 'tiny-vae' in runs/ to resume" in result.err
         result = invoke("train", "tiny-vae", "--resume", "--run", "nowhere")
-        assert result.code == 1 and "nowhere" in result.err and "no checkpoint" in result.err
+        assert result.code == 1 and "run folder nowhere does not exist" in result.err
+        Path("empty").mkdir()
+        result = invoke("train", "tiny-vae", "--resume", "--run", "empty")
+        assert result.code == 1 and "run folder empty holds no run" in result.err
+
+    def test_killed_before_it_saved_anything_it_begins_again(self, tmp_path, make_training, invoke):
+        make_training({"train.epochs": 2}, tmp_path / "left-alone").run()
+        assert invoke("train", "tiny-vae", "--epochs", 2, "--run", tmp_path / "run").code == 0
+        shutil.rmtree(tmp_path / "run" / "checkpoints")
+        (tmp_path / "run" / "checkpoints" / "last.new").mkdir(parents=True)  # half of the first
+        result = invoke("train", "tiny-vae", "--run", tmp_path / "run")
+        assert result.code == 1 and "go on with it by --resume" in result.err
+        result = invoke("train", "tiny", "--run", tmp_path / "run", "--resume")
+        assert result.code == 1 and "is a run of 'tiny-vae'" in result.err
+        result = invoke("train", "tiny-vae", "--run", tmp_path / "run", "--resume")
+        assert result.code == 0, result.err
+        assert "holds no checkpoint to go on from: beginning again at step 0" in result.err
+        assert_bit_equal(state(tmp_path / "run"), state(tmp_path / "left-alone"))
+        assert records(tmp_path / "run") == records(tmp_path / "left-alone")
 
     def test_latest_run_is_resumed_without_its_name(self, tmp_path, invoke, monkeypatch):
         monkeypatch.chdir(tmp_path)

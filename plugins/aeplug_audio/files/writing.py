@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
-from aeplug.runtime import atomic_replace
+from aeplug.runtime import atomic_replace, describe_write_error
 from aeplug_audio.files.loudness import LoudnessMeter, compute_gain
 
 #: Loudness of music, LUFS, and the highest true peak, dBTP.
@@ -82,4 +82,5 @@ def write_wave(
                     whole = np.rint(scaled).clip(-(2**15), 2**15 - 1)
                     file.writeframesraw(whole.astype("<i2").tobytes())
     except (OSError, wave.Error, struct.error) as error:
-        raise FileError(f"{path} cannot be written: {error}") from error
+        reason = describe_write_error(error, path.parent)
+        raise FileError(f"{path} cannot be written: {reason}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -164,7 +165,7 @@ def _assign_splits(names: list[str], share: float) -> list[str]:
     """Each name's split, by its hash; of 3 names or more every split gets at least one."""
     if len(names) < 3:
         return ["all"] * len(names)
-    digests = [hashlib.sha256(name.encode()).digest()[:4] for name in names]
+    digests = [hashlib.sha256(os.fsencode(name)).digest()[:4] for name in names]
     numbers = [int.from_bytes(digest, "big") / 2**32 for digest in digests]
     val = sum(number < share for number in numbers)
     test = sum(share <= number < 2 * share for number in numbers)

@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from aeplug.data import BuildReport, Skipped
 from aeplug.errors import DataError, nearest
-from aeplug.runtime import say
+from aeplug.runtime import encode_json, say
 from aeplug_music.corpus.fingerprints import Hashes, find_unique
 from aeplug_music.corpus.ingest import Parse, ingest, window_width
 from aeplug_music.corpus.parsed import MelodyInfo, ParsedFiles, concat_parsed
@@ -291,7 +291,6 @@ def _write_index(
 ) -> None:
     edges = np.searchsorted(collection.melody, np.arange(len(collection.melodies) + 1)).tolist()
     bar, metre = collection.bar.tolist(), [METRES[number] for number in collection.metre.tolist()]
-    encode = json.JSONEncoder(ensure_ascii=False).encode
     tunes = []
     for melody, split, first, end in zip(
         collection.melodies, collection.split.tolist(), edges[:-1], edges[1:], strict=True
@@ -300,11 +299,11 @@ def _write_index(
         is_uniform = metres.count(metres[0]) == len(metres)
         # Python's own format of lists of integers is JSON's, and three times as fast.
         tunes.append(
-            f'{{"source": {encode(names[melody.file])}, "title": {encode(melody.title)}, '
+            f'{{"source": {encode_json(names[melody.file])}, "title": {encode_json(melody.title)}, '
             f'"split": "{SPLITS[split]}", "bpm": {round(melody.bpm, 3)}, '
-            f'"key_shift": {melody.key_shift}, "key_known": {encode(melody.key_known)}, '
+            f'"key_shift": {melody.key_shift}, "key_known": {encode_json(melody.key_known)}, '
             f'"rows": [{first}, {end}], "bar": {bar[first:end]}, '
-            f'"metre": {encode(metres[0] if is_uniform else metres)}}}'
+            f'"metre": {encode_json(metres[0] if is_uniform else metres)}}}'
         )
     content: dict[str, Any] = {"format": FORMAT, "bars": bars, "metres": list(METRES)}
     if transcriptions:
@@ -320,7 +319,7 @@ def _write_repaired(path: Path, parsed: ParsedFiles, names: Sequence[str]) -> No
     with path.open("w", encoding="utf-8") as file:
         for number, repairs in sorted(parsed.repaired):
             entry = {"source": names[number], "repairs": repairs}
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            file.write(encode_json(entry) + "\n")
 
 
 def _summarise(collection: Collection, files: int, silent: int) -> dict[str, Any]:

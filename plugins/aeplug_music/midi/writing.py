@@ -10,7 +10,7 @@ import numpy as np
 import pretty_midi
 
 from aeplug.errors import FileError
-from aeplug.runtime import atomic_replace
+from aeplug.runtime import atomic_replace, describe_write_error
 from aeplug_audio.synthesis.rendering import write_notes
 from aeplug_audio.synthesis.voices import Note
 from aeplug_music.midi.reading import parse_midi, tune_seconds
@@ -132,7 +132,8 @@ def write_midi(midi: pretty_midi.PrettyMIDI, path: Path) -> None:
         with atomic_replace(path) as temporary:
             midi.write(str(temporary))
     except (OSError, ValueError) as error:
-        raise FileError(f"{path} cannot be written: {error}") from error
+        reason = describe_write_error(error, path.parent)
+        raise FileError(f"{path} cannot be written: {reason}") from error
 
 
 def list_notes(midi: pretty_midi.PrettyMIDI) -> list[Note]:

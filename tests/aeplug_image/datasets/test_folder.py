@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import weakref
 from pathlib import Path
@@ -15,9 +16,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from image_support import noise, save
-from support import aeplug
+from support import aeplug, environment
 
 from aeplug.errors import DataError
+from aeplug.runtime import is_figure
 from aeplug_image.datasets import folder as module
 from aeplug_image.datasets.folder import ImageFolder, ImageFolderConfig, _assign_splits
 from aeplug_image.files.reading import Picture
@@ -33,6 +35,25 @@ def pictures(folder: Path, count: int, size: int = 16, channels: int = 3) -> Pat
 
 def open_folder(folder: Path, **settings: object) -> ImageFolder:
     return ImageFolder(ImageFolderConfig(path=str(folder), **settings))
+
+
+def test_names_that_are_no_text_train_like_others(tmp_path):
+    odd = os.fsdecode(b"latin1-\xe9")
+    pictures(tmp_path / odd / odd, 3, channels=1)
+    save(tmp_path / odd / "b" / f"{odd}.png", noise(16, 16, 1, seed=9))
+    done = aeplug(
+        *("train", "mnist", "--data", odd, "--steps", 2, "--run", f"run-{odd}"),
+        *("--set", "data.conditional=true"),
+        env=environment(PYTHONIOENCODING="utf-8:strict"),  # as in most locales
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert is_figure(tmp_path / f"run-{odd}" / "curve.png")
+    picture = tmp_path / odd / "b" / f"{odd}.png"
+    out = tmp_path / f"{odd}.npz"
+    done = aeplug("embed", tmp_path / f"run-{odd}", picture, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert np.load(out)["name"].tolist() == [str(picture)]
 
 
 def columns(dataset: ImageFolder, name: str) -> dict[str, torch.Tensor]:

@@ -36,7 +36,7 @@ from aeplug.jobs.outcomes import Outcomes
 from aeplug.jobs.outputs import Results
 from aeplug.jobs.reconstruction import Reconstruction
 from aeplug.jobs.work import FileTask
-from aeplug.jobs.workers import WorkerPool, io_thread_pool
+from aeplug.jobs.workers import PATIENCE, WorkerPool, io_thread_pool, wait_for_all
 from aeplug.runtime.console import Progress
 from aeplug.runtime.files import disk_full, require_regular
 
@@ -46,8 +46,6 @@ DOCUMENTS, BYTES = 3 * INFERENCE_BATCH, 256 << 20
 #: Values of a batch over several documents: a photograph of 512 x 512, or 85 of 64 x 64. More at
 #: once leave a processor's caches and are no faster; a GPU wants more.
 VALUES, VALUES_ON_GPU = 1 << 20, 1 << 22
-#: Seconds after which the loop looks whether it is to stop, and whether there is news.
-PATIENCE = 0.2
 
 
 class _Stopped(Exception):
@@ -108,9 +106,12 @@ class Pipeline:
             finally:
                 if requests and len(self._reading) + self._writing:
                     progress.say("finishing current files; Ctrl-C again stops now")
-                readers.shutdown(cancel_futures=True)
+                readers.shutdown(wait=False, cancel_futures=True)
+                wait_for_all(self._reading)
                 self._workers.finish()  # which hands results to the writers
-                self._writers.shutdown()
+                with self._changed:
+                    while self._writing:
+                        self._changed.wait(PATIENCE)
                 self._report()
 
     def _read_ahead(self, readers: ThreadPoolExecutor) -> None:

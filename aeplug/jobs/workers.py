@@ -7,14 +7,19 @@ away. A batch that is alone gets all cores all the same, and so does one on a GP
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
+from typing import Any
 
 import torch
 
 #: Batches at once, at most: each takes memory for its features.
 MAX_WORKERS = 4
+#: Seconds of a wait, after which it is looked around and waited again. A signal that comes in the
+#: moment before a wait begins is not seen before it ends, and the second one has to end a job that
+#: waits for ever.
+PATIENCE = 0.2
 
 
 class WorkerPool:
@@ -76,6 +81,7 @@ class WorkerPool:
 
     def finish(self) -> None:
         """Wait for all tasks; no others can follow."""
+        wait_for_all(self._busy)
         self._pool.shutdown()
         self._collect(self._busy)
 
@@ -83,6 +89,12 @@ class WorkerPool:
         self._busy = self._busy - done
         for task in done:
             task.result()  # raises what it raised
+
+
+def wait_for_all(tasks: Collection[Future[Any]]) -> None:
+    """Wait until all are done, or cancelled; signals are obeyed meanwhile."""
+    while pending := [task for task in tasks if not task.done()]:
+        wait(pending, PATIENCE)
 
 
 def io_thread_pool(threads: int) -> ThreadPoolExecutor:

@@ -71,7 +71,13 @@ SOURCES: dict[str, tuple[str, str, str]] = {
         "ok",
         "prints to stdout in aeplug_losses",
     ),
-    "five_seconds": ("import time\ntime.sleep(0.3)\n" + GOOD, "ok", " s to load"),
+    # Two hours by a clock of its own: how busy the machine is does not matter.
+    "two_hours": (
+        "import time\nclock = time.perf_counter\ntime.perf_counter = lambda: clock() + 7200\n"
+        + GOOD,
+        "ok",
+        " s to load",
+    ),
     "of_tomorrow": (
         "aeplug_hook_version = 99\n" + GOOD,
         "broken",
@@ -97,7 +103,7 @@ class TestMarred:
     def test_one_line_and_the_program_works(self, tmp_path, name):
         source, status, said = SOURCES[name]
         (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
-        env = environment(AEPLUG_PLUGINS_DIR=str(tmp_path), AEPLUG_SLOW_IMPORT_SECONDS="0.25")
+        env = environment(AEPLUG_PLUGINS_DIR=str(tmp_path), AEPLUG_SLOW_IMPORT_SECONDS="7000")
         done = aeplug("plugins", "--json", env=env)
         assert done.returncode == 0, done.stderr
         (line,) = warnings_about(done.stderr, name)
@@ -107,9 +113,9 @@ class TestMarred:
         assert found["status"] == status
         assert said in "; ".join([found["reason"], *found["notes"]])
         assert all(p["status"] == "ok" for p in listed if p["origin"].startswith("aeplug "))
-        if name == "five_seconds":
-            seconds = re.search(r"took (\d\.\d) s to load", line)
-            assert seconds and 0.3 <= float(seconds[1]) < 3
+        if name == "two_hours":
+            seconds = re.search(r"took (\d+\.\d) s to load", line)
+            assert seconds and float(seconds[1]) >= 7200
 
     def test_all_of_them_in_a_narrow_terminal(self, tmp_path):
         for name, (source, _, _) in SOURCES.items():
@@ -120,8 +126,7 @@ class TestMarred:
         text = " ".join(done.stdout.split())
         for name, (_, status, said) in SOURCES.items():
             assert f"{name} {status} {tmp_path / name}.py" in text
-            if name != "five_seconds":  # fast enough for the ordinary limit
-                assert " ".join(said.split()) in text
+            assert " ".join(said.split()) in text
         unbroken = [line for line in done.stdout.splitlines() if " " in line.strip()]
         assert all(len(line) <= 60 for line in unbroken if str(tmp_path) not in line)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from aeplug.cli.failures import LeftOut
     from aeplug.cli.options import (
         FiniteRange,
         change_option,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
         task_argument,
     )
     from aeplug.cli.output import (
-        failure_logger,
         print_figures,
         print_json,
         print_path,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FiniteRange",
+    "LeftOut",
     "VerbCommand",
     "change_option",
     "checkpoint_option",
@@ -56,7 +57,6 @@ __all__ = [
     "data_option",
     "device_option",
     "drawing_options",
-    "failure_logger",
     "inputs_argument",
     "json_option",
     "list_input_names",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aeplug.cli.failures import LeftOut
 from aeplug.cli.options import (
     checkpoint_option,
     data_option,
@@ -20,7 +21,7 @@ from aeplug.cli.options import (
     overwrite_option,
     split_option,
 )
-from aeplug.cli.output import failure_logger, print_path
+from aeplug.cli.output import print_path
 from aeplug.cli.plugin_options import VerbCommand
 from aeplug.errors import AeplugError
 
@@ -67,6 +68,7 @@ def embed(
     `name`; conditions and labels. IN is a file, a folder, a pattern, or - for a list of names on
     stdin; a file of several pieces has several rows, counted by `piece`. Without IN it is a split
     of the data the model was trained with. A million items fit: they are written as they come.
+    Files that cannot be read are listed with their reasons beside OUT, in NAME.failed.jsonl.
     """
     if (inputs or manifest) and data:
         raise click.UsageError("IN and --data exclude each other")
@@ -76,15 +78,16 @@ def embed(
     check_embedding_file(path, overwrite=overwrite)
     loaded, _ = open_model(model, "embed", device, checkpoint, options)
     size = loaded.latent_size
-    unread: list[str] = []
-    if inputs or manifest:
-        named = list_inputs(loaded, inputs, manifest, path)
-        rows = embed_files(loaded, (file.path for file in named), failure_logger(unread))
-    else:
-        rows = embed_data(loaded, data, split, items)
-    count = write_embedding(path, rows)
-    facts: dict[str, Any] = {"rows": count, "latents": size, "left_out": len(unread)}
-    summary = f"{count} rows of {size} latents"
+    with LeftOut(path.with_suffix(".failed.jsonl")) as left_out:
+        if inputs or manifest:
+            named = list_inputs(loaded, inputs, manifest, path)
+            rows = embed_files(loaded, (file.path for file in named), left_out)
+        else:
+            rows = embed_data(loaded, data, split, items)
+        count = write_embedding(path, rows)
+    facts: dict[str, Any] = {"rows": count, "latents": size, **left_out.as_dict()}
+    summary = f"{count} row{'s' if count != 1 else ''} of {size} latents"
     print_path(path, summary, as_json, model=model, task=loaded.spec.name, **facts)
-    if unread:
-        raise AeplugError(f"{len(unread)} files could not be embedded; the others are in {path}")
+    if left_out.count:
+        files = f"{left_out.count} file{'s' if left_out.count > 1 else ''}"
+        raise AeplugError(f"{files} could not be embedded; the others are in {path}")

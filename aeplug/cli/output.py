@@ -7,7 +7,7 @@ import math
 import os
 import shlex
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from aeplug.api import Run
     from aeplug.inference.results import WrittenResults
     from aeplug.jobs.files import JobReport
-
-#: Reasons shown as they come up.
-REASONS_SHOWN = 5
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -216,24 +213,6 @@ def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
     if wrong:
         raise AeplugError(f"{', '.join(wrong)}, reasons in {report.failures}")
     return 0
-
-
-def failure_logger(bad: list[str]) -> Callable[[str, str], None]:
-    """Says why a file is left out, of the first few, and notes all in ``bad``.
-
-    Example:
-        >>> bad = []
-        >>> failure_logger(bad)("a.png", "is no picture")
-        >>> bad
-        ['a.png']
-    """
-
-    def failed(path: str, reason: str) -> None:
-        bad.append(path)
-        if len(bad) <= REASONS_SHOWN:
-            say(f"left out: {reason if path in reason else f'{path}: {reason}'}")
-
-    return failed
 
 
 def terminal_width() -> int:

@@ -31,7 +31,7 @@ from aeplug.interfaces import Batch, Dataset, RawBatch, Split
 from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
 from aeplug.plugins import active, explain_missing_library
-from aeplug.runtime.files import describe_error, require_regular
+from aeplug.runtime.files import describe_error
 
 #: Files read ahead of the model.
 AHEAD = 2 * INFERENCE_BATCH
@@ -139,7 +139,6 @@ def _read_ahead(
     model: Model, paths: Iterable[str], failed: Callable[[str, str], None]
 ) -> Iterator[tuple[str, RawBatch]]:
     def read(path: str) -> RawBatch:
-        require_regular(Path(path))
         return model.codec.split(model.read(Path(path)))
 
     waiting: deque[tuple[str, Future[RawBatch]]] = deque()

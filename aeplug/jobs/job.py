@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from aeplug.errors import AeplugError, FileError
+from aeplug.errors import AeplugError, FileError, shortened
 from aeplug.interfaces import Document, FormatCodec, supports
 from aeplug.jobs.conversion import Conversion
-from aeplug.jobs.failures import Failures, check_list
+from aeplug.jobs.failures import FAILED, Failures, check_list
 from aeplug.jobs.inputs import Input, Inputs
 from aeplug.jobs.journal import Journal
 from aeplug.jobs.outcomes import Outcomes
-from aeplug.jobs.outputs import Results, Targets
+from aeplug.jobs.outputs import Results, Targets, unnumbered_target
 from aeplug.jobs.pipeline import Pipeline
 from aeplug.jobs.reconstruction import Reconstruction
 from aeplug.jobs.work import FileTask, JobCounts
-from aeplug.runtime.console import Progress
+from aeplug.runtime.console import Progress, say
 from aeplug.runtime.signals import stop_requests
 
 
@@ -70,6 +70,7 @@ class Job:
         self.counts = JobCounts()
         self.pairs: list[tuple[int, Document, Document]] = []
         self._results = Results(out, overwrite)
+        self._targets = Targets()
 
     def run(self) -> int:
         """Do every file that is not done; gives the number of the signal that ended it early, or 0.
@@ -100,6 +101,8 @@ class Job:
                 pipeline = Pipeline(self.processor, self.options, self._results, journal, outcomes)
                 with Progress(counts.total, "files", counts.before) as progress:
                     pipeline.run(self._iter_tasks(), progress, requests)
+            if outcomes.unsaid:
+                say(f"and {outcomes.unsaid} more: {self.out / FAILED}")
         if pipeline.halt:
             raise AeplugError(
                 f"{pipeline.halt}; {counts.before + counts.done} of {counts.total} files are done "
@@ -109,22 +112,42 @@ class Job:
 
     def _iter_targets(self) -> Iterator[tuple[Input, str, str]]:
         """Each input once, the path of its result, and the suffix with which that ends."""
-        targets, codec = Targets(), self.processor.codec
+        self._targets.restart()
         for source in self.inputs:
-            suffix = self.suffix
-            if supports(codec, FormatCodec):
-                suffix = codec.suffix_for(Path(source.path))
-            target = targets.assign(source.path, source.target, suffix)
+            suffix = self._suffix_of(source)
+            target = self._targets.assign(source.path, source.target, suffix)
             if target is not None:
                 yield source, target, suffix
 
+    def _suffix_of(self, source: Input) -> str:
+        codec = self.processor.codec
+        if supports(codec, FormatCodec):
+            return codec.suffix_for(Path(source.path))
+        return self.suffix
+
     def _count(self) -> int:
-        """How many files there are; those that lie among the results are protected from now on."""
-        count = 0
-        for source, target, _ in self._iter_targets():
+        """How many files there are; those that lie among the results are protected from now on.
+
+        Says which results have another name than their input.
+        """
+        self._targets = Targets()
+        for source in self.inputs:
+            self._targets.reserve(source.path, source.target, self._suffix_of(source))
+        count, renamed = 0, 0
+        for source, target, suffix in self._iter_targets():
             if source.inside:
                 self._results.protect(source.path, target)
+            wanted = unnumbered_target(source.target, suffix)
+            if target != wanted:
+                renamed += 1
+                if renamed == 1:
+                    first = (
+                        f"the result of {shortened(source.path)} is called {target}, since "
+                        f"another input's is {wanted}"
+                    )
             count += 1
+        if renamed:
+            say(first + (f"; {renamed - 1} more likewise" if renamed > 1 else ""))
         return count
 
     def _iter_tasks(self) -> Iterator[FileTask]:

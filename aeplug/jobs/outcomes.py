@@ -69,6 +69,11 @@ class Outcomes:
             self._noted += 1
             self._failures.add(path, reason)
 
+    @property
+    def unsaid(self) -> int:
+        """How many reasons stand in the list alone."""
+        return max(self._noted - REASONS_SHOWN, 0)
+
     def say_news(self, progress: Progress) -> None:
         """Show reasons that came up since the last call."""
         with self._lock:

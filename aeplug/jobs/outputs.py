@@ -12,28 +12,56 @@ from aeplug.errors import ConfigError, FileError, shortened
 class Targets:
     """The name of each result, which only one input may have.
 
-    Of several inputs with results of one name, the first in order gets it, the next get ``-2``,
-    ``-3`` behind the stem: with the same inputs every run gives the same names. An input that is
-    named twice is done once. About 150 bytes a file are kept.
+    Of several inputs with results of one name, one that has this very name gets it, else the first
+    in order; the others get ``-2``, ``-3`` behind the stem. With the same inputs every run gives
+    the same names. An input that is named twice is done once. About 250 bytes a file are kept.
+
+    Example:
+        >>> targets = Targets()
+        >>> inputs = [("in/a.gif", "a.gif"), ("in/a.png", "a.png")]
+        >>> for source, wanted in inputs:
+        ...     targets.reserve(source, wanted, ".png")
+        >>> [targets.assign(source, wanted, ".png") for source, wanted in inputs]
+        ['a-2.png', 'a.png']
     """
+
+    # Hashes of 64 bits: that two names of ten million have one is as likely as 3 in a million, and
+    # then the later is numbered.
 
     def __init__(self) -> None:
         self._owners: dict[int, int] = {}
+        self._reserved: dict[int, int] = {}
+
+    def reserve(self, source: str, wanted: str, suffix: str) -> None:
+        """Keep a name for the input that has it; of all inputs, before any is assigned one."""
+        target = unnumbered_target(wanted, suffix)
+        if target.lower() == wanted.lower():
+            self._reserved.setdefault(hash(target), hash(os.path.abspath(source)))
 
     def assign(self, source: str, wanted: str, suffix: str) -> str | None:
         """The result's path under the folder of results; None for an input met before."""
         stem, _ = os.path.splitext(wanted)
-        # Hashes of 64 bits: that two names of ten million have one is as likely as 3 in a
-        # million, and then the later is numbered.
         owner = hash(os.path.abspath(source))
-        number, target = 1, stem + suffix
-        while (known := self._owners.get(hash(target))) is not None:
+        number, target = 1, unnumbered_target(wanted, suffix)
+        while True:
+            key = hash(target)
+            known = self._owners.get(key)
             if known == owner:
                 return None
+            if known is None and self._reserved.get(key, owner) == owner:
+                self._owners[key] = owner
+                return target
             number += 1
             target = f"{stem}-{number}{suffix}"
-        self._owners[hash(target)] = owner
-        return target
+
+    def restart(self) -> None:
+        """Assign anew, from the first input on; what is reserved stays so."""
+        self._owners = {}
+
+
+def unnumbered_target(wanted: str, suffix: str) -> str:
+    """The path of a result that has its name to itself."""
+    return os.path.splitext(wanted)[0] + suffix
 
 
 class Results:

@@ -35,6 +35,7 @@ from aeplug.model import conditions
 from aeplug.model.own_prior import OwnPriors
 from aeplug.model.task import Task
 from aeplug.plugins import TaskSpec
+from aeplug.runtime.files import require_regular
 
 #: Key of a checkpoint's header: see :attr:`Model.default_prior`.
 DEFAULT_PRIOR = "default_prior"
@@ -148,7 +149,9 @@ class TrainedModel:
 
     def read(self, path: Path | str) -> Document:
         """Read a file; raises :class:`aeplug.errors.FileError`."""
-        return self.codec.read(Path(path).expanduser())
+        place = Path(path).expanduser()
+        require_regular(place)
+        return self.codec.read(place)
 
     def pieces(self, document: Document) -> Batch:
         """A document cut into pieces and prepared for the model."""

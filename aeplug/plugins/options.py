@@ -8,7 +8,7 @@ from typing import Any
 
 from aeplug.errors import ConfigError
 from aeplug.plugins.current import active
-from aeplug.plugins.specs import OptionSpec
+from aeplug.plugins.specs import OptionSpec, load_attribute
 
 #: Options, each with the names of what takes it.
 OptionUsers = list[tuple[OptionSpec, set[str]]]
@@ -42,7 +42,9 @@ def check_options(
     """The user's values over the options' defaults, by name with hyphens.
 
     Raises:
-        ConfigError: a value out of range, or of an option that is none of ``owner``'s.
+        ConfigError: a value out of range, of an option that is none of ``owner``'s, or of one that
+            has no effect without another.
+        AeplugError: an option's own check refuses its value.
     """
     own = {option.name: option for option in options}
     result = {name: option.default for name, option in own.items()}
@@ -60,4 +62,9 @@ def check_options(
         if option.maximum is not None and value > option.maximum:
             raise ConfigError(f"--{name} {value}: expected at most {option.maximum:g}")
         result[name] = value
+    for name, option in own.items():
+        if option.needs and result[name] != option.default and not result.get(option.needs):
+            raise ConfigError(f"--{name} has no effect without --{option.needs}")
+        if option.check and result[name] != option.default:
+            load_attribute(option.check)(result[name])
     return result

@@ -130,6 +130,8 @@ class OptionSpec:
         minimum: smallest value admitted, for numbers.
         maximum: largest value admitted, for numbers.
         choices: the values admitted, for text; empty: any.
+        needs: name of an option of the same owner, without which this one has no effect.
+        check: ``module:function``, called with the value before any work; it raises an AeplugError.
 
     Example:
         >>> OptionSpec("bpm", "float", 120.0, "tempo, beats a minute", minimum=1).verbs
@@ -148,6 +150,8 @@ class OptionSpec:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    needs: str = ""
+    check: str = ""
 
     def __post_init__(self) -> None:
         if self.type not in ("str", "int", "float", "bool"):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         describe_write_error,
         encode_json,
         require_new_folder,
+        require_regular,
     )
     from aeplug.runtime.libraries import import_library, missing_libraries
     from aeplug.runtime.tracking import track
@@ -33,6 +34,7 @@ __all__ = [
     "missing_libraries",
     "pick_device",
     "require_new_folder",
+    "require_regular",
     "say",
     "track",
     "write_figure",

@@ -95,10 +95,21 @@ def require_regular(path: Path) -> None:
     Raises:
         FileError: the path leads to something else than a file of content. One that leads
             nowhere is left to whoever opens it.
+
+    Example:
+        >>> require_regular(Path("."))
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.FileError: . is a folder, expected a file
     """
-    with contextlib.suppress(OSError):
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise FileError(f"{path} is no regular file")
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if stat.S_ISDIR(mode):
+        raise FileError(f"{path} is a folder, expected a file")
+    if not stat.S_ISREG(mode):
+        raise FileError(f"{path} is no regular file")
 
 
 def require_absent(path: Path, option: str = "--out", *, overwrite: bool = False) -> None:

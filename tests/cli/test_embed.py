@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from support import assert_one_line_error
@@ -30,10 +33,31 @@ class TestEmbed:
         assert_one_line_error(invoke(*again).err, "is there already; give --overwrite")
         result = invoke(*again, "--overwrite")
         assert result.code == 1
-        assert_one_line_error(result.err, "1 files could not be embedded", str(out))
+        assert_one_line_error(result.err, "1 file could not be embedded", str(out))
         assert "left out: " in result.err and "c.tiny: not a .tiny file" in result.err
         with np.load(out) as found:
             assert [name[-6:] for name in found["name"]] == ["a.tiny", "b.tiny"]
+
+    def test_all_that_cannot_be_read_is_listed_beside_the_result(
+        self, invoke, trained, tmp_path, tiny_file
+    ):
+        (tmp_path / "in").mkdir()
+        tiny_file("in/a")
+        for number in range(8):
+            (tmp_path / "in" / f"bad-{number}.tiny").write_text("no")
+        out, listed = tmp_path / "z.npz", tmp_path / "z.failed.jsonl"
+        result = invoke("embed", trained, tmp_path / "in", "--out", out, "--json")
+        assert result.code == 1
+        assert result.err.count("left out: ") == 6
+        assert f"left out: 3 more; all are listed in {listed}" in result.err
+        facts = json.loads(result.out)
+        assert (facts["left_out"], facts["failures"]) == (8, str(listed))
+        entries = [json.loads(line) for line in listed.read_text().splitlines()]
+        assert [Path(one["file"]).name for one in entries] == [f"bad-{n}.tiny" for n in range(8)]
+        assert all("not a .tiny file" in one["reason"] for one in entries)
+        again = ("embed", trained, tmp_path / "in" / "a.tiny", "--out", out, "--overwrite")
+        assert invoke(*again).code == 0
+        assert not listed.exists()
 
     def test_data_of_ones_own(self, invoke, trained, tmp_path, tiny_file):
         (tmp_path / "mine").mkdir()

@@ -58,6 +58,24 @@ def results(out: Path) -> set[str]:
     }
 
 
+def test_a_result_has_the_name_of_the_input_that_has_it(run, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    picture(folder / "palette.png")
+    # A GIF cannot be written, its result is a PNG.
+    Image.fromarray(np.zeros((32, 48), np.uint8)).save(folder / "palette.gif")
+    for number in range(8):
+        (folder / f"bad-{number}.png").write_bytes(b"no")
+    done = aeplug(
+        *("reconstruct", run, folder / "palette.gif", folder, "--out", out), env=ENVIRONMENT
+    )
+    assert read_picture(out / "palette.png").pixels.shape[:2] == (64, 64)
+    assert read_picture(out / "palette-2.png").pixels.shape[:2] == (32, 48)
+    (line,) = [line for line in done.stderr.splitlines() if "palette-2" in line]
+    assert "palette.gif is called palette-2.png, since another input's is palette.png" in line
+    assert f"and 3 more: {out / 'failed.jsonl'}" in done.stderr
+    assert len(entries(out)) == 8
+
+
 def test_killed_three_times_nothing_is_lost_and_nothing_twice(run, tmp_path):
     folder, out = tmp_path / "in", tmp_path / "out"
     suffixes = (".png", ".jpg", ".webp", ".tif")

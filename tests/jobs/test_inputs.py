@@ -152,9 +152,11 @@ class TestArguments:
     def test_what_is_no_regular_file(self, tree):
         os.mkfifo(tree / "f.x")
         os.symlink("f.x", tree / "link.x")
-        for name in ("f.x", "link.x", "in", os.devnull):
+        for name in ("f.x", "link.x", os.devnull):
             with pytest.raises(FileError, match=f"{name} is no regular file"):
                 require_regular(Path(name))
+        with pytest.raises(FileError, match="in is a folder, expected a file"):
+            require_regular(Path("in"))
         os.symlink("e.x", tree / "good.x")
         for name in ("e.x", "good.x", "missing.x"):
             require_regular(Path(name))
@@ -243,6 +245,17 @@ class TestTargets:
             )
         ]
         assert given_to == ["a.png", "a-2.png", "a-3.png", "a-2-2.png", "s/v1.5.png"]
+
+    def test_an_input_that_has_a_results_name_keeps_it(self):
+        targets = Targets()
+        files = [("a.gif", ".png"), ("b.gif", ".png"), ("a-2.png", ".png"), ("A.PNG", ".png")]
+        files += [("a.png", ".png"), ("a.jpg", ".jpg")]
+        for name, suffix in files:
+            targets.reserve(f"in/{name}", name, suffix)
+        for _ in range(2):  # the same again
+            targets.restart()
+            given_to = [targets.assign(f"in/{name}", name, suffix) for name, suffix in files]
+            assert given_to == ["a-3.png", "b.png", "a-2.png", "A.png", "a.png", "a.jpg"]
 
     def test_an_input_named_twice_is_done_once(self):
         targets = Targets()

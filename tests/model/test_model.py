@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import pytest
 import torch
@@ -208,6 +209,14 @@ class TestLoad:
 
     def test_model_is_in_evaluation_mode(self, model):
         assert not any(module.training for module in model.task.modules())
+
+
+def test_what_is_no_file_is_refused_before_it_is_opened(model, tmp_path):
+    os.mkfifo(tmp_path / "a.tiny")  # to open it would wait for a writer
+    (tmp_path / "b.tiny").mkdir()
+    for name, reason in (("a", "is no regular file"), ("b", "is a folder, expected a file")):
+        with pytest.raises(FileError, match=rf"{name}\.tiny {reason}"):
+            model.read(tmp_path / f"{name}.tiny")
 
 
 def test_kl_of_a_gaussian_is_the_textbooks():

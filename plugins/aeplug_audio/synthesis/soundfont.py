@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.errors import FileError
+from aeplug.runtime import require_regular
 
 #: Bank of drum kits in General MIDI.
 DRUM_BANK = 128
@@ -93,6 +94,7 @@ class Soundfont:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        require_regular(path)
         try:
             self._tables, at, count = _read_tables(path)
         except OSError as error:
@@ -247,3 +249,12 @@ def open_soundfont(path: Path) -> Soundfont:
         FileError: see :class:`Soundfont`.
     """
     return Soundfont(path)
+
+
+def check_soundfont(name: str) -> None:
+    """Check that a soundfont can be read, before what it shall play is made.
+
+    Raises:
+        FileError: see :class:`Soundfont`.
+    """
+    open_soundfont(Path(name).expanduser())

@@ -24,19 +24,20 @@ def play(files: tuple[Path, ...], soundfont: str | None) -> None:
     Sound is played by the system: afplay on macOS, Windows' own player, and on Linux pw-play,
     paplay, aplay, ffplay or SoX. Ctrl-C stops it.
     """
-    from aeplug_music.playback.player import find_player, make_playable
+    from aeplug_music.playback.player import NoPlayerError, find_player, make_playable
 
-    player = find_player()
-    failed = 0
+    failed, player = 0, None
     for path in files:
         try:
             with tempfile.TemporaryDirectory(prefix="aeplug-") as folder:
                 wave = make_playable(path, Path(folder), soundfont)
+                # Only now: of a file that cannot be read nobody wants to hear that nothing plays.
+                player = player or find_player()
                 click.echo(path)
                 player(wave)
         except AeplugError as error:
             failed += 1
-            if len(files) == 1:
+            if len(files) == 1 or isinstance(error, NoPlayerError):
                 raise
             say(str(error))
     if failed:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from aeplug.errors import FileError
+from aeplug.runtime import require_regular
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_audio.synthesis.rendering import write_notes
 from aeplug_audio.synthesis.voices import Note
@@ -34,11 +35,15 @@ _BLOCK = 1 << 16
 Player = Callable[[Path], None]
 
 
+class NoPlayerError(FileError):
+    """No file can be played on this system."""
+
+
 def find_player() -> Player:
     """Find a function that plays a .wav and returns at its end.
 
     Raises:
-        FileError: the system has no program that plays sound.
+        NoPlayerError: the system has no program that plays sound.
     """
     if sys.platform == "win32":
         return _play_on_windows
@@ -47,7 +52,7 @@ def find_player() -> Player:
         if program:
             return partial(_run, (program, *arguments))
     names = ", ".join(name for name, *_ in PLAYERS)
-    raise FileError(
+    raise NoPlayerError(
         f"no program that plays sound: expected one of {names} on the PATH. Without one, write "
         f".wav files with --wav and play them elsewhere"
     )
@@ -91,10 +96,9 @@ def make_playable(path: Path, folder: Path, soundfont: str | None = None) -> Pat
     if suffix not in (*MIDI_SUFFIXES, *RECORDING_SUFFIXES):
         expected = ", ".join((*MIDI_SUFFIXES, *RECORDING_SUFFIXES))
         raise FileError(f"{path} cannot be played: expected {expected}")
-    if not path.is_file():
-        raise FileError(
-            f"{path} is {'a folder, expected a file' if path.is_dir() else 'not there'}"
-        )
+    require_regular(path)
+    if not path.exists():
+        raise FileError(f"{path} is not there")
     target = folder / f"{path.stem}.wav"
     if suffix in MIDI_SUFFIXES:
         try:

@@ -21,7 +21,12 @@ TEMPO = OptionSpec(
 )
 WAV = OptionSpec("wav", "bool", False, "also write a .wav beside each .mid")
 SOUNDFONT = OptionSpec(
-    "soundfont", "str", None, "an .sf2 that plays the .wav; default: a General MIDI one"
+    "soundfont",
+    "str",
+    None,
+    "an .sf2 that plays the .wav; default: a General MIDI one",
+    needs="wav",
+    check="aeplug_audio.synthesis.soundfont:check_soundfont",
 )
 
 

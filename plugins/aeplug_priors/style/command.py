@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from aeplug.cli import (
+    LeftOut,
     checkpoint_option,
     device_option,
-    failure_logger,
     json_option,
     list_input_names,
     manifest_option,
@@ -59,7 +59,8 @@ def adapt(
     FILE is a file, a folder or a pattern. A small autoencoder over MODEL's latents learns where
     those of the files lie; the model itself stays as it is. The result is a model like any other,
     weights included: it samples and varies in the style, in the classes (metres) that the files
-    have; `--prior own` is the original. Files that cannot be read are named and left out.
+    have; `--prior own` is the original. Files that cannot be read are left out, and listed with
+    their reasons in OUT.failed.jsonl.
     """
     from aeplug.runtime import require_new_folder
     from aeplug_priors.style.adaptation import adapt as adapt_model
@@ -67,10 +68,10 @@ def adapt(
     target = require_new_folder(out)
     loaded, _ = open_model(model, "adapt", device, checkpoint)
     paths = list_input_names(loaded, inputs, manifest, target)
-    unread: list[str] = []
-    style = adapt_model(loaded, paths, failure_logger(unread), inner=size, seed=seed)
+    with LeftOut(target.with_name(f"{target.name}.failed.jsonl")) as left_out:
+        style = adapt_model(loaded, paths, left_out, inner=size, seed=seed)
     loaded.save(target)
-    report = {"model": model, "task": loaded.spec.name, "files_left_out": len(unread)}
+    report = {"model": model, "task": loaded.spec.name, **left_out.as_dict()}
     report |= {**style.facts, "path": str(target)}
     show = print_json if as_json else print_figures
     show(report)

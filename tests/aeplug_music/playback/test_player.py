@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import wave
 from pathlib import Path
@@ -63,6 +64,16 @@ def test_midi_and_recordings_are_played_in_order(invoke, player, tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == [
         *("played", "played-tone.wav", "played-tune.wav", "tone.flac", "tune.mid")
     ]
+
+
+def test_what_cannot_be_read_is_named_though_nothing_plays(invoke, player, tmp_path):
+    result = invoke("play", tmp_path / "nosuch.mid")
+    assert_one_line_error(result.err, "nosuch.mid is not there")
+    midi = tune(tmp_path)
+    result = invoke("play", tmp_path / "nosuch.mid", midi, midi)
+    assert_one_line_error(result.err, "no program that plays sound")
+    os.mkfifo(tmp_path / "fifo.mid")
+    assert_one_line_error(invoke("play", tmp_path / "fifo.mid").err, "is no regular file")
 
 
 def test_one_bad_file_stops_nothing(invoke, player, tmp_path):

@@ -19,6 +19,7 @@ from aeplug.data.batching import count_pieces
 from aeplug.interfaces import (
     ChainingCodec,
     ComparableCodec,
+    ConstrainableCodec,
     Document,
     FormatCodec,
     LossyCodec,
@@ -101,6 +102,22 @@ def check_comparison(codec: ComparableCodec, bench: Workbench) -> None:
     expect(good, f"is_blank(pieces, cond) as bool {count}", brief(blank))
 
 
+def check_constraints(codec: ConstrainableCodec, bench: Workbench) -> None:
+    """The bias, of a document and of none, fits the decoder's logits, and allows some class."""
+    shape = bench.model.shape
+    # Items of real values may have classes within, such as which drums are hit.
+    sizes = f"(1, 1 or {shape.target[0]}, {shape.classes or 'classes'})"
+    for like in (None, bench.document(times=3)):
+        bias = codec.logit_bias(like)
+        if bias is None:
+            continue
+        fits = bias.dim() == 3 and len(bias) == 1 and bias.shape[1] in (1, shape.target[0])
+        fits = fits and bias.shape[2] == (shape.classes or bias.shape[2])
+        expect(fits, f"logit_bias(like) of shape {sizes}", brief(bias))
+        allowed = bool((bias > -torch.inf).any(-1).all())
+        expect(allowed, "logit_bias(like) to allow a class at every step", "none")
+
+
 def check_file_loss(codec: LossyCodec, bench: Workbench) -> None:
     """A share; how much is lost is the check of the codec."""
     share = codec.file_loss
@@ -141,6 +158,7 @@ CODEC_CHECKS: Mapping[type, Callable[[Any, Workbench], None]] = {
     SequencedCodec: check_sequence,
     ChainingCodec: check_chain,
     ComparableCodec: check_comparison,
+    ConstrainableCodec: check_constraints,
     LossyCodec: check_file_loss,
     PicturedCodec: check_thumbnail,
     PlayableCodec: check_notes,

@@ -12,6 +12,7 @@ from aeplug.errors import ConfigError
 from aeplug.interfaces import Batch, Document, Sampling
 from aeplug.latents.paths import interpolate_corners
 from aeplug.model.model import Model
+from aeplug.model.sampling import constrain
 from aeplug.model.walks import iter_steps
 
 
@@ -30,7 +31,7 @@ def interpolate_documents(
         >>> len(interpolate_documents(model, a, b, 5, Sampling()))
         5
     """
-    ends = _cut_to_shortest(model, (a, b))
+    ends, sampling = _cut_to_shortest(model, (a, b)), constrain(model, sampling)
     return [
         model.codec.join(data, ends[nearest].cond, _apart_from_file((a, b)[nearest]))
         for data, nearest in iter_steps(model, ends, steps, sampling)
@@ -64,7 +65,7 @@ def interpolate_grid(
     """
     if len(corners) != 4 or steps < 2:
         raise ConfigError(f"a grid needs 4 corners and 2 steps, got {len(corners)} and {steps}")
-    ends = _cut_to_shortest(model, corners)
+    ends, sampling = _cut_to_shortest(model, corners), constrain(model, sampling)
     codes = [model.posterior(end)[0].mode() for end in ends]
     grid = []
     for row in range(steps):

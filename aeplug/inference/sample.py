@@ -10,7 +10,7 @@ from torch import Tensor
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Document, DocumentPrior, Sampling, supports
 from aeplug.model.model import Model
-from aeplug.model.sampling import draw_conditions
+from aeplug.model.sampling import constrain, draw_conditions
 
 
 def sample_documents(
@@ -44,6 +44,7 @@ def sample_documents(
         source = model.priors.get(prior)
         if not supports(source, DocumentPrior):
             raise ConfigError(f"prior '{prior}' has no method generate_documents")
+        sampling = constrain(model, sampling)
         return source.generate_documents(model, count, pieces, seed, sampling, cond)
     chosen = {
         name: value.repeat_interleave(pieces)

@@ -11,6 +11,7 @@ import torch
 from aeplug.errors import ConfigError
 from aeplug.interfaces import Document, Sampling
 from aeplug.model.model import Model
+from aeplug.model.sampling import constrain
 from aeplug.model.walks import vary_batch
 
 
@@ -38,7 +39,7 @@ def vary_document(
         >>> len(vary_document(model, document, 3, similarity=0.8, seed=1, sampling=Sampling()))
         3
     """
-    batch = model.pieces(document)
+    batch, sampling = model.pieces(document), constrain(model, sampling, document)
     variations, cond = vary_batch(model, batch, count, similarity, seed, prior, to, sampling)
     return [model.codec.join(data, cond, document) for data in variations]
 
@@ -90,7 +91,7 @@ def add_noise(
     cond = {**batch.cond, **model.encode_conditions(to, len(z))}
     generator = model.generator(seed)
     draws = [torch.empty_like(z).normal_(generator=generator) for _ in range(count)]
-    sampling = replace(sampling, generator=generator)
+    sampling = replace(constrain(model, sampling, document), generator=generator)
     rows = []
     for sigma in sigmas:
         decoded = [model.decode(z + sigma * draw, cond, sampling, batch.input) for draw in draws]

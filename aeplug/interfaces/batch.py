@@ -140,11 +140,17 @@ class Sampling:
         top_p: keep the likeliest classes that together have this probability; 1 keeps all.
         greedy: take the likeliest class.
         generator: source of randomness on the device; None: torch's own.
+        logit_bias: added to the logits of discrete outputs before all else, ``(B, T, classes)``,
+            where B and T may be 1, for all items or steps; -inf forbids a class, but never all of
+            a step. None: nothing is added. Decoders of real values ignore it.
 
     Example:
         >>> sampling = Sampling(temperature=0.5, generator=torch.Generator().manual_seed(1))
         >>> model.decode(torch.zeros(4, 2), None, sampling).shape
         torch.Size([4, 1, 28, 28])
+        >>> never_the_second = torch.tensor([[[0.0, -torch.inf]]])
+        >>> Sampling(logit_bias=never_the_second).add_bias(torch.tensor([[1.0, 2.0]]), step=0)
+        tensor([[1., -inf]])
     """
 
     temperature: float = 1.0
@@ -152,6 +158,19 @@ class Sampling:
     top_p: float = 1.0
     greedy: bool = False
     generator: torch.Generator | None = None
+    logit_bias: Tensor | None = None
+
+    def add_bias(self, logits: Tensor, step: int) -> Tensor:
+        """Add the bias of a step to its logits ``(B, classes)``."""
+        if self.logit_bias is None:
+            return logits
+        return logits + self.logit_bias[:, step if self.logit_bias.shape[1] > 1 else 0]
+
+    def select_items(self, items: slice) -> Sampling:
+        """How to draw some items of a batch: each keeps its own bias."""
+        if self.logit_bias is None or len(self.logit_bias) == 1:
+            return self
+        return replace(self, logit_bias=self.logit_bias[items])
 
 
 @dataclass

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aeplug.interfaces.codecs import (
     ChainingCodec,
     ComparableCodec,
+    ConstrainableCodec,
     FormatCodec,
     LossyCodec,
     PicturedCodec,
@@ -67,6 +68,7 @@ CAPABILITIES: Mapping[str, tuple[type, ...]] = MappingProxyType(
             PlayableCodec,
             ChainingCodec,
             ComparableCodec,
+            ConstrainableCodec,
             LossyCodec,
             WithOptions,
         ),

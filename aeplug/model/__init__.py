@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aeplug.model.conditions import ConditionEmbedding
     from aeplug.model.model import Model
     from aeplug.model.run_folder import Run
-    from aeplug.model.sampling import draw_conditions
+    from aeplug.model.sampling import constrain, draw_conditions
     from aeplug.model.task import Task, objective
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Model",
     "Run",
     "Task",
+    "constrain",
     "draw_conditions",
     "objective",
     "resolve_options",

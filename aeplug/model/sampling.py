@@ -1,9 +1,10 @@
-"""Drawing new items from a model."""
+"""Drawing new items from a model, under the constraints that its codec's options set."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,14 @@ from torch import Tensor
 
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
-from aeplug.interfaces import ConditionedPrior, Prior, Sampling, supports
+from aeplug.interfaces import (
+    ConditionedPrior,
+    ConstrainableCodec,
+    Document,
+    Prior,
+    Sampling,
+    supports,
+)
 from aeplug.model.capabilities import require_verb
 from aeplug.model.trained import TrainedModel
 from aeplug.runtime.tracking import track
@@ -58,7 +66,7 @@ def sample(
         draws.append(source.sample(INFERENCE_BATCH, prior_scale, generator, classes))
     # A generator of its own, since how many latents were drawn before must not matter either.
     token_draws = model.generator((seed + 2**40) % 2**63)
-    sampling = Sampling(temperature, top_k, top_p, greedy, token_draws)
+    sampling = constrain(model, Sampling(temperature, top_k, top_p, greedy, token_draws))
     decoded = [
         model.decode(
             draws[number],
@@ -70,6 +78,27 @@ def sample(
         )
     ]
     return torch.cat(decoded)[:count]
+
+
+def constrain(model: TrainedModel, sampling: Sampling, like: Document | None = None) -> Sampling:
+    """How to draw, with the constraints of the codec's options.
+
+    Args:
+        model: whose codec.
+        sampling: how to draw; a bias that it has already stays.
+        like: the document that is changed or continued.
+
+    Raises:
+        ConfigError: the constraints leave nothing to draw.
+
+    Example:
+        >>> constrain(model, Sampling(greedy=True)).logit_bias is None  # images have no options
+        True
+    """
+    if sampling.logit_bias is not None or not supports(model.codec, ConstrainableCodec):
+        return sampling
+    bias = model.codec.logit_bias(like)
+    return sampling if bias is None else replace(sampling, logit_bias=bias.to(model.device))
 
 
 def item_prior(model: TrainedModel, name: str) -> Prior:

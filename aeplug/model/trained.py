@@ -138,7 +138,8 @@ class TrainedModel:
                 size=self.shape.target,
                 input=input[part].to(self.device) if input is not None else None,
             )
-            parts.append(self.task.decoder.generate(z[part].to(self.device), context, sampling))
+            drawn = sampling.select_items(part)
+            parts.append(self.task.decoder.generate(z[part].to(self.device), context, drawn))
         return torch.cat(parts)
 
     def generator(self, seed: int) -> torch.Generator:

@@ -254,6 +254,13 @@ class OneWay(ArrayCodec):
         return (pieces == 0).flatten(1).all(1)
 
 
+class Forbidding(ArrayCodec):
+    """Nothing is allowed."""
+
+    def logit_bias(self, like):
+        return torch.full((1, 1, 4), -torch.inf)
+
+
 class TotalLoss(ArrayCodec):
     """More is lost than there is."""
 
@@ -322,7 +329,7 @@ def aeplug_codecs():
     gain = OptionSpec("gain", "float", 1.0, "loudness", minimum=0)
     for part in (
         *(Endless, Emptied, Dotless, Standing, FirstOnly, TotalLoss, FloatPicture, Piercing),
-        *(OneWay, Credulous, Upset),
+        *(OneWay, Forbidding, Credulous, Upset),
     ):
         place = f"{__name__}:{part.__name__}"
         yield CodecSpec(part.__name__, place, suffixes=(".npy",), options=(gain,))
@@ -494,6 +501,7 @@ CLAIMS = [
     ("codec", "Standing", "SequencedCodec", "more than 4 pieces with two behind", "4"),
     ("codec", "FirstOnly", "ChainingCodec", "more than 1 pieces of two documents", "1"),
     ("codec", "OneWay", "ComparableCodec", "the same distance both ways", "tensor("),
+    ("codec", "Forbidding", "ConstrainableCodec", "to allow a class at every step", "none"),
     ("codec", "TotalLoss", "LossyCodec", "file_loss of the codec in 0..1", "1.5"),
     ("codec", "FloatPicture", "PicturedCodec", "as uint8 (h, w, 3)", "float64 (8, 8, 3)"),
     ("codec", "Piercing", "PlayableCodec", "MIDI pitches 0..127", "200"),

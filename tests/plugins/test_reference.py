@@ -334,9 +334,11 @@ def test_what_parts_are_called_with_is_told_in_full(one) -> None:
     text = read_page(PARTS_PAGE) + read_page(FOLDER / "capabilities.md")
     assert mentioned(one.__name__, text), f"{one.__name__} is in neither page"
     #: Done for parts, not by them.
-    helpers = {"Batch": {"context", "repeat_items"}, "Context": {"repeat_items"}}.get(
-        one.__name__, set()
-    )
+    helpers = {
+        "Batch": {"context", "repeat_items"},
+        "Context": {"repeat_items"},
+        "Sampling": {"select_items"},
+    }.get(one.__name__, set())
     missing = {name for name in members_of(one) - helpers if not mentioned(name, text)}
     assert not missing, f"of {one.__name__}"
 

@@ -17,6 +17,7 @@ from aeplug.errors import FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug.runtime import say
 from aeplug_music.drums.collection import parse_performance
+from aeplug_music.drums.constraints import DrumConstraints, read_constraints
 from aeplug_music.drums.distance import measure_distance, read_hits, stored_to_pieces
 from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
 from aeplug_music.drums.performance import Passage, Performance, cut_windows, make_passage
@@ -54,20 +55,27 @@ class DrumCodec:
         self._played = not shape.classes
         self._form = ALL
         self._advice = ""
+        self._constraints = DrumConstraints()
 
     def with_options(self, options: Mapping[str, Any]) -> DrumCodec:
         """The same codec, for files of which ``options["given"]`` is to be taken.
 
         Of a task that takes ``given``, so that it is of use to name it where drums are missing.
+        What is made keeps to ``density`` and ``only-drums``.
 
         Raises:
-            ConfigError: no form is called so.
+            ConfigError: no form or drum is called so.
         """
         codec = copy.copy(self)
         codec._form = check_form(options)
         takes = "given" in options
         codec._advice = "; with --given rhythm its notes are taken as taps" if takes else ""
+        codec._constraints = read_constraints(options)
         return codec
+
+    def logit_bias(self, like: Document | None) -> Tensor | None:
+        """What the options allow, as a bias on combinations of hits, ``(1, 1, 512)``."""
+        return self._constraints.logit_bias(None if like is None else like.content)
 
     def read(self, path: Path) -> Document:
         """The drums of a MIDI file or pattern, and the rhythm of all notes where there are none.

@@ -164,6 +164,7 @@ class GrooveDecoder(nn.Module):
         for step in range(self.steps.steps):
             vector = self.steps.vectors(plan[:, step : step + 1], past.views(), step)[:, 0]
             logits = combination_logits(self.hits(vector), weights)
+            logits = sampling.add_bias(logits, step)
             bits = combination_to_bits(draw_class(logits, sampling))
             if fixed is not None:
                 bits = torch.where(is_fixed, fixed[:, step], bits)

@@ -118,6 +118,6 @@ class DrumDecoder(nn.Module):
         for step in range(self.steps.steps):
             vector = self.steps.vectors(plan[:, step : step + 1], past.views(), step)
             logits = combination_logits(self.hits(vector[:, 0]), weights)
-            tokens.append(draw_class(logits, sampling))
+            tokens.append(draw_class(sampling.add_bias(logits, step), sampling))
             past.add(combination_to_bits(tokens[-1]))
         return torch.stack(tokens, 1)

@@ -18,7 +18,7 @@ from aeplug import (
 )
 from aeplug_music.midi.suffixes import MIDI_SUFFIXES, PATTERN_SUFFIX
 from aeplug_music.nets.settings import LONG_TREE, TRAINING
-from aeplug_music.score.options import SOUNDFONT, TEMPO, WAV
+from aeplug_music.score.options import CONSTRAINED, DENSITY, SOUNDFONT, TEMPO, WAV
 
 
 def _attribute(name: str, unit: str, summary: str) -> AttributeSpec:
@@ -45,12 +45,19 @@ GROOVE_ATTRIBUTES = (
     _attribute("looseness", "steps", "standard deviation of the offsets"),
 )
 
+ONLY_DRUMS = OptionSpec(
+    "only-drums",
+    "str",
+    None,
+    "drums that may be hit in what is new, such as kick,snare,closed-hi-hat; default: all nine",
+    verbs=CONSTRAINED,
+)
 CODEC = CodecSpec(
     "drums",
     "aeplug_music.drums.codec:DrumCodec",
     "drums from MIDI or text patterns, with velocity and timing",
     suffixes=(*MIDI_SUFFIXES, PATTERN_SUFFIX),
-    options=(TEMPO, WAV, SOUNDFONT),
+    options=(TEMPO, WAV, SOUNDFONT, DENSITY, ONLY_DRUMS),
 )
 DATASET = DatasetSpec(
     "drums",

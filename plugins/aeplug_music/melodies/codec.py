@@ -17,6 +17,7 @@ from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug_audio.files import RECORDING_SUFFIXES
+from aeplug_music.melodies.constraints import MelodyConstraints, read_constraints
 from aeplug_music.melodies.joining import align_windows, continues_in, end_note, to_passages
 from aeplug_music.melodies.rewriting import rewrite_file
 from aeplug_music.midi.notation import read_score
@@ -64,18 +65,27 @@ class MelodyCodec:
         self._bpm: float | None = None
         self._metre = RECORDED_METRE
         self._number: int | None = None
+        self._constraints = MelodyConstraints()
 
     def with_options(self, options: Mapping[str, Any]) -> MelodyCodec:
         """A copy that reads tune ``tune`` of books, and transcribes at ``bpm`` and in ``metre``.
 
+        What it makes is under the constraints that options name.
+
         Raises:
-            ConfigError: melodies are not modelled in this metre, or at this tempo.
+            ConfigError: melodies are not modelled in this metre, or at this tempo, or there is no
+                such key, scale or range (:mod:`aeplug_music.melodies.constraints`).
         """
         codec = copy.copy(self)
         codec._number = options.get("tune")
         codec._bpm = check_bpm(options.get("bpm"))
         codec._metre = check_metre(options.get("metre") or RECORDED_METRE)
+        codec._constraints = read_constraints(options)
         return codec
+
+    def logit_bias(self, like: Document | None) -> Tensor | None:
+        """What the options allow, and by default the key of ``like``: ``(1, 1, classes)``."""
+        return self._constraints.logit_bias(None if like is None else like.content)
 
     def read(self, path: Path) -> Document:
         """Read the melody of MIDI, a recording, or with the extra ``scores`` ABC or MusicXML.

@@ -151,15 +151,22 @@ class MelodyDataset:
         is transposed by up to 6 semitones. Files are read again, since windows that tunes have in
         common are rows only once. Columns are ``tokens`` and ``metre``.
         """
+        return tune_windows(self.sources(name), self.shape, generator)
+
+    def sources(self, name: str) -> list[str]:
+        """Files of a split's tunes, of recordings their transcriptions.
+
+        Raises:
+            DataError: no split of this name, or it is empty.
+        """
         self.split(name)  # raises if there is none
         numbers = np.unique(self._rows.tune[self._select_rows(name)])
         names = dict.fromkeys(self.tunes[number] for number in numbers.tolist())
         # Transcriptions are kept, so recordings are not transcribed again.
         transcribed = self._rows.transcriptions
-        sources = [
+        return [
             str(self._path / transcribed[name]) if name in transcribed else name for name in names
         ]
-        return tune_windows(sources, self.shape, generator)
 
     def labels(self, rows: RawBatch) -> dict[str, npt.NDArray[np.generic]]:
         """``collection`` (the folder of the tune's file), ``key``, ``notes per bar``, ``metre``.

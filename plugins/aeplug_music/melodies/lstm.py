@@ -111,7 +111,7 @@ class LSTMDecoder(nn.Module):
         tokens = torch.full((len(z), self.steps), HOLD, dtype=torch.long, device=z.device)
         for step in range(int(lengths.max())):
             logits, state = self._step(before, z, state)
-            tokens[:, step] = draw_token(logits, sampling)
+            tokens[:, step] = draw_token(sampling.add_bias(logits, step), sampling)
             before = functional.one_hot(tokens[:, step], CLASSES).to(z.dtype)
         counts = torch.arange(self.steps, device=z.device) < lengths.unsqueeze(1)
         return torch.where(counts, tokens, HOLD)

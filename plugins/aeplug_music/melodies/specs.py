@@ -18,6 +18,7 @@ from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.suffixes import MIDI_SUFFIXES, NOTATION_SUFFIXES
 from aeplug_music.nets.settings import LONG_TREE, TRAINING
 from aeplug_music.score.options import (
+    CONSTRAINTS,
     SOUNDFONT,
     TEMPO,
     WAV,
@@ -68,6 +69,7 @@ CODEC = CodecSpec(
             verbs=("sample", "continue"),
             minimum=1,
         ),
+        *CONSTRAINTS,
         tune_option(READING_VERBS),
         *recording_options(READING_VERBS),
     ),

@@ -8,6 +8,8 @@ costs the same however long the window is. Decoders differ in how they make the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,9 +18,16 @@ from aeplug.config import PartConfig, setting
 from aeplug.interfaces import Context, DataShape, Sampling, ScheduleValues
 from aeplug_music.nets.hierarchy import ResidualMLP
 from aeplug_music.nets.history import AGREEMENTS, Agreement, agreement, bars_back, corrupt_history
-from aeplug_music.nets.reference_pitch import estimate_reference, to_absolute, to_relative
+from aeplug_music.nets.reference_pitch import (
+    bias_reference,
+    estimate_reference,
+    shift_bias,
+    to_absolute,
+    to_relative,
+)
 from aeplug_music.nets.token_output import TokenOutput, draw_class, draw_token
 from aeplug_music.nets.window_shape import count_bars, lengths_by_metre
+from aeplug_music.score.metres import STEPS_PER_QUARTER
 from aeplug_music.score.tokens import CLASSES, FIRST_ONSET, HOLD
 
 #: Token of steps before the window's first.
@@ -121,7 +130,13 @@ class StepwiseDecoder(nn.Module):
         """Tokens int64 ``(B, T)``; steps beyond the metre's length are 0."""
         metre = context.cond["metre"]
         plan, reference_logits = self.plan(z, metre)
+        bias = sampling.logit_bias
+        if bias is not None:
+            quarters = self.steps // STEPS_PER_QUARTER
+            reference_logits = reference_logits + bias_reference(bias, quarters)
         reference = draw_class(reference_logits, sampling)
+        if bias is not None:
+            sampling = replace(sampling, logit_bias=shift_bias(bias, reference))
         past = Past(len(z), self.bar[metre], self.back)
         steps = int(self.lengths[metre].max())
         tokens = torch.full((len(z), self.steps), HOLD, dtype=torch.long, device=z.device)
@@ -130,7 +145,7 @@ class StepwiseDecoder(nn.Module):
             logits = self._step(
                 plan[:, step : step + 1], past.views(), past.agreements(), metre, now
             )
-            tokens[:, step] = draw_token(logits[:, 0], sampling)
+            tokens[:, step] = draw_token(sampling.add_bias(logits[:, 0], step), sampling)
             past.add(tokens[:, step])
         tokens = to_absolute(tokens, reference)
         counts = torch.arange(self.steps, device=z.device) < self.lengths[metre].unsqueeze(1)

@@ -16,7 +16,7 @@ from aeplug_music.melodies.augmentation import transpose
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, Source, find_sources
-from aeplug_music.score.melody import extract_melody
+from aeplug_music.score.melody import Melody, extract_melody
 
 #: Transposition of tunes in semitones: lowest, and one above the highest.
 LOWEST_MOVE, BEYOND_MOVE = -6, 6
@@ -42,16 +42,11 @@ def tune_windows(
     """
     codec = MelodyCodec(PartConfig(), shape)
     rows: list[RawBatch] = []
-    with Reader() as reader:
-        for source in _locate(sources):
-            try:
-                melody = extract_melody(parse_midi(reader.read(source)))
-            except (FileError, OSError) as error:
-                raise DataError(f"{_AGAIN}, but {source} cannot be read: {error}") from error
-            try:
-                rows.append(codec.context_pieces(Document(melody, str(source))))
-            except FileError:
-                continue
+    for name, melody in read_melodies(sources):
+        try:
+            rows.append(codec.context_pieces(Document(melody, name)))
+        except FileError:
+            continue
     if not rows:
         empty = torch.zeros(0, dtype=torch.int64)
         return {"tokens": empty.new_zeros(0, shape.input[0]).byte(), "metre": empty}, empty
@@ -62,6 +57,23 @@ def tune_windows(
         tokens = transpose(raw["tokens"].long(), moves.repeat_interleave(counts))
         raw = {**raw, "tokens": tokens.byte()}
     return raw, counts
+
+
+def read_melodies(sources: Sequence[str]) -> Iterator[tuple[str, Melody]]:
+    """Read the melody of each file, with the file's name.
+
+    Args:
+        sources: as for :func:`tune_windows`.
+
+    Raises:
+        DataError: a file no longer exists, or has changed.
+    """
+    with Reader() as reader:
+        for source in _locate(sources):
+            try:
+                yield str(source), extract_melody(parse_midi(reader.read(source)))
+            except (FileError, OSError) as error:
+                raise DataError(f"{_AGAIN}, but {source} cannot be read: {error}") from error
 
 
 def _locate(names: Sequence[str]) -> Iterator[Source]:

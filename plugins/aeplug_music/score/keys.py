@@ -1,4 +1,4 @@
-"""The transposition that brings a melody to C major or A minor."""
+"""The key of a melody, and the transposition that brings it to C major or A minor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug_music.score.grid import StepStreams
-from aeplug_music.score.tokens import CLASSES, PITCH_OFFSET
+from aeplug_music.score.scales import Key
+from aeplug_music.score.tokens import CLASSES, PITCH_OFFSET, Tokens, tokens_to_notes
 
 #: Key profiles of major and minor, from the tonic up: probe-tone ratings of Krumhansl and Kessler
 #: (1982).
@@ -49,6 +50,25 @@ def estimate_shifts(streams: StepStreams) -> npt.NDArray[np.int64]:
     best = np.argmax((weights - weights.mean(axis=1, keepdims=True)) @ _PROFILES.T, axis=1)
     tonic = np.where(best < 12, best, best - 12 + _RELATIVE)
     return _wrap(-np.where(weights.any(axis=1), tonic, 0))
+
+
+def weigh_pitch_classes(tokens: Tokens) -> npt.NDArray[np.float64]:
+    """Share of the sounding time of tokens ``(S,)`` that each pitch class has, ``(12,)``."""
+    onsets, ends, pitches = tokens_to_notes(tokens)
+    weights = np.bincount(pitches % 12, ends - onsets, minlength=12)
+    return weights / max(weights.sum(), 1)
+
+
+def estimate_key(weights: npt.NDArray[np.float64]) -> Key:
+    """The key whose profile correlates best with the weights of the pitch classes, ``(12,)``.
+
+    Example:
+        >>> from aeplug_music.score.keys import estimate_key
+        >>> str(estimate_key(np.array([3, 0, 1, 0, 2, 1, 0, 2, 0, 1, 0, 1])))
+        'C'
+    """
+    best = int(np.argmax(_PROFILES @ (weights - weights.mean())))
+    return Key(best % 12, best >= 12)
 
 
 def _wrap(semitones: Semitones) -> Semitones:

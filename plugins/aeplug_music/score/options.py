@@ -5,6 +5,7 @@ from __future__ import annotations
 from aeplug import OptionSpec
 from aeplug.errors import ConfigError
 from aeplug_music.score.metres import METRES
+from aeplug_music.score.scales import SCALES
 
 #: Metre of a recording, unless one is set.
 RECORDED_METRE = "4/4"
@@ -27,6 +28,43 @@ SOUNDFONT = OptionSpec(
     "an .sf2 that plays the .wav; default: a General MIDI one",
     needs="wav",
     check="aeplug_audio.synthesis.soundfont:check_soundfont",
+)
+#: Verbs whose results can be constrained: those that make something new.
+CONSTRAINED = ("sample", "vary", "interpolate", "continue")
+#: Values of the option ``key`` that name no key.
+AUTO_KEY, NO_KEY = "auto", "none"
+DENSITY = OptionSpec(
+    "density",
+    "float",
+    None,
+    "about how many notes begin in a quarter, of drums steps with a hit; default: the model's own",
+    verbs=CONSTRAINED,
+    minimum=0.1,
+    maximum=4,
+)
+CONSTRAINTS = (
+    OptionSpec(
+        "key",
+        "str",
+        AUTO_KEY,
+        "key of what is new: G, Bb, F#m, Dm; auto: of `vary` and `continue` the file's, else none",
+        verbs=CONSTRAINED,
+    ),
+    OptionSpec(
+        "scale",
+        "str",
+        None,
+        "scale on the key's tonic; default: major or minor, and the file's own accidentals",
+        verbs=CONSTRAINED,
+        choices=tuple(SCALES),
+    ),
+    OptionSpec(
+        "low", "str", None, "lowest pitch of what is new: C4, or MIDI's 60", verbs=CONSTRAINED
+    ),
+    OptionSpec(
+        "high", "str", None, "highest pitch of what is new: A5, or MIDI's 81", verbs=CONSTRAINED
+    ),
+    DENSITY,
 )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aeplug.inference import Results, number_documents
 from aeplug.interfaces import Document, Sampling, SequencedCodec, supports
-from aeplug.model import Model
+from aeplug.model import Model, constrain
 from aeplug.runtime import Progress, say
 from aeplug_priors.sequence.prior import SequencePrior, check_counts, default_style, seed_draws
 
@@ -78,6 +78,7 @@ def continue_documents(
     assert supports(model.codec, SequencedCodec)
     prior = model.priors.get(SequencePrior.kind)
     assert isinstance(prior, SequencePrior)
+    sampling = constrain(model, sampling, document)
     raw = model.codec.context_pieces(document)
     batch = model.prepare_file(raw)
     mean = model.posterior(batch)[0].mode().float()

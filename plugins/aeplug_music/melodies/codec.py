@@ -16,6 +16,7 @@ from torch import Tensor
 from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
+from aeplug.runtime import say
 from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.melodies.constraints import MelodyConstraints, read_constraints
 from aeplug_music.melodies.joining import align_windows, continues_in, end_note, to_passages
@@ -36,7 +37,6 @@ from aeplug_music.score.metres import (
     window_lengths,
 )
 from aeplug_music.score.options import RECORDED_METRE, check_bpm
-from aeplug_music.score.origin import Origin
 from aeplug_music.score.tokens import (
     HOLD,
     Steps,
@@ -46,6 +46,7 @@ from aeplug_music.score.tokens import (
     split_windows,
     tokens_to_notes,
 )
+from aeplug_music.score.track_choice import choose_tracks, describe_choice
 from aeplug_music.score.tune import Tune
 
 
@@ -66,9 +67,13 @@ class MelodyCodec:
         self._metre = RECORDED_METRE
         self._number: int | None = None
         self._constraints = MelodyConstraints()
+        self._track = ""
 
     def with_options(self, options: Mapping[str, Any]) -> MelodyCodec:
-        """A copy that reads tune ``tune`` of books, and transcribes at ``bpm`` and in ``metre``.
+        """A copy that reads files as options say.
+
+        Args:
+            options: ``tune`` of books, ``track``; ``bpm`` and ``metre`` of recordings.
 
         What it makes is under the constraints that options name.
 
@@ -81,6 +86,7 @@ class MelodyCodec:
         codec._bpm = check_bpm(options.get("bpm"))
         codec._metre = check_metre(options.get("metre") or RECORDED_METRE)
         codec._constraints = read_constraints(options)
+        codec._track = str(options.get("track") or "")
         return codec
 
     def logit_bias(self, like: Document | None) -> Tensor | None:
@@ -90,17 +96,23 @@ class MelodyCodec:
     def read(self, path: Path) -> Document:
         """Read the melody of MIDI, a recording, or with the extra ``scores`` ABC or MusicXML.
 
-        The summary of a transcription is printed on stderr.
+        The summary of a transcription is printed on stderr, and of a file with several tracks the
+        one that was taken.
 
         Raises:
-            FileError: it cannot be read, or has no melody.
+            FileError: it cannot be read, or has no melody or no such track.
         """
         if path.is_dir():
             raise FileError(f"{path} is a folder, expected a music file")
         try:
             tune = self._tune(path)
             tune.data = tune.data or to_midi(tune)
-            return Document(extract_melody(tune), path.stem, path, size=len(tune.data))
+            choice = choose_tracks(tune, self._track)
+            if line := describe_choice(tune, choice):
+                say(f"{path}: {line}")
+            first, *others = (extract_melody(tune, number) for number in choice.numbers)
+            melody = replace(first, others=tuple(others))
+            return Document(melody, path.stem, path, size=len(tune.data))
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
 
@@ -122,15 +134,17 @@ class MelodyCodec:
             FileError: no passage is in a metre that the model has learnt.
         """
         melody: Melody = document.content
-        rows, metres = [], []
-        before = HOLD
-        for passage in melody.passages:
-            if passage.metre in self.metres:
-                number = self.metres.index(passage.metre)
-                windows = split_windows(passage.tokens, self._lengths[number], before)
-                rows.append(np.pad(windows, ((0, 0), (0, self.width - windows.shape[1]))))
-                metres += [number] * len(windows)
-            before = sounding_token(passage.tokens, before)
+        rows: list[Tokens] = []
+        metres: list[int] = []
+        for each in (melody, *melody.others):
+            before = HOLD
+            for passage in each.passages:
+                if passage.metre in self.metres:
+                    number = self.metres.index(passage.metre)
+                    windows = split_windows(passage.tokens, self._lengths[number], before)
+                    rows.append(np.pad(windows, ((0, 0), (0, self.width - windows.shape[1]))))
+                    metres += [number] * len(windows)
+                before = sounding_token(passage.tokens, before)
         if not rows:
             raise self._metre_error(document)
         return {
@@ -155,6 +169,10 @@ class MelodyCodec:
         Raises:
             FileError: no passage is in a metre that the model has learnt.
         """
+        if document.content.others:
+            raise FileError(
+                f"{document.source or document.name}: one melody goes on; name its track"
+            )
         rows, metres = [], []
         before = HOLD
         short: tuple[str, Tokens] | None = None
@@ -188,9 +206,8 @@ class MelodyCodec:
         """Append windows ``(P, T)`` after the last bar of the tune, at its tempo."""
         chained = self.chain([document, self.join(pieces, cond, None)], document.name)
         original: Melody = document.content
-        melody = replace(
-            chained.content, continued_at=original.steps, origin=self._origin_of(document)
-        )
+        origin = original.origin if document.source is not None else None
+        melody = replace(chained.content, continued_at=original.steps, origin=origin)
         return Document(melody, document.name)
 
     def num_pieces(self, options: Mapping[str, Any]) -> int:
@@ -227,19 +244,31 @@ class MelodyCodec:
         if like is None:
             return Document(Melody(tuple(to_passages(windows, names))), "sample")
         original: Melody = like.content
-        passages = tuple(align_windows(original, windows, names, self._by_metre))
-        # In another metre than its file a melody stands alone: nothing in the file fits it.
-        is_aligned = all(
-            one.metre == other.metre
-            for one, other in zip(passages, original.passages, strict=False)
-        )
-        origin = self._origin_of(like) if is_aligned else None
-        return Document(Melody(passages, original.bpm, origin=origin), like.name)
-
-    def _origin_of(self, document: Document) -> Origin | None:
-        # Documents without a file stand between several, as in an interpolation.
-        melody: Melody = document.content
-        return melody.origin if document.source is not None else None
+        if original.others and like.source is None:
+            raise ConfigError("--track all: the way is from one melody to another; name a track")
+        melodies, place = [], 0
+        for melody in (original, *original.others):
+            count = sum(
+                -(-len(passage.tokens) // self._by_metre[passage.metre])
+                for passage in melody.passages
+                if passage.metre in self._by_metre
+            )
+            # Where the metre was changed there may be more of them than windows before.
+            end = len(windows) if not original.others else place + count
+            passages = tuple(
+                align_windows(melody, windows[place:end], names[place:end], self._by_metre)
+            )
+            # In another metre than its file a melody stands alone: nothing in the file fits it.
+            is_aligned = all(
+                one.metre == other.metre
+                for one, other in zip(passages, melody.passages, strict=False)
+            )
+            if original.others and not is_aligned:
+                raise ConfigError("--track all: all keep the metre of their file; name a track")
+            origin = melody.origin if is_aligned and like.source is not None else None
+            melodies.append(Melody(passages, melody.bpm, origin=origin))
+            place = end
+        return Document(replace(melodies[0], others=tuple(melodies[1:])), like.name)
 
     def as_pieces(self, raw: RawBatch) -> Tensor:
         """Windows of a file as tokens, int64 ``(P, T)``."""

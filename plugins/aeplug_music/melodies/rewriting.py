@@ -15,6 +15,7 @@ import numpy as np
 from aeplug_music.midi.editing import (
     Changes,
     NewNote,
+    PlacedTrack,
     keep_only,
     locate_track,
     replace_notes,
@@ -38,7 +39,7 @@ def rewrite_file(melody: Melody, options: Mapping[str, Any]) -> bytes:
     """The file that a melody was read from, with its notes as they are now.
 
     Args:
-        melody: with its origin.
+        melody: with its origin, as its ``others`` have theirs.
         options: ``only``: the melody's track alone; ``tempo``: quarters a minute where the first
             note begins, by which all tempos are scaled; ``program``: of the melody's track;
             ``velocity``: of new notes.
@@ -46,14 +47,21 @@ def rewrite_file(melody: Melody, options: Mapping[str, Any]) -> bytes:
     origin = melody.origin
     assert origin is not None
     file = EventFile.parse(origin.tune.data)
-    place = locate_track(file, origin.tune, origin.number)
-    replace_notes(file, place, plan_changes(origin, melody.tokens, options.get("velocity")))
+    velocity = options.get("velocity")
+    edits: list[tuple[PlacedTrack, Changes]] = []
+    for each in (melody, *melody.others):
+        assert each.origin is not None
+        place = locate_track(file, origin.tune, each.origin.number)
+        edits.append((place, plan_changes(each.origin, each.tokens, velocity)))
+    replace_notes(file, edits)
+    places = [place for place, _ in edits]
     if options.get("program") is not None:
-        set_program(file, place, int(options["program"]))
+        for place in places:
+            set_program(file, place, int(options["program"]))
     for tick, metre in _later_metres(melody, origin):
         add_time_signature(file, tick, *parse_metre(metre))
     if options.get("only"):
-        file = keep_only(file, place)
+        file = keep_only(file, places)
     if options.get("tempo"):
         scale_tempos(file, float(options["tempo"]) / origin.tune.bpm)
     return file.to_bytes()

@@ -53,11 +53,19 @@ CODEC = CodecSpec(
             maximum=127,
         ),
         OptionSpec(
+            "track",
+            "str",
+            None,
+            "the melody's track in MIDI and scores, by name or number, or all: every one that is a "
+            "melody; default: the likeliest",
+            verbs=("reconstruct", "interpolate", "vary", "continue", "embed"),
+        ),
+        OptionSpec(
             "only",
             "bool",
             False,
             "write the melody's track alone, without the rest of its file",
-            verbs=("reconstruct", "vary", "continue", "interpolate", "attribute"),
+            verbs=("reconstruct", "vary", "continue", "interpolate"),
         ),
         WAV,
         SOUNDFONT,

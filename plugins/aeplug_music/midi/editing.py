@@ -84,28 +84,32 @@ class PlacedTrack(NamedTuple):
     events: list[tuple[int, int]]
 
 
-def replace_notes(file: EventFile, place: PlacedTrack, changes: Changes) -> None:
-    """Apply changes to a track's notes, in place."""
-    events = file.tracks[place.chunk]
-    gone = {event for number in changes.removed for event in place.events[number]}
-    begins: list[Event] = []
-    ends: list[Event] = []
-    for number, tick in changes.ends.items():
-        on, off = place.events[number]
-        gone.add(off)
-        message = events[off].message if off != _NO_EVENT else _off_message(events[on].message)
-        ends.append(Event(tick, message))
-    for note in changes.added:
-        on = NOTE_ON | place.channel
-        begins.append(Event(note.onset, bytes([on, note.pitch, note.velocity])))
-        ends.append(Event(note.end, _off_message(begins[-1].message)))
-    gone.discard(_NO_EVENT)
-    stay = [event for number, event in enumerate(events) if number not in gone]
-    file.tracks[place.chunk] = _merge(stay, begins, ends)
+def replace_notes(file: EventFile, edits: Sequence[tuple[PlacedTrack, Changes]]) -> None:
+    """Apply changes to the notes of tracks, in place; where they are holds no longer after."""
+    for chunk in {place.chunk for place, _ in edits}:
+        events = file.tracks[chunk]
+        gone: set[int] = set()
+        begins: list[Event] = []
+        ends: list[Event] = []
+        for place, changes in edits:
+            if place.chunk != chunk:
+                continue
+            gone |= {event for number in changes.removed for event in place.events[number]}
+            for number, tick in changes.ends.items():
+                on, off = place.events[number]
+                gone.add(off)
+                message = _off_message(events[on]) if off == _NO_EVENT else events[off].message
+                ends.append(Event(tick, message))
+            for note in changes.added:
+                message = bytes([NOTE_ON | place.channel, note.pitch, note.velocity])
+                begins.append(Event(note.onset, message))
+                ends.append(Event(note.end, _off_message(begins[-1])))
+        stay = [event for number, event in enumerate(events) if number not in gone]
+        file.tracks[chunk] = _merge(stay, begins, ends)
 
 
-def _off_message(on: bytes) -> bytes:
-    return bytes([NOTE_OFF | on[0] & 0x0F, on[1], _OFF_VELOCITY])
+def _off_message(on: Event) -> bytes:
+    return bytes([NOTE_OFF | on.message[0] & 0x0F, on.message[1], _OFF_VELOCITY])
 
 
 def _merge(events: Sequence[Event], begins: Sequence[Event], ends: Sequence[Event]) -> list[Event]:
@@ -188,13 +192,16 @@ def _pair(events: Sequence[Event], on: int, off: int, program: int) -> _Pair:
     return _Pair(on, off, message[0] & 0x0F, program, tick, message[1], message[2])
 
 
-def keep_only(file: EventFile, place: PlacedTrack) -> EventFile:
-    """A file of one track, and of what says when its notes are: tempo, time and key signatures."""
+def keep_only(file: EventFile, places: Sequence[PlacedTrack]) -> EventFile:
+    """A file of some tracks, and of what says when their notes are: tempo and signatures."""
     times = [event for track in file.tracks for event in track if event.meta in _OF_TIME]
     times.sort(key=lambda event: event.tick)
-    own = [event for event in file.tracks[place.chunk] if _belongs(event, place.channel)]
     end = Event(max([0, *(event.tick for event in times)]), bytes([META, END_OF_TRACK, 0]))
-    return EventFile(1, file.division, [[*times, end], own], [])
+    alone = EventFile(1, file.division, [[*times, end]], [])
+    for chunk, channel in dict.fromkeys((place.chunk, place.channel) for place in places):
+        own = [event for event in file.tracks[chunk] if _belongs(event, channel)]
+        alone.tracks.append(own)
+    return alone
 
 
 def _belongs(event: Event, channel: int) -> bool:

@@ -6,18 +6,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from aeplug.errors import FileError
 from aeplug_music.score.grid import (
     NoteBatch,
     StepStreams,
-    explain_no_notes,
     metre_segments,
     quantise,
 )
 from aeplug_music.score.metres import STEPS_PER_BAR
 from aeplug_music.score.origin import Origin
-from aeplug_music.score.tokens import MOST_NOTES_PER_ONSET, Tokens
-from aeplug_music.score.tune import DEFAULT_BPM, Track, Tune
+from aeplug_music.score.tokens import Tokens
+from aeplug_music.score.track_choice import choose_tracks
+from aeplug_music.score.tune import DEFAULT_BPM, Tune
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,14 @@ class Melody:
         continued_at: step from which on it was added by a model, below 0 where that is before its
             beginning; None: it was not.
         origin: the track that it was read from; None: there is none, as where it was sampled.
+        others: melodies of other tracks of the same file that go through a model beside it.
     """
 
     passages: tuple[Passage, ...]
     bpm: float = DEFAULT_BPM
     continued_at: int | None = None
     origin: Origin | None = field(default=None, compare=False, repr=False)
+    others: tuple[Melody, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -66,36 +67,22 @@ class Melody:
         return np.concatenate([passage.tokens for passage in self.passages])
 
 
-def extract_melody(tune: Tune) -> Melody:
-    """Extract the tune's melody, from the track that :mod:`aeplug_music.score.tokens` specifies.
+def extract_melody(tune: Tune, number: int | None = None) -> Melody:
+    """Extract a track's top voice.
+
+    Args:
+        tune: the file's content.
+        number: of the track in ``tune.tracks``; None: the likeliest, as
+            :mod:`aeplug_music.score.track_choice` says.
 
     Raises:
         FileError: there are only drums, or no note within the range.
     """
-    voices = [track for track in tune.tracks if not track.is_drum]
-    if not voices:
-        raise FileError("only drums, no melody")
-    streams = [_quantise_track(tune, track) for track in voices]
-    audible = [number for number, stream in enumerate(streams) if stream.notes[0] > 0]
-    if not audible:
-        reason, detail = explain_no_notes(b"".join(track.notes for track in voices))
-        raise FileError(f"{reason} ({detail})" if detail else reason)
-    single = [n for n in audible if streams[n].voices[0] <= MOST_NOTES_PER_ONSET]
-    candidates = single or audible
-    busiest = max(int(streams[n].notes[0]) for n in candidates)
-    leading = [n for n in candidates if 2 * int(streams[n].notes[0]) >= busiest]
-    best = max(leading, key=lambda n: float(_mean_pitch(streams[n])))
-    return _to_melody(tune, tune.tracks.index(voices[best]), streams[best])
-
-
-def _quantise_track(tune: Tune, track: Track) -> StepStreams:
+    if number is None:
+        (number,) = choose_tracks(tune).numbers
     batch = NoteBatch()
-    batch.add(track, metre_segments(tune), tune.ticks_per_quarter)
-    return quantise(batch)
-
-
-def _mean_pitch(streams: StepStreams) -> np.floating:
-    return streams.tokens[streams.onsets].astype(np.float64).mean()
+    batch.add(tune.tracks[number], metre_segments(tune), tune.ticks_per_quarter)
+    return _to_melody(tune, number, quantise(batch))
 
 
 def _to_melody(tune: Tune, number: int, streams: StepStreams) -> Melody:

@@ -33,9 +33,8 @@ no reader accepts as music.
 
 **Which tracks.** Drums are left out. A track is a melody if on average at most 1.25 of its notes
 begin together, that is on one step and before the other's end (so occasional double stops do not
-make a chord track); all melodies of a file are used for training. Where a single one is needed, it
-is the highest on average of those with at least half as many notes as the busiest; if there is no
-melody, the same among all tracks, of which the top notes are taken.
+make a chord track); all melodies of a file are used for training. Where a single one is needed,
+:mod:`aeplug_music.score.track_choice` chooses it, and the top notes of its chords are taken.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from music_files import (
 )
 
 from aeplug.config import PartConfig
+from aeplug.errors import FileError
 from aeplug.interfaces import Document
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import melody_shape
@@ -321,6 +322,33 @@ def test_doubled_parts_are_told_apart(tmp_path):
         assert [a == b for a, b in zip(found, before, strict=True)] == [
             place != changed for place in range(3)
         ]
+
+
+def test_of_all_tracks_each_comes_back_in_its_place(tmp_path):
+    path = tmp_path / "tune.mid"
+    path.write_bytes(band())
+    document = CODEC.with_options({"track": "all"}).read(path)
+    assert len(document.content.others) == 1
+    assert read_tracks(write(joined(document), tmp_path)) == read_tracks(band())
+    raw = CODEC.split(document)
+    tokens = raw["tokens"].long()
+    tokens[0, 2], tokens[2, 6] = 50, 20
+    found = read_tracks(write(joined(document, tokens), tmp_path))
+    before = read_tracks(band())
+    assert found[0] == before[0]
+    for number, (onset, pitch) in ((1, (Q // 2, 69)), (2, (3 * Q // 2, 39))):
+        new = {note[:3:2] for note in read_notes(found[number])}
+        assert new - {note[:3:2] for note in read_notes(before[number])} == {(onset, pitch)}
+    assert len(read_tracks(write(joined(document), tmp_path, only=True))) == 3
+    with pytest.raises(FileError, match="one melody goes on"):
+        CODEC.context_pieces(document)
+
+
+def test_the_track_that_is_taken_is_said(capsys, tmp_path):
+    read(band(), tmp_path)
+    assert "melody: track 1 'Tune' (by its name); others: 2 'Bass'" in capsys.readouterr().err
+    other = CODEC.with_options({"track": "bass"}).read(tmp_path / "tune.mid")
+    assert other.content.origin.number == 1
 
 
 @pytest.mark.parametrize(

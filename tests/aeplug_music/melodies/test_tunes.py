@@ -259,7 +259,8 @@ class TestContinue:
         arguments = ("melody-2bar", path, "-n", 1, "--bars", 2, "--out", out, "--device", "cpu")
         result = invoke("continue", *arguments)
         assert result.code == 0, result.err
-        found = MelodyCodec(PartConfig(), SHAPE).read(out / "band-continued-01.mid").content
+        codec = MelodyCodec(PartConfig(), SHAPE).with_options({"track": "1"})
+        found = codec.read(out / "band-continued-01.mid").content
         # The one bar that there is, and two more.
         assert (found.tokens[:16:4] + PITCH_OFFSET).tolist() == [72, 73, 74, 75]
         assert found.steps == 3 * 16 and len(found.passages) == 1

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aeplug.config import PartConfig
+from aeplug.config import PartConfig, setting
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
 from aeplug.runtime import say
@@ -21,6 +21,7 @@ from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.melodies.constraints import MelodyConstraints, read_constraints
 from aeplug_music.melodies.joining import align_windows, continues_in, end_note, to_passages
 from aeplug_music.melodies.rewriting import rewrite_file
+from aeplug_music.melodies.view import View, choose_view
 from aeplug_music.midi.notation import read_score
 from aeplug_music.midi.reading import read_midi
 from aeplug_music.midi.serialising import to_midi
@@ -57,7 +58,26 @@ class MelodyCodec:
     the model has not learnt are not pieces; joining leaves them unchanged.
     """
 
-    def __init__(self, config: PartConfig, shape: DataShape) -> None:
+    class Config(PartConfig):
+        """What models know: the register of 999 of 1,000 notes of the bundled tunes, held notes.
+
+        Other melodies are brought to it before a model sees them, and back.
+        """
+
+        lowest: int = setting(55, "lowest pitch that models know", unit="MIDI number", ge=21, le=60)
+        highest: int = setting(
+            86, "highest pitch that models know", unit="MIDI number", ge=72, le=108
+        )
+        short: float = setting(
+            0.5,
+            "share of the time to the next note up to which notes are short: a melody of such is "
+            "seen with notes at full length",
+            ge=0,
+            le=1,
+        )
+
+    def __init__(self, config: Config, shape: DataShape) -> None:
+        self._known = (config.lowest, config.highest, config.short)
         self.metres: tuple[str, ...] = tuple(shape.conditions.get("metre", METRES))
         self.width = shape.target[0]
         self.bars = self.width // longest_bar(self.metres)
@@ -138,7 +158,7 @@ class MelodyCodec:
         metres: list[int] = []
         for each in (melody, *melody.others):
             before = HOLD
-            for passage in each.passages:
+            for passage in self._view(each).show(each).passages:
                 if passage.metre in self.metres:
                     number = self.metres.index(passage.metre)
                     windows = split_windows(passage.tokens, self._lengths[number], before)
@@ -151,6 +171,9 @@ class MelodyCodec:
             "tokens": torch.from_numpy(np.concatenate(rows)),
             "metre": torch.tensor(metres, dtype=torch.int64),
         }
+
+    def _view(self, melody: Melody) -> View:
+        return choose_view(melody, *self._known)
 
     def _metre_error(self, document: Document) -> FileError:
         others = ", ".join(dict.fromkeys(passage.metre for passage in document.content.passages))
@@ -176,7 +199,8 @@ class MelodyCodec:
         rows, metres = [], []
         before = HOLD
         short: tuple[str, Tokens] | None = None
-        for passage in document.content.passages:
+        melody: Melody = document.content
+        for passage in self._view(melody).show(melody).passages:
             length = self._length_in(passage.metre)
             first = len(passage.tokens) % length if length else 0
             if length and len(passage.tokens) >= length:
@@ -204,8 +228,9 @@ class MelodyCodec:
         self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]
     ) -> Document:
         """Append windows ``(P, T)`` after the last bar of the tune, at its tempo."""
-        chained = self.chain([document, self.join(pieces, cond, None)], document.name)
         original: Melody = document.content
+        added = self._view(original).undo(self.join(pieces, cond, None).content)
+        chained = self.chain([document, Document(added, "")], document.name)
         origin = original.origin if document.source is not None else None
         melody = replace(chained.content, continued_at=original.steps, origin=origin)
         return Document(melody, document.name)
@@ -255,8 +280,10 @@ class MelodyCodec:
             )
             # Where the metre was changed there may be more of them than windows before.
             end = len(windows) if not original.others else place + count
+            view = self._view(melody)
+            seen = view.show(melody)
             passages = tuple(
-                align_windows(melody, windows[place:end], names[place:end], self._by_metre)
+                align_windows(seen, windows[place:end], names[place:end], self._by_metre)
             )
             # In another metre than its file a melody stands alone: nothing in the file fits it.
             is_aligned = all(
@@ -266,7 +293,8 @@ class MelodyCodec:
             if original.others and not is_aligned:
                 raise ConfigError("--track all: all keep the metre of their file; name a track")
             origin = melody.origin if is_aligned and like.source is not None else None
-            melodies.append(Melody(passages, melody.bpm, origin=origin))
+            made = Melody(passages, melody.bpm, origin=origin)
+            melodies.append(view.undo(made, melody if is_aligned else None))
             place = end
         return Document(replace(melodies[0], others=tuple(melodies[1:])), like.name)
 

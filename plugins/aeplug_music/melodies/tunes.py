@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aeplug.config import PartConfig
 from aeplug.data import concat_raw
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
@@ -40,7 +39,7 @@ def tune_windows(
     Raises:
         DataError: a file no longer exists, or has changed.
     """
-    codec = MelodyCodec(PartConfig(), shape)
+    codec = MelodyCodec(MelodyCodec.Config(), shape)
     rows: list[RawBatch] = []
     for name, melody in read_melodies(sources):
         try:

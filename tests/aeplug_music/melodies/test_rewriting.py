@@ -29,7 +29,6 @@ from music_files import (
     without_notes,
 )
 
-from aeplug.config import PartConfig
 from aeplug.errors import FileError
 from aeplug.interfaces import Document
 from aeplug_music.melodies.codec import MelodyCodec
@@ -40,7 +39,10 @@ from aeplug_music.score.melody import extract_melody
 from aeplug_music.score.metres import METRES
 from aeplug_music.score.tokens import tokens_to_notes
 
-CODEC = MelodyCodec(PartConfig(), melody_shape(2, METRES))
+#: Melodies are seen as they are, in whatever register and however short.
+AS_IT_IS = MelodyCodec.Config(lowest=21, highest=108, short=0)
+
+CODEC = MelodyCodec(AS_IT_IS, melody_shape(2, METRES))
 BASS = (30, Q)
 
 

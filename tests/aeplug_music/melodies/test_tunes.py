@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from aeplug.api import load
-from aeplug.config import PartConfig
 from aeplug.errors import ConfigError, DataError, FileError
 from aeplug.inference.sample import sample_documents
 from aeplug.interfaces import Document, Sampling
@@ -22,13 +21,16 @@ from aeplug_music.plots.systems import split_systems
 from aeplug_music.score.melody import Melody, Passage
 from aeplug_music.score.tokens import HOLD, PITCH_OFFSET
 
+#: Melodies are seen as they are, in whatever register and however short.
+AS_IT_IS = MelodyCodec.Config(lowest=21, highest=108, short=0)
+
 METRES = ("4/4", "3/4", "6/8")
 SHAPE = melody_shape(2, METRES)
 
 
 @pytest.fixture
 def codec() -> MelodyCodec:
-    return MelodyCodec(PartConfig(), SHAPE)
+    return MelodyCodec(AS_IT_IS, SHAPE)
 
 
 def bar(first: int, steps: int = 16) -> np.ndarray:
@@ -94,7 +96,7 @@ class TestPassage:
         assert int(row[16]) + PITCH_OFFSET == 64
 
     def test_a_note_over_a_bar_line_is_held_in_a_short_passage(self):
-        wide = MelodyCodec(PartConfig(), melody_shape(4, METRES))
+        wide = MelodyCodec(MelodyCodec.Config(), melody_shape(4, METRES))
         melody = tune(60, 72)
         melody.passages[0].tokens[16] = HOLD
         row = wide.context_pieces(Document(melody, "tied"))["tokens"].numpy()[0]
@@ -259,7 +261,7 @@ class TestContinue:
         arguments = ("melody-2bar", path, "-n", 1, "--bars", 2, "--out", out, "--device", "cpu")
         result = invoke("continue", *arguments)
         assert result.code == 0, result.err
-        codec = MelodyCodec(PartConfig(), SHAPE).with_options({"track": "1"})
+        codec = MelodyCodec(MelodyCodec.Config(), SHAPE).with_options({"track": "1"})
         found = codec.read(out / "band-continued-01.mid").content
         # The one bar that there is, and two more.
         assert (found.tokens[:16:4] + PITCH_OFFSET).tolist() == [72, 73, 74, 75]

@@ -9,7 +9,6 @@ import zipfile
 
 import pytest
 
-from aeplug.config import PartConfig
 from aeplug.errors import FileError
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import melody_shape
@@ -56,7 +55,7 @@ def written(tmp_path, name, text):
 
 @pytest.fixture(scope="module")
 def codec():
-    return MelodyCodec(PartConfig(), melody_shape(2, METRES))
+    return MelodyCodec(MelodyCodec.Config(), melody_shape(2, METRES))
 
 
 @needs_music21

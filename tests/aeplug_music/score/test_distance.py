@@ -8,7 +8,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aeplug.config import PartConfig
 from aeplug.interfaces import Document
 from aeplug_music.melodies.codec import MelodyCodec
 from aeplug_music.melodies.dataset import melody_shape
@@ -36,7 +35,7 @@ def distance(tokens, others):
 
 @given(windows(3), windows(3), st.lists(st.integers(0, len(METRES) - 1), min_size=3, max_size=3))
 def test_it_is_a_share_0_for_equal_windows_and_the_same_both_ways(a, b, metres):
-    codec = MelodyCodec(PartConfig(), melody_shape(2, METRES))
+    codec = MelodyCodec(MelodyCodec.Config(), melody_shape(2, METRES))
     cond = {"metre": torch.tensor(metres)}
     there, back = codec.distance(a, b, cond), codec.distance(b, a, cond)
     assert there.dtype == torch.float32
@@ -52,7 +51,7 @@ def test_it_is_a_share_0_for_equal_windows_and_the_same_both_ways(a, b, metres):
 
 @given(windows(1), st.integers(0, len(METRES) - 1))
 def test_what_lies_beyond_the_window_is_not_heard(a, metre):
-    codec = MelodyCodec(PartConfig(), melody_shape(2, METRES))
+    codec = MelodyCodec(MelodyCodec.Config(), melody_shape(2, METRES))
     cond, other = {"metre": torch.tensor([metre])}, a.clone()
     other[:, LENGTHS[metre] :] = 41
     assert float(codec.distance(a, other, cond)) == 0
@@ -87,7 +86,7 @@ def test_silence_is_equal_to_silence_alone():
 
 
 def test_pieces_of_a_file_joined_unchanged_are_the_file():
-    codec = MelodyCodec(PartConfig(), melody_shape(2, METRES))
+    codec = MelodyCodec(MelodyCodec.Config(), melody_shape(2, METRES))
     tokens = np.tile(QUARTERS[0], 3)[:80].astype(np.uint8)
     document = Document(Melody((Passage("4/4", tokens),)), "x")
     raw = codec.split(document)

@@ -52,7 +52,7 @@ def test_the_data_set_says_what_its_windows_are():
 
 def test_a_melody_is_seen_and_heard():
     dataset = MelodyDataset(MelodyDataset.Config())
-    codec = MelodyCodec(None, dataset.shape)
+    codec = MelodyCodec(MelodyCodec.Config(), dataset.shape)
     assert isinstance(codec, PicturedCodec) and isinstance(codec, PlayableCodec)
     melody = Melody((Passage("4/4", window([60, 64, 84, 20 + 21])),), bpm=60.0)
     picture = codec.thumbnail(Document(melody, "x"))

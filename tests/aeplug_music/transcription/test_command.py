@@ -12,7 +12,6 @@ from PIL import Image
 from recorded import TUNE, sound_of, write
 from support import assert_one_line_error, environment
 
-from aeplug.config import PartConfig
 from aeplug.data.build import build
 from aeplug.errors import ConfigError, FileError
 from aeplug_audio.analysis.voice import NoteEvent
@@ -36,7 +35,7 @@ STEPS = [
 
 
 def codec(metres=("4/4", "3/4")):
-    return MelodyCodec(PartConfig(), melody_shape(2, metres))
+    return MelodyCodec(MelodyCodec.Config(), melody_shape(2, metres))
 
 
 def to_tokens(onsets, ends, pitches, steps):

@@ -111,7 +111,10 @@ class MelodyCodec:
 
     def logit_bias(self, like: Document | None) -> Tensor | None:
         """What the options allow, and by default the key of ``like``: ``(1, 1, classes)``."""
-        return self._constraints.logit_bias(None if like is None else like.content)
+        if like is None:
+            return self._constraints.logit_bias(None)
+        bias = self._constraints.logit_bias(like.content)
+        return bias if bias is None else bias[..., self._view(like.content).as_it_is]
 
     def read(self, path: Path) -> Document:
         """Read the melody of MIDI, a recording, or with the extra ``scores`` ABC or MusicXML.

@@ -13,6 +13,7 @@ import numpy as np
 
 from aeplug_music.score.melody import Melody
 from aeplug_music.score.tokens import (
+    CLASSES,
     FIRST_ONSET,
     HIGHEST,
     LOWEST,
@@ -51,6 +52,11 @@ class View:
             full = onsets + np.rint((ends - onsets) / self.length).astype(np.int64)
             tokens = _to_tokens(onsets, np.maximum(full, ends), pitches, len(tokens))
         return _with_tokens(melody, tokens)
+
+    @property
+    def as_it_is(self) -> Steps:
+        """Token without the view of each token that a model may give, ``(classes,)``."""
+        return _move(np.arange(CLASSES, dtype=np.uint8), -self.octaves).astype(np.int64)
 
     def undo(self, melody: Melody, original: Melody | None = None) -> Melody:
         """What a model made, as it would be without the view.

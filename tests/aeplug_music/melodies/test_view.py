@@ -67,6 +67,16 @@ def test_what_a_model_made_comes_back_to_the_register_of_the_file():
     assert tokens_to_notes(more.tokens)[2][len(TUNE) :][:3].tolist() == [43, 45, 45]
 
 
+def test_limits_of_pitch_are_those_of_the_file_and_not_of_what_the_model_sees():
+    codec = CODEC.with_options({"low": "C2", "high": "C3", "key": "none"})
+    low = document(moved(TUNE, -24))
+    bias = codec.logit_bias(low)[0, 0]
+    seen = int(codec.split(low)["tokens"][0, 0])
+    assert bias[seen] == 0 and seen + PITCH_OFFSET == 67
+    allowed = [token + PITCH_OFFSET for token in range(2, 90) if bias[token] == 0]
+    assert (min(allowed), max(allowed)) == (36 + 24, 48 + 24)
+
+
 def test_short_notes_are_seen_at_full_length_and_come_back_short():
     short = document(TUNE, gate=0.2)
     raw, whole = CODEC.split(short), CODEC.split(document(TUNE))

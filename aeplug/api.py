@@ -21,8 +21,7 @@ from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.loading import config_of_checkpoint, explain_misfit
 from aeplug.model.locate import locate_checkpoint, untrained_task
 from aeplug.model.model import Model
-from aeplug.model.run_folder import BEST, LAST
-from aeplug.model.run_folder import Run as RunFolder
+from aeplug.model.run_folder import BEST, LAST, RunFolder
 from aeplug.model.task import Task
 from aeplug.plugins import Plugins, active
 from aeplug.priors.registry import PriorRegistry

@@ -89,7 +89,7 @@ def make_training(plugins: Any) -> Callable[..., Any]:
 
     from aeplug.config import resolve
     from aeplug.data.opening import open_dataset
-    from aeplug.model.run_folder import Run
+    from aeplug.model.run_folder import RunFolder
     from aeplug.runtime.distributed import Distributed
     from aeplug.training.trainer import Trainer
 
@@ -101,7 +101,7 @@ def make_training(plugins: Any) -> Callable[..., Any]:
         config = resolve(plugins.task(task), plugins, settings or {})
         run = None
         if folder is not None:
-            run = Run(folder)
+            run = RunFolder(folder)
             if not run.exists:
                 run.create(config.as_dict(), {})
         distributed = Distributed(0, 1, torch.device("cpu"))

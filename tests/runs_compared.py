@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from aeplug.model.run_folder import Run
+from aeplug.model.run_folder import RunFolder
 
 
 def state(folder: Path) -> tuple[dict[str, torch.Tensor], dict]:
@@ -36,5 +36,5 @@ def assert_bit_equal(a, b, where=""):
 
 def records(folder: Path) -> list[dict]:
     """Lines of metrics.jsonl but for the seconds."""
-    found = Run(folder).metrics()
+    found = RunFolder(folder).metrics()
     return [{k: v for k, v in record.items() if k != "seconds"} for record in found]

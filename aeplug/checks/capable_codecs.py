@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aeplug.checks.codec import written
+from aeplug.checks.codec import write_document
 from aeplug.checks.outcome import brief, expect
 from aeplug.checks.workbench import Workbench
 from aeplug.data.batching import count_pieces
@@ -48,12 +48,20 @@ def check_suffixes(codec: FormatCodec, bench: Workbench) -> None:
     """Of every file that it reads it names a suffix, and writes files of that."""
     document, suffixes = bench.document(), bench.codec_spec.suffixes
     for suffix in suffixes:
-        found = codec.suffix_for(Path(f"name{suffix}"))
-        good = isinstance(found, str) and found.startswith(".")
-        expect(good, f"suffix_for a file '{suffix}' to give a suffix with its dot", brief(found))
+        result_suffix = codec.suffix_for(Path(f"name{suffix}"))
+        good = isinstance(result_suffix, str) and result_suffix.startswith(".")
+        expect(
+            good,
+            f"suffix_for a file '{suffix}' to give a suffix with its dot",
+            brief(result_suffix),
+        )
         path = bench.folder / f"as{suffix}"
-        file = written(codec, replace(document, suffix=found), path, bench.options)
-        expect(file.suffix == found, f"a document of suffix '{found}' in such a file", file.suffix)
+        file = write_document(codec, replace(document, suffix=result_suffix), path, bench.options)
+        expect(
+            file.suffix == result_suffix,
+            f"a document of suffix '{result_suffix}' in such a file",
+            file.suffix,
+        )
 
 
 def check_sequence(codec: SequencedCodec, bench: Workbench) -> None:
@@ -78,7 +86,7 @@ def check_chain(codec: ChainingCodec, bench: Workbench) -> None:
     both = codec.chain([document, bench.document(1)], "both")
     _expect_document(both, "chain(documents, name)")
     expect(both.name == "both", "chain(documents, 'both') to be called 'both'", f"'{both.name}'")
-    alone, together = (count_pieces(codec.split(found)) for found in (document, bench.reread(both)))
+    alone, together = (count_pieces(codec.split(each)) for each in (document, bench.reread(both)))
     expect(together > alone, f"more than {alone} pieces of two documents in a row", f"{together}")
 
 
@@ -91,11 +99,13 @@ def check_comparison(codec: ComparableCodec, bench: Workbench) -> None:
     expect(form == expected, f"as_pieces(raw) like what decoders give, {expected}", form)
     count = (len(pieces),)
     there, back = codec.distance(pieces, item, cond), codec.distance(item, pieces, cond)
-    for found in (there, codec.distance(pieces, pieces, cond)):
-        expect(tuple(found.shape) == count, f"a distance of each piece, {count}", brief(found))
-        in_range = bool(((found >= 0) & (found <= 1)).all())
-        expect(in_range, "distance(pieces, others, cond) in 0..1", brief(found))
-    expect(not bool(found.any()), "distance(pieces, pieces, cond) to be 0", brief(found))
+    for distances in (there, codec.distance(pieces, pieces, cond)):
+        expect(
+            tuple(distances.shape) == count, f"a distance of each piece, {count}", brief(distances)
+        )
+        in_range = bool(((distances >= 0) & (distances <= 1)).all())
+        expect(in_range, "distance(pieces, others, cond) in 0..1", brief(distances))
+    expect(not bool(distances.any()), "distance(pieces, pieces, cond) to be 0", brief(distances))
     expect(torch.allclose(there, back), "the same distance both ways", f"{there} and {back}")
     blank = codec.is_blank(pieces, cond)
     good = blank.dtype == torch.bool and tuple(blank.shape) == count
@@ -148,8 +158,8 @@ def check_notes(codec: PlayableCodec, bench: Workbench) -> None:
     expect(ordered, "playable(document) in the order of begins", "another")
 
 
-def _expect_document(found: object, call: str) -> None:
-    expect(isinstance(found, Document), f"{call} to give a Document", type(found).__name__)
+def _expect_document(value: object, call: str) -> None:
+    expect(isinstance(value, Document), f"{call} to give a Document", type(value).__name__)
 
 
 CODEC_CHECKS: Mapping[type, Callable[[Any, Workbench], None]] = {

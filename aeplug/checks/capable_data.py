@@ -62,8 +62,8 @@ def check_with_shape(dataset: ReshapableDataset, bench: Workbench) -> None:
     """Opened for the model's shape, its items have it."""
     config, shape = bench.subject.config, bench.subject.shape
     section = config.sections["data"]
-    found = section.factory.with_shape(section.config, shape)
-    target = data_shape(build_prepare(config, found.shape), found).target
+    reshaped = section.factory.with_shape(section.config, shape)
+    target = data_shape(build_prepare(config, reshaped.shape), reshaped).target
     expect(target == shape.target, f"items of shape {shape.target} from with_shape", f"{target}")
 
 

@@ -115,7 +115,7 @@ def _check_nats(value: Any, count: int, what: str) -> None:
 
 def check_auxiliary_losses(latent: AuxiliaryLosses, bench: Workbench) -> None:
     """Terms are finite scalars by name, in evaluation too."""
-    encoded = _encoded(bench)
+    encoded = _encode_item(bench)
     terms = latent.auxiliary_losses(encoded)
     expect(isinstance(terms, Mapping), "auxiliary_losses(encoded) to give a dict", brief(terms))
     expect("loss" not in terms, "terms of other names than 'loss'", "'loss' among them")
@@ -131,12 +131,12 @@ def check_input_gradient(latent: InputGradientLatent, bench: Workbench) -> None:
         "no input_gradient where items are tokens",
         "that the latent claims it all the same",
     )
-    encoded = _encoded(bench)
+    encoded = _encode_item(bench)
     (slope,) = torch.autograd.grad(encoded.z.sum(), encoded.input, allow_unused=True)
     expect(slope is not None, "a gradient from z to the input of the encoder", "none")
 
 
-def _encoded(bench: Workbench) -> Encoded:
+def _encode_item(bench: Workbench) -> Encoded:
     batch, task = bench.batch, bench.task
     input = batch.input.detach()
     with torch.enable_grad():

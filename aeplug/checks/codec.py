@@ -35,7 +35,7 @@ def check_codec(subject: Subject) -> str:
         with expect_no_error("join of the codec, without 'like'"):
             document = model.codec.join(item, cond, None)
         expect(isinstance(document, Document), "join to give a Document", type(document).__name__)
-        path = written(model.codec, document, Path(folder) / "first", options)
+        path = write_document(model.codec, document, Path(folder) / "first", options)
         expect(
             path.suffix.lower() in spec.suffixes or not spec.suffixes,
             f"a file with a suffix that the codec reads ({', '.join(spec.suffixes)})",
@@ -43,14 +43,14 @@ def check_codec(subject: Subject) -> str:
         )
         read, rows = read_back(model.codec, path)
         lost = _check_kept(model, rows, item)
-        second = written(model.codec, read, Path(folder) / "second", options)
+        second = write_document(model.codec, read, Path(folder) / "second", options)
         _check_same(rows, read_back(model.codec, second)[1])
         _check_sheet(model.codec, document, Path(folder) / "sheet.png")
         _check_bad_files(model.codec, Path(folder), path.suffix)
     return f"{path.suffix}, {lost}"
 
 
-def written(codec: Codec, document: Document, stem: Path, options: dict[str, Any]) -> Path:
+def write_document(codec: Codec, document: Document, stem: Path, options: dict[str, Any]) -> Path:
     """The first of the files that the codec writes of a document, all of them checked."""
     with expect_no_error("write of the codec"):
         files = codec.write(document, stem, options)
@@ -82,17 +82,17 @@ def read_back(codec: Codec, path: Path) -> tuple[Document, RawBatch]:
 def _check_kept(model: Model, rows: RawBatch, item: Tensor) -> str:
     with expect_no_error("prepare, on what split gives of a file"):
         batch = model.prepare_file(rows)
-    found = batch.target
-    if found.shape != item.shape:
+    restored = batch.target
+    if restored.shape != item.shape:
         # Restoration: the file is what goes in, and its target is not known.
-        found = batch.input
+        restored = batch.input
     expect(
-        found.shape == item.shape,
+        restored.shape == item.shape,
         f"an item that was written and read to be {tuple(item.shape)}",
-        f"{tuple(found.shape)}",
+        f"{tuple(restored.shape)}",
     )
     if model.shape.classes:
-        other = (found != item).float().mean().item()
+        other = (restored != item).float().mean().item()
         expect(
             other <= LOSS_OF_TOKENS,
             f"at least {1 - LOSS_OF_TOKENS:.0%} of an item's tokens to be kept in a file",
@@ -100,7 +100,7 @@ def _check_kept(model: Model, rows: RawBatch, item: Tensor) -> str:
         )
         return f"{1 - other:.0%} of tokens kept"
     span = max((item.max() - item.min()).item(), 1e-6)
-    gap = (found - item).abs().mean().item() / span
+    gap = (restored - item).abs().mean().item() / span
     most = model.codec.file_loss if supports(model.codec, LossyCodec) else LOSS_OF_VALUES
     expect(
         gap <= most,

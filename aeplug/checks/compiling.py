@@ -90,7 +90,7 @@ def _fresh_dynamo() -> Iterator[None]:
     recurrent = {"allow_rnn": True} if hasattr(torch._dynamo.config, "allow_rnn") else {}
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), _patched(recurrent):
+        with warnings.catch_warnings(), _patch_compiler(recurrent):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -98,17 +98,17 @@ def _fresh_dynamo() -> Iterator[None]:
         torch._dynamo.reset()
 
 
-def _patched(settings: dict[str, Any]) -> Any:
+def _patch_compiler(settings: dict[str, Any]) -> Any:
     """The compiler's settings for a while."""
     return torch._dynamo.config.patch(settings) if settings else contextlib.nullcontext()
 
 
-def _check_close(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+def _check_close(compiled: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     for name, value in expected.items():
         expect(
-            torch.allclose(found[name], value, rtol=1e-4, atol=1e-5),
+            torch.allclose(compiled[name], value, rtol=1e-4, atol=1e-5),
             f"the compiled parts to give '{name}' {value.item():.6g} too",
-            f"{found[name].item():.6g}",
+            f"{compiled[name].item():.6g}",
         )
 
 

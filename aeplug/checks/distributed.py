@@ -109,24 +109,24 @@ def check_processes(together: Together) -> str:
     subject = together.subject
     task = subject.task()
     shares = [gradients(task, share(subject, rank), rank) for rank in range(SIZE)]
-    alone = {name: torch.stack([one[name] for one in shares]).mean(0) for name in shares[0]}
-    found = together.gradients()
+    alone = {name: torch.stack([each[name] for each in shares]).mean(0) for name in shares[0]}
+    common = together.gradients()
     largest = max((value.abs().max().item() for value in alone.values()), default=0.0)
     worst, where = 0.0, ""
     for name, expected in alone.items():
-        gap = (found[name] - expected).abs().max().item() / max(largest, 1e-12)
+        gap = (common[name] - expected).abs().max().item() / max(largest, 1e-12)
         if gap > worst:
             worst, where = gap, name
     if worst > TOLERANCE:
         raise CheckMismatch(
             "two processes to have the gradient that one has of both shares",
-            f"{_ratio(found, alone, where)} in {where}",
+            f"{_ratio(common, alone, where)} in {where}",
         )
     return f"{SIZE} processes, gradients within {worst:.1g} of the largest"
 
 
-def _ratio(found: dict[str, Tensor], alone: dict[str, Tensor], where: str) -> str:
-    ratio = float(found[where].abs().sum() / alone[where].abs().sum())
+def _ratio(common: dict[str, Tensor], alone: dict[str, Tensor], where: str) -> str:
+    ratio = float(common[where].abs().sum() / alone[where].abs().sum())
     return f"{ratio:.2g} times its size" if math.isfinite(ratio) else "another one"
 
 

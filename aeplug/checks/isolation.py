@@ -16,7 +16,7 @@ from aeplug.plugins import Plugin, Plugins
 from aeplug.plugins.discovery import DISTRIBUTION, import_file
 
 #: A plug-in to admit: its module, or the file of a single-file one.
-Given = ModuleType | Path | str
+PluginSource = ModuleType | Path | str
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,23 @@ class IsolatedPlugins(Plugins):
     """The built-in plug-ins and those given; what else is installed here is left out.
 
     Args:
-        *given: modules with hooks, or paths of single files; a module's plug-in is called as the
+        *sources: modules with hooks, or paths of single files; a module's plug-in is called as the
             module, a file's as its stem.
         also: plug-ins of this process to take over, without importing them again.
         strict: a broken plug-in raises PluginError, from its own exception.
     """
 
-    def __init__(self, *given: Given, also: Plugins | None = None, strict: bool = True) -> None:
+    def __init__(
+        self, *sources: PluginSource, also: Plugins | None = None, strict: bool = True
+    ) -> None:
         super().__init__(only_builtin=True, strict=strict)
         self.plugins = [plugin for plugin in self.plugins if plugin.status != "blocked"]
         for plugin in also.plugins if also else ():
             module = also.manager.get_plugin(plugin.name) if also else None
-            here = module is not None and self.manager.get_name(module) is not None
-            if module is not None and plugin.status == "ok" and not here:
+            is_loaded = module is not None and self.manager.get_name(module) is not None
+            if module is not None and plugin.status == "ok" and not is_loaded:
                 self.admit(plugin.name, partial(_itself, module), plugin.origin, plugin.version)
-        for entry in given:
+        for entry in sources:
             if isinstance(entry, ModuleType):
                 name, place = entry.__name__, getattr(entry, "__file__", None) or ""
                 self.admit(name, partial(_itself, entry), place)
@@ -69,21 +71,21 @@ class IsolatedPlugins(Plugins):
             The plug-in as listed, with its status.
         """
         plugin = Plugin(name, origin, version)
-        here = {plugin.name: plugin for plugin in self.plugins}
+        by_name = {plugin.name: plugin for plugin in self.plugins}
 
         def once() -> Any:
             module = load()
             known = self.manager.get_name(module)
             if known is not None:
-                raise _Here(known)
+                raise _AlreadyLoaded(known)
             super(IsolatedPlugins, self)._refuse_second(plugin)
             return module
 
         try:
             self._admit(plugin, set(), once)
-        except _Here as found:
+        except _AlreadyLoaded as known_plugin:
             self.plugins.remove(plugin)
-            return here[found.name]
+            return by_name[known_plugin.name]
         return plugin
 
     def _refuse_second(self, plugin: Plugin) -> None:
@@ -94,7 +96,7 @@ def _itself(module: Any) -> Any:
     return module
 
 
-class _Here(BaseException):
+class _AlreadyLoaded(BaseException):
     """Not an error: passes what catches errors of plug-ins."""
 
     def __init__(self, name: str) -> None:
@@ -104,14 +106,14 @@ class _Here(BaseException):
 
 def sources_of(plugins: Plugins) -> list[Source]:
     """Where another process finds the plug-ins of this one."""
-    found = []
+    sources = []
     for plugin in plugins.plugins:
         module = plugins.manager.get_plugin(plugin.name)
         if plugin.status == "ok" and module is not None:
             file = getattr(module, "__file__", None) or ""
             builtin = plugin.origin.partition(" ")[0] == DISTRIBUTION
-            found.append(Source(plugin.name, module.__name__, file, builtin))
-    return found
+            sources.append(Source(plugin.name, module.__name__, file, builtin))
+    return sources
 
 
 def plugins_from(sources: Iterable[Source]) -> IsolatedPlugins:
@@ -123,11 +125,11 @@ def plugins_from(sources: Iterable[Source]) -> IsolatedPlugins:
     plugins = IsolatedPlugins()
     for source in sources:
         if not source.builtin:
-            plugins.admit(source.name, partial(_found, source), source.file)
+            plugins.admit(source.name, partial(_import_source, source), source.file)
     return plugins
 
 
-def _found(source: Source) -> ModuleType:
+def _import_source(source: Source) -> ModuleType:
     file = Path(source.file)
     spec = importlib.util.find_spec(source.module)
     if spec is not None and spec.origin and Path(spec.origin).resolve() == file.resolve():

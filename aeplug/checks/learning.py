@@ -55,8 +55,8 @@ def check_loss(subject: Subject) -> str:
         nll = task.loss.nll(output, many)
     count = len(many.target)
     good = isinstance(nll, Tensor) and nll.shape == (count,)
-    found = str(tuple(nll.shape)) if isinstance(nll, Tensor) else type(nll).__name__
-    expect(good, f"nll(output, batch) with a value for each item, ({count},)", found)
+    description = str(tuple(nll.shape)) if isinstance(nll, Tensor) else type(nll).__name__
+    expect(good, f"nll(output, batch) with a value for each item, ({count},)", description)
     expect(torch.isfinite(nll).all(), "finite nats from nll(output, batch)", "others")
     _check_means(task, batch, schedule_values)
     return "  ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
@@ -121,12 +121,12 @@ def check_gradients(subject: Subject) -> str:
             break
         _update(task, optimizer)
     unused = [name for name in wanted if name not in used]
-    expect(not unused, "a gradient in every parameter", f"none in {_listed(unused)}")
+    expect(not unused, "a gradient in every parameter", f"none in {_list_names(unused)}")
     dead = [name for name in wanted if name not in reached]
     expect(
         not dead,
         "a gradient other than zero in every parameter",
-        f"nothing but zeros in {_listed(dead)} after {GRADIENT_STEPS} steps",
+        f"nothing but zeros in {_list_names(dead)} after {GRADIENT_STEPS} steps",
     )
     return f"all {len(wanted)} tensors of {sum(p.numel() for p in wanted.values()):,} parameters"
 
@@ -142,14 +142,14 @@ def _check_sides(task: Task, losses: Mapping[str, Tensor]) -> None:
     for term, foreign in sides.items():
         names = [n for n, p in task.named_parameters() if (id(p) in of_critics) == foreign]
         parameters = dict(task.named_parameters())
-        found = torch.autograd.grad(
+        gradients = torch.autograd.grad(
             losses[term], [parameters[n] for n in names], retain_graph=True, allow_unused=True
         )
-        wrong = [n for n, g in zip(names, found, strict=True) if g is not None and g.any()]
+        wrong = [n for n, g in zip(names, gradients, strict=True) if g is not None and g.any()]
         expect(
             not wrong,
             f"'{term}' to leave the weights of the {'adversary' if foreign else 'others'} alone",
-            f"a gradient of it in {_listed(wrong)}",
+            f"a gradient of it in {_list_names(wrong)}",
         )
 
 
@@ -157,7 +157,7 @@ def check_learning(subject: Subject) -> str:
     """Trained on one batch alone, its loss falls clearly: there is nothing to generalise."""
     rates = dict.fromkeys((subject.config.train.lr, 1e-3))
     for lr in rates:
-        begin, now, steps = _overfitted(subject, lr)
+        begin, now, steps = _overfit(subject, lr)
         figures = f"{begin:.4g} -> {now:.4g} in {steps} steps"
         if begin - now > LEAST_FALL * abs(begin):
             return figures
@@ -168,7 +168,7 @@ def check_learning(subject: Subject) -> str:
     )
 
 
-def _overfitted(subject: Subject, lr: float) -> tuple[float, float, int]:
+def _overfit(subject: Subject, lr: float) -> tuple[float, float, int]:
     """The loss before and after, and the number of steps."""
     task, batch = subject.task(), subject.batch(training=True)
     schedule_values = schedule_values_at(task, 1, 1)
@@ -232,6 +232,6 @@ def _loss(task: Task, batch: Batch, schedule_values: ScheduleValues, seed: int) 
     return value
 
 
-def _listed(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     rest = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return ", ".join(names[:4]) + rest

@@ -54,14 +54,14 @@ def check_imports(plugin: Plugin, source: Source) -> str:
     if not source.file:
         raise Skipped("the module has no file")
     single = Path(plugin.origin).suffix == ".py"
-    found = _in_an_empty_process(plugin, source, by_file=single)
+    imported = _in_an_empty_process(plugin, source, by_file=single)
     how = "import it inside the classes and functions that use it, or name them as module:attribute"
-    for when, modules in (("on import", found["loaded"]), ("in its hooks", found["called"])):
+    for when, modules in (("on import", imported["loaded"]), ("in its hooks", imported["called"])):
         if "torch" in modules:
             text = ("a plug-in that imports no torch when it is loaded", f"torch {when}; {how}")
             # A single file is somebody's own, and seldom loaded.
             raise (CheckWarning if single else CheckMismatch)(*text)
-    seconds = found["seconds"]
+    seconds = imported["seconds"]
     if seconds > SLOW_IMPORT_SECONDS:
         raise CheckWarning(
             f"a plug-in that is loaded within {SLOW_IMPORT_SECONDS:g} s, since everyone waits for "

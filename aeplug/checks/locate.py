@@ -28,11 +28,11 @@ def locate_plugins(path: Path) -> list[Found]:
     """
     path = path.expanduser().resolve()
     if path.is_file() and path.suffix == ".py":
-        return [_found(path.stem, path, lambda: import_file(path))]
+        return [_describe_plugin(path.stem, path, lambda: import_file(path))]
     if (path / "pyproject.toml").is_file():
         return list(_of_project(path))
     if (path / "__init__.py").is_file():
-        return [_found(path.name, path, lambda: _module(path.name, path.parent))]
+        return [_describe_plugin(path.name, path, lambda: _module(path.name, path.parent))]
     files = list(single_files(path)) if path.is_dir() else []
     if not files:
         raise PluginError(
@@ -42,7 +42,7 @@ def locate_plugins(path: Path) -> list[Found]:
     return files
 
 
-def _found(name: str, origin: Path, load: Callable[[], Any]) -> Found:
+def _describe_plugin(name: str, origin: Path, load: Callable[[], Any]) -> Found:
     return Found(name, str(origin), "", False, load)
 
 
@@ -55,7 +55,7 @@ def _of_project(folder: Path) -> Iterator[Found]:
         )
     for name, value in points.items():
         module = value.partition(":")[0].strip()
-        yield _found(name, folder, partial(_of_folder, module, folder))
+        yield _describe_plugin(name, folder, partial(_of_folder, module, folder))
 
 
 def _entry_points(pyproject: Path) -> dict[str, str]:

@@ -52,22 +52,22 @@ def compositions(loose: dict[str, list[str]]) -> list[list[tuple[str, str]]]:
     ]
 
 
-def hosted(
-    parts: Sequence[tuple[str, str]], plugins: Plugins, given: str, settings: dict[str, Any]
+def host_parts(
+    parts: Sequence[tuple[str, str]], plugins: Plugins, chosen: str, settings: dict[str, Any]
 ) -> Subject:
     """A subject of the first task that the parts fit into.
 
     Args:
         parts: kind and name of each.
         plugins: those with the fakes.
-        given: the task to take; empty: the first that will do, beginning with the fakes.
+        chosen: the task to take; empty: the first that will do, beginning with the fakes.
         settings: dotted keys over the task's own.
 
     Raises:
         Mismatch: there is none; with the reason of the first.
     """
     layer = {**{SECTIONS[kind]: name for kind, name in parts}, **settings}
-    tasks = [given] if given else [*TASKS, *_others(plugins)]
+    tasks = [chosen] if chosen else [*TASKS, *_others(plugins)]
     reasons = []
     for task in tasks:
         subject = Subject(plugins.task(task), plugins, layer)
@@ -80,7 +80,7 @@ def hosted(
             continue
         return subject
     what = " and ".join(f"the {kind} '{name}'" for kind, name in parts)
-    hint = "" if given else "; name one it is made for: --task TASK"
+    hint = "" if chosen else "; name one it is made for: --task TASK"
     raise CheckMismatch(f"{what} to work in a task{hint}", reasons[0])
 
 

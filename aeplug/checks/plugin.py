@@ -21,7 +21,7 @@ from aeplug.checks.outcome import (
     Told,
     describe_failure,
 )
-from aeplug.checks.parts import SECTIONS, compositions, hosted, loose_parts
+from aeplug.checks.parts import SECTIONS, compositions, host_parts, loose_parts
 from aeplug.checks.priors import check_priors
 from aeplug.checks.settings import check_config
 from aeplug.checks.subject import Subject
@@ -88,29 +88,32 @@ def examine_plugin(
     base = plugins or active()
     wanted = select_checks(only, skip, (*PLUGIN_CHECKS, *CHECKS))
     together = IsolatedPlugins(also=base, strict=False)
-    listed = _admitted(plugin, base, together)
+    listed = _admit_plugins(plugin, base, together)
     together.admit("fakes", lambda: fakes, "aeplug.testing")
     together.collect()
     folder = Path(data) if data is not None else None
     work = _Work(together, wanted, task, dict(settings or {}), folder, reserved, tell, Report())
-    for one in listed:
-        work.examine(one)
+    for candidate in listed:
+        work.examine(candidate)
     return work.report
 
 
-def _admitted(plugin: str | Path, base: Plugins, together: IsolatedPlugins) -> list[Plugin]:
+def _admit_plugins(plugin: str | Path, base: Plugins, together: IsolatedPlugins) -> list[Plugin]:
     """The plug-ins asked for, as they are listed among all."""
-    here = {one.name: one for one in together.plugins}
-    known = {one.name: one for one in base.plugins}
+    by_name = {entry.name: entry for entry in together.plugins}
+    known = {entry.name: entry for entry in base.plugins}
     if isinstance(plugin, str) and plugin in known:
-        return [here.get(plugin, known[plugin])]
+        return [by_name.get(plugin, known[plugin])]
     path = Path(plugin)
     if not path.exists():
         raise PluginError(
             f"no plug-in is called '{plugin}', and there is no such file or folder. "
             f"{nearest(str(plugin), known)}"
         )
-    return [together.admit(found.name, found.load, found.origin) for found in locate_plugins(path)]
+    return [
+        together.admit(location.name, location.load, location.origin)
+        for location in locate_plugins(path)
+    ]
 
 
 @dataclass
@@ -124,31 +127,33 @@ class _Work:
     tell: Told | None
     report: Report
 
-    def examine(self, one: Plugin) -> None:
+    def examine(self, plugin: Plugin) -> None:
         """One plug-in, from its import to its observer."""
-        label = f"plug-in {one.name}"
-        if not self.make(label, "loading", lambda: check_loading(one)):
+        label = f"plug-in {plugin.name}"
+        if not self.make(label, "loading", lambda: check_loading(plugin)):
             return
-        source = next(source for source in sources_of(self.plugins) if source.name == one.name)
-        self.make(label, "imports", lambda: check_imports(one, source))
-        if set(one.provides) & {*SECTIONS}:
-            self.make(label, "parts", lambda: _check_parts(one, self.plugins))
-        if "prior" in one.provides:
-            self.make(label, "priors", lambda: check_priors(one, self.plugins))
-        if "aeplug_run_event" in one.hooks:
-            self.make(label, "observer", lambda: check_observer(one, self.plugins))
-        if "aeplug_commands" in one.hooks:
-            self.make(label, "commands", lambda: check_commands(one, self.plugins, self.reserved))
+        source = next(source for source in sources_of(self.plugins) if source.name == plugin.name)
+        self.make(label, "imports", lambda: check_imports(plugin, source))
+        if set(plugin.provides) & {*SECTIONS}:
+            self.make(label, "parts", lambda: _check_parts(plugin, self.plugins))
+        if "prior" in plugin.provides:
+            self.make(label, "priors", lambda: check_priors(plugin, self.plugins))
+        if "aeplug_run_event" in plugin.hooks:
+            self.make(label, "observer", lambda: check_observer(plugin, self.plugins))
+        if "aeplug_commands" in plugin.hooks:
+            self.make(
+                label, "commands", lambda: check_commands(plugin, self.plugins, self.reserved)
+            )
         checks = [name for name in CHECKS if name in self.wanted]
         if not checks:
             return
-        for name in one.provides.get("task", []):
+        for name in plugin.provides.get("task", []):
             spec = self.plugins.task(name)
             subject = Subject(spec, self.plugins, self.settings, self.data)
             self.report.outcomes += examine_subject(
                 subject, f"task {name}", checks, self.tell
             ).outcomes
-        for parts in compositions(loose_parts(one, self.plugins)):
+        for parts in compositions(loose_parts(plugin, self.plugins)):
             self._try(parts, checks)
 
     def make(self, label: str, name: str, check: Callable[[], str]) -> bool:
@@ -170,7 +175,7 @@ class _Work:
         """Parts that no task names, in one that will do: all of them, else one by one."""
         label = ", ".join(f"{kind} {name}" for kind, name in parts)
         try:
-            subject = hosted(parts, self.plugins, self.task, self.settings)
+            subject = host_parts(parts, self.plugins, self.task, self.settings)
         except CheckMismatch as mismatch:
             if len(parts) > 1:
                 for part in parts:

@@ -82,8 +82,8 @@ def _check_draws(prior: Prior, model: Model, what: str) -> None:
         first, again, other = (_draws(prior, seed) for seed in (0, 0, 1))
     sizes = (COUNT, *model.task.latent.latent_shape)
     good = isinstance(first, Tensor) and tuple(first.shape) == sizes
-    found = tuple(first.shape) if isinstance(first, Tensor) else first
-    expect(good, f"draws {sizes} from the {what}", brief(found))
+    shape = tuple(first.shape) if isinstance(first, Tensor) else first
+    expect(good, f"draws {sizes} from the {what}", brief(shape))
     expect(torch.isfinite(first).all(), f"finite draws from the {what}", "others")
     expect(torch.equal(first, again), f"the same draws of the {what} for the same seed", "others")
     expect(not torch.equal(first, other), f"other draws of the {what} for another seed", "the same")
@@ -93,8 +93,8 @@ def check_density(prior: DensityPrior, model: Model) -> None:
     """A value in nats for each latent."""
     values = prior.log_prob(_draws(prior, 0))
     good = isinstance(values, Tensor) and tuple(values.shape) == (COUNT,)
-    found = tuple(values.shape) if isinstance(values, Tensor) else values
-    expect(good, f"log_prob(z) with a value for each latent, ({COUNT},)", brief(found))
+    shape = tuple(values.shape) if isinstance(values, Tensor) else values
+    expect(good, f"log_prob(z) with a value for each latent, ({COUNT},)", brief(shape))
     expect(torch.isfinite(values).all(), "finite nats from log_prob(z)", "others")
 
 

@@ -34,12 +34,12 @@ def check_saving(subject: Subject) -> str:
     _check_equal(before, outputs(copied, subject), "a copy (copy.deepcopy)")
     with TemporaryDirectory(prefix="aeplug-check-") as folder:
         path = Path(folder) / "checkpoint"
-        again, size = _written_and_read(task, subject, path)
+        again, size = _write_and_read(task, subject, path)
     _check_equal(before, outputs(again, subject), "a task loaded from its checkpoint")
     return f"{size:,} bytes"
 
 
-def _written_and_read(task: Task, subject: Subject, path: Path) -> tuple[Task, int]:
+def _write_and_read(task: Task, subject: Subject, path: Path) -> tuple[Task, int]:
     shape = subject.shape
     settings = json.loads(json.dumps(subject.config.as_dict()))
     header = {"task": subject.spec.name, "config": settings, "shape": {}}
@@ -91,11 +91,11 @@ def _check_equal(before: dict[str, Tensor], after: dict[str, Tensor], what: str)
         )
 
 
-def _difference(one: dict[str, Any], two: dict[str, Any]) -> str:
-    for section, values in one.items():
-        if values != two.get(section):
+def _difference(first: dict[str, Any], second: dict[str, Any]) -> str:
+    for section, values in first.items():
+        if values != second.get(section):
             for key, value in values.items() if isinstance(values, dict) else ():
-                other = two.get(section, {}).get(key)
+                other = second.get(section, {}).get(key)
                 if other != value:
                     return f"{section}.{key}: {value!r} became {other!r}"
     return "other ones"

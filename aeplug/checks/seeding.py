@@ -81,7 +81,7 @@ _TENSORS = ("input", "target")
 
 @torch.no_grad()
 def _check_evaluation(task: Task, batch: Batch, subject: Subject) -> None:
-    def evaluated() -> dict[str, Tensor]:
+    def evaluate() -> dict[str, Tensor]:
         generator = torch.Generator().manual_seed(subject.seed)
         losses = task(batch, schedule_values_at(task, 1, 1), generator)
         posterior, context = task.encode(batch.input, batch.context(with_target=False))
@@ -90,7 +90,7 @@ def _check_evaluation(task: Task, batch: Batch, subject: Subject) -> None:
         return {**{f"'{k}'": v for k, v in losses.items()}, "data from generate": data}
 
     with expect_no_error("the task in evaluation"):
-        first, again = (_at(state, evaluated) for state in STATES)
+        first, again = (_at(state, evaluate) for state in STATES)
     for name, value in first.items():
         expect(
             torch.equal(value, again[name]),

@@ -58,17 +58,17 @@ class Subject:
     @cached_property
     def layer(self) -> dict[str, Any]:
         """All settings over the task's own, the data's folder included."""
-        given = dict(self.settings)
+        settings = dict(self.settings)
         if self.data is not None:
-            return {**folder_settings(self.spec, str(self.data)), **given}
-        config = resolve(self.spec, self.plugins, given)
+            return {**folder_settings(self.spec, str(self.data)), **settings}
+        config = resolve(self.spec, self.plugins, settings)
         dataset = self.plugins.find("dataset", config.sections["data"].name)
         if dataset.needs_folder and not dict(config.sections["data"].config).get("path"):
             self._folder = TemporaryDirectory(prefix="aeplug-check-")
             folder = Path(self._folder.name)
             write_documents(config, open_dataset(config).shape, folder)
-            return {**folder_settings(self.spec, str(folder)), **given}
-        return given
+            return {**folder_settings(self.spec, str(folder)), **settings}
+        return settings
 
     @cached_property
     def config(self) -> TaskConfig:

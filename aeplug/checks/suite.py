@@ -175,15 +175,15 @@ def examine_subject(
     try:
         make("building", lambda: _check_building(subject))
         if "processes" in wanted and not failed:
-            together = _started(subject)
+            together = _start_processes(subject)
         needs_loss = any(name in _AFTER_LOSS for name in wanted)
         for name in CHECKS[1:]:
             if name not in wanted and not (name == "loss" and needs_loss):
                 continue
             if "building" in failed:
-                make(name, _skipped("the task cannot be built"))
+                make(name, _make_skip("the task cannot be built"))
             elif "loss" in failed and name in _AFTER_LOSS:
-                make(name, _skipped("there is no loss to begin with"))
+                make(name, _make_skip("there is no loss to begin with"))
             elif name == "processes":
                 make(name, lambda: _check_together(together))
             else:
@@ -247,7 +247,7 @@ def _check_building(subject: Subject) -> str:
     return f"{numbers:,} parameters: {', '.join(p for p in parts if not p.endswith(' '))}"
 
 
-def _started(subject: Subject) -> Together | Skipped:
+def _start_processes(subject: Subject) -> Together | Skipped:
     try:
         return Together(subject)
     except Skipped as reason:
@@ -261,7 +261,7 @@ def _check_together(together: Together | Skipped | None) -> str:
     return check_processes(together)
 
 
-def _skipped(why: str) -> Callable[[], str]:
+def _make_skip(why: str) -> Callable[[], str]:
     def skip() -> str:
         raise Skipped(why)
 

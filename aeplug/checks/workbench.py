@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aeplug.checks.codec import read_back, written
+from aeplug.checks.codec import read_back, write_document
 from aeplug.checks.subject import Subject
 from aeplug.interfaces import Batch, Document, RawBatch
 
@@ -60,7 +60,9 @@ class Workbench:
     def reread(self, document: Document) -> Document:
         """A document as it is read from the file that the codec writes of it."""
         count = len(list(self.folder.iterdir()))
-        path = written(self.model.codec, document, self.folder / f"file-{count}", self.options)
+        path = write_document(
+            self.model.codec, document, self.folder / f"file-{count}", self.options
+        )
         return read_back(self.model.codec, path)[0]
 
     @cached_property

@@ -65,9 +65,9 @@ def _work(job: dict[str, Any], folder: Path, rank: int) -> None:
     activate(plugins)
     subject = Subject(TaskSpec(**job["spec"]), plugins, job["settings"], seed=job["seed"])
     model = DistributedDataParallel(subject.task())
-    found = gradients(model, share(subject, rank), rank)
+    own_gradients = gradients(model, share(subject, rank), rank)
     if rank == 0:
-        torch.save(found, folder / GRADIENTS)
+        torch.save(own_gradients, folder / GRADIENTS)
     _step(model, rank)
 
 

@@ -35,17 +35,17 @@ class AttributeCommand(VerbCommand):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Also refuse options that do not go together."""
         rest = super().parse_args(ctx, args)
-        given = ctx.params
-        inputs = given["words"][1:] if given["start"] is None else given["words"]
-        if given["as_list"] or ctx.resilient_parsing:
+        params = ctx.params
+        inputs = params["words"][1:] if params["start"] is None else params["words"]
+        if params["as_list"] or ctx.resilient_parsing:
             return rest
-        if (given["start"] is None) != (given["end"] is None):
+        if (params["start"] is None) != (params["end"] is None):
             raise click.UsageError("--from and --to go together")
-        if given["start"] is None and not given["words"]:
+        if params["start"] is None and not params["words"]:
             raise click.UsageError("expected NAME, or --from and --to; --list shows what there is")
-        if inputs and not given["out"]:
+        if inputs and not params["out"]:
             raise click.UsageError("Missing option '--out'")
-        if not (inputs or given["check"] or given["save"]):
+        if not (inputs or params["check"] or params["save"]):
             raise click.UsageError("expected files to steer, --check or --save")
         return rest
 

@@ -54,7 +54,7 @@ def print_table(rows: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
     for number, row in enumerate(table):
         cells = (cell.ljust(size) for cell, size in zip(row, widths, strict=False))
         start = "".join(f"{cell}  " for cell in cells)
-        lines = _wrapped(row[-1], width)
+        lines = _wrap(row[-1], width)
         first = f"{start}{lines[0]}".rstrip()
         click.echo(click.style(first, bold=True) if number == 0 else first)
         for line in lines[1:]:
@@ -195,7 +195,7 @@ def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
     """
     counts, out = report.counts, report.out
     before = f", {counts.before} {_were(counts.before)} done before" if counts.before else ""
-    say(f"wrote {counts.done} of {_counted(counts.total, 'file')} to {out}{before}")
+    say(f"wrote {counts.done} of {_count(counts.total, 'file')} to {out}{before}")
     if report.picture:
         say(f"picture: {report.picture}")
     if as_json:
@@ -207,9 +207,9 @@ def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
         return 128 + report.stopped
     wrong = []
     if counts.failed:
-        wrong.append(f"{counts.failed} of {_counted(counts.total, 'file')} could not be done")
+        wrong.append(f"{counts.failed} of {_count(counts.total, 'file')} could not be done")
     if counts.unlisted:
-        wrong.append(f"{_counted(counts.unlisted, 'folder')} could not be listed")
+        wrong.append(f"{_count(counts.unlisted, 'folder')} could not be listed")
     if wrong:
         raise AeplugError(f"{', '.join(wrong)}, reasons in {report.failures}")
     return 0
@@ -264,7 +264,7 @@ def _number(value: Any) -> str:
     return str(value)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def _wrap(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width) or [""]
 
 
@@ -283,5 +283,5 @@ def _were(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def _counted(number: int, what: str) -> str:
+def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

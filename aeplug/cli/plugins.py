@@ -27,11 +27,11 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    found = active().collect()
+    known = active().collect()
     if as_json:
-        print_json({"plugins": [plugin.as_dict() for plugin in found]})
+        print_json({"plugins": [plugin.as_dict() for plugin in known]})
         return
-    for plugin in found:
+    for plugin in known:
         print_plugin_line(plugin)
 
 

@@ -19,14 +19,14 @@ def tasks(as_json: bool) -> None:
     aeplug tasks
     aeplug tasks --json
     """
-    found = catalogue.tasks()
+    known = catalogue.tasks()
     incomplete = catalogue.incomplete_plugins("task")
     if as_json:
-        print_json({"tasks": found, "incomplete": incomplete})
+        print_json({"tasks": known, "incomplete": incomplete})
         return
     rows = [
         [task["name"], "yes" if task["weights"] else "no", task["plugin"], task["summary"]]
-        for task in found
+        for task in known
     ]
     print_table(rows, ["TASK", "WEIGHTS", "PLUG-IN", "SUMMARY"])
     for plugin, reason in incomplete.items():

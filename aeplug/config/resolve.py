@@ -186,7 +186,7 @@ def resolve(
         factory = _factory(task, plugins, section, chosen.get(section, ""))
         config_type = TrainConfig if section == "train" else config_of(factory)
         sections[section] = Section(
-            chosen.get(section, ""), factory, _validated(section, config_type, values[section])
+            chosen.get(section, ""), factory, _validate(section, config_type, values[section])
         )
     return TaskConfig(task, sections)
 
@@ -256,9 +256,7 @@ def _nearest_key(task: TaskSpec, plugins: Plugins, key: str) -> str:
     return nearest(key, keys)
 
 
-def _validated(
-    section: str, config_type: type[PartConfig], values: Mapping[str, Any]
-) -> PartConfig:
+def _validate(section: str, config_type: type[PartConfig], values: Mapping[str, Any]) -> PartConfig:
     for field in values:
         if field not in config_type.model_fields:
             known = [f"{section}.{name}" for name in config_type.model_fields]

@@ -129,15 +129,16 @@ def type_in_words(annotation: Any, plural: bool = False) -> str:
         return ("any of " if plural else "one of ") + ", ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
         return " or ".join(
-            "null" if one is type(None) else type_in_words(one, plural) for one in arguments
+            "null" if argument is type(None) else type_in_words(argument, plural)
+            for argument in arguments
         )
     if origin in (tuple, list, set, frozenset) and arguments:
-        kinds = dict.fromkeys(one for one in arguments if one is not Ellipsis)
-        inner = " and ".join(type_in_words(one, True) for one in kinds)
+        kinds = dict.fromkeys(argument for argument in arguments if argument is not Ellipsis)
+        inner = " and ".join(type_in_words(argument, True) for argument in kinds)
         fixed = origin is tuple and Ellipsis not in arguments
         return f"list of {f'{len(arguments)} ' if fixed else ''}{inner}"
     if origin is dict and len(arguments) == 2:
-        names, of = (type_in_words(one, True) for one in arguments)
+        names, of = (type_in_words(argument, True) for argument in arguments)
         return f"object of {names} to {of}"
     return str(getattr(annotation, "__name__", annotation))
 

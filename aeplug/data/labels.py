@@ -25,16 +25,16 @@ def label_rows(dataset: Dataset, raw: RawBatch, names: Sequence[str] = ()) -> Em
     ``names`` where it gives none.
     """
     if supports(dataset, LabelledDataset):
-        found = {name: np.asarray(values) for name, values in dataset.labels(raw).items()}
+        labels = {name: np.asarray(values) for name, values in dataset.labels(raw).items()}
     else:
         plain = {
             name: column
             for name, column in raw.items()
             if column.ndim == 1 and not column.is_floating_point()
         }
-        found = {name: column.cpu().numpy() for name, column in plain.items()}
-        found |= name_conditions(dataset.shape, plain)
-    return {NAME: np.asarray(names, dtype=str), **found} if len(names) else found
+        labels = {name: column.cpu().numpy() for name, column in plain.items()}
+        labels |= name_conditions(dataset.shape, plain)
+    return {NAME: np.asarray(names, dtype=str), **labels} if len(names) else labels
 
 
 def name_conditions(shape: DataShape, cond: Mapping[str, Tensor]) -> EmbeddingRows:

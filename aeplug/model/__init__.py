@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from aeplug.model.capabilities import resolve_options
     from aeplug.model.conditions import ConditionEmbedding
     from aeplug.model.model import Model
-    from aeplug.model.run_folder import Run
+    from aeplug.model.run_folder import RunFolder
     from aeplug.model.sampling import constrain, draw_conditions
     from aeplug.model.task import Task, objective
 
 __all__ = [
     "ConditionEmbedding",
     "Model",
-    "Run",
+    "RunFolder",
     "Task",
     "constrain",
     "draw_conditions",

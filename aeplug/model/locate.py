@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from aeplug.errors import CheckpointError, PluginError, nearest
-from aeplug.model.run_folder import BEST, LAST, Run
+from aeplug.model.run_folder import BEST, LAST, RunFolder
 from aeplug.plugins import Plugins, TaskSpec
 
 
@@ -27,7 +27,7 @@ def locate_checkpoint(model: str | Path, which: str, plugins: Plugins) -> Path:
     folder = Path(model)
     if (folder / "checkpoints").is_dir():
         for name in [which] if which else [BEST, LAST]:
-            path = checkpoint.recover(Run(folder).checkpoint(name))
+            path = checkpoint.recover(RunFolder(folder).checkpoint(name))
             if path.is_dir():
                 return path
         raise CheckpointError(f"run {folder} holds no checkpoint '{which or BEST}' yet")

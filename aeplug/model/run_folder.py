@@ -18,14 +18,14 @@ LAST: Literal["last"] = "last"
 BEST: Literal["best"] = "best"
 
 
-class Run:
+class RunFolder:
     """One run's folder; only the process of rank 0 writes to it.
 
     Args:
         folder: where it lies or shall lie.
 
     Example:
-        >>> run = Run(Path("runs/vae"))
+        >>> run = RunFolder(Path("runs/vae"))
         >>> run.create({"task": "mnist-vae"}, environment={})
         >>> run.log({"step": 100, "split": "val", "loss": 0.5})
         >>> run.metrics()

@@ -30,13 +30,13 @@ def describe_error(error: BaseException, names: Mapping[str, str] | None = None)
         error: what a codec, a model or the system raised.
         names: what to say in place of names that stand in it.
     """
-    text = _said(error)
+    text = _describe(error)
     for name, shown in (names or {}).items():
         text = text.replace(name, shown)
     return " ".join(text.split())
 
 
-def _said(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     # In here: processes that only read and write files do without it.
     import torch
 

@@ -18,7 +18,7 @@ from aeplug.checks.outcome import CHECKS, CheckFailed, Outcome, Report
 from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from aeplug.checks.isolation import Given, IsolatedPlugins
+    from aeplug.checks.isolation import IsolatedPlugins, PluginSource
     from aeplug.checks.suite import check_task, tiny_batch
 
 __all__ = [
@@ -51,7 +51,7 @@ def check_plugin(plugin: str | Path, **options: Any) -> Report:
     return report
 
 
-def isolated_plugins(*given: Given) -> IsolatedPlugins:
+def isolated_plugins(*sources: PluginSource) -> IsolatedPlugins:
     """The built-in plug-ins, those given (modules or files), and the fakes; no others.
 
     Raises:
@@ -64,7 +64,7 @@ def isolated_plugins(*given: Given) -> IsolatedPlugins:
     from aeplug.checks import fakes
     from aeplug.checks.isolation import IsolatedPlugins
 
-    return IsolatedPlugins(*given, fakes)
+    return IsolatedPlugins(*sources, fakes)
 
 
 __getattr__, __dir__ = lazy_exports(__name__)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from aeplug.checks.isolation import Given, IsolatedPlugins
+    from aeplug.checks.isolation import IsolatedPlugins, PluginSource
     from aeplug.interfaces import Batch
     from aeplug.plugins import Plugins
 
@@ -48,11 +48,11 @@ def aeplug_plugins() -> Iterator[Callable[..., IsolatedPlugins]]:
     before, known = module._active, set(sys.modules)
     folders: set[str] = set()
 
-    def make(*given: Given) -> IsolatedPlugins:
-        made = isolated_plugins(*given)
-        folders.update(str(Path(e).resolve()) for e in given if isinstance(e, str | Path))
-        module.activate(made)
-        return made
+    def make(*sources: PluginSource) -> IsolatedPlugins:
+        isolated = isolated_plugins(*sources)
+        folders.update(str(Path(e).resolve()) for e in sources if isinstance(e, str | Path))
+        module.activate(isolated)
+        return isolated
 
     yield make
     module._active = before

@@ -14,8 +14,7 @@ from aeplug.model import run_folder
 from aeplug.model.checkpoint import Checkpoint
 from aeplug.model.header import required_plugins
 from aeplug.model.loading import config_of_checkpoint, explain_misfit
-from aeplug.model.run_folder import LAST
-from aeplug.model.run_folder import Run as RunFolder
+from aeplug.model.run_folder import LAST, RunFolder
 from aeplug.plugins import Plugins, active
 from aeplug.runtime.console import say
 from aeplug.runtime.distributed import Distributed

@@ -29,7 +29,7 @@ from aeplug.interfaces import Dataset, Prepare, Split
 from aeplug.model import checkpoint
 from aeplug.model.checkpoint import Checkpoint
 from aeplug.model.header import describe, round_figure
-from aeplug.model.run_folder import BEST, LAST, Run
+from aeplug.model.run_folder import BEST, LAST, RunFolder
 from aeplug.model.task import Task, objective
 from aeplug.plugins import Plugins
 from aeplug.plugins.specs import RunEvent
@@ -85,7 +85,7 @@ class Trainer:
     config: TaskConfig
     dataset: Dataset
     plugins: Plugins
-    run_folder: Run | None
+    run_folder: RunFolder | None
     distributed: Distributed
     state: TrainingState = field(default_factory=TrainingState)
 

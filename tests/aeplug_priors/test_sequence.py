@@ -40,13 +40,13 @@ def chain_plugins():
 @pytest.fixture(scope="module")
 def chains_run(chain_plugins, tmp_path_factory) -> Path:
     from aeplug.config import resolve
-    from aeplug.model.run_folder import Run
+    from aeplug.model.run_folder import RunFolder
     from aeplug.runtime.distributed import Distributed
     from aeplug.training.trainer import Trainer
 
     folder = tmp_path_factory.mktemp("chains") / "run"
     config = resolve(chain_plugins.task("chains"), chain_plugins, {})
-    run = Run(folder)
+    run = RunFolder(folder)
     run.create(config.as_dict(), {})
     distributed = Distributed(0, 1, torch.device("cpu"))
     Trainer(config, open_dataset(config), chain_plugins, run, distributed).run()

@@ -9,7 +9,7 @@ import torch
 
 from aeplug.config import resolve
 from aeplug.data.opening import open_dataset
-from aeplug.model.run_folder import Run
+from aeplug.model.run_folder import RunFolder
 from aeplug.plugins import active
 from aeplug.runtime.distributed import Distributed
 from aeplug.training.trainer import Trainer
@@ -26,7 +26,7 @@ def test_a_short_training_learns(task: str, precision: str, tmp_path: Path) -> N
     plugins = active()
     settings = {"train.steps": 200, "train.precision": precision, "train.eval_every": 100}
     config = resolve(plugins.task(task), plugins, settings)
-    run = Run(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
     run.create(config.as_dict(), {})
     distributed = Distributed(0, 1, torch.device("cuda"))
     Trainer(config, open_dataset(config), plugins, run, distributed).run()

@@ -10,7 +10,7 @@ import pytest
 
 from aeplug.errors import CheckpointError
 from aeplug.model import run_folder
-from aeplug.model.run_folder import Run
+from aeplug.model.run_folder import RunFolder
 from aeplug.runtime.console import Progress, duration, figures
 
 
@@ -50,17 +50,17 @@ class TestFolder:
     def test_place_that_cannot_be_written_is_named(self, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(CheckpointError, match=r"run folder .*file/run cannot be written"):
-            Run(tmp_path / "file" / "run").create({}, {})
+            RunFolder(tmp_path / "file" / "run").create({}, {})
 
     def test_cut_off_and_damaged_lines_are_left_out(self, tmp_path):
-        run = Run(tmp_path)
+        run = RunFolder(tmp_path)
         run.metrics_path.write_text('{"step": 1}\nrubbish\n{"step": 2}\n{"st')
         assert run.metrics() == [{"step": 1}, {"step": 2}]
         run.rewind(1)
         assert run.metrics_path.read_text() == '{"step": 1}\n'
 
     def test_run_without_metrics_has_none(self, tmp_path):
-        assert Run(tmp_path).metrics() == []
+        assert RunFolder(tmp_path).metrics() == []
 
     def test_latest_is_of_the_same_task_and_ignores_what_is_no_run(self, tmp_path):
         for name, text in (

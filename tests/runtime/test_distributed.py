@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from support import tiny_environment
 
 from aeplug.errors import TrainingError
-from aeplug.model.run_folder import Run
+from aeplug.model.run_folder import RunFolder
 from aeplug.runtime.distributed import pick_device
 
 
@@ -57,7 +57,7 @@ def test_two_processes_agree_with_one_and_one_of_them_writes(tmp_path, make_trai
     assert one.keys() == two.keys()
     for name in one:
         torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6)
-    ours, theirs = (Run(tmp_path / name).metrics() for name in ("alone", "together"))
+    ours, theirs = (RunFolder(tmp_path / name).metrics() for name in ("alone", "together"))
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):
         for key in ("step", "split", "skipped"):
@@ -95,7 +95,7 @@ def test_a_critic_is_trained_by_all_processes(tmp_path):
     """Each draws of its own from the prior: what shows is that both sides go on, and alike."""
     settings = {"latent": "adversarial", "latent.critic": "[8]", "train.epochs": 3}
     two_processes(tmp_path / "run", {**settings, "train.log_every": 1})
-    records = [r for r in Run(tmp_path / "run").metrics() if r["split"] == "train"]
+    records = [r for r in RunFolder(tmp_path / "run").metrics() if r["split"] == "train"]
     assert len(records) == 12 and records[-1]["skipped"] == 0
     costs = [record["adversary"] for record in records]
     assert len(set(costs)) > 6 and all(0 < cost < 2 for cost in costs)

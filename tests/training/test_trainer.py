@@ -16,7 +16,7 @@ from torch import nn
 from aeplug.config.schedules import learning_rate
 from aeplug.data.splits import epoch_order
 from aeplug.errors import TrainingError
-from aeplug.model.run_folder import Run
+from aeplug.model.run_folder import RunFolder
 
 
 def weights(training) -> dict[str, torch.Tensor]:
@@ -258,7 +258,9 @@ def test_best_checkpoint_is_the_one_with_the_lowest_held_out_loss(make_training,
 
     training._evaluate_and_keep_best = look
     training.run()
-    val = {r["step"]: r["loss"] for r in Run(tmp_path / "run").metrics() if r["split"] == "val"}
+    val = {
+        r["step"]: r["loss"] for r in RunFolder(tmp_path / "run").metrics() if r["split"] == "val"
+    }
     best = min(val, key=val.__getitem__)
     assert best != training.plan.total, "the case is not tested"
     source = checkpoint.read(tmp_path / "run" / "checkpoints" / "best")
@@ -280,7 +282,7 @@ def test_held_out_figures_do_not_depend_on_the_batch_size(make_training):
 def test_metrics_hold_what_a_curve_needs(make_training, tmp_path):
     training = make_training({"train.epochs": 3, "train.log_every": 2}, tmp_path / "run")
     training.run()
-    records = Run(tmp_path / "run").metrics()
+    records = RunFolder(tmp_path / "run").metrics()
     train = [record for record in records if record["split"] == "train"]
     val = [record for record in records if record["split"] == "val"]
     assert [record["step"] for record in train] == [2, 4, 6, 8, 10, 12]

@@ -7,14 +7,16 @@ import sys
 from collections.abc import Iterable
 
 
-def joined(hooks: str, parts: str) -> str:
+def join_modules(hooks: str, parts: str) -> str:
     """One source of both: the first's docstring, all imports in order, hooks, then parts."""
     sources = [hooks, parts]
     trees = [ast.parse(source) for source in sources]
     docstring = _segment(hooks, trees[0].body[0])
     imports = [node for tree in trees for node in tree.body if _is_import(node)]
     bodies = [_body(source, tree) for source, tree in zip(sources, trees, strict=True)]
-    return "\n\n".join([docstring, *_sorted(imports)]) + "\n\n\n" + "\n\n\n".join(bodies) + "\n"
+    return (
+        "\n\n".join([docstring, *_sort_imports(imports)]) + "\n\n\n" + "\n\n\n".join(bodies) + "\n"
+    )
 
 
 def _is_import(node: ast.stmt) -> bool:
@@ -31,7 +33,7 @@ def _segment(source: str, node: ast.stmt) -> str:
     return ast.get_source_segment(source, node) or ""
 
 
-def _sorted(imports: Iterable[ast.stmt]) -> list[str]:
+def _sort_imports(imports: Iterable[ast.stmt]) -> list[str]:
     """Blocks of import lines: the future, the standard library, the rest."""
     plain: set[str] = set()
     names: dict[str, set[str]] = {}

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from aeplug.cli.scaffold.joining import joined
+from aeplug.cli.scaffold.joining import join_modules
 from aeplug.cli.scaffold.kinds import KINDS
 from aeplug.cli.scaffold.names import module_name
 from aeplug.errors import PluginError
@@ -98,7 +98,7 @@ def _next_steps(root: Path, first: Path, try_it: str, *, single_file: bool) -> l
 
 def _project(name: str, module: str, kind: str) -> dict[str, str]:
     def text(template: str) -> str:
-        return _filled(template, name, module, f"{module}.parts", kind)
+        return _fill_template(template, name, module, f"{module}.parts", kind)
 
     files = {
         f"{module}/__init__.py": text(f"{kind}/plugin.py"),
@@ -112,13 +112,13 @@ def _project(name: str, module: str, kind: str) -> dict[str, str]:
 
 
 def _single(name: str, module: str, kind: str) -> dict[str, str]:
-    hooks = _filled(f"{kind}/plugin.py", name, module, module, kind)
+    hooks = _fill_template(f"{kind}/plugin.py", name, module, module, kind)
     if KINDS[kind].has_parts:
-        hooks = joined(hooks, _filled(f"{kind}/parts.py", name, module, module, kind))
+        hooks = join_modules(hooks, _fill_template(f"{kind}/parts.py", name, module, module, kind))
     return {f"{module}.py": hooks}
 
 
-def _filled(template: str, name: str, module: str, parts: str, kind: str) -> str:
+def _fill_template(template: str, name: str, module: str, parts: str, kind: str) -> str:
     source = resources.files("aeplug.cli.scaffold") / "templates" / f"{template}.template"
     words = name.replace("-", " ").replace("_", " ")
     return Template(source.read_text(encoding="utf-8")).substitute(

@@ -216,6 +216,7 @@ def encode_json(value: Any) -> str:
     UTF-8 refuses. They are written as escapes, of which ``json.loads`` makes the same name again.
 
     Example:
+        >>> import os
         >>> encode_json({"source": os.fsdecode("é".encode() + b" \\xe9.png")})
         '{"source": "é \\\\udce9.png"}'
     """

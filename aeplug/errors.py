@@ -13,6 +13,7 @@ __all__ = [
     "FileError",
     "PluginError",
     "TrainingError",
+    "expected",
     "nearest",
     "shortened",
 ]
@@ -56,16 +57,31 @@ def shortened(name: str) -> str:
     return name if len(name) <= 200 else f"{name[:60]} ... {name[-20:]}"
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
+def nearest(name: str, choices: Iterable[str], prefix: str = "") -> str:
     """Text to put behind an error: the choice nearest to a wrong name, or all where none is near.
+
+    ``prefix`` stands before each choice where it is named, and does not count as likeness.
 
     Example:
         >>> nearest("mnits", ["mnist", "groove"]), nearest("cat", ["mnist", "groove"])
-        ("Did you mean 'mnist'?", 'There is: groove, mnist.')
+        ("Did you mean 'mnist'?", 'Expected one of groove, mnist.')
+        >>> nearest("sise", ["size"], "latent.")
+        "Did you mean 'latent.size'?"
     """
     known = sorted(set(choices))
     folded = {choice.lower(): choice for choice in known}
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     if close:
-        return f"Did you mean '{folded[close[0]]}'?"
-    return f"There is: {', '.join(known)}." if known else "There are none."
+        return f"Did you mean '{prefix}{folded[close[0]]}'?"
+    return f"{expected(known, prefix)}." if known else "There are none."
+
+
+def expected(choices: Iterable[str], prefix: str = "") -> str:
+    """``Expected one of a, b``, of one alone ``Expected a``.
+
+    Example:
+        >>> expected(["mono", "stereo"]), expected(["mono"])
+        ('Expected one of mono, stereo', 'Expected mono')
+    """
+    names = [f"{prefix}{choice}" for choice in choices]
+    return f"Expected {'one of ' if len(names) > 1 else ''}{', '.join(names)}"

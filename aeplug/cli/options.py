@@ -247,11 +247,13 @@ def open_request(
         torch.Size([2, 1, 28, 28])
     """
     from aeplug.interfaces import Sampling
+    from aeplug.model.capabilities import check_sampling
 
     if not out:  # else it would mean the current folder
         raise ConfigError("--out is empty")
     loaded, own = open_model(model, verb, device, checkpoint, options)
     loaded.require(needs or verb, prior or "")
+    check_sampling(loaded, verb, temperature, top_k, top_p, greedy)
     temperature = loaded.spec.sampling.temperature if temperature is None else temperature
     sampling = Sampling(temperature, top_k, top_p, greedy, loaded.generator(seed))
     classes = read_conditions(cond, loaded)

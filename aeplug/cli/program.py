@@ -17,6 +17,7 @@ from aeplug.errors import AeplugError
 from aeplug.plugins import Plugins, activate, active, explain_missing_library
 from aeplug.plugins.current import blocked_from_environment, folders_from_environment
 from aeplug.runtime.console import flush_streams, say
+from aeplug.runtime.files import describe_lack_of_memory
 
 
 class Program(click.Group):
@@ -154,8 +155,8 @@ def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
     except Exception as error:
         if debug:
             raise
-        if missing := explain_missing_library(error):
-            _fail(missing, 1)
+        if known := explain_missing_library(error) or describe_lack_of_memory(error):
+            _fail(known, 1)
         text = " ".join(str(error).split())
         _fail(f"{type(error).__name__}: {text} (--debug shows where; this is a bug)", 1)
 

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from aeplug.config.fields import NAMED_ROLES, SECTIONS, PartConfig, TrainConfig, config_of
+from aeplug.config.invalid import describe_invalid, refuse_truth_values
 from aeplug.errors import ConfigError, PluginError, nearest
 from aeplug.plugins import Plugins, explain_missing_library
 from aeplug.plugins.specs import TaskSpec, load_attribute
@@ -185,6 +186,8 @@ def resolve(
     for section in SECTIONS:
         factory = _factory(task, plugins, section, chosen.get(section, ""))
         config_type = TrainConfig if section == "train" else config_of(factory)
+        if section == "data":
+            _check_own_data(task, plugins, chosen["data"], config_type, values["data"])
         sections[section] = Section(
             chosen.get(section, ""), factory, _validate(section, config_type, values[section])
         )
@@ -256,17 +259,31 @@ def _nearest_key(task: TaskSpec, plugins: Plugins, key: str) -> str:
     return nearest(key, keys)
 
 
+def _check_own_data(
+    task: TaskSpec,
+    plugins: Plugins,
+    name: str,
+    config_type: type[PartConfig],
+    values: Mapping[str, Any],
+) -> None:
+    """Refuse settings of the user's own files as data, where there are none."""
+    if task.folder_dataset in (None, name):
+        return
+    own = config_of(_factory(task, plugins, "data", task.folder_dataset)).model_fields
+    for field in values:
+        if field in own and field not in config_type.model_fields:
+            raise ConfigError(
+                f"data.{field} is a setting of data of your own: give it with --data PATH"
+            )
+
+
 def _validate(section: str, config_type: type[PartConfig], values: Mapping[str, Any]) -> PartConfig:
     for field in values:
         if field not in config_type.model_fields:
-            known = [f"{section}.{name}" for name in config_type.model_fields]
-            raise ConfigError(
-                f"no setting is called '{section}.{field}'. {nearest(f'{section}.{field}', known)}"
-            )
+            near = nearest(field, config_type.model_fields, f"{section}.")
+            raise ConfigError(f"no setting is called '{section}.{field}'. {near}")
+    refuse_truth_values(section, config_type, values)
     try:
         return config_type(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join([section, *(str(part) for part in first["loc"])])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{key}={first['input']!r}: {message}") from error
+        raise ConfigError(describe_invalid(section, config_type, error)) from error

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
 from aeplug.config import PartConfig, TaskConfig, config_of
-from aeplug.config.schedules import Schedule
+from aeplug.config.words import type_in_words
 from aeplug.plugins import explain_missing_library
-
-_PLURALS = {
-    bool: ("true or false", "true or false values"),
-    int: ("integer", "integers"),
-    float: ("number", "numbers"),
-    str: ("text", "texts"),
-    Schedule: ("number or schedule", "numbers or schedules"),
-}
 
 
 @dataclass(frozen=True)
@@ -116,31 +106,6 @@ def describe_settings(spec: Any) -> dict[str, Any]:
         reason = lacks or " ".join(f"{type(error).__name__}: {error}".split())
         described["error"] = f"cannot be loaded: {reason}"
     return described
-
-
-def type_in_words(annotation: Any, plural: bool = False) -> str:
-    """``tuple[int, ...]`` as ``list of integers``; a type of a plug-in's own by its name."""
-    if annotation in _PLURALS:
-        return _PLURALS[annotation][plural]
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return type_in_words(arguments[0], plural)
-    if origin is Literal:
-        return ("any of " if plural else "one of ") + ", ".join(map(str, arguments))
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(
-            "null" if argument is type(None) else type_in_words(argument, plural)
-            for argument in arguments
-        )
-    if origin in (tuple, list, set, frozenset) and arguments:
-        kinds = dict.fromkeys(argument for argument in arguments if argument is not Ellipsis)
-        inner = " and ".join(type_in_words(argument, True) for argument in kinds)
-        fixed = origin is tuple and Ellipsis not in arguments
-        return f"list of {f'{len(arguments)} ' if fixed else ''}{inner}"
-    if origin is dict and len(arguments) == 2:
-        names, of = (type_in_words(argument, True) for argument in arguments)
-        return f"object of {names} to {of}"
-    return str(getattr(annotation, "__name__", annotation))
 
 
 def _setting(name: str, field: FieldInfo, default: Any, main: bool) -> Setting:

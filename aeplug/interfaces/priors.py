@@ -192,6 +192,10 @@ class PriorSource(Protocol):
         """Whether it is fitted to embeddings, and so asks nothing of the latent part."""
         ...
 
+    def can_fit(self, name: str) -> bool:
+        """Whether it can be fitted to embeddings of the model, whatever its latent part is."""
+        ...
+
     def makes_documents(self, name: str) -> bool:
         """Whether its unit is a whole document, not a single item."""
         ...

@@ -35,20 +35,59 @@ def require_verb(model: TrainedModel, verb: str, prior: str = "") -> None:
         verb in model.spec.verbs and verb != "continue" and model.priors.is_fitted(prior)
     ):
         return
-    why, advice = "", ""
-    if verb in model.spec.verbs:
+    why, can = "", list(verbs)
+    if verb == "continue" and verb in model.spec.verbs:
+        why = ": that takes files of several pieces and a latent that is one vector"
+    elif verb in model.spec.verbs:
         latent = model.config.sections["latent"].name
         why = f": its latent '{latent}' has no prior to draw from"
-        if verb == "sample":
-            fitted = ", ".join(
-                name for name in model.priors.names() if model.priors.is_fitted(name)
+    fitted = [name for name in model.priors.names() if model.priors.can_fit(name)]
+    missing = [one for one in ("sample", "vary") if one in model.spec.verbs and one not in verbs]
+    if "vary" in missing:
+        can.append("vary --sigma")
+    if fitted:
+        can += [f"{one} --prior {'|'.join(fitted)}" for one in missing]
+    raise ConfigError(f"'{model.spec.name}' cannot {verb}{why}. It can: {', '.join(can)}")
+
+
+def check_sampling(
+    model: TrainedModel,
+    verb: str,
+    temperature: float | None,
+    top_k: int,
+    top_p: float,
+    greedy: bool,
+) -> None:
+    """Refuse what a user says of sampling where it would change nothing.
+
+    Args:
+        model: what decodes.
+        verb: what it is asked to do; the temperature of some is the prior's too.
+        temperature: None: not named.
+        top_k: 0: not named.
+        top_p: 1: not named.
+        greedy: whether the likeliest is taken.
+
+    Raises:
+        ConfigError: an option has no effect.
+
+    Example:
+        >>> check_sampling(model, "sample", 0.8, 0, 1.0, False)
+        >>> check_sampling(model, "sample", None, 3, 1.0, False)
+        Traceback (most recent call last):
+            ...
+        aeplug.errors.ConfigError: 'mnist-vae' takes no option --top-k: it decodes no tokens
+    """
+    named = {"top-k": top_k > 0, "top-p": top_p < 1}
+    for option in (name for name, is_named in named.items() if is_named):
+        if not model.shape.classes:
+            raise ConfigError(
+                f"'{model.spec.name}' takes no option --{option}: it decodes no tokens"
             )
-            advice = f"; with a prior fitted to its embeddings also sample: {fitted}"
-        if verb == "continue":
-            why = ": its documents do not go on, or its latent is no vector"
-        if verb == "vary":
-            advice = "; of a chosen strength, noise needs no prior: vary --sigma"
-    raise ConfigError(f"'{model.spec.name}' cannot {verb}{why}. It can: {', '.join(verbs)}{advice}")
+        if greedy:
+            raise ConfigError(f"--{option} has no effect where the likeliest is taken: add --draw")
+    if greedy and temperature is not None and verb not in ("sample", "continue"):
+        raise ConfigError("--temperature has no effect where the likeliest is taken: add --draw")
 
 
 def resolve_options(model: TrainedModel, verb: str, values: Mapping[str, Any]) -> dict[str, Any]:

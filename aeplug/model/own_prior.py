@@ -79,6 +79,10 @@ class OwnPriors:
         """None is."""
         return False
 
+    def can_fit(self, name: str) -> bool:
+        """None can."""
+        return False
+
     def makes_documents(self, name: str) -> bool:
         """None does."""
         return False

@@ -12,7 +12,16 @@ from typing import Any
 import torch
 
 from aeplug.errors import AeplugError, ConfigError, nearest
-from aeplug.interfaces import OWN, Dataset, DocumentPrior, PackedPriors, Prior, StoredPrior
+from aeplug.interfaces import (
+    OWN,
+    Dataset,
+    DocumentPrior,
+    PackedPriors,
+    Prior,
+    SequencedCodec,
+    StoredPrior,
+    supports,
+)
 from aeplug.model.dataset import evaluation_dataset
 from aeplug.model.model import Model
 from aeplug.model.own_prior import own_prior
@@ -69,6 +78,16 @@ class PriorRegistry:
     def is_fitted(self, name: str) -> bool:
         """Whether it is fitted to embeddings, and so asks nothing of the latent part."""
         return name != OWN and self.spec(name).restore is not None
+
+    def can_fit(self, name: str) -> bool:
+        """Whether it can be fitted to embeddings of the model, whatever its latent part is."""
+        model = self._model
+        return (
+            self.is_fitted(name)
+            and self.spec(name).fit is not None
+            and len(model.task.latent.latent_shape) == 1
+            and (not self.makes_documents(name) or supports(model.codec, SequencedCodec))
+        )
 
     def makes_documents(self, name: str) -> bool:
         """Whether its unit is a whole document, not a single item."""

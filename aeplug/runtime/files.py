@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,11 @@ from aeplug.runtime.partial_files import create_partial
 
 #: With less than this left, in bytes, a disk counts as full where something cannot be written.
 FULL = 1 << 20
+
+_ALLOCATED = re.compile(
+    r"(?:can't allocate memory.*|[Tt]ried to allocate |Unable to allocate )"
+    r"(?<![\d.])([\d.]+) (?:bytes|([KMGT]iB))"
+)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -37,18 +43,37 @@ def describe_error(error: BaseException, names: Mapping[str, str] | None = None)
 
 
 def _describe(error: BaseException) -> str:
-    # In here: processes that only read and write files do without it.
-    import torch
-
     text = str(error)
     if isinstance(error, FileError):
         return text
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
-        return f"not enough memory: {text}".removesuffix(": ")
+    if memory := describe_lack_of_memory(error):
+        return memory
     if isinstance(error, OSError):
         place = f"{error.filename2 or error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or text}"
     return f"unexpected error: {type(error).__name__}: {text}"
+
+
+def describe_lack_of_memory(error: BaseException) -> str:
+    """One line where an error says that memory is short, of the machine or a device; else empty.
+
+    Example:
+        >>> describe_lack_of_memory(RuntimeError("you tried to allocate 8192000000 bytes"))
+        'not enough memory for 8.2 GB more'
+        >>> describe_lack_of_memory(RuntimeError("sizes do not match"))
+        ''
+    """
+    text = " ".join(str(error).split())
+    if size := _ALLOCATED.search(text):
+        number, unit = float(size[1]), size[2]
+        if not unit:
+            number, unit = number / 1e9, "GB"
+        return f"not enough memory for {number:,.{0 if number >= 100 else 1}f} {unit} more"
+    is_meant = isinstance(error, MemoryError) or "out of memory" in text
+    # Numbers of values beyond what fits 64 bits.
+    if is_meant or "Storage size calculation overflowed" in text:
+        return "not enough memory"
+    return ""
 
 
 def describe_write_error(error: BaseException, folder: Path) -> str:

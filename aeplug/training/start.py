@@ -18,6 +18,7 @@ from aeplug.model.run_folder import LAST, RunFolder
 from aeplug.plugins import Plugins, active
 from aeplug.runtime.console import say
 from aeplug.runtime.distributed import Distributed
+from aeplug.training.codec_fit import check_codec_fits
 from aeplug.training.trainer import Trainer
 
 
@@ -156,6 +157,8 @@ def begin_or_resume(
             f"{config.task.name}: {len(trainer.train_split):,} items, {parameters:,} parameters, "
             f"{trainer.plan.total:,} steps of {trainer.plan.batch_size} on {distributed.device}"
         )
+    if source is None:
+        check_codec_fits(config, trainer.task, trainer.prepare, trainer.val_split)
     if source is not None:
         with explain_misfit(source, plugins):
             trainer.resume(source)

@@ -33,7 +33,7 @@ from aeplug.model.run_folder import BEST, LAST, RunFolder
 from aeplug.model.task import Task, objective
 from aeplug.plugins import Plugins
 from aeplug.plugins.specs import RunEvent
-from aeplug.runtime.console import Progress, duration, figures
+from aeplug.runtime.console import Progress, duration, figures, say
 from aeplug.runtime.distributed import Distributed
 from aeplug.runtime.signals import Interrupted, stop_requests
 from aeplug.training.ema import ema_copy, update_ema
@@ -194,6 +194,9 @@ class Trainer:
                     saved = time.perf_counter()
                 if stop and not last:
                     raise Interrupted(requests[0] if requests else signal.SIGTERM, step)
+        if requests and distributed.is_main:
+            name = signal.Signals(requests[0]).name
+            say(f"{name} came in the last step: the training is finished, at step {state.step}")
         if not math.isfinite(self._held_out_loss):
             raise TrainingError(
                 f"the held-out loss ended at {self._held_out_loss}; lower train.lr "

@@ -93,7 +93,7 @@ class TestSample:
         with pytest.raises(
             ConfigError,
             match=r"'tiny' cannot sample: its latent 'deterministic' has no prior to draw from. "
-            r"It can: reconstruct, interpolate",
+            r"It can: reconstruct, interpolate, vary --sigma, sample --prior gaussian\|gmm",
         ):
             model.sample(1)
 

@@ -103,7 +103,7 @@ class TestSampling:
             plain.sample(1, prior="own")
         with pytest.raises(ConfigError, match="has no prior to draw from"):
             plain.sample(1, prior="standard")
-        with pytest.raises(ConfigError, match=r"also sample: gaussian, gmm"):
+        with pytest.raises(ConfigError, match=r"vary --sigma, sample --prior gaussian\\|gmm"):
             plain.sample(1)
         assert torch.equal(model.sample(3, prior="own"), model.sample(3))
 
@@ -311,7 +311,7 @@ class TestCommands:
     def test_one_line_errors(self, invoke, run, trained, tmp_path):
         for arguments, message in (
             (("fit-prior", run, "--kind", "gmn"), "Did you mean 'gmm'"),
-            (("sample", run, "--out", tmp_path / "x"), "with a prior fitted to its embeddings"),
+            (("sample", run, "--out", tmp_path / "x"), "vary --prior gaussian|gmm"),
             (("sample", run, "--prior", "stndard", "--out", tmp_path / "x"), "'standard'"),
             (("fit-prior", run, "--split", "dev"), "no split is called 'dev'"),
         ):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from aeplug.runtime import atomic_replace, atomic_write
+from aeplug.runtime.files import describe_lack_of_memory
 
 KILLED = """
 import os, signal, sys
@@ -137,3 +138,23 @@ def test_a_long_name(tmp_path):
     path = tmp_path / ("ä" * 120 + ".txt")
     atomic_write(path, "x")
     assert path.read_text() == "x"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate "
+            "memory: you tried to allocate 204799999997952 bytes. Error code 12",
+            "not enough memory for 204,800 GB more",
+        ),
+        (
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79 GiB",
+            "not enough memory for 2.0 GiB more",
+        ),
+        ("Storage size calculation overflowed with sizes=[784, 99999]", "not enough memory"),
+        ("mat1 and mat2 shapes cannot be multiplied (4x3 and 4x2)", ""),
+    ],
+)
+def test_a_lack_of_memory_is_one_plain_line(said, line):
+    assert describe_lack_of_memory(RuntimeError(said)) == line

@@ -126,6 +126,16 @@ def test_signal_saves_says_how_to_go_on_and_ends_with_its_code(tmp_path, number,
     assert step > 0
 
 
+def test_a_signal_in_the_last_step_is_not_passed_over(tmp_path):
+    process = start(tmp_path / "run", {"train.steps": 1}, pause=3)
+    wait_for((tmp_path / "run" / "config.json").exists, process)
+    time.sleep(1)  # to where signals are collected, and not to the end of the pause
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "SIGTERM came in the last step: the training is finished, at step 1" in err
+
+
 class TestCommandLine:
     @pytest.fixture
     def half(self, tmp_path, make_training):

@@ -207,7 +207,7 @@ def test_other_metres_are_read_in_their_own_bars(metre, bar):
         (TOP + "[A]\n", "line 3: section 'A' has no row"),
         (TOP + "[A B]\n", "line 3: expected '\\[name\\]' of one word"),
         (TOP + "[A]\nkick x...\n", "line 4: expected 'drum \\| cells \\|', got"),
-        (TOP + "[A]\ncowbell | x |\n", "line 4: no drum 'cowbell'. There is: closed hi-hat"),
+        (TOP + "[A]\ncowbell | x |\n", "line 4: no drum 'cowbell'. Expected one of closed hi-hat"),
         (TOP + "[A]\n" + row("kick", "x..."), "line 4: kick, bar 1: 4 cells, expected 16"),
         (TOP + "[A]\n" + row("kick", "." * 15 + "o"), "line 4: kick, bar 1: no cell .* 'o'"),
         (TOP + "[A]\n" + 2 * row("kick", "." * 16), "line 5: kick has two rows"),

@@ -61,7 +61,7 @@ class LeftOut:
                 self.path.unlink(missing_ok=True)
                 return
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(self.path, "".join(encode_json(one) + "\n" for one in self._entries))
+            atomic_write(self.path, "".join(encode_json(entry) + "\n" for entry in self._entries))
             say(f"left out: {f'{more} more; ' if more > 0 else ''}all are listed in {self.path}")
 
     def as_dict(self) -> dict[str, Any]:

@@ -42,11 +42,11 @@ def require_verb(model: TrainedModel, verb: str, prior: str = "") -> None:
         latent = model.config.sections["latent"].name
         why = f": its latent '{latent}' has no prior to draw from"
     fitted = [name for name in model.priors.names() if model.priors.can_fit(name)]
-    missing = [one for one in ("sample", "vary") if one in model.spec.verbs and one not in verbs]
+    missing = [v for v in ("sample", "vary") if v in model.spec.verbs and v not in verbs]
     if "vary" in missing:
         can.append("vary --sigma")
     if fitted:
-        can += [f"{one} --prior {'|'.join(fitted)}" for one in missing]
+        can += [f"{v} --prior {'|'.join(fitted)}" for v in missing]
     raise ConfigError(f"'{model.spec.name}' cannot {verb}{why}. It can: {', '.join(can)}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from aeplug.config import PartConfig, setting
 from aeplug.data import Skipped, TensorSplit, find_bundled
@@ -17,6 +18,7 @@ from aeplug_music.corpus.splitting import SPLITS
 from aeplug_music.drums.catalogue import read_catalogue
 from aeplug_music.drums.collection import Windows, read_collection
 from aeplug_music.drums.kit import BAR
+from aeplug_music.drums.sequences import performance_windows
 from aeplug_music.drums.splits import split_by_catalogue, split_by_content, split_by_header
 from aeplug_music.drums.window_shape import VALUES
 from aeplug_music.score.labels import make_titles
@@ -79,6 +81,7 @@ class DrumDataset:
         self._bpm = np.array(
             [performance.bpm for performance in collection.performances], np.float32
         )
+        self._played = collection.performances
         self._windows = Windows(
             *(
                 np.concatenate([getattr(windows, name) for windows in collection.windows])
@@ -100,8 +103,7 @@ class DrumDataset:
         if name not in (*SPLITS, ALL):
             raise DataError(f"drums have no split '{name}'. {nearest(name, (*SPLITS, ALL))}")
         owner = self._windows.performance
-        chosen = self._split >= 0 if name == ALL else self._split == SPLITS.index(name)
-        rows = np.flatnonzero(chosen[owner])
+        rows = np.flatnonzero(self._select_performances(name)[owner])
         if not len(rows):
             raise DataError(
                 f"{self._path}: its {len(self._split)} performances are too few, or too much "
@@ -117,6 +119,20 @@ class DrumDataset:
             },
             self,
         )
+
+    def sequences(self, name: str, generator: torch.Generator | None) -> tuple[RawBatch, Tensor]:
+        """See :class:`aeplug.interfaces.SequencedDataset`: each performance in whole windows.
+
+        With a generator they begin at another bar, and some swap two drums. Columns are
+        ``velocity`` and ``offset``.
+        """
+        self.split(name)  # raises if there is none
+        chosen = np.flatnonzero(self._select_performances(name)).tolist()
+        performances = [self._played[number] for number in chosen]
+        return performance_windows(performances, self.config.bars, generator)
+
+    def _select_performances(self, name: str) -> npt.NDArray[np.bool_]:
+        return self._split >= 0 if name == ALL else self._split == SPLITS.index(name)
 
     def labels(self, rows: RawBatch) -> dict[str, npt.NDArray[np.generic]]:
         """``style`` where it is known, ``drummer`` of a catalogue; ``hits per bar``, ``bpm``.
@@ -153,7 +169,7 @@ class DrumSplit(TensorSplit):
         dataset: what they are a split of; figures compare with its other splits.
     """
 
-    def __init__(self, columns: Mapping[str, torch.Tensor], dataset: DrumDataset) -> None:
+    def __init__(self, columns: Mapping[str, Tensor], dataset: DrumDataset) -> None:
         super().__init__(columns)
         self.dataset = dataset
 

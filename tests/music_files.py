@@ -78,6 +78,15 @@ def notes(sequence: Notes, channel: int = 0, gate: float = 1.0, velocity: int = 
     return events
 
 
+def strokes(*struck: tuple[int, int, int], channel: int = 9, length: int = 30) -> Events:
+    """Short notes of any pitch, tick and velocity, on the channel of drums."""
+    events: Events = []
+    for pitch, tick, velocity in struck:
+        events.append((tick, bytes([0x90 | channel, pitch, velocity])))
+        events.append((tick + length, bytes([0x80 | channel, pitch, 64])))
+    return events
+
+
 def moved(sequence: Notes, semitones: int) -> Notes:
     return [(pitch if pitch is None else pitch + semitones, ticks) for pitch, ticks in sequence]
 

@@ -19,8 +19,23 @@ from aeplug.runtime import say
 from aeplug_music.drums.collection import parse_performance
 from aeplug_music.drums.constraints import DrumConstraints, read_constraints
 from aeplug_music.drums.distance import measure_distance, read_hits, stored_to_pieces
-from aeplug_music.drums.kit import BAR, DRUMS, MAX_VELOCITY, METRE, OFFSETS, PITCHES, SNARE
+from aeplug_music.drums.feel import Grid, play_like
+from aeplug_music.drums.kit import (
+    BAR,
+    COMPOUND,
+    DRUMS,
+    MAX_VELOCITY,
+    METRE,
+    OFFSETS,
+    PITCHES,
+    SNARE,
+    Offset,
+    Taps,
+    Velocity,
+)
+from aeplug_music.drums.origin import DrumOrigin
 from aeplug_music.drums.performance import Passage, Performance, cut_windows, make_passage
+from aeplug_music.drums.rewriting import rewrite_file
 from aeplug_music.drums.sheet import draw_page, draw_thumbnail
 from aeplug_music.drums.window_shape import (
     ALL,
@@ -33,9 +48,14 @@ from aeplug_music.drums.window_shape import (
 )
 from aeplug_music.drums.writing import TICKS_PER_QUARTER, hit_ticks, to_pretty_midi
 from aeplug_music.midi.reading import read_bytes, report_repairs
-from aeplug_music.midi.writing import write_files
-from aeplug_music.score.metres import STEPS_PER_QUARTER
+from aeplug_music.midi.serialising import to_midi
+from aeplug_music.midi.writing import write_edited, write_files
+from aeplug_music.score.options import count_windows
+from aeplug_music.score.track_choice import label_track
 
+#: Metres that windows are in; where beats are dotted their thirds lie beside the four steps of a
+#: beat, as triplets do.
+_CARRIED = (METRE, *COMPOUND)
 #: Velocity of hits of models without velocities.
 VELOCITY = 100
 #: Length of a hit that is played in a web page, seconds.
@@ -45,8 +65,8 @@ _HIT_SECONDS = 0.1
 class DrumCodec:
     """MIDI files and written patterns for models of windows of N bars of drums.
 
-    A document's content is a :class:`aeplug_music.drums.performance.Performance`. Passages that
-    are not in 4/4 are not pieces; joining leaves them unchanged.
+    A document's content is a :class:`aeplug_music.drums.performance.Performance`. Passages in
+    metres whose beats are not four or dotted are no pieces; joining leaves them unchanged.
     """
 
     def __init__(self, config: PartConfig, shape: DataShape) -> None:
@@ -80,8 +100,8 @@ class DrumCodec:
     def read(self, path: Path) -> Document:
         """The drums of a MIDI file or pattern, and the rhythm of all notes where there are none.
 
-        Where other percussion and other tracks are left out, one line says so on stderr; another
-        says what was damaged.
+        Of a file with several tracks, or with other percussion, one line says on stderr what was
+        taken; another says what was damaged.
 
         Raises:
             FileError: it is neither, or holds no note.
@@ -93,24 +113,40 @@ class DrumCodec:
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
         report_repairs(path, performance.repairs)
-        self._report_omissions(path, performance)
-        return Document(performance, path.stem, path)
+        if line := self._describe_choice(performance):
+            say(f"{path}: {line}")
+        if performance.origin is None:
+            return Document(performance, path.stem, path)
+        tune = performance.origin.tune
+        tune.data = tune.data or to_midi(tune)
+        return Document(performance, path.stem, path, size=len(tune.data))
 
-    def _report_omissions(self, path: Path, performance: Performance) -> None:
-        # Of a rhythm all percussion counts; where there is no drum at all, split says that.
-        is_rhythm = self._form == RHYTHM
-        if not (is_rhythm or performance.velocity.any()):
-            return
-        omissions = [
+    def _describe_choice(self, performance: Performance) -> str:
+        """Which tracks are the drums, and what was not taken; empty: it is all there is."""
+        origin = performance.origin
+        # Where there is no drum at all, split says that.
+        if origin is None or not (self._form == RHYTHM or performance.velocity.any()):
+            return ""
+        taken = np.unique(origin.notes.track).tolist()
+        # Of a rhythm all percussion counts.
+        others = [
             f"{count} {what}{'s' * (count > 1)}{which}"
             for count, what, which in (
-                (0 if is_rhythm else performance.left_out, "note", " of other percussion"),
-                (performance.other_tracks, "track", " without drums"),
+                (0 if self._form == RHYTHM else performance.left_out, "note", " of percussion"),
+                (performance.other_tracks, "track", ""),
             )
             if count
         ]
-        if omissions:
-            say(f"{path}: {' and '.join(omissions)} left out")
+        unlearnt = [each.metre for each in performance.passages if each.metre not in _CARRIED]
+        if len(unlearnt) < len(performance.passages):
+            others += [f"bars in {metre}" for metre in dict.fromkeys(unlearnt)]
+        if len(taken) == 1 and not others:
+            return ""
+        labels = ", ".join(
+            label_track(origin.tune, number).removesuffix(" (drums)") for number in taken
+        )
+        line = f"drums: track{'s' * (len(taken) > 1)} {labels}"
+        return line + (f"; others: {', '.join(others)}" if others else "")
 
     def split(self, document: Document) -> RawBatch:
         """``velocity`` uint8, ``offset`` int8 ``(P, T, 9)`` and ``taps`` int16 ``(P, T, 2)``.
@@ -125,21 +161,77 @@ class DrumCodec:
         windows = [
             cut_windows(passage, self.bars)
             for passage in performance.passages
-            if passage.metre == METRE
+            if passage.metre in _CARRIED
         ]
-        if not windows:
+        self._check_content(document, bool(windows))
+        return _to_columns(windows)
+
+    def _check_content(self, document: Document, has_windows: bool) -> None:
+        performance: Performance = document.content
+        if not has_windows:
             others = ", ".join(dict.fromkeys(passage.metre for passage in performance.passages))
             raise FileError(
-                f"{document.source or document.name} is in {others}; drums are learnt in {METRE}"
+                f"{document.source or document.name} is in {others}; drums are learnt in {METRE}, "
+                f"which carries {' and '.join(COMPOUND)} too"
             )
-        if self._form != RHYTHM and not any(velocity.any() for velocity, _, _ in windows):
+        carried = [passage for passage in performance.passages if passage.metre in _CARRIED]
+        if self._form != RHYTHM and not any(passage.velocity.any() for passage in carried):
             raise FileError(
                 f"{document.source or document.name}: no drums: no hit of the nine classes on "
                 f"channel 10{self._advice}"
             )
-        names = ("velocity", "offset", "taps")
-        columns = [np.concatenate(column) for column in zip(*windows, strict=True)]
-        return {name: torch.from_numpy(column) for name, column in zip(names, columns, strict=True)}
+
+    def context_pieces(self, document: Document) -> RawBatch:
+        """As :meth:`split`, but only whole windows, aligned to the end of each passage.
+
+        Bars that do not fill a window are dropped at the beginning. If there is no whole window,
+        the last passage is padded with rests in front, so that its hits stay next to what follows.
+
+        Raises:
+            FileError: as :meth:`split`.
+        """
+        performance: Performance = document.content
+        carried = [passage for passage in performance.passages if passage.metre in _CARRIED]
+        self._check_content(document, bool(carried))
+        whole = [
+            cut_windows(passage.after(passage.steps % self.width), self.bars)
+            for passage in carried
+            if passage.steps >= self.width
+        ]
+        if not whole:
+            last = carried[-1]
+            whole = [cut_windows(last.after(last.steps - self.width), self.bars)]
+        return _to_columns(whole)
+
+    def append_pieces(
+        self, document: Document, pieces: Tensor, cond: Mapping[str, Tensor]
+    ) -> Document:
+        """Append windows behind the last bar, in the metre of the last passage that gave pieces.
+
+        They are played as what is before them (:mod:`aeplug_music.drums.feel`).
+        """
+        original: Performance = document.content
+        metre = [each.metre for each in original.passages if each.metre in _CARRIED][-1]
+        velocity, offset = _to_stored(pieces.detach().cpu())
+        velocity, offset = velocity.reshape(-1, DRUMS), offset.reshape(-1, DRUMS)
+        grid = Grid.of(original).extend(len(velocity))
+        velocity, offset = play_like(
+            velocity, offset, original, grid, original.steps, played=self._played
+        )
+        origin = self._origin_of(document)
+        if origin is not None:
+            origin = origin.extend(metre)
+        added = make_passage(velocity, offset, metre)
+        passages = tuple(_merge_passages([*original.passages, added]))
+        return Document(Performance(passages, original.bpm, origin=origin), document.name)
+
+    def num_pieces(self, options: Mapping[str, Any]) -> int:
+        """Number of windows in the option ``bars``; 0 without it.
+
+        Raises:
+            ConfigError: the bars are not whole windows.
+        """
+        return count_windows(options, self.bars)
 
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
         """Join windows of combinations ``(P, T)`` or of values ``(P, T, 27)`` into a performance.
@@ -147,7 +239,10 @@ class DrumCodec:
         Inputs of a model, ``(P, T, 31)``, are joined for display.
 
         With ``like`` it has that performance's length and tempo; with fewer pieces than ``like``
-        has, it ends with them. Combinations get velocity 100 and no offsets.
+        has, it ends with them. Of combinations, hits that ``like`` has too are played as there,
+        others as those around them, and of both kinds new hits in triplets lie on triplets
+        (:mod:`aeplug_music.drums.feel`). Without ``like`` combinations get velocity 100 and no
+        offsets.
         """
         velocity, offset = _to_stored(pieces.detach().cpu())
         velocity, offset = velocity.reshape(-1, DRUMS), offset.reshape(-1, DRUMS)
@@ -155,23 +250,37 @@ class DrumCodec:
             return Document(Performance((make_passage(velocity, offset),)), "sample")
         original: Performance = like.content
         passages = tuple(self._align_with(original, velocity, offset))
-        return Document(Performance(passages, original.bpm), like.name)
+        result = Performance(passages, original.bpm, origin=self._origin_of(like))
+        return Document(result, like.name)
+
+    def _origin_of(self, document: Document) -> DrumOrigin | None:
+        performance: Performance = document.content
+        # Documents without a file stand between several; taps without drums become drums alone.
+        is_of_file = document.source is not None and performance.velocity.any()
+        return performance.origin if is_of_file else None
 
     def _align_with(
         self,
         original: Performance,
-        velocity: npt.NDArray[np.uint8],
-        offset: npt.NDArray[np.int8],
+        velocity: Velocity,
+        offset: Offset,
     ) -> Iterator[Passage]:
-        place = 0
+        place, start = 0, 0
+        grid = Grid.of(original)
+        has_hits = original.velocity.any()
         for passage in original.passages:
-            if passage.metre != METRE:
+            first, start = start, start + passage.steps
+            if passage.metre not in _CARRIED:
                 yield passage
                 continue
             if place >= len(velocity):
                 return
             end = min(place + passage.steps, len(velocity))
-            yield make_passage(velocity[place:end], offset[place:end])
+            loud: Velocity = velocity[place:end]
+            off: Offset = offset[place:end]
+            if has_hits:
+                loud, off = play_like(loud, off, original, grid, first, played=self._played)
+            yield make_passage(loud, off, passage.metre)
             place += -(-passage.steps // self.width) * self.width
 
     def as_pieces(self, raw: RawBatch) -> Tensor:
@@ -198,19 +307,25 @@ class DrumCodec:
     def write(self, document: Document, stem: Path, options: Mapping[str, Any]) -> list[Path]:
         """Write ``stem.mid``, and ``stem.wav`` with the option ``wav``.
 
+        What was made of a file is that file with other hits in its drum tracks; see
+        :mod:`aeplug_music.drums.rewriting`.
+
         Args:
             document: the performance.
             stem: path without suffix.
-            options: ``tempo`` in quarters a minute (0 or None: the performance's own), ``wav``,
-                ``soundfont``.
+            options: ``tempo`` in quarters a minute (0 or None: the performance's own), ``only``,
+                ``wav``, ``soundfont``.
 
         Raises:
             FileError: a file cannot be written.
         """
         performance: Performance = document.content
+        if performance.origin is not None:
+            end = performance.origin.to_ticks(np.array([performance.steps]), [0])
+            return write_edited(rewrite_file(performance, options), stem, options, int(end[0]))
         bpm = float(options.get("tempo") or performance.bpm)
         midi = to_pretty_midi(performance, document.name, bpm)
-        return write_files(midi, stem, options, performance.steps * 60 / bpm / STEPS_PER_QUARTER)
+        return write_files(midi, stem, options, performance.quarters * 60 / bpm)
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of performances as drum grids into one PNG."""
@@ -238,7 +353,15 @@ class DrumCodec:
         ]
 
 
-def _to_stored(pieces: Tensor) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
+def _to_columns(
+    windows: Sequence[tuple[Velocity, Offset, Taps]],
+) -> RawBatch:
+    names = ("velocity", "offset", "taps")
+    columns = [np.concatenate(column) for column in zip(*windows, strict=True)]
+    return {name: torch.from_numpy(column) for name, column in zip(names, columns, strict=True)}
+
+
+def _to_stored(pieces: Tensor) -> tuple[Velocity, Offset]:
     """Output of a model -> velocity uint8 and offset int8, each ``(P, T, 9)``."""
     if not pieces.is_floating_point():
         hits = combination_to_bits(pieces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -104,7 +104,8 @@ def read_collection(path: Path, bars: int) -> Collection:
             except FileError as error:
                 collection.skipped.append(Skipped(str(source), str(error)))
                 continue
-            collection.performances.append(performance)
+            # What is trained on goes back into no file.
+            collection.performances.append(replace(performance, origin=None))
             collection.names.append(str(source))
             collection.windows.append(windows)
             collection.headers.append(header)

@@ -4,12 +4,15 @@
 7 crash, 8 ride. Which MIDI pitches each stands for says ``PITCHES``: those of General MIDI, and
 those of the Roland TD-11 on which Groove MIDI was played (edges of hi-hats 22 and 26, rim of the
 third tom 58). A class is written as the first of its pitches. Other percussion (cowbell, congas,
-claves ...) is dropped and counted.
+claves ...) is no hit; it is counted, and stays in the file.
 
 **Which tracks.** Drums are the tracks on channel 10; in a file without one, those with ``drum``,
-``perc``, ``kit`` or ``beat`` in their names. All drum tracks are merged.
+``perc``, ``kit`` or ``beat`` in their names. All drum tracks are merged, since kits are often
+written a track a drum; what is changed goes back into each (:mod:`aeplug_music.drums.rewriting`).
 
-**Steps.** A quarter has 4 steps, counted from the bar line at which the current metre began. A hit
+**Steps.** A quarter has 4 steps, counted from the bar line at which the current metre began; in
+12/8 and 6/8, whose beats are dotted quarters, a beat has 4. Triplets, and the eighths of dotted
+beats, lie on the steps 0, 1 and 3 with offsets of a third (:mod:`aeplug_music.drums.feel`). A hit
 is rounded to the nearest step, halves up. Its deviation is its *offset*: a fraction of a step in
 [-0.5, 0.5), stored as int8 in units of 1/256 of a step, rounded (0.28 ms at 104 BPM; the few that
 would round to 0.5 become 127/256). Of two hits of a class at a step the louder is kept, of equally
@@ -26,7 +29,8 @@ or of all tracks if there are none, whatever the pitches; of equally loud ones t
 **Bars and metre.** As in :mod:`aeplug_music.score.tokens`: metres hold from their time
 signature, an upbeat is the end of a whole bar, the last bar is padded with rests. Only **4/4** is
 learnt: passages in other metres belong to no window of the data set, which reports files skipped
-for it, and ``reconstruct`` leaves them unchanged.
+for it. Verbs take **12/8** as four beats of triplets, and two bars of **6/8** as one of 12/8, and
+leave passages in other metres unchanged.
 
 **Windows.** N bars; one begins at every bar. A window with a bar without any hit is dropped. Equal
 windows are all kept: how often a bar is played is part of playing.
@@ -40,10 +44,12 @@ moved to it. The tempo is that at the file's beginning, in whole microseconds pe
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import numpy.typing as npt
 
-from aeplug_music.score.metres import STEPS_PER_BAR
+from aeplug_music.score.metres import STEPS_PER_BAR, STEPS_PER_QUARTER
 
 #: Names of the classes; their order is part of saved models.
 CLASSES = (
@@ -68,6 +74,8 @@ PITCHES = (
 #: The metre that is learnt, and steps of its bar.
 METRE = "4/4"
 BAR = STEPS_PER_BAR[METRE]
+#: Metres whose beats are dotted quarters; a beat has four steps in these too.
+COMPOUND = ("12/8", "6/8")
 #: Units of an offset per step.
 OFFSETS = 256
 MAX_VELOCITY = 127
@@ -80,6 +88,11 @@ Int = npt.NDArray[np.int64]
 _CLASS_OF = np.full(128, -1, np.int64)
 for _number, _pitches in enumerate(PITCHES):
     _CLASS_OF[list(_pitches)] = _number
+
+
+def count_steps(metre: str) -> Fraction:
+    """Steps that a quarter has in a metre: four, and eight thirds where beats are dotted."""
+    return STEPS_PER_QUARTER * (Fraction(2, 3) if metre in COMPOUND else Fraction(1))
 
 
 def to_classes(pitch: npt.ArrayLike) -> Int:

@@ -5,7 +5,8 @@ How notes become hits is specified in :mod:`aeplug_music.drums.kit`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +20,14 @@ from aeplug_music.drums.kit import (
     Offset,
     Taps,
     Velocity,
+    count_steps,
     find_loudest,
     quantise_positions,
     to_classes,
 )
+from aeplug_music.drums.origin import DrumNotes, DrumOrigin
 from aeplug_music.score.grid import MetreSegment, metre_segments
-from aeplug_music.score.metres import STEPS_PER_QUARTER
-from aeplug_music.score.tune import Track, Tune
+from aeplug_music.score.tune import Tune
 
 _NAMES = ("drum", "perc", "kit", "beat")
 
@@ -35,7 +37,7 @@ class Passage:
     """Consecutive bars in one metre.
 
     Attributes:
-        metre: ``"4/4"``; any time signature.
+        metre: ``"4/4"``; any time signature. A beat has four steps, so does a dotted one.
         velocity: uint8 ``(S, 9)``, 0 where there is no hit.
         offset: int8 ``(S, 9)``, 1/256 of a step.
         taps: velocity and offset of the rhythm, int16 ``(S, 2)``.
@@ -51,6 +53,17 @@ class Passage:
         """Length in steps."""
         return len(self.velocity)
 
+    def after(self, step: int) -> Passage:
+        """What comes from a step on; rests come before it where that is below 0."""
+        more = ((max(-step, 0), 0), (0, 0))
+        first = max(step, 0)
+        return Passage(
+            self.metre,
+            np.pad(self.velocity[first:], more),
+            np.pad(self.offset[first:], more),
+            np.pad(self.taps[first:], more),
+        )
+
 
 @dataclass(frozen=True)
 class Performance:
@@ -62,6 +75,7 @@ class Performance:
         left_out: number of notes of percussion outside the nine classes.
         other_tracks: number of tracks with notes that are not drums, if there are drums.
         repairs: see :class:`aeplug_music.score.tune.Tune`.
+        origin: the tracks that it was read from; None: there are none, as where it was sampled.
     """
 
     passages: tuple[Passage, ...]
@@ -69,11 +83,17 @@ class Performance:
     left_out: int = 0
     other_tracks: int = 0
     repairs: tuple[str, ...] = ()
+    origin: DrumOrigin | None = field(default=None, compare=False, repr=False)
 
     @property
     def steps(self) -> int:
         """Length in steps."""
         return sum(passage.steps for passage in self.passages)
+
+    @property
+    def quarters(self) -> float:
+        """Length in quarters."""
+        return float(sum(passage.steps / count_steps(passage.metre) for passage in self.passages))
 
     @property
     def velocity(self) -> Velocity:
@@ -102,28 +122,13 @@ def make_passage(velocity: Velocity, offset: Offset, metre: str = METRE) -> Pass
     return Passage(metre, velocity, offset, reduce_to_taps(velocity, offset))
 
 
-@dataclass
-class _Notes:
-    """Columns of notes of several tracks."""
-
-    tick: list[Int] = field(default_factory=list)
-    velocity: list[Int] = field(default_factory=list)
-    pitch: list[Int] = field(default_factory=list)
-
-    def add(self, track: Track) -> None:
-        for values, column in (
-            (self.tick, track.onset),
-            (self.velocity, track.velocity),
-            (self.pitch, track.pitch),
-        ):
-            values.append(column.astype(np.int64))
-
-
-def drum_tracks(tune: Tune) -> list[Track]:
-    """Tracks on channel 10; without one, tracks with a name of drums."""
-    marked = [track for track in tune.tracks if track.is_drum]
+def find_drum_tracks(tune: Tune) -> list[int]:
+    """Numbers of the tracks on channel 10; without one, of those with a name of drums."""
+    marked = [number for number, track in enumerate(tune.tracks) if track.is_drum]
     return marked or [
-        track for track in tune.tracks if any(word in track.name.lower() for word in _NAMES)
+        number
+        for number, track in enumerate(tune.tracks)
+        if any(word in track.name.lower() for word in _NAMES)
     ]
 
 
@@ -133,37 +138,58 @@ def extract_performance(tune: Tune) -> Performance:
     Raises:
         FileError: there are no notes.
     """
-    drums = drum_tracks(tune)
-    notes = _Notes()
-    for track in drums or tune.tracks:
-        notes.add(track)
-    if not notes.tick:
+    drums = find_drum_tracks(tune)
+    if not tune.tracks:
         raise FileError("no notes")
-    tick, velocity, pitch = (
-        np.concatenate(column) for column in (notes.tick, notes.velocity, notes.pitch)
-    )
-    drum = to_classes(pitch) if drums else np.full(len(pitch), -1)
+    notes = DrumNotes.of(tune.tracks, drums or range(len(tune.tracks)))
+    drum = to_classes(notes.pitch) if drums else np.full(len(notes.pitch), -1)
     segments = metre_segments(tune)
     quarter = tune.ticks_per_quarter
     begins = np.array([segment.tick for segment in segments])
     # Within half a step before a change of metre, a note belongs to its first step.
-    owner = np.searchsorted(begins[1:] - quarter / (2 * STEPS_PER_QUARTER), tick, side="right")
-    position = (tick - begins[owner]) * (STEPS_PER_QUARTER / quarter)
-    passages = []
+    half = np.array([quarter / (2 * float(count_steps(_metre(each)))) for each in segments[1:]])
+    owner = np.searchsorted(begins[1:] - half, notes.tick, side="right")
+    passages: list[Passage] = []
+    starts, ticks, start = [], [], 0
+    cell = np.full(len(notes.tick), -1, np.int64)
     for number, segment in enumerate(segments):
-        inside = owner == number
-        passage = _place_notes(segment, position[inside], velocity[inside], drum[inside])
+        inside = np.flatnonzero(owner == number)
+        in_tick = float(count_steps(_metre(segment)) / quarter)
+        position = (notes.tick[inside] - segment.tick).astype(np.float64) * in_tick
+        passage = _place_notes(segment, position, notes.velocity[inside], drum[inside])
         after = segments[number + 1].tick if number + 1 < len(segments) else None
         passage = _fit_length(passage, segment, after, quarter)
-        if passage.steps:
-            passages.append(passage)
+        if not passage.steps:
+            continue
+        step, _ = quantise_positions(position)
+        is_hit = (drum[inside] >= 0) & (step < passage.steps)
+        cell[inside[is_hit]] = (start + step[is_hit]) * DRUMS + drum[inside[is_hit]]
+        passages.append(passage)
+        starts.append(start)
+        ticks.append(segment.tick)
+        start += passage.steps
+    performance = Performance(tuple(passages), tune.bpm, repairs=tune.repairs)
     if not drums:
-        return Performance(tuple(passages), tune.bpm, repairs=tune.repairs)
-    others = sum(len(track.onset) > 0 for track in tune.tracks) - sum(
-        len(track.onset) > 0 for track in drums
+        return performance
+    others = sum(
+        len(track.onset) > 0 for number, track in enumerate(tune.tracks) if number not in drums
+    )
+    origin = DrumOrigin(
+        tune,
+        notes,
+        cell,
+        np.array(starts, np.int64),
+        np.array(ticks, np.int64),
+        tuple(passage.metre for passage in passages),
+        performance.velocity,
+        performance.offset,
     )
     left_out = int((drum < 0).sum())
-    return Performance(tuple(passages), tune.bpm, left_out, others, tune.repairs)
+    return replace(performance, left_out=left_out, other_tracks=others, origin=origin)
+
+
+def _metre(segment: MetreSegment) -> str:
+    return "{}/{}".format(*segment.signature)
 
 
 def _place_notes(
@@ -172,7 +198,7 @@ def _place_notes(
     step, offset = quantise_positions(position)
     steps = int(step.max()) + 1 if len(step) else 0
     passage = Passage(
-        "{}/{}".format(*segment.signature),
+        _metre(segment),
         np.zeros((steps, DRUMS), np.uint8),
         np.zeros((steps, DRUMS), np.int8),
         np.zeros((steps, 2), np.int16),
@@ -192,11 +218,12 @@ def _fit_length(
     passage: Passage, segment: MetreSegment, after: int | None, quarter: int
 ) -> Passage:
     """Cut or pad to the change of metre at tick ``after``, or to the end of the last bar."""
+    in_quarter = count_steps(passage.metre)
     if after is not None:
-        steps = -(-(after - segment.tick) * STEPS_PER_QUARTER // quarter)
+        steps = ceil((after - segment.tick) * in_quarter / quarter)
     else:
         numerator, denominator = segment.signature
-        bar = segment.bar or max(1, 16 * numerator // denominator)
+        bar = max(1, int(in_quarter * 4 * numerator / denominator))
         steps = -(-passage.steps // bar) * bar
     more = ((0, max(0, steps - passage.steps)), (0, 0))
     return Passage(

@@ -48,6 +48,8 @@ _SKIN, _METAL = np.array((0.10, 0.32, 0.60)), np.array((0.72, 0.40, 0.05))
 _METALS = (CLOSED_HAT, OPEN_HAT, CRASH, RIDE)
 _BAR_LINE, _QUARTER, _STEP, _BAND = "#8d949e", "#c9ced5", "#eceef1", "#f5f6f8"
 _OTHER = "#c0392b"
+#: Steps of a bar of metres that are learnt, or carried by what is.
+_BARS = {METRE: BAR, "12/8": BAR, "6/8": BAR // 2}
 #: Thumbnail: pixels per row and per step.
 _SMALL_ROW, _SMALL_STEP = 8, 4
 
@@ -151,7 +153,7 @@ def _draw_lines(panel: Any, performance: Performance, end: int) -> list[int]:
     start = 0
     for passage in performance.passages:
         stop = min(start + passage.steps, end)
-        bar = BAR if passage.metre == METRE else max(passage.steps, 1)
+        bar = _BARS.get(passage.metre, max(passage.steps, 1))
         for step in range(start, stop):
             beat = (step - start) % STEPS_PER_QUARTER == 0
             if (step - start) % bar == 0:

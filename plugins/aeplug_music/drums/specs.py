@@ -18,7 +18,15 @@ from aeplug import (
 )
 from aeplug_music.midi.suffixes import MIDI_SUFFIXES, PATTERN_SUFFIX
 from aeplug_music.nets.settings import LONG_TREE, TRAINING
-from aeplug_music.score.options import CONSTRAINED, DENSITY, SOUNDFONT, TEMPO, WAV
+from aeplug_music.score.options import (
+    BARS,
+    CONSTRAINED,
+    DENSITY,
+    ONLY,
+    SOUNDFONT,
+    TEMPO,
+    WAV,
+)
 
 
 def _attribute(name: str, unit: str, summary: str) -> AttributeSpec:
@@ -57,7 +65,7 @@ CODEC = CodecSpec(
     "aeplug_music.drums.codec:DrumCodec",
     "drums from MIDI or text patterns, with velocity and timing",
     suffixes=(*MIDI_SUFFIXES, PATTERN_SUFFIX),
-    options=(TEMPO, WAV, SOUNDFONT, DENSITY, ONLY_DRUMS),
+    options=(TEMPO, ONLY, WAV, SOUNDFONT, BARS, DENSITY, ONLY_DRUMS),
 )
 DATASET = DatasetSpec(
     "drums",

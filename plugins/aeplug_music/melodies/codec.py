@@ -37,7 +37,7 @@ from aeplug_music.score.metres import (
     longest_bar,
     window_lengths,
 )
-from aeplug_music.score.options import RECORDED_METRE, check_bpm
+from aeplug_music.score.options import RECORDED_METRE, check_bpm, count_windows
 from aeplug_music.score.tokens import (
     HOLD,
     Steps,
@@ -244,13 +244,7 @@ class MelodyCodec:
         Raises:
             ConfigError: the bars are not whole windows.
         """
-        bars = int(options.get("bars") or 0)
-        if bars % self.bars:
-            raise ConfigError(
-                f"--bars {bars}: expected a multiple of the model's {self.bars} bars, "
-                f"such as {bars + -bars % self.bars}"
-            )
-        return bars // self.bars
+        return count_windows(options, self.bars)
 
     def _length_in(self, metre: str) -> int:
         """Steps of a window in a metre; 0: it is not learnt."""

@@ -18,7 +18,9 @@ from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.midi.suffixes import MIDI_SUFFIXES, NOTATION_SUFFIXES
 from aeplug_music.nets.settings import LONG_TREE, TRAINING
 from aeplug_music.score.options import (
+    BARS,
     CONSTRAINTS,
+    ONLY,
     SOUNDFONT,
     TEMPO,
     WAV,
@@ -60,23 +62,10 @@ CODEC = CodecSpec(
             "melody; default: the likeliest",
             verbs=("reconstruct", "interpolate", "vary", "continue", "embed"),
         ),
-        OptionSpec(
-            "only",
-            "bool",
-            False,
-            "write the melody's track alone, without the rest of its file",
-            verbs=("reconstruct", "vary", "continue", "interpolate"),
-        ),
+        ONLY,
         WAV,
         SOUNDFONT,
-        OptionSpec(
-            "bars",
-            "int",
-            None,
-            "number of bars of a whole tune, or to add to one",
-            verbs=("sample", "continue"),
-            minimum=1,
-        ),
+        BARS,
         *CONSTRAINTS,
         tune_option(READING_VERBS),
         *recording_options(READING_VERBS),

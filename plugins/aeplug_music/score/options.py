@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from aeplug import OptionSpec
 from aeplug.errors import ConfigError
 from aeplug_music.score.metres import METRES
@@ -66,6 +69,41 @@ CONSTRAINTS = (
     ),
     DENSITY,
 )
+
+ONLY = OptionSpec(
+    "only",
+    "bool",
+    False,
+    "write what the model reads alone, melody or drums, without the rest of its file",
+    verbs=("reconstruct", "vary", "continue", "interpolate"),
+)
+BARS = OptionSpec(
+    "bars",
+    "int",
+    None,
+    "number of bars of a whole piece, or to add to one",
+    verbs=("sample", "continue"),
+    minimum=1,
+)
+
+
+def count_windows(options: Mapping[str, Any], bars: int) -> int:
+    """Number of windows in the option ``bars``; 0 without it.
+
+    Args:
+        options: of the codec.
+        bars: of a window.
+
+    Raises:
+        ConfigError: the option's bars are not whole windows.
+    """
+    wanted = int(options.get("bars") or 0)
+    if wanted % bars:
+        raise ConfigError(
+            f"--bars {wanted}: expected a multiple of the model's {bars} bars, "
+            f"such as {wanted + -wanted % bars}"
+        )
+    return wanted // bars
 
 
 def tune_option(verbs: tuple[str, ...]) -> OptionSpec:

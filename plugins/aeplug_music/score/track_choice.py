@@ -135,15 +135,16 @@ def describe_choice(tune: Tune, choice: Choice) -> str:
     others = [number for number in range(len(tune.tracks)) if number not in choice.numbers]
     if not others and len(choice.numbers) == 1:
         return ""
-    taken = ", ".join(_label_track(tune, number) for number in choice.numbers)
+    taken = ", ".join(label_track(tune, number) for number in choice.numbers)
     plural = "s" * (len(choice.numbers) > 1)
     line = f"melody: track{plural} {taken} ({choice.reason})"
     if others:
-        line += f"; others: {', '.join(_label_track(tune, number) for number in others)}"
+        line += f"; others: {', '.join(label_track(tune, number) for number in others)}"
     return line
 
 
-def _label_track(tune: Tune, number: int) -> str:
+def label_track(tune: Tune, number: int) -> str:
+    """A track's number from 1, and its name if it has one."""
     track = tune.tracks[number]
     name = "".join(letter for letter in track.name if letter.isprintable()).strip()
     return f"{number + 1}{f' {name!r}' if name else ''}{' (drums)' if track.is_drum else ''}"
@@ -153,14 +154,14 @@ def _find_track(tune: Tune, wanted: str, audible: Sequence[int]) -> int:
     number = _match_track(tune, wanted)
     if number is None:
         names = [track.name for track in tune.tracks if track.name]
-        listed = ", ".join(_label_track(tune, number) for number in range(len(tune.tracks)))
+        listed = ", ".join(label_track(tune, number) for number in range(len(tune.tracks)))
         hint = nearest(wanted, names) if names else ""
         raise FileError(
             f"no track '{wanted}'. {hint} Tracks with notes: {listed}".replace("  ", " ")
         )
     if number not in audible:
         what = "drums" if tune.tracks[number].is_drum else "out of the range of a piano"
-        raise FileError(f"track {_label_track(tune, number)} is {what}")
+        raise FileError(f"track {label_track(tune, number)} is {what}")
     return number
 
 

@@ -44,6 +44,11 @@ LIBRARIES = {"soundfile": "soundfile", "soxr": "soxr", "scipy": "scipy"}
     help="Time signature.",
 )
 @click.option(
+    "--align",
+    is_flag=True,
+    help="Keep the recording's time, so that the .mid lies under it in a sequencer.",
+)
+@click.option(
     "--picture/--no-picture",
     default=True,
     show_default=True,
@@ -56,6 +61,7 @@ def transcribe(
     overwrite: bool,
     bpm: float | None,
     metre: str,
+    align: bool,
     picture: bool,
     as_json: bool,
 ) -> int:
@@ -71,6 +77,10 @@ def transcribe(
     number of notes, tempo, metre, and where the first bar begins. Set --bpm only if you know the
     tempo: a wrong one spoils the rhythm. Files that fail are listed with their reasons in
     OUT/failed.jsonl; the others are transcribed, and the exit code is 1.
+
+    By default a .mid begins with its first bar, in one tempo and on the grid, as models and
+    notation need it. With --align it begins where the recording does, notes are as long and as late
+    as they were played, and the tempo follows the player from beat to beat.
     """
     if not (inputs or manifest):
         raise click.UsageError("Missing argument 'IN...': recordings, folders, or --from LIST")
@@ -84,6 +94,12 @@ def transcribe(
     folder = Path(out).expanduser()
     recordings = Inputs(inputs, manifest, RECORDING_SUFFIXES, folder, skip_unlisted=True)
     report = transcribe_files(
-        recordings, folder, bpm=bpm, metre=metre, picture=picture, overwrite=overwrite
+        recordings,
+        folder,
+        bpm=bpm,
+        metre=metre,
+        align=align,
+        picture=picture,
+        overwrite=overwrite,
     )
     return report_job(report, as_json)

@@ -17,7 +17,7 @@ from aeplug.runtime import write_figure
 from aeplug_audio.analysis.frames import BANDS, HIGHEST_BAND, LOWEST_BAND, STEP
 from aeplug_audio.analysis.pitch import Floats
 from aeplug_music.plots.pianoroll import note_name
-from aeplug_music.score.metres import STEPS_PER_BAR, STEPS_PER_QUARTER
+from aeplug_music.score.metres import STEPS_PER_BAR
 from aeplug_music.transcription.transcribe import Transcription
 
 #: Seconds of a line, and lines of a page; of a longer recording the title says how much is shown.
@@ -30,6 +30,8 @@ _ABOVE, _BELOW = 14, 4
 _RANGE = 50
 #: Semitones from a note within which a candidate is its pitch.
 _NEAR = 1.5
+#: Shorter bars than this, in seconds, are not drawn.
+_SHORTEST_BAR = 0.2
 _PITCH, _NOTE, _BAR = "#d62f1f", "#2f6db5", "#5b636e"
 
 #: matplotlib measures fonts in one thread at a time.
@@ -138,8 +140,10 @@ def extract_pitch_curve(transcription: Transcription) -> Floats:
 
 def _bar_lines(transcription: Transcription, begin: float, end: float) -> list[tuple[int, float]]:
     """Number, from 1, and second of the bar lines between two seconds."""
-    grid = transcription.on_grid.grid
-    bar = 60 / grid.bpm / STEPS_PER_QUARTER * STEPS_PER_BAR[transcription.metre]
-    first = int(np.ceil((begin - grid.first_beat) / bar))
-    numbers = range(first, int(np.ceil((end - grid.first_beat) / bar)))
-    return [(number + 1, grid.first_beat + bar * number) for number in numbers]
+    bar = STEPS_PER_BAR[transcription.metre]
+    on_grid = transcription.on_grid
+    count = int((end - min(on_grid.grid.first_beat, begin)) / _SHORTEST_BAR) + 1
+    bars = np.arange(-count, count + 1)
+    seconds = on_grid.to_seconds(bars * bar)
+    inside = (seconds >= begin) & (seconds < end)
+    return list(zip((bars[inside] + 1).tolist(), seconds[inside].tolist(), strict=True))

@@ -36,6 +36,8 @@ _FITS_BETTER, _DIFFERS = 0.75, 0.05
 _FOLLOW, _FOLLOW_STEP = 0.3, 0.05
 #: Nats per note that must speak for it if the first note is to be an upbeat between beats.
 _UPBEAT = 0.15
+#: Least length of a step, seconds, where the times of two are taken from the notes between them.
+_LEAST_STEP = 0.01
 #: A shorter gap between two notes, in steps, is no rest.
 _LEGATO = 0.7
 
@@ -66,12 +68,25 @@ class QuantisedNotes(NamedTuple):
         onset, end: steps, int64 ``(n,)``; ascending, no two onsets alike.
         pitch: MIDI numbers, int64 ``(n,)``.
         grid: where that lies in time.
+        times: seconds of the steps on which the notes begin, as the beat was followed, ``(n,)``.
+        step: length of a step before the first of them, and behind the last, seconds.
     """
 
     onset: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
     pitch: npt.NDArray[np.int64]
     grid: BeatGrid
+    times: Floats64
+    step: tuple[float, float]
+
+    def to_seconds(self, steps: npt.NDArray[np.int64]) -> Floats64:
+        """Where steps lie in the recording, seconds, ``(m,)``; they ascend with the steps."""
+        # Of quick notes the beat that follows them may fall behind itself.
+        times = np.maximum.accumulate(self.times + _LEAST_STEP * -self.onset)
+        times = times + _LEAST_STEP * self.onset
+        before = np.minimum(steps - self.onset[0], 0) * self.step[0]
+        behind = np.maximum(steps - self.onset[-1], 0) * self.step[1]
+        return np.interp(steps, self.onset, times) + before + behind
 
 
 def quantise(
@@ -108,9 +123,9 @@ def quantise(
     ):
         better = estimate
     first = float(times[0] - (places[0] - start) * steps[0])
-    return QuantisedNotes(
-        places - start, until - start, pitches, BeatGrid(tempo, bpm is None, first, better)
-    )
+    grid = BeatGrid(tempo, bpm is None, first, better)
+    ends_of_grid = float(steps[0]), float(steps[-1])
+    return QuantisedNotes(places - start, until - start, pitches, grid, times, ends_of_grid)
 
 
 def estimate_bpm(onsets: Floats64) -> float:

@@ -41,17 +41,20 @@ class Transcription:
     def tune(self, name: str = "") -> Tune:
         """The notes as a file of music would hold them, from the first bar line on."""
         ticks = TICKS_PER_QUARTER // STEPS_PER_QUARTER
-        onset, end, pitch, grid = self.on_grid
-        track = Track.of(pitch, onset * ticks, end * ticks, name=name)
-        tempo = round(60e6 / grid.bpm)
+        notes = self.on_grid
+        track = Track.of(notes.pitch, notes.onset * ticks, notes.end * ticks, name=name)
+        tempo = round(60e6 / notes.grid.bpm)
         return Tune(
             TICKS_PER_QUARTER, [track], [(0, *parse_metre(self.metre))], [(0, tempo)], name=name
         )
 
-    def summary(self) -> str:
-        """Notes, tempo, metre and tuning in one line, and what was assumed."""
+    def summary(self, *, aligned: bool = False) -> str:
+        """Notes, tempo, metre and tuning in one line, and what was assumed.
+
+        ``aligned``: of the notes in the recording's time, of which none is left out.
+        """
         grid = self.on_grid.grid
-        count = len(self.on_grid.onset)
+        count = len(self.notes if aligned else self.on_grid.onset)
         facts = [
             f"{count} notes",
             f"{grid.bpm:.1f} BPM ({'estimated' if grid.estimated else 'set'})",

@@ -13,7 +13,8 @@ __all__ = [
     "FileError",
     "PluginError",
     "TrainingError",
-    "expected",
+    "format_count",
+    "list_choices",
     "nearest",
     "shortened",
 ]
@@ -47,6 +48,16 @@ class TrainingError(AeplugError):
     """Training cannot go on (for instance every step gives a non-finite gradient)."""
 
 
+def format_count(number: int, what: str) -> str:
+    """A number of things in words.
+
+    Example:
+        >>> format_count(1, "step"), format_count(20_000, "step")
+        ('1 step', '20,000 steps')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def shortened(name: str) -> str:
     """A name for a message: of one longer than most paths are, the beginning and the end.
 
@@ -73,14 +84,14 @@ def nearest(name: str, choices: Iterable[str], prefix: str = "") -> str:
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     if close:
         return f"Did you mean '{prefix}{folded[close[0]]}'?"
-    return f"{expected(known, prefix)}." if known else "There are none."
+    return f"{list_choices(known, prefix)}." if known else "There are none."
 
 
-def expected(choices: Iterable[str], prefix: str = "") -> str:
+def list_choices(choices: Iterable[str], prefix: str = "") -> str:
     """``Expected one of a, b``, of one alone ``Expected a``.
 
     Example:
-        >>> expected(["mono", "stereo"]), expected(["mono"])
+        >>> list_choices(["mono", "stereo"]), list_choices(["mono"])
         ('Expected one of mono, stereo', 'Expected mono')
     """
     names = [f"{prefix}{choice}" for choice in choices]

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         print_results,
         print_table,
         report_job,
+        say_next,
     )
     from aeplug.cli.plugin_options import VerbCommand
 
@@ -76,6 +77,7 @@ __all__ = [
     "read_length",
     "read_numbers",
     "report_job",
+    "say_next",
     "seed_option",
     "split_option",
     "task_argument",

@@ -23,7 +23,7 @@ from aeplug.cli.options import (
 )
 from aeplug.cli.output import print_path
 from aeplug.cli.plugin_options import VerbCommand
-from aeplug.errors import AeplugError
+from aeplug.errors import AeplugError, format_count
 
 
 @click.command(cls=VerbCommand)
@@ -86,8 +86,8 @@ def embed(
             rows = embed_data(loaded, data, split, items)
         count = write_embedding(path, rows)
     facts: dict[str, Any] = {"rows": count, "latents": size, **left_out.as_dict()}
-    summary = f"{count} row{'s' if count != 1 else ''} of {size} latents"
+    summary = f"{format_count(count, 'row')} of {size} latents"
     print_path(path, summary, as_json, model=model, task=loaded.spec.name, **facts)
     if left_out.count:
-        files = f"{left_out.count} file{'s' if left_out.count > 1 else ''}"
+        files = format_count(left_out.count, "file")
         raise AeplugError(f"{files} could not be embedded; the others are in {path}")

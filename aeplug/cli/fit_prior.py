@@ -1,4 +1,4 @@
-"""``aeplug fit-prior``."""
+"""``aeplug fit-prior``; mixtures are fitted in :mod:`aeplug.priors.mixture`, others by plug-ins."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from aeplug.cli.options import (
     open_model,
     seed_option,
 )
-from aeplug.cli.output import print_figures, print_json
+from aeplug.cli.output import print_figures, print_json, say_next
 from aeplug.cli.plugin_options import FitPriorCommand
 from aeplug.errors import FileError
-from aeplug.runtime.console import say
 
 
 @click.command("fit-prior", cls=FitPriorCommand)
@@ -83,4 +82,4 @@ def fit_prior(
             "the prior can be kept neither beside the weights nor in the cache; name a folder "
             "by --out"
         )
-    say(f"next: aeplug sample {target or model} --prior {kind} --out samples")
+    say_next("sample", target or model, "--prior", kind, "--out", "samples")

@@ -73,7 +73,9 @@ seed_option = click.option("--seed", default=0, show_default=True, type=SEED, he
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Overwrite results that exist; inputs are never overwritten."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help='Print one JSON object; of an error, {"error": ...}.'
+)
 out_option = click.option(
     "--out", required=True, type=click.Path(file_okay=False), help="Folder for the results."
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aeplug.errors import AeplugError
+from aeplug.errors import AeplugError, format_count
 from aeplug.runtime.console import say
 
 if TYPE_CHECKING:
@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from aeplug.api import Run
     from aeplug.inference.results import WrittenResults
     from aeplug.jobs.files import JobReport
+
+
+#: Of this run of the program: whether it has printed its object.
+_run = {"has_printed": False}
+
+
+def begin_output() -> None:
+    """A run of the program begins: it has printed nothing."""
+    _run["has_printed"] = False
+
+
+def print_json_error(text: str) -> None:
+    """The error as the run's one JSON object; nothing where the run has printed its object."""
+    if not _run["has_printed"]:
+        print_json({"error": text})
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -33,6 +48,7 @@ def print_json(value: Mapping[str, Any]) -> None:
           "loss": null
         }
     """
+    _run["has_printed"] = True
     click.echo(
         json.dumps(_finite(value), indent=2, default=lambda setting: _finite(setting.as_dict()))
     )
@@ -79,15 +95,34 @@ def print_figures(report: Mapping[str, Any]) -> None:
             _print_nested(value)
 
 
+def say_next(*words: object) -> None:
+    """A command worth typing next, with the global options of this one, on stderr.
+
+    Example:
+        >>> say_next("vary", "mnist-vae", "my samples/sample-001.png", "--out", "variations")
+    """
+    say(f"next: {format_command(*words)}")
+
+
+def format_command(*words: object) -> str:
+    """A command of this program as it is typed, under the global options of the running one."""
+    context = click.get_current_context(silent=True)
+    options = context.find_root().params if context else {}
+    own = [part for name in options.get("plugins_dir") or () for part in ("--plugins-dir", name)]
+    own += [part for name in options.get("block") or () for part in ("--block", name)]
+    own += ["--no-plugins"] if options.get("no_plugins") else []
+    return shlex.join(["aeplug", *own, *map(str, words)])
+
+
 def print_results(
-    written: WrittenResults, as_json: bool = False, following: str = "", **facts: Any
+    written: WrittenResults, as_json: bool = False, following: Sequence[object] = (), **facts: Any
 ) -> None:
     """The picture's path on stdout, or one JSON object; what was written on stderr.
 
     Args:
         written: files and picture.
         as_json: whether ``--json`` asks for an object: ``facts``, ``files`` and ``picture``.
-        following: a command worth typing next.
+        following: words of a command worth typing next.
         facts: JSON-ready.
 
     Example:
@@ -102,7 +137,7 @@ def print_results(
         say(f"wrote {many}{files[0]}{last}")
     say(f"picture: {written.picture}")
     if following:
-        say(f"next: {following}")
+        say_next(*following)
     if as_json:
         paths = [str(path) for path in files]
         print_json({**facts, "files": paths, "picture": str(written.picture)})
@@ -111,7 +146,7 @@ def print_results(
 
 
 def print_path(
-    path: Path, summary: str, as_json: bool = False, following: str = "", **facts: Any
+    path: Path, summary: str, as_json: bool = False, following: Sequence[object] = (), **facts: Any
 ) -> None:
     """A file or folder that was written, on stdout; a summary of it on stderr.
 
@@ -124,7 +159,7 @@ def print_path(
     """
     say(f"wrote {summary}")
     if following:
-        say(f"next: {following}")
+        say_next(*following)
     if as_json:
         print_json({**facts, "path": str(path)})
     else:
@@ -145,8 +180,7 @@ def print_run(run: Run, as_json: bool = False) -> None:
     """The folder of a finished run on stdout, or one JSON object; what to try on stderr."""
     held_out = run.metrics("val")[-1:]
     verb = "sample" if "samples.png" in (path.name for path in run.pictures()) else "evaluate"
-    out = " --out samples" if verb == "sample" else ""
-    say(f"next: {shlex.join(['aeplug', verb, str(run.folder)])}{out}")
+    say_next(verb, run.folder, *(("--out", "samples") if verb == "sample" else ()))
     if not as_json:
         click.echo(str(run.folder))
         return
@@ -163,19 +197,17 @@ def print_run(run: Run, as_json: bool = False) -> None:
 
 def resume_command(run: Run, device: str) -> str:
     """What to type to resume a run, started as this program was: by ``torchrun`` too."""
-    options = click.get_current_context().find_root().params
-    folders = [
-        part for name in options.get("plugins_dir") or () for part in ("--plugins-dir", name)
-    ]
-    words = ["aeplug", *folders, "train", run.task, "--run", str(run.folder), "--resume"]
+    words = ["train", run.task, "--run", str(run.folder), "--resume"]
     if device != "auto":
         words += ["--device", device]
+    command = format_command(*words)
     if "TORCHELASTIC_RUN_ID" in os.environ:
         own, all_ = (os.environ.get(name, "1") for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
         nodes = int(all_) // int(own)
         several = ["--nnodes", str(nodes)] if nodes > 1 else []
-        words = ["torchrun", *several, "--nproc-per-node", own, "-m", "--", *words]
-    return shlex.join(words)
+        launcher = ["torchrun", *several, "--nproc-per-node", own, "-m", "--"]
+        return f"{shlex.join(launcher)} {command}"
+    return command
 
 
 def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
@@ -195,7 +227,7 @@ def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
     """
     counts, out = report.counts, report.out
     before = f", {counts.before} {_were(counts.before)} done before" if counts.before else ""
-    say(f"wrote {counts.done} of {_count(counts.total, 'file')} to {out}{before}")
+    say(f"wrote {counts.done} of {format_count(counts.total, 'file')} to {out}{before}")
     if report.picture:
         say(f"picture: {report.picture}")
     if as_json:
@@ -207,9 +239,9 @@ def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
         return 128 + report.stopped
     wrong = []
     if counts.failed:
-        wrong.append(f"{counts.failed} of {_count(counts.total, 'file')} could not be done")
+        wrong.append(f"{counts.failed} of {format_count(counts.total, 'file')} could not be done")
     if counts.unlisted:
-        wrong.append(f"{_count(counts.unlisted, 'folder')} could not be listed")
+        wrong.append(f"{format_count(counts.unlisted, 'folder')} could not be listed")
     if wrong:
         raise AeplugError(f"{', '.join(wrong)}, reasons in {report.failures}")
     return 0
@@ -281,7 +313,3 @@ def _finite(value: Any) -> Any:
 
 def _were(number: int) -> str:
     return "was" if number == 1 else "were"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

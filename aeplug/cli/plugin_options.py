@@ -58,8 +58,9 @@ class VerbCommand(click.Command):
         """The command's own options, then those of plug-ins under a heading of their own."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
+            # Arguments, which the usage names, have records too since click 8.5, without a word.
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and not isinstance(parameter, click.Argument):
                 brought = isinstance(parameter, PluginOption)
                 sections.setdefault(self.heading if brought else "Options", []).append(record)
         for title, records in sections.items():

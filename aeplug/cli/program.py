@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from aeplug._version import __version__
+from aeplug.cli.output import begin_output, print_json_error
 from aeplug.cli.registry import COMMANDS, load_command
 from aeplug.cli.suggestions import explain_option, suggest_command
 from aeplug.errors import AeplugError
@@ -118,6 +120,8 @@ def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
     # Taken from anywhere on the line: one adds it to the end of a command that has just failed.
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = "--debug" in own
+    begin_output()
+    fail = partial(_fail, as_json="--json" in own)
     arguments = [*_folders_first([a for a in own if a != "--debug"]), *arguments[len(own) :]]
     try:
         code = cli.main(arguments, prog_name="aeplug", standalone_mode=False, **extra)
@@ -125,7 +129,7 @@ def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
             sys.stdout.flush()  # results: that they are cut short is an error
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
-        _fail("stopped", 130)
+        fail("stopped", 130)
     except getattr(click.exceptions, "NoArgsIsHelpError", ()) as error:  # since click 8.2
         say(error.format_message())
         sys.exit(2)
@@ -137,28 +141,28 @@ def _main(arguments: list[str] | None, extra: dict[str, Any]) -> None:
         text = error.format_message()
         if isinstance(error, click.NoSuchOption):
             text = explain_option(error, own)
-        _fail(text + hint, error.exit_code)
+        fail(text + hint, error.exit_code)
     except BrokenPipeError:
         sys.exit(141)  # the reader left (`aeplug tasks | head -1`)
     except KeyboardInterrupt:
-        _fail("stopped", 130)
+        fail("stopped", 130)
     except AeplugError as error:
         if debug:
             raise
-        _fail(str(error), 1)
+        fail(str(error), 1)
     except OSError as error:
         # A full disk, a missing permission: the system's own words say it best.
         if debug:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        _fail(f"{place}{error.strerror or error}", 1)
+        fail(f"{place}{error.strerror or error}", 1)
     except Exception as error:
         if debug:
             raise
         if known := explain_missing_library(error) or describe_lack_of_memory(error):
-            _fail(known, 1)
+            fail(known, 1)
         text = " ".join(str(error).split())
-        _fail(f"{type(error).__name__}: {text} (--debug shows where; this is a bug)", 1)
+        fail(f"{type(error).__name__}: {text} (--debug shows where; this is a bug)", 1)
 
 
 def _folders_first(arguments: list[str]) -> list[str]:
@@ -171,6 +175,8 @@ def _folders_first(arguments: list[str]) -> list[str]:
     return first + rest
 
 
-def _fail(text: str, code: int) -> None:
+def _fail(text: str, code: int, *, as_json: bool) -> NoReturn:
     say(f"aeplug: error: {text}")
+    if as_json:  # a program reads stdout: it shall find an object there
+        print_json_error(text)
     sys.exit(code)

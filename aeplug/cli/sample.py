@@ -88,6 +88,6 @@ def sample(
         written = write_results(
             request.model, results, request.out, request.options, overwrite=overwrite
         )
-    varied = f"aeplug vary {model} {written.files[0]} --out variations"
-    following = varied if "vary" in request.model.verbs else ""
+    varied = ("vary", model, written.files[0], "--out", "variations")
+    following = varied if "vary" in request.model.verbs else ()
     print_results(written, as_json, following, model=model, task=request.model.spec.name)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aeplug.errors import ConfigError, FileError
-from aeplug.runtime.files import require_absent
+from aeplug.errors import ConfigError, FileError, format_count
+from aeplug.runtime.files import disk_full, require_absent
 from aeplug.runtime.tracking import track
 
 if TYPE_CHECKING:
@@ -96,9 +96,18 @@ def write_results(
     names = {document.name for document in results.documents}
     require_free(out, results.picture, names, overwrite=overwrite)
     files: list[Path] = []
-    for document in track(results.documents, len(results.documents), "files"):
-        files += model.codec.write(document, out / document.name, options or {})
-    model.codec.sheet(results.rows, picture, results.title)
+    documents = results.documents
+    try:
+        for document in track(documents, len(documents), "files"):
+            files += model.codec.write(document, out / document.name, options or {})
+        model.codec.sheet(results.rows, picture, results.title)
+    except (OSError, FileError) as error:
+        if full := disk_full(error, out):
+            raise FileError(
+                f"--out {out}: {full}; {format_count(len(files), 'file')} of "
+                f"{len(documents)} written. Make room, and run the same command with --overwrite"
+            ) from error
+        raise
     return WrittenResults(files, picture)
 
 

@@ -13,7 +13,7 @@ from aeplug.jobs.failures import FAILED, Failures, check_list
 from aeplug.jobs.inputs import Input, Inputs
 from aeplug.jobs.journal import Journal
 from aeplug.jobs.outcomes import Outcomes
-from aeplug.jobs.outputs import Results, Targets, unnumbered_target
+from aeplug.jobs.outputs import Results, Targets, name_result
 from aeplug.jobs.pipeline import Pipeline
 from aeplug.jobs.reconstruction import Reconstruction
 from aeplug.jobs.work import FileTask, JobCounts
@@ -137,7 +137,7 @@ class Job:
         for source, target, suffix in self._iter_targets():
             if source.inside:
                 self._results.protect(source.path, target)
-            wanted = unnumbered_target(source.target, suffix)
+            wanted = name_result(source.target, suffix)
             if target != wanted:
                 renamed += 1
                 if renamed == 1:

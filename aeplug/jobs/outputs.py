@@ -34,7 +34,7 @@ class Targets:
 
     def reserve(self, source: str, wanted: str, suffix: str) -> None:
         """Keep a name for the input that has it; of all inputs, before any is assigned one."""
-        target = unnumbered_target(wanted, suffix)
+        target = name_result(wanted, suffix)
         if target.lower() == wanted.lower():
             self._reserved.setdefault(hash(target), hash(os.path.abspath(source)))
 
@@ -42,7 +42,7 @@ class Targets:
         """The result's path under the folder of results; None for an input met before."""
         stem, _ = os.path.splitext(wanted)
         owner = hash(os.path.abspath(source))
-        number, target = 1, unnumbered_target(wanted, suffix)
+        number, target = 1, name_result(wanted, suffix)
         while True:
             key = hash(target)
             known = self._owners.get(key)
@@ -59,7 +59,7 @@ class Targets:
         self._owners = {}
 
 
-def unnumbered_target(wanted: str, suffix: str) -> str:
+def name_result(wanted: str, suffix: str) -> str:
     """The path of a result that has its name to itself."""
     return os.path.splitext(wanted)[0] + suffix
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from aeplug.data.batching import concat_batches, iter_chunks
-from aeplug.errors import ConfigError, expected, nearest
+from aeplug.errors import ConfigError, list_choices, nearest
 from aeplug.interfaces import Batch, ConditionBlindEncoder, supports
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def encode_classes(
         if isinstance(value, str):
             if value not in classes:
                 few = len(classes) <= FEW_CLASSES
-                hint = f"{expected(classes)}." if few else nearest(value, classes)
+                hint = f"{list_choices(classes)}." if few else nearest(value, classes)
                 raise ConfigError(f"{name} has no class '{value}'. {hint}")
             value = classes.index(value)
         if not isinstance(value, Tensor):

@@ -40,7 +40,7 @@ def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> 
     figure = Figure(figsize=(4.2 * len(terms), 3.6), layout="constrained")
     panels = figure.subplots(1, len(terms), squeeze=False)[0]
     for panel, term in zip(panels, terms, strict=True):
-        for split, label in (("train", "training"), ("val", "held out")):
+        for split, colour, label in (("train", "C0", "training"), ("val", "C1", "held out")):
             points = [
                 (record["step"], record[term])
                 for record in records
@@ -49,7 +49,7 @@ def draw_curve(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> 
             if points:
                 steps, values = zip(*points, strict=True)
                 style = "o-" if split == "val" or len(points) <= MARKED else "-"
-                panel.plot(steps, values, style, label=label, linewidth=1.4, markersize=3.5)
+                panel.plot(steps, values, style, color=colour, label=label, lw=1.4, markersize=3.5)
         panel.set_title(term.replace("_", " "))
         panel.set_xlabel("step")
         panel.grid(alpha=0.25)

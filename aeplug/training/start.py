@@ -8,7 +8,7 @@ from typing import Any
 
 from aeplug.config import TaskConfig, flatten, read_settings, resolve
 from aeplug.data.opening import folder_settings
-from aeplug.errors import ConfigError
+from aeplug.errors import ConfigError, format_count
 from aeplug.model import checkpoint as checkpoints
 from aeplug.model import run_folder
 from aeplug.model.checkpoint import Checkpoint
@@ -154,8 +154,9 @@ def begin_or_resume(
     if distributed.is_main:
         parameters = sum(p.numel() for p in trainer.parameters)
         say(
-            f"{config.task.name}: {len(trainer.train_split):,} items, {parameters:,} parameters, "
-            f"{trainer.plan.total:,} steps of {trainer.plan.batch_size} on {distributed.device}"
+            f"{config.task.name}: {format_count(len(trainer.train_split), 'item')}, "
+            f"{parameters:,} parameters, {format_count(trainer.plan.total, 'step')} of "
+            f"{trainer.plan.batch_size} on {distributed.device}"
         )
     if source is None:
         check_codec_fits(config, trainer.task, trainer.prepare, trainer.val_split)

@@ -21,7 +21,7 @@ from aeplug.config import TaskConfig
 from aeplug.config.schedules import learning_rate
 from aeplug.data.opening import build_prepare, data_shape
 from aeplug.data.splits import epoch_order
-from aeplug.errors import CheckpointError, TrainingError
+from aeplug.errors import CheckpointError, TrainingError, format_count
 from aeplug.evaluation.collapse import PosteriorCollapseMonitor
 from aeplug.evaluation.heldout import compute_mean_losses
 from aeplug.evaluation.overfitting import OverfittingMonitor
@@ -271,7 +271,7 @@ class Trainer:
         epoch = state.step / self.plan.steps_per_epoch
         progress.say(
             f"step {state.step}  epoch {epoch:.3g}  held out: {figures(metrics)}"
-            f"{self._skipped_text()}  {duration(state.seconds)}"
+            f"{self._skipped_text()}  after {duration(state.seconds)}"
         )
         if self.distributed.is_main:
             last = state.step == self.plan.total
@@ -288,8 +288,8 @@ class Trainer:
             self._save(BEST, metrics)
 
     def _skipped_text(self) -> str:
-        skipped = self.state.skipped
-        return f"  ({skipped} steps skipped: gradient not finite)" if skipped else ""
+        skipped = format_count(self.state.skipped, "step")
+        return f"  ({skipped} skipped: gradient not finite)" if self.state.skipped else ""
 
     def _record(self, split: str, metrics: Mapping[str, float]) -> dict[str, Any]:
         state = self.state

@@ -1,4 +1,7 @@
-"""Denoising: digits as in the lesson, and photographs of unknown noise."""
+"""Denoising: digits as in the lesson, and photographs of unknown noise.
+
+Large photographs go through in tiles: :mod:`aeplug_image.files.tiles`, in the codec ``photo``.
+"""
 
 from __future__ import annotations
 

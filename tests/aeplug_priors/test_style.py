@@ -111,7 +111,7 @@ class TestStyle:
         style = adapt(model, [str(bad), *files], lambda path, reason: told.append(path))
         assert told == [str(bad)]
         assert style.facts["files"] == 10
-        with pytest.raises(FileError, match="none of 1 files can be read"):
+        with pytest.raises(FileError, match="of 1 file none can be read"):
             adapt(model, [str(bad)], lambda path, reason: None)
 
     def test_feature_maps_have_no_style(self, plugins, files):
@@ -181,7 +181,7 @@ class TestCommand:
         for arguments, message in (
             (("adapt", trained, *new), "no file is named"),
             (("adapt", trained, empty, *new), "empty holds none of .tiny"),
-            (("adapt", trained, tmp_path / "none.tiny", *new), "none of 1 files can be read"),
+            (("adapt", trained, tmp_path / "none.tiny", *new), "of 1 file none can be read"),
             (("adapt", trained, style_folder / "1.tiny", *new), "too few for a style"),
             (("adapt", trained, style_folder, "--out", style_folder), "is not empty"),
             (

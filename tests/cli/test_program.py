@@ -112,6 +112,12 @@ class TestHelp:
             words = " ".join(done.stdout.split())
             assert "deterministic" in words, "cut off instead of wrapped"
 
+    @pytest.mark.parametrize("command", ["reconstruct", "sample", "vary", "embed"])
+    def test_options_are_options_alone(self, invoke, command):
+        listed = invoke(command, "--help").out.partition("Options:\n")[2].splitlines()
+        heads = [line.split()[0] for line in listed if line[:3].strip() and line[:2] == "  "]
+        assert heads and all(head.startswith("-") for head in heads), heads
+
     def test_options_of_codecs_are_options_of_the_verbs(self, invoke):
         out = " ".join(invoke("sample", "--help").out.split())
         assert "--shout" in out and "--level INTEGER means nothing, in decibels" in out
@@ -231,6 +237,19 @@ class TestErrors:
 
 
 class TestJson:
+    @pytest.mark.parametrize(
+        "arguments",
+        [["evaluate", "nowhere"], ["evaluate", "RUN", "--spilt", "val"], ["tasks", "--x"]],
+    )
+    def test_an_error_is_an_object_too(self, invoke, trained, arguments):
+        named = [trained if argument == "RUN" else argument for argument in arguments]
+        result = invoke(*named, "--json")
+        assert result.code in (1, 2)
+        assert_one_line_error(result.err)
+        text = one_object(result.out)["error"]
+        assert result.err.splitlines()[-1] == f"aeplug: error: {text}"
+        assert invoke(*named).out == ""
+
     def test_one_object_on_stdout_alone(self, invoke, trained):
         for arguments in (
             ["tasks", "--json"],

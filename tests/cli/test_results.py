@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import shlex
 from pathlib import Path
 
 import pytest
-from support import assert_one_line_error, one_object
+from support import TINY, aeplug, assert_one_line_error, one_object
 
 
 @pytest.fixture
@@ -75,6 +78,36 @@ def test_sample_says_what_is_next(invoke, commands, trained):
     result = invoke(*commands["sample"][0])
     first = commands["sample"][0][-1] / "sample-001.tiny"
     assert f"next: aeplug vary {trained} {first} --out variations" in result.err
+
+
+def test_what_is_next_works_as_it_is_typed(trained, tmp_path):
+    command = ("--plugins-dir", TINY, "--block", "music", "sample", trained, "-n", 1)
+    done = aeplug(*command, "--out", "my samples", cwd=tmp_path)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("next: aeplug ")]
+    words = shlex.split(line.removeprefix("next: aeplug "))
+    assert words[:4] == ["--plugins-dir", str(TINY), "--block", "music"]
+    done = aeplug(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_full_disk_says_how_to_go_on(invoke, trained, tmp_path, monkeypatch):
+    from aeplug.plugins import active, load_attribute
+
+    codec = load_attribute(active().find("codec", "tiny").factory)
+    write, count = codec.write, itertools.count()
+
+    def write_three(self, document, stem, options):
+        if next(count) >= 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(stem))
+        return write(self, document, stem, options)
+
+    monkeypatch.setattr(codec, "write", write_three)
+    sample = ("sample", trained, "-n", 5, "--out", tmp_path / "out")
+    result = invoke(*sample)
+    said = "No space left on device; 3 files of 5 written. Make room, and run the same command with"
+    assert_one_line_error(result.err, said)
+    monkeypatch.setattr(codec, "write", write)
+    assert invoke(*sample, "--overwrite").code == 0
 
 
 def test_train_says_what_is_next_and_speaks_json(invoke, tmp_path):

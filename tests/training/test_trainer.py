@@ -143,7 +143,7 @@ class TestBadSteps:
         training = make_training({"loss.nan_at": 2, "train.epochs": 3}, tmp_path / "run")
         training.run()
         assert training.state.skipped == 1
-        assert "1 steps skipped: gradient not finite" in capsys.readouterr().err
+        assert "1 step skipped: gradient not finite" in capsys.readouterr().err
         assert all(torch.isfinite(value).all() for value in weights(training).values())
         text = (tmp_path / "run" / "metrics.jsonl").read_text()
         assert "NaN" not in text, "not JSON"

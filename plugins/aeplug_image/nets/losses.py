@@ -158,7 +158,7 @@ class ELBOConfig(PixelConfig):
 
 
 class ELBOLoss(PixelLikelihoodLoss):
-    """Reconstruction + beta x KL, in nats an image (Kingma & Welling, ICLR 2014).
+    """The loss of a VAE: reconstruction + beta x KL, nats an image (Kingma & Welling, ICLR 2014).
 
     Terms: ``loss``, ``nll_nats``, ``kl_nats``; the loss at beta 1, nothing free, is the negative
     ELBO. The KL shown is the whole one.

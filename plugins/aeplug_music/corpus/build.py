@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aeplug.data import BuildReport, Skipped
-from aeplug.errors import DataError, nearest
+from aeplug.errors import DataError, format_count, nearest
 from aeplug.runtime import encode_json, say
 from aeplug_music.corpus.fingerprints import Hashes, find_unique
 from aeplug_music.corpus.ingest import Parse, ingest, window_width
@@ -200,7 +200,7 @@ def build_melodies(
     if not len(parsed.exact):
         reasons = BuildReport(skipped=skipped).reasons()
         raise DataError(
-            f"none of {files} files gives a window of {bars} bars: "
+            f"of {format_count(files, 'file')} none gives a window of {format_count(bars, 'bar')}: "
             + "; ".join(f"{count} {reason}" for reason, count in reasons[:5])
         )
     leading = None if split_of is None else _find_files(split_of, sources, names)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from aeplug.data import MEAN, NAME
-from aeplug.errors import ConfigError, FileError
+from aeplug.errors import ConfigError, FileError, format_count
 from aeplug.inference import concat_embeddings, embed_files
 from aeplug.interfaces import LatentDensity, supports
 from aeplug.model import Model
@@ -121,7 +121,7 @@ def _embed_pieces(
     try:
         block = concat_embeddings(embed_files(model, paths, failed))
     except FileError:
-        raise FileError(f"none of {len(paths)} files can be read") from None
+        raise FileError(f"of {format_count(len(paths), 'file')} none can be read") from None
     mean = torch.from_numpy(block[MEAN]).float().to(model.device)
     if not torch.isfinite(mean).all():
         raise ConfigError(f"latents of '{model.spec.name}' are not finite: no density fits them")

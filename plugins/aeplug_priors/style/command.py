@@ -15,9 +15,9 @@ from aeplug.cli import (
     open_model,
     print_figures,
     print_json,
+    say_next,
     seed_option,
 )
-from aeplug.runtime import say
 
 
 @click.command()
@@ -75,4 +75,4 @@ def adapt(
     report |= {**style.facts, "path": str(target)}
     show = print_json if as_json else print_figures
     show(report)
-    say(f"next: aeplug sample {target} --out samples")
+    say_next("sample", target, "--out", "samples")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aeplug._version import __version__
 from aeplug.errors import AeplugError
+from aeplug.plugins.guard import GuardSpec
 from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
 from aeplug.plugins.specs import (
     AttributeSpec,
@@ -43,6 +44,7 @@ __all__ = [
     "DecoderSpec",
     "DemoSpec",
     "EncoderSpec",
+    "GuardSpec",
     "LatentSpec",
     "LossSpec",
     "Model",

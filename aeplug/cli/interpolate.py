@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from aeplug.cli.options import common_options, drawing_options, model_argument, open_request
+from aeplug.cli.options import (
+    common_options,
+    drawing_options,
+    guard_option,
+    model_argument,
+    open_request,
+)
 from aeplug.cli.output import print_results
 from aeplug.cli.plugin_options import VerbCommand
 from aeplug.cli.progress import show_bars
@@ -20,6 +26,7 @@ from aeplug.cli.progress import show_bars
     type=click.IntRange(min=2),
     help="Results, the ends included; of a grid, along each side.  [default: 9; of a grid 6]",
 )
+@guard_option
 @drawing_options(greedy=True)
 @common_options
 def interpolate(

@@ -93,6 +93,12 @@ change_option = click.option(
     metavar="CLASS|NAME=CLASS",
     help="Change the class and keep the rest: 8, or metre=3/4 where there are several conditions.",
 )
+guard_option = click.option(
+    "--no-guard",
+    is_flag=True,
+    help="Show what the model makes of every piece, also of those that it does not know and of "
+    "empty ones, which are passed through else.",
+)
 prior_option = click.option(
     "--prior",
     metavar="NAME",
@@ -229,13 +235,14 @@ def open_request(
     cond: Sequence[str] = (),
     prior: str | None = None,
     needs: str = "",
+    no_guard: bool = False,
     **options: Any,
 ) -> Request:
     """Load the model that a command names, if it can do ``verb``, and read the options.
 
     The arguments are those of :func:`common_options` and :func:`drawing_options`, as click hands
     them over; ``options`` are the plug-ins'. ``needs`` is the verb that the model must be capable
-    of, where that is another one.
+    of, where that is another one; ``no_guard`` passes no piece of a file through.
 
     Raises:
         AeplugError: the model cannot be loaded or cannot do it, or an option does not fit.
@@ -256,6 +263,7 @@ def open_request(
     loaded, own = open_model(model, verb, device, checkpoint, options)
     loaded.require(needs or verb, prior or "")
     check_sampling(loaded, verb, temperature, top_k, top_p, greedy)
+    loaded = loaded.without_guard() if no_guard else loaded
     temperature = loaded.spec.sampling.temperature if temperature is None else temperature
     sampling = Sampling(temperature, top_k, top_p, greedy, loaded.generator(seed))
     classes = read_conditions(cond, loaded)

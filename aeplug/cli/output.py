@@ -131,6 +131,8 @@ def print_results(
         out/samples.png
     """
     files = written.files
+    for remark in written.remarks:
+        say(remark)
     if files:
         last = f" to {files[-1].name}" if len(files) > 1 else ""
         many = f"{len(files)} files, " if len(files) > 1 else ""
@@ -140,7 +142,8 @@ def print_results(
         say_next(*following)
     if as_json:
         paths = [str(path) for path in files]
-        print_json({**facts, "files": paths, "picture": str(written.picture)})
+        picture = str(written.picture)
+        print_json({**facts, **written.facts, "files": paths, "picture": picture})
     else:
         click.echo(str(written.picture))
 
@@ -228,6 +231,9 @@ def report_job(report: JobReport, as_json: bool = False, **facts: Any) -> int:
     counts, out = report.counts, report.out
     before = f", {counts.before} {_were(counts.before)} done before" if counts.before else ""
     say(f"wrote {counts.done} of {format_count(counts.total, 'file')} to {out}{before}")
+    passed = counts.passed
+    if passed is not None and passed.count:
+        say(passed.describe(report.pieces))
     if report.picture:
         say(f"picture: {report.picture}")
     if as_json:

@@ -10,6 +10,7 @@ from aeplug.cli.options import (
     change_option,
     common_options,
     drawing_options,
+    guard_option,
     inputs_argument,
     list_inputs,
     manifest_option,
@@ -37,6 +38,7 @@ from aeplug.cli.plugin_options import VerbCommand
     help="Decode IN with FILE's latents (e.g. transfer its groove), piece by piece.",
 )
 @change_option
+@guard_option
 @drawing_options(greedy=True)
 @common_options
 def reconstruct(

@@ -11,6 +11,7 @@ from aeplug.cli.options import (
     change_option,
     common_options,
     drawing_options,
+    guard_option,
     model_argument,
     open_request,
     prior_option,
@@ -30,7 +31,8 @@ from aeplug.cli.progress import show_bars
 @click.option(
     "--similarity",
     type=FiniteRange(0, 1),
-    help="1: as near as the model can; 0: drawn from the prior.  [default: 0.8]",
+    help="Share of the input that is kept, as it is heard or seen, of codecs that compare; else "
+    "1: as near as the model can, 0: drawn from the prior.  [default: 0.8]",
 )
 @click.option(
     "--sigma",
@@ -40,6 +42,7 @@ from aeplug.cli.progress import show_bars
 )
 @prior_option
 @change_option
+@guard_option
 @drawing_options(greedy=True)
 @common_options
 def vary(

@@ -6,13 +6,21 @@ a document too large to be held as pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from aeplug.interfaces import Batch, Codec, Document, RawBatch, StreamingCodec, supports
+from aeplug.interfaces import (
+    Batch,
+    Codec,
+    Document,
+    PassedThrough,
+    RawBatch,
+    StreamingCodec,
+    supports,
+)
 
 
 @dataclass
@@ -22,6 +30,7 @@ class Result:
     Attributes:
         data: ``(P, *target)``, on the CPU.
         cond: the pieces' conditions, name -> int64 ``(P,)``.
+        passed: how many of them are the input's own; None: they were not compared.
 
     Example:
         >>> Result(torch.zeros(2, 16), {"digit": torch.tensor([3, 5])}).data.shape
@@ -30,6 +39,7 @@ class Result:
 
     data: Tensor
     cond: Mapping[str, Tensor]
+    passed: PassedThrough | None = None
 
 
 def iter_document_chunks(codec: Codec, document: Document) -> Iterator[RawBatch]:
@@ -56,14 +66,27 @@ def assemble(codec: Codec, results: Iterable[Result], like: Document) -> Documen
         >>> model.codec.split(brighter)["image"].shape
         torch.Size([1, 1, 28, 28])
     """
-    if supports(codec, StreamingCodec):
-        return codec.assemble((result.data for result in results), like)
-    (result,) = results
-    return codec.join(result.data, result.cond, like)
+    if not supports(codec, StreamingCodec):
+        (result,) = results
+        document = codec.join(result.data, result.cond, like)
+        document.passed = result.passed
+        return document
+    passed: PassedThrough | None = None
+
+    def count_and_take() -> Iterator[Tensor]:
+        nonlocal passed
+        for result in results:
+            if result.passed is not None:
+                passed = result.passed + (passed or PassedThrough())
+            yield result.data
+
+    document = codec.assemble(count_and_take(), like)
+    document.passed = passed
+    return document
 
 
-def slice_batch(batch: Batch, chosen: slice) -> Batch:
-    """Some items of a batch."""
+def slice_batch(batch: Batch, chosen: slice | Tensor) -> Batch:
+    """Some items of a batch: a range, or int64 numbers of items."""
     return Batch(
         batch.input[chosen],
         batch.target[chosen],
@@ -76,6 +99,26 @@ def iter_chunks(batch: Batch) -> Iterator[Batch]:
     """The batch's items in order, ``INFERENCE_BATCH`` at a time."""
     for start in range(0, len(batch.input), INFERENCE_BATCH):
         yield slice_batch(batch, slice(start, start + INFERENCE_BATCH))
+
+
+def find_distinct(batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+    """Which items differ from all before them in input or conditions, in any of the batches.
+
+    Args:
+        batches: of equally many items B; what is compared is the n-th of all of them together.
+
+    Returns:
+        Numbers of the distinct items ``(U,)``, and of each item its place among these ``(B,)``,
+        both int64 on the batches' device.
+    """
+    columns = []
+    for batch in batches:
+        columns.append(batch.input.flatten(1).double())
+        columns += [value.double()[:, None] for value in batch.cond.values()]
+    rows, place = torch.cat(columns, 1).unique(dim=0, return_inverse=True)
+    every = torch.arange(len(place), device=place.device)
+    first = every.new_full((len(rows),), len(every))
+    return first.scatter_reduce(0, place, every, "amin"), place
 
 
 def concat_batches(batches: Sequence[Batch]) -> Batch:
@@ -110,13 +153,21 @@ def concat_raw(raws: Sequence[RawBatch]) -> RawBatch:
 
 
 def split_results(
-    data: Tensor, cond: Mapping[str, Tensor], raws: Sequence[RawBatch]
+    data: Tensor,
+    cond: Mapping[str, Tensor],
+    raws: Sequence[RawBatch],
+    count_passed: Callable[[slice], PassedThrough] | None = None,
 ) -> list[Result]:
-    """What a model made of gathered chunks, as the result of each."""
+    """What a model made of gathered chunks, as the result of each.
+
+    ``count_passed`` counts which of a range of pieces are the input's own, if they were compared.
+    """
     results, start = [], 0
     for raw in raws:
         part = slice(start, start + count_pieces(raw))
-        results.append(Result(data[part], {name: value[part] for name, value in cond.items()}))
+        classes = {name: value[part] for name, value in cond.items()}
+        passed = count_passed(part) if count_passed is not None else None
+        results.append(Result(data[part], classes, passed))
         start = part.stop
     return results
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         write_results,
     )
     from aeplug.inference.sample import sample_documents
-    from aeplug.inference.vary import add_noise, vary_document
+    from aeplug.inference.vary import Variation, add_noise, draw_variations, vary_document
     from aeplug.inference.verbs import (
         make_interpolation,
         make_noisy_variations,
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Results",
+    "Variation",
     "add_noise",
     "check_embedding_file",
     "concat_embeddings",
+    "draw_variations",
     "embed_data",
     "embed_files",
     "embed_split",

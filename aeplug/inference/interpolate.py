@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
-from aeplug.data.batching import slice_batch
+from aeplug.data.batching import count_pieces, slice_batch
 from aeplug.errors import ConfigError
-from aeplug.interfaces import Batch, Document, Sampling
+from aeplug.inference.even_steps import EvenWay, nearest_end
+from aeplug.interfaces import (
+    Batch,
+    ComparableCodec,
+    Document,
+    PassedThrough,
+    RawBatch,
+    Sampling,
+    supports,
+)
 from aeplug.latents.paths import interpolate_corners
+from aeplug.model.guard import Passing, find_passing, reconstruct_pieces
+from aeplug.model.guard_choice import is_meant_alike
 from aeplug.model.model import Model
 from aeplug.model.sampling import constrain
 from aeplug.model.walks import iter_steps
@@ -26,16 +38,44 @@ def interpolate_documents(
     way is spherical (White, 2016), between plain codes straight. A condition in which the
     ends differ changes at half way, and so does what the decoder sees of the input.
 
+    Where the codec compares pieces, the ends are the documents' own, and steps differ by as much
+    each (:mod:`aeplug.inference.even_steps`). Pieces that are passed through change at half way.
+
     Example:
         >>> a, b = sample_documents(model, 2, seed=1, sampling=Sampling())
         >>> len(interpolate_documents(model, a, b, 5, Sampling()))
         5
     """
     ends, sampling = _cut_to_shortest(model, (a, b)), constrain(model, sampling)
-    return [
-        model.codec.join(data, ends[nearest].cond, _apart_from_file((a, b)[nearest]))
-        for data, nearest in iter_steps(model, ends, steps, sampling)
-    ]
+    codec, batches = model.codec, [end.batch for end in ends]
+    if not supports(codec, ComparableCodec):
+        return [
+            codec.join(data, batches[nearest].cond, _apart_from_file((a, b)[nearest]))
+            for data, nearest in iter_steps(model, batches, steps, sampling)
+        ]
+    if steps < 1:
+        raise ConfigError(f"expected steps from 1, got {steps}")
+    kept, passed = _combine(ends)
+    active = (~kept).nonzero()[:, 0]
+    way = None
+    if len(active):
+        way = EvenWay(
+            model,
+            codec,
+            [slice_batch(batch, active.to(batch.input.device)) for batch in batches],
+            [end.pieces(model)[active] for end in ends],
+            sampling,
+        ).take(steps)
+    documents = []
+    for step in range(steps):
+        nearest = nearest_end(step, steps)
+        data = ends[nearest].pieces(model).clone()
+        if way is not None:
+            data[active] = way[step].to(data.dtype)
+        document = codec.join(data, batches[nearest].cond, _apart_from_file((a, b)[nearest]))
+        document.passed = passed
+        documents.append(document)
+    return documents
 
 
 @torch.no_grad()
@@ -45,9 +85,9 @@ def interpolate_grid(
     """``steps`` rows of ``steps`` documents between four, which stand at the corners.
 
     As between two (:func:`interpolate_documents`): piece by piece, cut to the shortest,
-    spherical between Gaussian posteriors, else straight. Conditions,
+    spherical between Gaussian posteriors, else straight, in equal steps of the latents. Conditions,
     and what the decoder sees of the input, are those of the nearest corner, of two as near the
-    first.
+    first. Where the codec compares pieces, the corners are the documents' own.
 
     Args:
         model: what decodes.
@@ -66,7 +106,10 @@ def interpolate_grid(
     if len(corners) != 4 or steps < 2:
         raise ConfigError(f"a grid needs 4 corners and 2 steps, got {len(corners)} and {steps}")
     ends, sampling = _cut_to_shortest(model, corners), constrain(model, sampling)
-    codes = [model.posterior(end)[0].mode() for end in ends]
+    batches = [end.batch for end in ends]
+    codes = [model.posterior(batch)[0].mode() for batch in batches]
+    compares = supports(model.codec, ComparableCodec)
+    kept, passed = _combine(ends)
     grid = []
     for row in range(steps):
         documents = []
@@ -74,9 +117,15 @@ def interpolate_grid(
             x, y = column / (steps - 1), row / (steps - 1)
             z = interpolate_corners(codes, x, y, spherical=model.has_prior)
             nearest = 2 * (y > 0.5) + (x > 0.5)
-            cond = ends[nearest].cond
-            data = model.decode(z, cond, sampling, ends[nearest].input)
-            documents.append(model.codec.join(data, cond, _apart_from_file(corners[nearest])))
+            cond = batches[nearest].cond
+            data = model.decode(z, cond, sampling, batches[nearest].input)
+            if compares:
+                own, is_corner = ends[nearest].pieces(model), x in (0, 1) and y in (0, 1)
+                chosen = (kept | is_corner).view(-1, *[1] * (own.ndim - 1))
+                data = torch.where(chosen, own.to(data.dtype), data.cpu())
+            document = model.codec.join(data, cond, _apart_from_file(corners[nearest]))
+            document.passed = passed
+            documents.append(document)
         grid.append(documents)
     return grid
 
@@ -86,7 +135,51 @@ def _apart_from_file(document: Document) -> Document:
     return replace(document, source=None)
 
 
-def _cut_to_shortest(model: Model, documents: Sequence[Document]) -> list[Batch]:
-    batches = [model.pieces(document) for document in documents]
-    count = min(len(batch.input) for batch in batches)
-    return [slice_batch(batch, slice(0, count)) for batch in batches]
+@dataclass
+class _End:
+    """A document's pieces: as its codec splits it, prepared, and those that are passed through."""
+
+    raw: RawBatch
+    batch: Batch
+    passing: Passing | None
+    _pieces: Tensor | None = None
+
+    def pieces(self, model: Model) -> Tensor:
+        """In the form of results, ``(P, *target)``, on the CPU.
+
+        The document's own, or of options under which it is no result, their reconstruction.
+        """
+        if self._pieces is None:
+            assert supports(model.codec, ComparableCodec)
+            if is_meant_alike(model.spec, model.options):
+                self._pieces = model.codec.as_pieces(self.raw).cpu()
+            else:
+                self._pieces = reconstruct_pieces(model, self.batch)
+                if self.passing is not None:
+                    self._pieces = self.passing.restore(self._pieces)
+        return self._pieces
+
+
+def _cut_to_shortest(model: Model, documents: Sequence[Document]) -> list[_End]:
+    raws = [model.codec.split(document) for document in documents]
+    count = min(count_pieces(raw) for raw in raws)
+    ends = []
+    for raw in raws:
+        # Prepared as a whole: what a document says of itself must not depend on the others.
+        batch = slice_batch(model.prepare_file(raw), slice(0, count))
+        cut = {name: column[:count] for name, column in raw.items()}
+        bound = model.guard.vary if model.guard else None
+        ends.append(_End(cut, batch, find_passing(model, cut, batch, bound=bound)))
+    return ends
+
+
+def _combine(ends: Sequence[_End]) -> tuple[Tensor, PassedThrough | None]:
+    """Pieces that are passed through at any end, bool ``(P,)``, and their counts."""
+    passing = [end.passing for end in ends if end.passing is not None]
+    if not passing:
+        return torch.zeros(len(ends[0].batch.input), dtype=torch.bool), None
+    blank = torch.stack([one.blank for one in passing]).any(0)
+    together = Passing(
+        passing[0].originals, blank, torch.stack([one.unlike for one in passing]).any(0) & ~blank
+    )
+    return together.kept, together.count()

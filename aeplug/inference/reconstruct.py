@@ -30,6 +30,7 @@ from aeplug.interfaces import (
     StreamingCodec,
     supports,
 )
+from aeplug.model.guard import find_passing
 from aeplug.model.model import Model
 
 
@@ -103,6 +104,9 @@ def reconstruct_chunks(
 ) -> list[Result]:
     """Chunks of one form, of one document or of several, through the model together.
 
+    Where the model has a guard, pieces that it does not reconstruct stay as they are, and so do
+    empty ones; each result counts its own.
+
     Args:
         model: what they go through.
         raws: chunks as the codec gives them.
@@ -116,7 +120,8 @@ def reconstruct_chunks(
         >>> [result.data.shape for result in reconstruct_chunks(model, [raw, raw], Sampling())]
         [torch.Size([1, 1, 28, 28]), torch.Size([1, 1, 28, 28])]
     """
-    batch = model.prepare_file(concat_raw(raws))
+    raw = concat_raw(raws)
+    batch = model.prepare_file(raw)
     z = latents.select(raws) if latents else None
     parts = [
         model.reconstruct_batch(part, sampling, model.encode_conditions(to, len(part.input)), own)
@@ -127,4 +132,14 @@ def reconstruct_chunks(
         )
     ]
     cond = {**batch.cond, **model.encode_conditions(to, len(batch.input))}
-    return split_results(torch.cat(parts).cpu(), cond, raws)
+    made = torch.cat(parts).cpu()
+    if model.guard is None:
+        return split_results(made, cond, raws)
+    if to or latents:  # it is to become another: what counts is whether the model knows this one
+        passing = find_passing(model, raw, batch, bound=model.guard.vary)
+    else:
+        passing = find_passing(model, raw, batch, made, bound=model.guard.reconstruct)
+    if passing is None:
+        return split_results(made, cond, raws)
+    cond = passing.restore_classes(cond, batch.cond)
+    return split_results(passing.restore(made), cond, raws, passing.count)

@@ -12,7 +12,7 @@ from aeplug.runtime.files import disk_full, require_absent
 from aeplug.runtime.tracking import track
 
 if TYPE_CHECKING:
-    from aeplug.interfaces import Document
+    from aeplug.interfaces import Document, PassedThrough
     from aeplug.model.model import Model
 
 #: Columns of a sheet, at most.
@@ -31,6 +31,8 @@ class Results:
         title: of the sheet.
         rows: of the sheet: a label, and documents named as their captions.
         inputs: files that the documents were made of; they are never written over.
+        facts: what else there is to know of them, JSON-ready.
+        remarks: what a person is to know, a line each.
 
     Example:
         >>> documents = [model.codec.join(model.sample(1, seed), {}, None) for seed in range(3)]
@@ -43,14 +45,29 @@ class Results:
     title: str
     rows: Sequence[tuple[str, Sequence[Document]]]
     inputs: Sequence[Path] = field(default=())
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
+
+    def add_passed(self, model: Model, passed: PassedThrough | None) -> None:
+        """Note which pieces of the inputs were passed through."""
+        if passed is None or model.guard is None:
+            return
+        self.facts = {**self.facts, "passed_through": passed.as_dict()}
+        if passed.count:
+            self.remarks = [*self.remarks, passed.describe(model.guard.pieces)]
 
 
 @dataclass(frozen=True)
 class WrittenResults:
-    """Where results lie: ``files`` in the order of their documents, and the ``picture``."""
+    """Where results lie: ``files`` in the order of their documents, and the ``picture``.
+
+    ``facts`` and ``remarks`` are those of the :class:`Results`.
+    """
 
     files: list[Path]
     picture: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
 
 
 def write_results(
@@ -108,7 +125,7 @@ def write_results(
                 f"{len(documents)} written. Make room, and run the same command with --overwrite"
             ) from error
         raise
-    return WrittenResults(files, picture)
+    return WrittenResults(files, picture, results.facts, results.remarks)
 
 
 def require_free(

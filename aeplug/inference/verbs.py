@@ -14,7 +14,8 @@ from aeplug.errors import ConfigError
 from aeplug.inference.interpolate import interpolate_documents, interpolate_grid
 from aeplug.inference.results import Results, arrange_in_rows, number_documents
 from aeplug.inference.sample import sample_documents
-from aeplug.inference.vary import add_noise, vary_document
+from aeplug.inference.similarity import NEAR_ENOUGH
+from aeplug.inference.vary import add_noise, draw_variations
 from aeplug.interfaces import ChainingCodec, Document, Sampling, supports
 from aeplug.model.model import Model
 
@@ -102,7 +103,9 @@ def make_interpolation(
         number_documents(line, "step")
         title = f"{model.spec.name}: {' to '.join(stems)}"
         documents = [*line, *_chain(model, line)]
-        return Results(documents, "interpolation.png", title, [("", line)], inputs)
+        results = Results(documents, "interpolation.png", title, [("", line)], inputs)
+        results.add_passed(model, line[0].passed)
+        return results
     grid = interpolate_grid(model, ends, steps or GRID_STEPS, sampling)
     digits = max(2, len(str(len(grid))))
     for y, row in enumerate(grid, 1):
@@ -112,7 +115,9 @@ def make_interpolation(
     rows = [("", [replace(document, name="") for document in row]) for row in grid]
     title = f"{model.spec.name}: between {', '.join(stems)}"
     documents = [document for row in grid for document in row]
-    return Results(documents, "interpolation.png", title, rows, inputs)
+    results = Results(documents, "interpolation.png", title, rows, inputs)
+    results.add_passed(model, documents[0].passed)
+    return results
 
 
 def make_variations(
@@ -126,13 +131,13 @@ def make_variations(
     to: Mapping[str, Any] | None = None,
     prior: str = "",
 ) -> Results:
-    """Variations of a file, as :meth:`aeplug.Model.vary` makes them.
+    """Variations of a file; see :func:`aeplug.inference.draw_variations`.
 
     Args:
         model: what encodes and decodes.
         path: the file.
         count: how many.
-        similarity: 1: as near as the model can; 0: drawn from the prior.
+        similarity: 0..1, of the variations to the file; 1: the file, 0: drawn from the prior.
         seed: of every draw.
         sampling: how to decode; None: greedily.
         to: change the class: condition's name -> class.
@@ -148,11 +153,29 @@ def make_variations(
         ['sample-001-variation-01', 'sample-001-variation-02']
     """
     original, sampling = model.read(path), sampling or Sampling(greedy=True)
-    documents = vary_document(model, original, count, similarity, seed, sampling, to, prior)
+    found = draw_variations(model, original, count, similarity, seed, sampling, to, prior)
+    documents = [variation.document for variation in found]
     number_documents(documents, f"{Path(path).stem}-variation")
     starts = range(0, len(documents), _ACROSS)
     rows = [("" if start else "variations", documents[start : start + _ACROSS]) for start in starts]
-    return _below_input(model, original, documents, rows, Path(path))
+    results = _below_input(model, original, documents, rows, Path(path))
+    reached = [one.similarity for one in found if one.similarity is not None]
+    if reached:
+        results.facts = {**results.facts, "similarity": [one.similarity for one in found]}
+        results.remarks = [*results.remarks, *_describe_miss(reached, similarity)]
+    return results
+
+
+def _describe_miss(reached: Sequence[float], similarity: float) -> list[str]:
+    """A line where variations are not as near as was asked for."""
+    missed = [one for one in reached if abs(one - similarity) > NEAR_ENOUGH]
+    if not missed:
+        return []
+    ends = sorted({f"{end:.2f}" for end in (min(missed), max(missed))})
+    return [
+        f"{len(missed)} of {len(reached)} variations are not of similarity {similarity:g}: the "
+        f"nearest that the model gets is {' to '.join(ends)}"
+    ]
 
 
 def make_noisy_variations(
@@ -204,7 +227,10 @@ def _below_input(
     path: Path,
 ) -> Results:
     title = f"{model.spec.name}: {path.name}"
-    return Results(documents, "variations.png", title, [("input", [original]), *rows], [path])
+    rows = [("input", [original]), *rows]
+    results = Results(documents, "variations.png", title, rows, [path])
+    results.add_passed(model, documents[0].passed)
+    return results
 
 
 def _chain(model: Model, documents: list[Document]) -> list[Document]:

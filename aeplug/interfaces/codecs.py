@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +12,49 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aeplug.interfaces.batch import RawBatch
+
+
+@dataclass(frozen=True)
+class PassedThrough:
+    """How many pieces of a document a verb left as they were, and why.
+
+    Example:
+        >>> PassedThrough(pieces=40, blank=3, unlike=4).describe("windows")
+        '7 of 40 windows passed through: 3 empty, 4 outside what the model was trained on'
+
+    Attributes:
+        pieces: of the document, in all.
+        blank: those with nothing in them.
+        unlike: those that the model does not reconstruct.
+    """
+
+    pieces: int = 0
+    blank: int = 0
+    unlike: int = 0
+
+    @property
+    def count(self) -> int:
+        """Pieces that were passed through."""
+        return self.blank + self.unlike
+
+    def __add__(self, other: PassedThrough) -> PassedThrough:
+        """The counts of both together."""
+        return PassedThrough(
+            self.pieces + other.pieces, self.blank + other.blank, self.unlike + other.unlike
+        )
+
+    def describe(self, pieces: str) -> str:
+        """A clause for people; ``pieces`` is what they are called, in the plural."""
+        unlike = "outside what the model was trained on"
+        reasons = [f"{self.blank} empty"] * bool(self.blank)
+        reasons += [f"{self.unlike} {unlike}"] * bool(self.unlike)
+        if len(reasons) == 1:
+            reasons = ["empty" if self.blank else unlike]
+        return f"{self.count} of {self.pieces} {pieces} passed through: {', '.join(reasons)}"
+
+    def as_dict(self) -> dict[str, int]:
+        """JSON-ready."""
+        return asdict(self)
 
 
 @dataclass
@@ -26,6 +69,7 @@ class Document:
         size: bytes that the content takes in memory, where it may be large; a job holds fewer
             of the large ones at once.
         left_out: what of the file is not in the content, one clause; empty: nothing worth a word.
+        passed: of what a verb made, the pieces that are the input's own; None: none were compared.
 
     Example:
         >>> document = model.codec.join(model.sample(1), {}, None)
@@ -39,6 +83,7 @@ class Document:
     suffix: str = ""
     size: int = 0
     left_out: str = ""
+    passed: PassedThrough | None = None
 
 
 @runtime_checkable

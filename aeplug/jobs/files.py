@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class JobReport:
         counts: of files.
         stopped: number of the signal that ended it early, else 0.
         picture: sheet that was drawn, if one was.
+        pieces: what the model's pieces are called, in the plural.
 
     Example:
         >>> from aeplug.jobs.work import JobCounts
@@ -45,6 +46,7 @@ class JobReport:
     counts: JobCounts
     stopped: int = 0
     picture: Path | None = None
+    pieces: str = "pieces"
 
     @property
     def failures(self) -> Path:
@@ -52,7 +54,9 @@ class JobReport:
         return self.out / FAILED
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready: counts of files, and paths."""
+        """JSON-ready: counts of files, paths, and pieces that were passed through."""
+        passed = self.counts.passed
+        by_file = {name: each.as_dict() for name, each in sorted(self.counts.passed_files.items())}
         return {
             "total": self.counts.total,
             "done": self.counts.done,
@@ -62,6 +66,7 @@ class JobReport:
             "path": str(self.out),
             "failures": str(self.failures) if self.counts.failed else None,
             "picture": str(self.picture) if self.picture else None,
+            **({"passed_through": {**passed.as_dict(), "files": by_file}} if passed else {}),
         }
 
 
@@ -138,10 +143,12 @@ def reconstruct_files(
         keep_pairs=SHOWN if picture else 0,
     )
     report = run_job(job)
+    if model.guard is not None:
+        report = replace(report, pieces=model.guard.pieces)
     if picture is None or not job.pairs:
         return report
     _draw_sheet(model, job.pairs, picture)
-    return JobReport(report.out, report.counts, report.stopped, picture)
+    return replace(report, picture=picture)
 
 
 def _place_sheet(sheet: Path, out: Path, overwrite: bool, inputs: Inputs) -> Path | None:

@@ -89,9 +89,10 @@ class Job:
         identity = {**self.processor.identity, "options": self.options}
         with Journal(self.out, identity, self.overwrite) as journal:
             if len(journal):
-                counts.before = sum(
-                    journal.done(task.target, task.source) for task in self._iter_tasks()
-                )
+                for task in self._iter_tasks():
+                    if journal.done(task.target, task.source):
+                        counts.before += 1
+                        counts.count_passed(task.target, journal.passed(task.target))
             failures = Failures(self.out, journal.folder)
             with failures, stop_requests() as requests:
                 outcomes = Outcomes(counts, self.out, failures, self.keep_pairs)

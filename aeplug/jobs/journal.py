@@ -17,12 +17,14 @@ import shutil
 import threading
 from array import array
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from aeplug.errors import ConfigError, FileError
+from aeplug.interfaces import PassedThrough
 from aeplug.runtime.files import atomic_write
 
 #: Folder of the journal in the folder of results; hidden, so that no search for inputs enters it.
@@ -83,12 +85,25 @@ class Journal:
         """Whether this job has made a result at ``target``, of whatever source."""
         return self._row(target) is not None
 
+    def passed(self, target: str) -> PassedThrough | None:
+        """The pieces of a result noted before this run that are its input's own, if compared."""
+        row = self._row(target)
+        pieces = 0 if row is None else int(self._passed[0][row])
+        if row is None or not pieces:
+            return None
+        return PassedThrough(pieces, int(self._passed[1][row]), int(self._passed[2][row]))
+
     def new_stem(self) -> Path:
         """A path without suffix, never given before, to write a result to."""
         return self.work / f"{self._run}-{next(self._numbers)}"
 
     def publish(
-        self, target: str, source: Mapping[str, Any], stem: Path, files: Mapping[str, str]
+        self,
+        target: str,
+        source: Mapping[str, Any],
+        stem: Path,
+        files: Mapping[str, str],
+        passed: PassedThrough | None = None,
     ) -> None:
         """Note a result, and move its files to their targets; from any thread.
 
@@ -97,11 +112,14 @@ class Journal:
             source: what it was made of, JSON-ready.
             stem: where its files lie, from :meth:`new_stem`.
             files: what stands behind ``stem`` in a file's name -> its target.
+            passed: of its pieces those that are the input's own, if they were compared.
 
         Raises:
             OSError: full disk, missing permission; what was published before stays.
         """
         line = {"out": target, "from": source, "work": stem.name, "files": files}
+        if passed is not None:
+            line["passed"] = list(astuple(passed))
         self._add(line)
         try:
             self._move(line)
@@ -120,6 +138,7 @@ class Journal:
 
     def _open(self, header: Mapping[str, Any], overwrite: bool) -> None:
         targets, sources, layout_ids = array("Q"), array("Q"), array("I")
+        passed = array("I"), array("I"), array("I")
         layouts: dict[tuple[tuple[int, str], ...], int] = {}
         unfinished = {path.name.partition(".")[0] for path in self.work.iterdir()}
         end = 0
@@ -136,9 +155,12 @@ class Journal:
                             break
                         continue
                     layout = _layout(entry["out"], entry.get("files", {}))
+                    pieces, blank, unlike = entry.get("passed", (0, 0, 0))
                     targets.append(_hash(entry["out"]))
                     sources.append(_hash(entry["from"]))
                     layout_ids.append(layouts.setdefault(layout, len(layouts)))
+                    for column, number in zip(passed, (pieces, blank, unlike), strict=True):
+                        column.append(number)
                     if entry.get("work") in unfinished:
                         # Killed between the line and the renaming.
                         try:
@@ -159,7 +181,9 @@ class Journal:
             self._file.truncate(end)
         self._end = self._file.seek(0, os.SEEK_END)
         self._run, self._numbers = f"{self._end:x}", itertools.count()
-        self._targets, self._sources, self._layout_ids = _keep_latest(targets, sources, layout_ids)
+        self._targets, self._sources, self._layout_ids, *self._passed = _keep_latest(
+            targets, sources, layout_ids, *passed
+        )
         self._layouts = list(layouts)
 
     def _accepts(self, entry: Any, header: Mapping[str, Any], overwrite: bool) -> bool:

@@ -45,6 +45,7 @@ class Outcomes:
         """A result is in its place."""
         with self._lock:
             self.counts.done += 1
+            self.counts.count_passed(task.target, after.passed)
             if len(self.pairs) < self._keep and self._kept_bytes + task.size <= KEPT_BYTES:
                 self._kept_bytes += task.size
                 self.pairs.append((task.number, before, after))

@@ -306,7 +306,7 @@ class Pipeline:
             for tail in tails:
                 self._results.check(base + tail, owned)
             files = {tail: base + tail for tail in tails}
-            self._journal.publish(task.target, task.source, stem, files)
+            self._journal.publish(task.target, task.source, stem, files, after.passed)
             self._outcomes.succeed(task, before, after)
             self._release(task)
         except Exception as error:  # whatever a codec raises is this file's reason

@@ -11,7 +11,7 @@ import torch
 
 from aeplug.data.batching import Result
 from aeplug.inference.reconstruct import FixedLatents, reconstruct_chunks
-from aeplug.interfaces import Codec, RawBatch, Sampling
+from aeplug.interfaces import Codec, ComparableCodec, RawBatch, Sampling, supports
 from aeplug.model.model import Model
 
 
@@ -65,7 +65,15 @@ class Reconstruction:
             "draws": [] if sampling.greedy else draws,
             **({"to": dict(self.to)} if self.to else {}),
             **({"latents": self.latents.digest} if self.latents else {}),
+            **self._guard_identity,
         }
+
+    @property
+    def _guard_identity(self) -> Mapping[str, Any]:
+        if not supports(self.codec, ComparableCodec):
+            return {}
+        guard = self.model.guard
+        return {"guard": [guard.reconstruct, guard.vary] if guard else False}
 
     def seeded_sampling(self, name: str) -> Sampling:
         """How to decode the file whose result has this name."""

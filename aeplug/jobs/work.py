@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aeplug.interfaces import Document, RawBatch
+from aeplug.interfaces import Document, PassedThrough, RawBatch
 from aeplug.jobs.inputs import Input
 
 
@@ -43,13 +43,32 @@ class FileTask:
 
 @dataclass
 class JobCounts:
-    """Files of a job: all, done before, done now, failed now; and folders it could not list."""
+    """What became of the files of a job, in this run and before.
+
+    Attributes:
+        total: all of them.
+        before: done before.
+        done: done now.
+        failed: failed now.
+        unlisted: folders that could not be listed.
+        passed: pieces of all results that are their inputs' own; None: none were compared.
+        passed_files: the same of each result that has some, by its path in the folder of results.
+    """
 
     total: int = 0
     before: int = 0
     done: int = 0
     failed: int = 0
     unlisted: int = 0
+    passed: PassedThrough | None = None
+    passed_files: dict[str, PassedThrough] = field(default_factory=dict)
+
+    def count_passed(self, target: str, passed: PassedThrough | None) -> None:
+        """Count the pieces of a result that are its input's own."""
+        if passed is not None:
+            self.passed = passed + (self.passed or PassedThrough())
+            if passed.count:
+                self.passed_files[target] = passed
 
     @property
     def settled(self) -> int:

@@ -23,6 +23,7 @@ from aeplug.interfaces import (
 from aeplug.model import checkpoint, walks
 from aeplug.model import sampling as drawing
 from aeplug.model.capabilities import list_verbs, require_verb
+from aeplug.model.guard_choice import choose_guard
 from aeplug.model.header import shareable_header
 from aeplug.model.inputs import Items, prepare_items
 from aeplug.model.trained import TrainedModel
@@ -46,6 +47,8 @@ class Model(TrainedModel):
         header: what its checkpoint says of itself.
         folder: where that lies; None where there is none.
         priors: where priors are found by name; a bare model has its latent part's own alone.
+        guard: which pieces of files it passes through; None: its codec compares none.
+        options: what it takes files for; see :meth:`with_options`.
     """
 
     def __repr__(self) -> str:
@@ -216,6 +219,14 @@ class Model(TrainedModel):
             model.prepare = self.prepare.with_options(options)
         if supports(self.codec, WithOptions):
             model.codec = self.codec.with_options(options)
+        model.options = options
+        model.guard = self.guard and choose_guard(model.spec, model.codec, options)
+        return model
+
+    def without_guard(self) -> Model:
+        """The same model, by which no piece of a file is passed through."""
+        model = copy.copy(self)
+        model.guard = None
         return model
 
     def save(self, folder: Path | str, *, half: bool = False) -> None:

@@ -32,6 +32,7 @@ from aeplug.interfaces import (
     supports,
 )
 from aeplug.model import conditions
+from aeplug.model.guard_choice import choose_guard
 from aeplug.model.own_prior import OwnPriors
 from aeplug.model.task import Task
 from aeplug.plugins import TaskSpec
@@ -60,6 +61,8 @@ class TrainedModel:
         codec = config.sections["codec"]
         self.codec: Codec = codec.factory(codec.config, self.shape)
         self.prepare: Prepare = build_prepare(config, self.shape)
+        self.options: Mapping[str, Any] = {}
+        self.guard = choose_guard(self.spec, self.codec, self.options)
 
     @property
     def spec(self) -> TaskSpec:

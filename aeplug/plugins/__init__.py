@@ -8,6 +8,7 @@ from aeplug.runtime.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from aeplug.plugins.current import activate, active, explain_missing_library
+    from aeplug.plugins.guard import GuardSpec
     from aeplug.plugins.hookspecs import HOOK_VERSION, hookimpl
     from aeplug.plugins.manager import Plugins
     from aeplug.plugins.plugin import Plugin
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HOOK_VERSION",
     "VERBS",
+    "GuardSpec",
     "OptionSpec",
     "Plugin",
     "Plugins",

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
+from aeplug.plugins.guard import GuardSpec
+
 #: What a model can be asked to do with files. ``sample`` also needs a latent part with a prior,
 #: ``continue`` a codec of documents that can go on.
 VERBS = ("reconstruct", "sample", "interpolate", "vary", "continue")
@@ -255,8 +257,7 @@ class DemoSpec:
     Attributes:
         settings: settings for a short training from scratch; None: use the shipped weights.
         inputs: files for ``reconstruct``, ``interpolate`` and ``vary``, as paths inside the
-            bundled data (``folk_tunes.zip!airdsAirs/book1_0052.mid`` for a member of a zip);
-            none: the held-out split is reconstructed.
+            bundled data (``folk_tunes.zip!a/b.mid``); none: the held-out split is reconstructed.
         order: demos run in ascending order.
 
     Example:
@@ -336,6 +337,7 @@ class TaskSpec:
         weights: ``"package:folder"`` of the checkpoint that ships with it, if one does.
         sampling: how ``sample`` and ``vary`` draw where the user does not say.
         demo: how ``aeplug demo`` shows it, if it does.
+        guard: how far from a file what a model makes of it may be, if its codec compares.
         attributes: what can be measured of items, and steered.
 
     Example:
@@ -366,6 +368,7 @@ class TaskSpec:
     weights: str | None = None
     sampling: SamplingDefaults = SamplingDefaults()
     demo: DemoSpec | None = None
+    guard: GuardSpec | None = None
     attributes: tuple[AttributeSpec, ...] = ()
 
     kind: ClassVar[str] = "task"

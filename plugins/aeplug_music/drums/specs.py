@@ -12,6 +12,7 @@ from aeplug import (
     DecoderSpec,
     DemoSpec,
     EncoderSpec,
+    GuardSpec,
     OptionSpec,
     SamplingDefaults,
     TaskSpec,
@@ -119,6 +120,7 @@ TASKS = (
         "drums-2bar",
         "two bars of drums: nine classes of hits; sample, morph, vary patterns",
         {"loss.beta": "linear(0.1, 0.3, 0.6)", "train.steps": 2000},
+        guard=GuardSpec(reconstruct=0.03, vary=0.25, pieces="windows"),
         demo=DemoSpec(
             inputs=("patterns/funk-corner.drums", "patterns/latin-bossa.drums"), order=30
         ),
@@ -147,6 +149,7 @@ TASKS = (
             "train.batch_size": 128,
             "train.steps": 6200,
         },
+        guard=GuardSpec(reconstruct=0.05, vary=0.35, pieces="windows"),
     ),
     _task(
         "groove",
@@ -166,6 +169,9 @@ TASKS = (
             ),
         ),
         sampling=SamplingDefaults(),
+        guard=GuardSpec(
+            reconstruct=0.15, vary=0.25, pieces="windows", not_under={"given": ("score", "rhythm")}
+        ),
         attributes=GROOVE_ATTRIBUTES,
     ),
 )

@@ -9,6 +9,7 @@ from aeplug import (
     DecoderSpec,
     DemoSpec,
     EncoderSpec,
+    GuardSpec,
     LossSpec,
     OptionSpec,
     SamplingDefaults,
@@ -194,6 +195,7 @@ TASKS = (
             "train.steps": 12000,
         },
         weights="aeplug_music:weights/melody-2bar",
+        guard=GuardSpec(reconstruct=0.015, vary=0.2, pieces="windows"),
         sampling=SamplingDefaults(temperature=0.5),
         attributes=ATTRIBUTES,
         demo=DemoSpec(
@@ -234,6 +236,7 @@ TASKS = (
             "train.batch_size": 256,
         },
         weights="aeplug_music:weights/melody-16bar",
+        guard=GuardSpec(reconstruct=0.02, vary=0.35, pieces="windows"),
         sampling=SamplingDefaults(temperature=0.5, prior="gmm", prior_scale=0.6),
         attributes=ATTRIBUTES,
     ),

@@ -11,6 +11,7 @@ A built folder holds:
   ``title``, ``split``, ``bpm``, ``key_shift`` (semitones to C major or A minor), ``key_known``
   (from a key signature, else estimated), ``rows`` (first row, and the one after the last), and for
   each of its rows ``bar`` (from 0) and ``metre`` (a name, or one for each row).
+  Where a metre was named for all, ``read_in`` is that.
   With recordings and notation also ``transcriptions``: source -> MIDI file in ``transcribed/``.
 * ``transcribed/``: MIDI files of recordings, and of tunes in notation.
 * ``repaired.jsonl``: files that were damaged and read all the same, each with what was repaired;
@@ -36,7 +37,7 @@ from aeplug.data import BuildReport, Skipped
 from aeplug.errors import DataError, format_count, nearest
 from aeplug.runtime import encode_json, say
 from aeplug_music.corpus.fingerprints import Hashes, find_unique
-from aeplug_music.corpus.ingest import Parse, ingest, window_width
+from aeplug_music.corpus.ingest import MetreParser, Parse, ingest, window_width
 from aeplug_music.corpus.parsed import MelodyInfo, ParsedFiles, concat_parsed
 from aeplug_music.corpus.scores import convert_all
 from aeplug_music.corpus.splitting import SPLITS, assign_splits, assign_splits_alone
@@ -128,7 +129,7 @@ def build_melodies(
     *,
     bars: int = 2,
     bpm: float | None = None,
-    metre: str = RECORDED_METRE,
+    metre: str | None = None,
     split_of: str | None = None,
     parse: Parse = parse_midi,
 ) -> BuildReport:
@@ -141,7 +142,7 @@ def build_melodies(
         progress: called with files done and files in all.
         bars: bars per window.
         bpm: quarters a minute of recordings; None: estimated for each.
-        metre: time signature of recordings.
+        metre: time signature of all; None: each file's own, 4/4 of recordings.
         split_of: one of the sources, whose tunes are split as if it were built alone; files that
             share a window with its held-out tunes are dropped, all others are trained on.
         parse: bytes of a file -> tune.
@@ -149,6 +150,7 @@ def build_melodies(
     Raises:
         DataError: a source does not exist, or no file gives a window.
     """
+    parse = MetreParser(parse, check_metre(metre) if metre else "")
     names: list[str] = []
     skipped: list[Skipped] = []
     recordings: list[str] = []
@@ -177,7 +179,9 @@ def build_melodies(
         folder.mkdir()
         transcribed: dict[str, str] = {}
         if recordings:
-            transcribed = _transcribe(recordings, folder, processes, progress, skipped, bpm, metre)
+            transcribed = _transcribe(
+                recordings, folder, processes, progress, skipped, bpm, metre or RECORDED_METRE
+            )
             figures = {"recordings": len(recordings), "transcribed": len(transcribed)}
         if scores:
             say(f"reading {len(scores)} files of notation; a page takes about a second")
@@ -208,7 +212,7 @@ def build_melodies(
     skipped += _list_redundant(parsed, collection, names)
     _write_tokens(out / TOKENS, parts, collection.kept, window_width(bars))
     shutil.rmtree(spools)
-    _write_index(out / INDEX, collection, names, bars, transcriptions)
+    _write_index(out / INDEX, collection, names, bars, transcriptions, metre or "")
     figures = {**_summarise(collection, files, parsed.silent), **figures}
     if parsed.repaired:
         _write_repaired(out / REPAIRED, parsed, names)
@@ -229,7 +233,7 @@ def _transcribe(
     from aeplug_music.transcription.batch import transcribe_all
 
     say(f"transcribing {len(recordings)} recordings; a minute of sound takes some seconds")
-    return transcribe_all(recordings, folder, processes, progress, skipped, bpm, check_metre(metre))
+    return transcribe_all(recordings, folder, processes, progress, skipped, bpm, metre)
 
 
 def _list_redundant(
@@ -288,6 +292,7 @@ def _write_index(
     names: Sequence[str],
     bars: int,
     transcriptions: Mapping[str, str],
+    read_in: str,
 ) -> None:
     edges = np.searchsorted(collection.melody, np.arange(len(collection.melodies) + 1)).tolist()
     bar, metre = collection.bar.tolist(), [METRES[number] for number in collection.metre.tolist()]
@@ -306,6 +311,8 @@ def _write_index(
             f'"metre": {encode_json(metres[0] if is_uniform else metres)}}}'
         )
     content: dict[str, Any] = {"format": FORMAT, "bars": bars, "metres": list(METRES)}
+    if read_in:
+        content["read_in"] = read_in
     if transcriptions:
         content[TRANSCRIPTIONS] = dict(transcriptions)
     with path.open("w", encoding="utf-8") as file:

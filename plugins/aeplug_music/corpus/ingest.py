@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from aeplug_music.score.grid import (
     quantise,
 )
 from aeplug_music.score.keys import estimate_shifts, signature_shift
+from aeplug_music.score.metre_choice import settle_metre
 from aeplug_music.score.metres import METRES, longest_bar
 from aeplug_music.score.tune import Tune
 
@@ -42,6 +43,24 @@ def window_width(bars: int) -> int:
     return longest_bar(METRES) * bars
 
 
+@dataclass(frozen=True)
+class MetreParser:
+    """Parses files, and reads each in the metre that it is to be read in.
+
+    Attributes:
+        parse: bytes -> tune.
+        metre: of all tunes; empty: each in its own, or the likeliest where that is none.
+    """
+
+    parse: Parse = parse_midi
+    metre: str = ""
+
+    def __call__(self, data: bytes) -> Tune:
+        """Raises FileError where the file cannot be read."""
+        tune, remark = settle_metre(self.parse(data), self.metre)
+        return replace(tune, repairs=(*tune.repairs, remark)) if remark else tune
+
+
 @dataclass
 class _Pending:
     """Melodies that are read and not yet processed."""
@@ -54,7 +73,7 @@ class _Pending:
 def ingest(
     files: Iterable[tuple[int, Source]],
     bars: int = 2,
-    parse: Parse = parse_midi,
+    parse: Parse = MetreParser(),
     on_start: Callable[[int], None] = lambda number: None,
 ) -> ParsedFiles:
     """Read files and cut their melodies into windows.

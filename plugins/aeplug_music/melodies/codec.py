@@ -30,6 +30,7 @@ from aeplug_music.midi.writing import to_pretty_midi, write_edited, write_files
 from aeplug_music.plots.pianoroll import draw_page, draw_thumbnail
 from aeplug_music.score.distance import has_no_onset, measure_distance
 from aeplug_music.score.melody import Melody, Passage, extract_melody
+from aeplug_music.score.metre_choice import settle_metre
 from aeplug_music.score.metres import (
     METRES,
     STEPS_PER_QUARTER,
@@ -84,7 +85,7 @@ class MelodyCodec:
         self._lengths = window_lengths(self.metres, self.bars)
         self._by_metre = dict(zip(self.metres, self._lengths, strict=True))
         self._bpm: float | None = None
-        self._metre = RECORDED_METRE
+        self._metre = ""
         self._number: int | None = None
         self._constraints = MelodyConstraints()
         self._track = ""
@@ -93,7 +94,7 @@ class MelodyCodec:
         """A copy that reads files as options say.
 
         Args:
-            options: ``tune`` of books, ``track``; ``bpm`` and ``metre`` of recordings.
+            options: ``tune`` of books, ``track``, ``metre``; ``bpm`` of recordings.
 
         What it makes is under the constraints that options name.
 
@@ -104,7 +105,7 @@ class MelodyCodec:
         codec = copy.copy(self)
         codec._number = options.get("tune")
         codec._bpm = check_bpm(options.get("bpm"))
-        codec._metre = check_metre(options.get("metre") or RECORDED_METRE)
+        codec._metre = check_metre(metre) if (metre := options.get("metre")) else ""
         codec._constraints = read_constraints(options)
         codec._track = str(options.get("track") or "")
         return codec
@@ -119,8 +120,8 @@ class MelodyCodec:
     def read(self, path: Path) -> Document:
         """Read the melody of MIDI, a recording, or with the extra ``scores`` ABC or MusicXML.
 
-        The summary of a transcription is printed on stderr, and of a file with several tracks the
-        one that was taken.
+        The summary of a transcription is printed on stderr, of a file with several tracks the one
+        that was taken, and a metre that is not the file's.
 
         Raises:
             FileError: it cannot be read, or has no melody or no such track.
@@ -130,9 +131,11 @@ class MelodyCodec:
         try:
             tune = self._tune(path)
             tune.data = tune.data or to_midi(tune)
+            tune, remark = settle_metre(tune, self._metre)
             choice = choose_tracks(tune, self._track)
-            if line := describe_choice(tune, choice):
-                say(f"{path}: {line}")
+            for line in (describe_choice(tune, choice), remark):
+                if line:
+                    say(f"{path}: {line}")
             first, *others = (extract_melody(tune, number) for number in choice.numbers)
             melody = replace(first, others=tuple(others))
             return Document(melody, path.stem, path, size=len(tune.data))
@@ -147,7 +150,7 @@ class MelodyCodec:
             # Slow to import, and most files are no recordings.
             from aeplug_music.transcription.transcribe import read_recording
 
-            return read_recording(path, self._bpm, self._metre)
+            return read_recording(path, self._bpm, self._metre or RECORDED_METRE)
         return read_midi(path)
 
     def split(self, document: Document) -> RawBatch:

@@ -67,6 +67,7 @@ class _Rows:
         split: number in ``SPLITS`` of each tune, ``(M,)``.
         names: source of each tune.
         transcriptions: source of a recording -> its MIDI file in the built folder.
+        read_in: metre that all tunes were read in; empty: their own.
     """
 
     tokens: Tokens
@@ -76,6 +77,7 @@ class _Rows:
     split: Int
     names: list[str]
     transcriptions: Mapping[str, str] = field(default_factory=dict)
+    read_in: str = ""
 
 
 class MelodyDataset:
@@ -151,7 +153,7 @@ class MelodyDataset:
         is transposed by up to 6 semitones. Files are read again, since windows that tunes have in
         common are rows only once. Columns are ``tokens`` and ``metre``.
         """
-        return tune_windows(self.sources(name), self.shape, generator)
+        return tune_windows(self.sources(name), self.shape, generator, self._rows.read_in)
 
     def sources(self, name: str) -> list[str]:
         """Files of a split's tunes, of recordings their transcriptions.
@@ -259,6 +261,7 @@ def _load_built(path: Path, bars: int) -> _Rows:
             np.array([SPLITS.index(tune["split"]) for tune in tunes], np.int64),
             [tune["source"] for tune in tunes],
             index.get(TRANSCRIPTIONS, {}),
+            index.get("read_in", ""),
         )
     except OSError as error:
         raise DataError(f"{path} is not a built folder: {error}") from error

@@ -11,9 +11,9 @@ from torch import Tensor
 from aeplug.data import concat_raw
 from aeplug.errors import DataError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
+from aeplug_music.corpus.ingest import MetreParser
 from aeplug_music.melodies.augmentation import transpose
 from aeplug_music.melodies.codec import MelodyCodec
-from aeplug_music.midi.reading import parse_midi
 from aeplug_music.midi.sources import Reader, Source, find_sources
 from aeplug_music.score.melody import Melody, extract_melody
 
@@ -23,7 +23,10 @@ _AGAIN = "whole tunes are read from their files"
 
 
 def tune_windows(
-    sources: Sequence[str], shape: DataShape, generator: torch.Generator | None = None
+    sources: Sequence[str],
+    shape: DataShape,
+    generator: torch.Generator | None = None,
+    metre: str = "",
 ) -> tuple[RawBatch, Tensor]:
     """Read the melody of each file in consecutive windows.
 
@@ -31,6 +34,7 @@ def tune_windows(
         sources: MIDI files, a member of a zip as ``tunes.zip!a/b.mid``.
         shape: of the windows.
         generator: transposes each tune by a random -6 to 5 semitones; None: not transposed.
+        metre: of all; empty: their own.
 
     Returns:
         Columns ``tokens`` uint8 ``(N, T)`` and ``metre`` int64 ``(N,)``; and the number of windows
@@ -41,7 +45,7 @@ def tune_windows(
     """
     codec = MelodyCodec(MelodyCodec.Config(), shape)
     rows: list[RawBatch] = []
-    for name, melody in read_melodies(sources):
+    for name, melody in read_melodies(sources, metre):
         try:
             rows.append(codec.context_pieces(Document(melody, name)))
         except FileError:
@@ -58,19 +62,21 @@ def tune_windows(
     return raw, counts
 
 
-def read_melodies(sources: Sequence[str]) -> Iterator[tuple[str, Melody]]:
+def read_melodies(sources: Sequence[str], metre: str = "") -> Iterator[tuple[str, Melody]]:
     """Read the melody of each file, with the file's name.
 
     Args:
         sources: as for :func:`tune_windows`.
+        metre: likewise.
 
     Raises:
         DataError: a file no longer exists, or has changed.
     """
+    parse = MetreParser(metre=metre)
     with Reader() as reader:
         for source in _locate(sources):
             try:
-                yield str(source), extract_melody(parse_midi(reader.read(source)))
+                yield str(source), extract_melody(parse(reader.read(source)))
             except (FileError, OSError) as error:
                 raise DataError(f"{_AGAIN}, but {source} cannot be read: {error}") from error
 

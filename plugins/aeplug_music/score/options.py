@@ -130,7 +130,7 @@ def check_bpm(bpm: float | None) -> float | None:
 
 
 def recording_options(verbs: tuple[str, ...]) -> tuple[OptionSpec, ...]:
-    """Tempo and metre of the recordings among the files that ``verbs`` read."""
+    """Tempo of the recordings among the files that ``verbs`` read, and metre of all."""
     return (
         OptionSpec(
             "bpm",
@@ -144,8 +144,9 @@ def recording_options(verbs: tuple[str, ...]) -> tuple[OptionSpec, ...]:
         OptionSpec(
             "metre",
             "str",
-            RECORDED_METRE,
-            "time signature of recordings",
+            None,
+            "time signature, whatever files say; default: their own, the likeliest where they have "
+            f"none but 1/4, and {RECORDED_METRE} of recordings",
             verbs=verbs,
             choices=METRES,
         ),

@@ -29,6 +29,7 @@ def describe_invalid(section: str, config: type[PartConfig], error: ValidationEr
     """The first value that a part's config refuses, and what was expected.
 
     Example:
+        >>> from pydantic import ValidationError
         >>> from aeplug.config import TrainConfig
         >>> try:
         ...     TrainConfig(lr="fast")

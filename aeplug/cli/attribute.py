@@ -141,12 +141,13 @@ def attribute(
         steering.check_savable(Path(save).expanduser())
     loaded, own_options = open_model(model, "vary", device, checkpoint, options)
     documents = steering.read_inputs(loaded, inputs)
-    folders = (start, end) if start and end else ()
     with show_bars("learning directions"):
         chosen = steering.find_steering(
             loaded,
-            "" if folders else words[0],
-            examples=[(folder, list_input_names(loaded, [folder])) for folder in folders],
+            "" if start else words[0],
+            examples=[
+                (folder, list_input_names(loaded, [folder])) for folder in (start, end) if folder
+            ],
             keep=keep,
             data=data,
             items=items,

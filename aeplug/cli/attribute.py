@@ -11,6 +11,7 @@ from aeplug.cli.options import (
     checkpoint_option,
     data_option,
     device_option,
+    guard_option,
     json_option,
     list_input_names,
     model_argument,
@@ -84,6 +85,7 @@ class AttributeCommand(VerbCommand):
     type=click.IntRange(min=1),
     help="Test items to check on.",
 )
+@guard_option
 @seed_option
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for the results.")
 @overwrite_option
@@ -103,6 +105,7 @@ def attribute(
     data: str | None,
     items: int,
     check_items: int,
+    no_guard: bool,
     seed: int,
     out: str | None,
     overwrite: bool,
@@ -140,6 +143,7 @@ def attribute(
     if save:
         steering.check_savable(Path(save).expanduser())
     loaded, own_options = open_model(model, "vary", device, checkpoint, options)
+    loaded = loaded.without_guard() if no_guard else loaded
     documents = steering.read_inputs(loaded, inputs)
     with show_bars("learning directions"):
         chosen = steering.find_steering(

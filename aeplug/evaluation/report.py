@@ -8,6 +8,7 @@ from typing import Any
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
 from aeplug.evaluation.collapse import LEAST_STEPS, measure_latent_use
+from aeplug.evaluation.coverage import measure_coverage
 from aeplug.evaluation.heldout import compute_mean_losses
 from aeplug.interfaces import Split
 from aeplug.model.model import Model
@@ -25,7 +26,8 @@ def evaluate(
     Returns:
         Figures by name in snake_case with the unit at the end; ``items`` is how many items they
         are taken over; comparisons lie under ``baselines``. Where posteriors have a density,
-        ``active_units`` of ``latent_units``, and a warning on stderr if they have collapsed.
+        ``active_units`` of ``latent_units``, and a warning on stderr if they have collapsed. Where
+        the task has a guard, ``coverage``: the share of items that ``reconstruct`` gives back.
     """
     distributed = Distributed(0, 1, model.device)
     step = int(model.header.get("total_steps", 1))
@@ -48,6 +50,10 @@ def evaluate(
         report.update(active_units=use.active_units, latent_units=use.latent_units)
         if use.warning and int(model.header.get("step", LEAST_STEPS)) >= LEAST_STEPS:
             say(f"aeplug: warning: {use.warning}")
+    with show_progress("coverage"):
+        coverage = measure_coverage(model, split)
+    if coverage is not None:
+        report["coverage"] = coverage
     if model.spec.evaluate:
         with show_progress("figures of the task"):
             report.update(load_attribute(model.spec.evaluate)(model, split, options))

@@ -13,8 +13,9 @@ from torch import Tensor
 from aeplug.data.opening import choose_split
 from aeplug.errors import ConfigError, FileError, nearest
 from aeplug.inference.results import Results
-from aeplug.interfaces import Batch, Dataset, Document
+from aeplug.interfaces import Batch, Dataset, Document, PassedThrough
 from aeplug.model.dataset import evaluation_dataset
+from aeplug.model.guard import Passing, find_passing
 from aeplug.model.model import Model
 from aeplug.plugins import active
 from aeplug.runtime.console import say
@@ -85,12 +86,18 @@ class Steering:
         strip = sorted({*STRIP, *amounts})
         written: list[Document] = []
         rows: list[tuple[str, Sequence[Document]]] = []
+        passed: PassedThrough | None = None
         for document in track(documents, len(documents), "files"):
-            batch = self.model.pieces(document)
+            raw = self.model.codec.split(document)
+            batch = self.model.prepare_file(raw)
+            bound = self.model.guard.vary if self.model.guard else None
+            passing = find_passing(self.model, raw, batch, bound=bound)
+            if passing is not None:
+                passed = passing.count() + (passed or PassedThrough())
             latents = self.model.posterior(batch)[0].mode()
             row = [replace(document, name="input")]
             for amount in strip:
-                result, moved = self._move(document, batch, latents, amount)
+                result, moved = self._move(document, batch, latents, amount, passing)
                 row.append(replace(result, name=f"{moved:+.2f}" if amount else "reconstruction"))
                 if amount in amounts:
                     name = f"{document.name}-{_file_name(self.target)}{amount:+g}"
@@ -100,22 +107,33 @@ class Steering:
         ends = f"{strip[0]:+g} to {strip[-1]:+g} standard deviations"
         title = f"{self.model.spec.name}: {self.target}, {ends}"
         inputs = [document.source for document in documents if document.source is not None]
-        return Results(written, "attribute.png", title, rows, inputs)
+        results = Results(written, "attribute.png", title, rows, inputs)
+        results.add_passed(self.model, passed)
+        return results
 
     def _move(
-        self, document: Document, batch: Batch, latents: Tensor, amount: float
+        self,
+        document: Document,
+        batch: Batch,
+        latents: Tensor,
+        amount: float,
+        passing: Passing | None,
     ) -> tuple[Document, float]:
-        """A document moved, and by how much, standard deviations."""
+        """A document moved, and by how much, standard deviations: those pieces that may be."""
         steered = steer(
             *(self.model, self.directions, latents, batch.cond, self.target, amount, self.held),
             input=batch.input,
         )
-        moved = steered.change[:, self.directions.index(self.target)]
+        moved, data = steered.change[:, self.directions.index(self.target)], steered.data
+        if passing is not None:
+            moved, data = moved[~passing.kept.to(moved.device)], passing.restore(data)
+        if not len(moved):  # every piece stays as it is
+            return self.model.codec.join(data, batch.cond, document), 0.0
         if bool(moved.isnan().all()):
             raise FileError(
                 f"{document.source or document.name}: '{self.target}' is undefined for it"
             )
-        result = self.model.codec.join(steered.data, batch.cond, document)
+        result = self.model.codec.join(data, batch.cond, document)
         return result, float(moved.nanmean())
 
     def check(self, amounts: Sequence[float], items: int = CHECK_ITEMS) -> dict[str, Any]:

@@ -142,8 +142,7 @@ def attribute(
 
     if save:
         steering.check_savable(Path(save).expanduser())
-    loaded, own_options = open_model(model, "vary", device, checkpoint, options)
-    loaded = loaded.without_guard() if no_guard else loaded
+    loaded, own_options = open_model(model, "vary", device, checkpoint, options, no_guard=no_guard)
     documents = steering.read_inputs(loaded, inputs)
     with show_bars("learning directions"):
         chosen = steering.find_steering(

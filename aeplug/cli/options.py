@@ -196,8 +196,12 @@ def open_model(
     device: str = "auto",
     checkpoint: str | None = None,
     options: Mapping[str, Any] | None = None,
+    *,
+    no_guard: bool = False,
 ) -> tuple[Model, dict[str, Any]]:
     """Load the model that a command names, and read the plug-ins' options of a verb.
+
+    With ``no_guard`` the model passes no piece of a file through.
 
     Returns:
         The model, which takes files for what the options say; and the options, by name with
@@ -216,6 +220,8 @@ def open_model(
         from aeplug.model.capabilities import resolve_options
 
         loaded = load(model, device=device, checkpoint=checkpoint or "")
+    if no_guard:
+        loaded = loaded.without_guard()
     own = resolve_options(loaded, verb, options or {})
     return loaded.with_options(own), own
 
@@ -260,10 +266,9 @@ def open_request(
 
     if not out:  # else it would mean the current folder
         raise ConfigError("--out is empty")
-    loaded, own = open_model(model, verb, device, checkpoint, options)
+    loaded, own = open_model(model, verb, device, checkpoint, options, no_guard=no_guard)
     loaded.require(needs or verb, prior or "")
     check_sampling(loaded, verb, temperature, top_k, top_p, greedy)
-    loaded = loaded.without_guard() if no_guard else loaded
     temperature = loaded.spec.sampling.temperature if temperature is None else temperature
     sampling = Sampling(temperature, top_k, top_p, greedy, loaded.generator(seed))
     classes = read_conditions(cond, loaded)

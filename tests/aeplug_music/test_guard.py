@@ -260,6 +260,15 @@ class TestCommands:
         assert "passed_through" not in json.loads(done.out)
         assert [one for one in self.onsets(out / "rest.mid") if 8 <= one < 16]
 
+    def test_attributes_leave_silence_silent(self, aeplug_cli, rest, tmp_path):
+        way = ("attribute", "melody-2bar", "note-density", rest, "--by", 1, "--items", 300)
+        done = aeplug_cli(*way, "--out", tmp_path / "denser")
+        assert done.err.count("2 of 6 windows passed through: empty") == 1
+        (path,) = (tmp_path / "denser").glob("*.mid")
+        assert not [one for one in self.onsets(path) if 8 <= one < 16]
+        raw = aeplug_cli(*way, "--no-guard", "--out", tmp_path / "raw")
+        assert "passed through" not in raw.err
+
     def test_vary_says_how_near_it_gets(self, aeplug_cli, rest, tmp_path):
         way = ("vary", "melody-2bar", rest, "-n", 2, "--json")
         done = aeplug_cli(*way, "--similarity", 0.8, "--out", tmp_path / "near")

@@ -30,7 +30,8 @@ from aeplug_music.score.grid import (
 from aeplug_music.score.keys import estimate_shifts, signature_shift
 from aeplug_music.score.metre_choice import settle_metre
 from aeplug_music.score.metres import METRES, longest_bar
-from aeplug_music.score.tune import Tune
+from aeplug_music.score.triplets import find_triplets, split_triplets
+from aeplug_music.score.tune import Track, Tune
 
 #: Steps of grid after which pending melodies are processed: some 30 MB in all.
 STEPS_AT_ONCE = 400_000
@@ -140,6 +141,7 @@ def _add_tune(pending: _Pending, number: int, tune: Tune) -> float:
 def _process(pending: _Pending, bars: int) -> ParsedFiles:
     if not len(pending.batch):
         return ParsedFiles(tokens=np.zeros((0, window_width(bars)), np.uint8))
+    _split_triplets(pending.batch)
     streams = quantise(pending.batch)
     windows = cut_windows(streams, bars, window_width(bars))
     melodies = MelodyTable.of(pending.melodies)
@@ -162,6 +164,14 @@ def _process(pending: _Pending, bars: int) -> ParsedFiles:
         silent=int(windows.silent.sum()),
         repeated=len(exact) - len(first),
     )
+
+
+def _split_triplets(batch: NoteBatch) -> None:
+    """Put bars in triplets on their grid, in place."""
+    for number in np.flatnonzero(find_triplets(batch)).tolist():
+        track = Track(batch.notes[number])
+        segments = batch.segments[number]
+        batch.segments[number] = split_triplets(segments, track, batch.quarters[number])
 
 
 def _explain_skipped(

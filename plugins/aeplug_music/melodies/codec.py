@@ -16,29 +16,22 @@ from torch import Tensor
 from aeplug.config import PartConfig, setting
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
-from aeplug.runtime import say
-from aeplug_audio.files import RECORDING_SUFFIXES
 from aeplug_music.melodies.constraints import MelodyConstraints, read_constraints
 from aeplug_music.melodies.joining import align_windows, continues_in, end_note, to_passages
+from aeplug_music.melodies.reading import MelodyReader
 from aeplug_music.melodies.rewriting import rewrite_file
 from aeplug_music.melodies.view import View, choose_view
-from aeplug_music.midi.notation import read_score
-from aeplug_music.midi.reading import read_midi
-from aeplug_music.midi.serialising import to_midi
-from aeplug_music.midi.suffixes import NOTATION_SUFFIXES
 from aeplug_music.midi.writing import to_pretty_midi, write_edited, write_files
 from aeplug_music.plots.pianoroll import draw_page, draw_thumbnail
 from aeplug_music.score.distance import has_no_onset, measure_distance
-from aeplug_music.score.melody import Melody, Passage, extract_melody
-from aeplug_music.score.metre_choice import settle_metre
+from aeplug_music.score.melody import Melody, Passage
 from aeplug_music.score.metres import (
     METRES,
-    STEPS_PER_QUARTER,
-    check_metre,
+    find_learnt,
     longest_bar,
     window_lengths,
 )
-from aeplug_music.score.options import RECORDED_METRE, check_bpm, count_windows
+from aeplug_music.score.options import count_windows
 from aeplug_music.score.tokens import (
     HOLD,
     Steps,
@@ -48,8 +41,6 @@ from aeplug_music.score.tokens import (
     split_windows,
     tokens_to_notes,
 )
-from aeplug_music.score.track_choice import choose_tracks, describe_choice
-from aeplug_music.score.tune import Tune
 
 
 class MelodyCodec:
@@ -84,11 +75,8 @@ class MelodyCodec:
         self.bars = self.width // longest_bar(self.metres)
         self._lengths = window_lengths(self.metres, self.bars)
         self._by_metre = dict(zip(self.metres, self._lengths, strict=True))
-        self._bpm: float | None = None
-        self._metre = ""
-        self._number: int | None = None
+        self._reader = MelodyReader()
         self._constraints = MelodyConstraints()
-        self._track = ""
 
     def with_options(self, options: Mapping[str, Any]) -> MelodyCodec:
         """A copy that reads files as options say.
@@ -103,11 +91,8 @@ class MelodyCodec:
                 such key, scale or range (:mod:`aeplug_music.melodies.constraints`).
         """
         codec = copy.copy(self)
-        codec._number = options.get("tune")
-        codec._bpm = check_bpm(options.get("bpm"))
-        codec._metre = check_metre(metre) if (metre := options.get("metre")) else ""
+        codec._reader = MelodyReader.of(options)
         codec._constraints = read_constraints(options)
-        codec._track = str(options.get("track") or "")
         return codec
 
     def logit_bias(self, like: Document | None) -> Tensor | None:
@@ -120,38 +105,12 @@ class MelodyCodec:
     def read(self, path: Path) -> Document:
         """Read the melody of MIDI, a recording, or with the extra ``scores`` ABC or MusicXML.
 
-        The summary of a transcription is printed on stderr, of a file with several tracks the one
-        that was taken, and a metre that is not the file's.
+        See :class:`aeplug_music.melodies.reading.MelodyReader`.
 
         Raises:
             FileError: it cannot be read, or has no melody or no such track.
         """
-        if path.is_dir():
-            raise FileError(f"{path} is a folder, expected a music file")
-        try:
-            tune = self._tune(path)
-            tune.data = tune.data or to_midi(tune)
-            tune, remark = settle_metre(tune, self._metre)
-            choice = choose_tracks(tune, self._track)
-            for line in (describe_choice(tune, choice), remark):
-                if line:
-                    say(f"{path}: {line}")
-            first, *others = (extract_melody(tune, number) for number in choice.numbers)
-            melody = replace(first, others=tuple(others))
-            return Document(melody, path.stem, path, size=len(tune.data))
-        except FileError as error:
-            raise FileError(f"{path}: {error}") from error
-
-    def _tune(self, path: Path) -> Tune:
-        suffix = path.suffix.lower()
-        if suffix in NOTATION_SUFFIXES:
-            return read_score(path, self._number)
-        if suffix in RECORDING_SUFFIXES:
-            # Slow to import, and most files are no recordings.
-            from aeplug_music.transcription.transcribe import read_recording
-
-            return read_recording(path, self._bpm, self._metre or RECORDED_METRE)
-        return read_midi(path)
+        return self._reader.read(path)
 
     def split(self, document: Document) -> RawBatch:
         """Consecutive windows: ``tokens`` uint8 ``(P, T)`` and ``metre`` int64 ``(P,)``.
@@ -165,8 +124,8 @@ class MelodyCodec:
         for each in (melody, *melody.others):
             before = HOLD
             for passage in self._view(each).show(each).passages:
-                if passage.metre in self.metres:
-                    number = self.metres.index(passage.metre)
+                if metre := find_learnt(passage.metre, self.metres):
+                    number = self.metres.index(metre)
                     windows = split_windows(passage.tokens, self._lengths[number], before)
                     rows.append(np.pad(windows, ((0, 0), (0, self.width - windows.shape[1]))))
                     metres += [number] * len(windows)
@@ -182,7 +141,9 @@ class MelodyCodec:
         return choose_view(melody, *self._known)
 
     def _metre_error(self, document: Document) -> FileError:
-        others = ", ".join(dict.fromkeys(passage.metre for passage in document.content.passages))
+        others = ", ".join(
+            dict.fromkeys(passage.signature for passage in document.content.passages)
+        )
         return FileError(
             f"{document.source or document.name} is in {others}; the model has learnt "
             f"{', '.join(self.metres)}"
@@ -207,20 +168,21 @@ class MelodyCodec:
         short: tuple[str, Tokens] | None = None
         melody: Melody = document.content
         for passage in self._view(melody).show(melody).passages:
-            length = self._length_in(passage.metre)
+            learnt = find_learnt(passage.metre, self.metres)
+            length = self._by_metre.get(learnt, 0)
             first = len(passage.tokens) % length if length else 0
             if length and len(passage.tokens) >= length:
                 lead, tokens = passage.tokens[:first], passage.tokens[first:]
                 windows = split_windows(tokens, length, sounding_token(lead, before))
                 rows.append(np.pad(windows, ((0, 0), (0, self.width - windows.shape[1]))))
-                metres += [self.metres.index(passage.metre)] * len(windows)
+                metres += [self.metres.index(learnt)] * len(windows)
             elif length and len(passage.tokens):
                 bars = -(-len(passage.tokens) // passage.bar)
-                short = passage.metre, split_windows(passage.tokens, bars * passage.bar, before)[0]
+                short = learnt, split_windows(passage.tokens, bars * passage.bar, before)[0]
             before = sounding_token(passage.tokens, before)
         if not rows and short is not None:
             metre, tokens = short
-            length = self._length_in(metre)
+            length = self._by_metre[metre]
             row = np.pad(tokens, (length - len(tokens), self.width - length))
             rows, metres = [canonicalise(row[None])], [self.metres.index(metre)]
         if not rows:
@@ -236,6 +198,17 @@ class MelodyCodec:
         """Append windows ``(P, T)`` after the last bar of the tune, at its tempo."""
         original: Melody = document.content
         added = self._view(original).undo(self.join(pieces, cond, None).content)
+        # Behind triplets they go on, in the metre in which models take them.
+        last = original.passages[-1]
+        if last.written:
+            learnt = find_learnt(last.metre, self.metres)
+            added = replace(
+                added,
+                passages=tuple(
+                    replace(last, tokens=one.tokens) if one.metre == learnt else one
+                    for one in added.passages
+                ),
+            )
         chained = self.chain([document, Document(added, "")], document.name)
         origin = original.origin if document.source is not None else None
         melody = replace(chained.content, continued_at=original.steps, origin=origin)
@@ -248,10 +221,6 @@ class MelodyCodec:
             ConfigError: the bars are not whole windows.
         """
         return count_windows(options, self.bars)
-
-    def _length_in(self, metre: str) -> int:
-        """Steps of a window in a metre; 0: it is not learnt."""
-        return self._lengths[self.metres.index(metre)] if metre in self.metres else 0
 
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
         """Join windows ``(P, T)`` and their ``metre`` ``(P,)`` into a tune.
@@ -274,9 +243,9 @@ class MelodyCodec:
         melodies, place = [], 0
         for melody in (original, *original.others):
             count = sum(
-                -(-len(passage.tokens) // self._by_metre[passage.metre])
+                -(-len(passage.tokens) // self._by_metre[metre])
                 for passage in melody.passages
-                if passage.metre in self._by_metre
+                if (metre := find_learnt(passage.metre, self.metres))
             )
             # Where the metre was changed there may be more of them than windows before.
             end = len(windows) if not original.others else place + count
@@ -329,9 +298,9 @@ class MelodyCodec:
             for number, passage in enumerate(document.content.passages):
                 tokens = passage.tokens if number else end_note(passage.tokens, before)
                 before = sounding_token(tokens, before)
-                if not number and passages and continues_in(passages[-1], passage.metre):
+                if not number and passages and continues_in(passages[-1], passage):
                     tokens = np.concatenate([passages.pop().tokens, tokens])
-                passages.append(Passage(passage.metre, tokens))
+                passages.append(replace(passage, tokens=tokens))
         bpm = documents[0].content.bpm if documents else 120.0
         return Document(Melody(tuple(passages), bpm), name)
 
@@ -362,7 +331,7 @@ class MelodyCodec:
             int(options.get("program") or 0),
             int(options.get("velocity") or 80),
         )
-        return write_files(midi, stem, options, melody.steps * 60 / bpm / STEPS_PER_QUARTER)
+        return write_files(midi, stem, options, float(melody.times[-1]) * 60 / bpm)
 
     def sheet(self, rows: Sequence[tuple[str, Sequence[Document]]], path: Path, title: str) -> None:
         """Draw labelled rows of tunes as piano rolls into one PNG."""
@@ -384,9 +353,9 @@ class MelodyCodec:
         melody: Melody = document.content
         if not melody.passages:
             return []
-        step = 60 / melody.bpm / STEPS_PER_QUARTER
+        times = (melody.times * 60 / melody.bpm).tolist()
         onsets, ends, pitches = (values.tolist() for values in tokens_to_notes(melody.tokens))
         return [
-            (onset * step, (end - onset) * step, pitch)
+            (times[onset], times[end] - times[onset], pitch)
             for onset, end, pitch in zip(onsets, ends, pitches, strict=True)
         ]

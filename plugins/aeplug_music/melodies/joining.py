@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from aeplug_music.score.melody import Melody, Passage
+from aeplug_music.score.metres import find_learnt
 from aeplug_music.score.tokens import FIRST_ONSET, HOLD, NOTE_OFF, Tokens, sounding_token
 
 
@@ -26,12 +28,13 @@ def align_windows(
     sounds, original_sounds = HOLD, HOLD
     for passage in original.passages:
         tokens = passage.tokens
-        if passage.metre in lengths:
+        metre = find_learnt(passage.metre, tuple(lengths))
+        if metre:
             if place >= len(windows):
                 return
-            length = lengths[passage.metre]
+            length = lengths[metre]
             end = place + -(-len(tokens) // length)
-            if any(name != passage.metre for name in names[place:end]):
+            if any(name != metre for name in names[place:end]):
                 # Generated in another metre: there is nothing to align with.
                 yield from to_passages(windows[place:], names[place:], sounds)
                 return
@@ -40,7 +43,7 @@ def align_windows(
             place = end
         elif sounds >= FIRST_ONSET and original_sounds < FIRST_ONSET:
             tokens = end_note(tokens, sounds)
-        yield Passage(passage.metre, tokens)
+        yield replace(passage, tokens=tokens)
         sounds = sounding_token(tokens, sounds)
         original_sounds = sounding_token(passage.tokens, original_sounds)
 
@@ -58,10 +61,10 @@ def to_passages(
             run = []
 
 
-def continues_in(passage: Passage, metre: str) -> bool:
-    """Whether a bar in this metre can follow the passage without a time signature."""
+def continues_in(passage: Passage, other: Passage) -> bool:
+    """Whether bars of the other passage can follow without a time signature, on the same grid."""
     whole = passage.bar > 0 and len(passage.tokens) % passage.bar == 0
-    return whole and passage.metre == metre
+    return whole and (passage.metre, passage.written) == (other.metre, other.written)
 
 
 def end_note(tokens: Tokens, before: int) -> Tokens:

@@ -69,11 +69,11 @@ def rewrite_file(melody: Melody, options: Mapping[str, Any]) -> bytes:
 
 def _later_metres(melody: Melody, origin: Origin) -> list[tuple[int, str]]:
     """Tick and metre of passages that were added behind the melody in another metre."""
-    changes, step = [], 0
-    for number, passage in enumerate(melody.passages):
-        if step >= len(origin.tokens) and passage.metre != melody.passages[number - 1].metre:
-            changes.append((int(origin.to_ticks(np.array([step]))[0]), passage.metre))
-        step += len(passage.tokens)
+    changes, step, before = [], 0, ""
+    for passage in melody.passages:
+        if step >= len(origin.tokens) and passage.signature != before:
+            changes.append((int(origin.to_ticks(np.array([step]))[0]), passage.signature))
+        step, before = step + len(passage.tokens), passage.signature
     return changes
 
 

@@ -15,7 +15,7 @@ from aeplug_audio.synthesis.rendering import write_notes
 from aeplug_audio.synthesis.voices import Note
 from aeplug_music.midi.reading import parse_midi, tune_seconds
 from aeplug_music.score.melody import Melody
-from aeplug_music.score.metres import STEPS_PER_QUARTER, parse_metre
+from aeplug_music.score.metres import parse_metre
 from aeplug_music.score.tokens import tokens_to_notes
 from aeplug_music.score.tune import Tune
 
@@ -37,21 +37,23 @@ def to_pretty_midi(
     # The file holds whole microseconds per quarter; notes fall on ticks only at such a tempo.
     bpm = 60e6 / round(60e6 / bpm)
     midi = pretty_midi.PrettyMIDI(resolution=TICKS_PER_QUARTER, initial_tempo=bpm)
-    seconds = 60.0 / bpm / STEPS_PER_QUARTER
-    start = 0
+    times = melody.times * 60.0 / bpm
+    start, before = 0, ""
     for passage in melody.passages:
-        numerator, denominator = parse_metre(passage.metre)
-        midi.time_signature_changes.append(
-            pretty_midi.TimeSignature(numerator, denominator, start * seconds)
-        )
-        start += len(passage.tokens)
+        # Where only the grid changes there is nothing to write.
+        if passage.signature != before or not passage.bar:
+            numerator, denominator = parse_metre(passage.signature)
+            midi.time_signature_changes.append(
+                pretty_midi.TimeSignature(numerator, denominator, times[start])
+            )
+        start, before = start + len(passage.tokens), passage.signature
     # Text in a Standard MIDI File is Latin-1; other characters are replaced.
     name = name.encode("latin-1", "replace").decode("latin-1")
     instrument = pretty_midi.Instrument(program, name=name)
     for onset, end, pitch in zip(
         *(column.tolist() for column in tokens_to_notes(melody.tokens)), strict=True
     ):
-        instrument.notes.append(pretty_midi.Note(velocity, pitch, onset * seconds, end * seconds))
+        instrument.notes.append(pretty_midi.Note(velocity, pitch, times[onset], times[end]))
     midi.instruments.append(instrument)
     return midi
 

@@ -252,7 +252,7 @@ def _draw_grid(panel: Any, melody: Melody, end: int) -> list[int]:
             panel.text(
                 start + 0.3,
                 0.97,
-                passage.metre,
+                passage.signature,
                 transform=panel.get_xaxis_transform(),
                 fontsize=7,
                 color=colour,

@@ -60,16 +60,16 @@ def _iter_bars(melody: Melody) -> Iterator[Passage]:
             alone = tokens.copy()
             if alone[0] == HOLD and before >= FIRST_ONSET:
                 alone[0] = before
-            yield Passage(passage.metre, alone)
+            yield replace(passage, tokens=alone)
             before = sounding_token(tokens, before)
 
 
 def _join_bars(bars: list[Passage], bpm: float) -> Melody:
     passages: list[Passage] = []
     for bar in bars:
-        if passages and passages[-1].metre == bar.metre:
-            together = np.concatenate([passages[-1].tokens, bar.tokens])
-            passages[-1] = Passage(bar.metre, together)
+        last = passages[-1] if passages else None
+        if last is not None and (last.metre, last.written) == (bar.metre, bar.written):
+            passages[-1] = replace(bar, tokens=np.concatenate([last.tokens, bar.tokens]))
         else:
             passages.append(bar)
     return Melody(tuple(passages), bpm)

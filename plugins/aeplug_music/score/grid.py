@@ -55,6 +55,8 @@ class MetreSegment(NamedTuple):
         metre: number in ``METRES``, or ``NO_METRE``.
         bar: steps per bar; 0 with ``NO_METRE``.
         first_bar: number of bars before it.
+        quarter: steps a quarter: 4, or in triplets 6; the metre and its bar are then those of
+            compound time (:mod:`aeplug_music.score.triplets`).
         signature: (numerator, denominator).
     """
 
@@ -62,6 +64,7 @@ class MetreSegment(NamedTuple):
     metre: int
     bar: int
     first_bar: int
+    quarter: int
     signature: tuple[int, int]
 
 
@@ -97,7 +100,12 @@ def metre_segments(tune: Tune) -> Sequence[MetreSegment]:
 
 def _make_segment(tick: int, signature: tuple[int, int], first_bar: int) -> MetreSegment:
     metre, bar = _NUMBERS.get(signature, (NO_METRE, 0))
-    return MetreSegment(tick, metre, bar, first_bar, signature)
+    return MetreSegment(tick, metre, bar, first_bar, STEPS_PER_QUARTER, signature)
+
+
+def number_metre(metre: str) -> int:
+    """Number of a metre of the table."""
+    return _NUMBERS[parse_metre(metre)][0]
 
 
 @lru_cache(256)
@@ -185,8 +193,8 @@ def quantise(batch: NoteBatch) -> StepStreams:
     audible = (pitch >= LOWEST) & (pitch <= HIGHEST) & (end > onset)
     if not audible.all():
         pitch, onset, end, owner = pitch[audible], onset[audible], end[audible], owner[audible]
-    rows = [segment[:4] for segments_of_melody in batch.segments for segment in segments_of_melody]
-    tick, metre, bar, first_bar = np.array(rows, np.int64).T
+    rows = [segment[:5] for segments_of_melody in batch.segments for segment in segments_of_melody]
+    tick, metre, bar, first_bar, division = np.array(rows, np.int64).T
     count = np.array([len(segments_of_melody) for segments_of_melody in batch.segments])
     melody = np.repeat(np.arange(melodies), count)
     last = np.cumsum(count) - 1
@@ -202,11 +210,22 @@ def quantise(batch: NoteBatch) -> StepStreams:
     one_division = (quarter == quarter[0]).all()
     note_quarter = quarter[0] if one_division else quarter[owner]
     from_zero = not tick.any()
-    onset_step = _to_steps(onset, 0 if from_zero else tick[onset_in], note_quarter)
-    end_step = _to_steps(end, 0 if from_zero else tick[end_in], note_quarter)
+    has_triplets = (division != STEPS_PER_QUARTER).any()
+    onset_step = _to_steps(
+        onset,
+        0 if from_zero else tick[onset_in],
+        note_quarter,
+        division[onset_in] if has_triplets else STEPS_PER_QUARTER,
+    )
+    end_step = _to_steps(
+        end,
+        0 if from_zero else tick[end_in],
+        note_quarter,
+        division[end_in] if has_triplets else STEPS_PER_QUARTER,
+    )
     # Every segment ends where the next begins, the last with the bar of the last note.
     steps = np.zeros(len(tick), np.int64)
-    steps[:-1] = _to_steps(tick[1:], tick[:-1], quarter[melody[:-1]])
+    steps[:-1] = _to_steps(tick[1:], tick[:-1], quarter[melody[:-1]], division[:-1])
     whole = np.maximum(bar[last], 1)
     reach = np.maximum(onset_step + 1, end_step)
     if has_changes:
@@ -241,10 +260,10 @@ def quantise(batch: NoteBatch) -> StepStreams:
     )
 
 
-def _to_steps(tick: Int, since: Int | int, quarter: Int | np.int64) -> Int:
+def _to_steps(tick: Int, since: Int | int, quarter: Int | np.int64, division: Int | int) -> Int:
     # Nearest step, halves up, in integers.
-    eighths = 2 * STEPS_PER_QUARTER * (tick - since)
-    return (eighths + quarter) // (2 * quarter)
+    halves = 2 * division * (tick - since)
+    return (halves + quarter) // (2 * quarter)
 
 
 def _owner_edges(owner: Int, melodies: int) -> Int:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from aeplug.errors import ConfigError
 
 STEPS_PER_QUARTER = 4
+#: On the grid of triplets: two steps for each of the three notes.
+STEPS_PER_TRIPLET_QUARTER = 6
 
 #: Steps of a bar by metre. The order is part of saved models: append only.
 STEPS_PER_BAR = {
@@ -30,6 +32,11 @@ STEPS_PER_BAR = {
 #: Names in the order of their numbers.
 METRES = tuple(STEPS_PER_BAR)
 
+#: Metre whose bar in eighths is that of another in triplets.
+COMPOUND = {"4/4": "12/8", "2/2": "12/8", "3/4": "9/8", "2/4": "6/8"}
+#: Shorter metres whose bars make up one of a metre: models that do not know it take it in these.
+_PARTS = {"12/8": ("6/8", "3/8"), "9/8": ("3/8",), "6/8": ("3/8",)}
+
 #: Metre of a Standard MIDI File without a time signature.
 DEFAULT_METRE = (4, 4)
 
@@ -42,6 +49,16 @@ def longest_bar(metres: Sequence[str]) -> int:
 def window_lengths(metres: Sequence[str], bars: int) -> tuple[int, ...]:
     """Steps of a window of ``bars`` bars in each of ``metres``, in their order."""
     return tuple(STEPS_PER_BAR[metre] * bars for metre in metres)
+
+
+def find_learnt(metre: str, learnt: Sequence[str]) -> str:
+    """The metre in which a model takes passages in ``metre``; empty: in none.
+
+    Example:
+        >>> find_learnt("12/8", ("4/4", "6/8")), find_learnt("5/4", ("4/4", "6/8"))
+        ('6/8', '')
+    """
+    return next((name for name in (metre, *_PARTS.get(metre, ())) if name in learnt), "")
 
 
 def check_metre(metre: str) -> str:

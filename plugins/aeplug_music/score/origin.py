@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 
 from aeplug_music.score.grid import Int, MetreSegment
-from aeplug_music.score.metres import STEPS_PER_QUARTER
 from aeplug_music.score.tokens import HIGHEST, LOWEST, Tokens, tokens_to_notes
 from aeplug_music.score.tune import Track, Tune
 
@@ -24,7 +23,7 @@ class Origin:
     Attributes:
         tune: all of the file.
         number: of the melody's track in ``tune.tracks``.
-        segments: the tune's metres.
+        segments: the tune's metres, and where its bars are in triplets.
         lengths: steps of each.
         tokens: the voice as read, uint8 ``(S,)``.
     """
@@ -49,6 +48,10 @@ class Origin:
     def _ticks(self) -> Int:
         return np.array([segment.tick for segment in self.segments], np.int64)
 
+    @property
+    def _divisions(self) -> Int:
+        return np.array([segment.quarter for segment in self.segments], np.int64)
+
     def to_ticks(self, steps: Int) -> Int:
         """Ticks of steps ``(n,)``; those beyond the end go on as the last segment.
 
@@ -57,7 +60,8 @@ class Origin:
         number = np.searchsorted(self._starts, steps, "right") - 1
         quarter = self.tune.ticks_per_quarter
         local = (steps - self._starts[number]) * quarter
-        return self._ticks[number] + (2 * local + STEPS_PER_QUARTER) // (2 * STEPS_PER_QUARTER)
+        division = self._divisions[number]
+        return self._ticks[number] + (2 * local + division) // (2 * division)
 
     def note_steps(self) -> Int:
         """Steps at which the track's notes begin, ``(n,)``; -1: they are out of the range."""
@@ -65,8 +69,8 @@ class Origin:
         onset = track.onset.astype(np.int64)
         number = np.searchsorted(self._ticks, onset, "right") - 1
         quarter = self.tune.ticks_per_quarter
-        eighths = 2 * STEPS_PER_QUARTER * (onset - self._ticks[number])
-        steps = self._starts[number] + (eighths + quarter) // (2 * quarter)
+        halves = 2 * self._divisions[number] * (onset - self._ticks[number])
+        steps = self._starts[number] + (halves + quarter) // (2 * quarter)
         audible = (track.pitch >= LOWEST) & (track.pitch <= HIGHEST) & (track.end > onset)
         return np.where(audible, steps, -1)
 

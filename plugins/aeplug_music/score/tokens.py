@@ -3,9 +3,10 @@
 **Tokens.** 90 classes, as in MusicVAE: 0 *hold* (a note sounds on, silence stays silent),
 1 *note-off* (the note ends), 2..89 *onset* of MIDI pitch 21..108 (inclusive; token = pitch - 19).
 
-**Steps.** A quarter has 4 steps, counted from the bar line at which the current metre began. An
-onset or end is rounded to the nearest step, halves up. A note has at least one step. Notes outside
-21..108, and those that end on the tick on which they began, are dropped before anything else.
+**Steps.** A quarter has 4 steps (6 in triplets, see below), counted from the bar line at which the
+current metre began. An onset or end is rounded to the nearest step, halves up. A note has at least
+one step. Notes outside 21..108, and those that end on the tick on which they began, are dropped
+before anything else.
 
 **One voice.** Of the notes at one step the highest is kept (of two of one pitch, the longer). It
 ends at its own end or at the next onset, whichever comes first; its own end is a note-off, unless
@@ -17,6 +18,12 @@ from there, so a change of metre, or a time signature restated off the bar line,
 (notation programs write it as 1/8, then 6/8): it becomes the end of a whole bar that begins with
 rests. An upbeat that the file does not mark in this way stays where it is. The last bar is padded
 with rests; a bar cut short by a change of metre belongs to no window.
+
+**Triplets.** Bars of 4/4, 2/2, 3/4 and 2/4 whose onsets lie on thirds of a quarter are read in
+compound time, in 12/8, 12/8, 9/8 and 6/8: a quarter has then 6 steps, 2 for each note of a triplet.
+They are passages of their own, decided bar by bar (:mod:`aeplug_music.score.triplets`); their time
+signature stays what it was, and they are written as triplets of it. A model that has not learnt
+12/8 takes a bar of it as two of 6/8, and one that has not learnt 9/8 takes it as three of 3/8.
 
 **Windows.** A window is N bars (2 by default) of one metre; one begins at every bar. Each is
 self-contained: a note that sounds over its left edge begins again at step 0, a note-off at step 0

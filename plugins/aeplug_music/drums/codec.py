@@ -223,7 +223,8 @@ class DrumCodec:
             origin = origin.extend(metre)
         added = make_passage(velocity, offset, metre)
         passages = tuple(_merge_passages([*original.passages, added]))
-        return Document(Performance(passages, original.bpm, origin=origin), document.name)
+        result = Performance(passages, original.bpm, continued_at=original.steps, origin=origin)
+        return Document(result, document.name)
 
     def num_pieces(self, options: Mapping[str, Any]) -> int:
         """Number of windows in the option ``bars``; 0 without it.

@@ -45,28 +45,33 @@ class Grid:
     """What the steps of a performance are.
 
     Attributes:
-        place: step within its beat, 0..3, int64 ``(S,)``.
+        in_bar: step within its bar, 0..15, int64 ``(S,)``.
         in_triplets: whether its bar is in triplets, bool ``(S,)``.
     """
 
-    place: Int
+    in_bar: Int
     in_triplets: Bools
+
+    @property
+    def place(self) -> Int:
+        """Step within its beat, 0..3, int64 ``(S,)``."""
+        return self.in_bar % STEPS_PER_QUARTER
 
     @classmethod
     def of(cls, performance: Performance) -> Grid:
         """Its beats, and which of its bars are played in triplets."""
         passages = performance.passages
         empty = np.zeros(0, np.int64)
-        place = [np.arange(passage.steps) % STEPS_PER_QUARTER for passage in passages]
+        in_bar = [np.arange(passage.steps) % BAR for passage in passages]
         triplets = [_find_triplets(passage) for passage in passages]
-        return cls(np.concatenate([empty, *place]), np.concatenate([empty > 0, *triplets]))
+        return cls(np.concatenate([empty, *in_bar]), np.concatenate([empty > 0, *triplets]))
 
     def extend(self, steps: int) -> Grid:
         """The same, and so many steps more behind it, as its last bar is played."""
-        more = np.arange(steps) % STEPS_PER_QUARTER
+        more = np.arange(steps) % BAR
         last = self.in_triplets[-1:] if len(self.in_triplets) else np.zeros(1, bool)
         return Grid(
-            np.concatenate([self.place, more]),
+            np.concatenate([self.in_bar, more]),
             np.concatenate([self.in_triplets, np.repeat(last, steps)]),
         )
 
@@ -120,7 +125,7 @@ def play_like(
     """
     steps = slice(first, first + len(velocity))
     own_velocity, own_offset = (
-        np.concatenate([values, np.zeros((len(grid.place) - len(values), DRUMS), values.dtype)])
+        np.concatenate([values, np.zeros((len(grid.in_bar) - len(values), DRUMS), values.dtype)])
         for values in (original.velocity, original.offset)
     )
     reference = _Reference(own_velocity, own_offset, grid)
@@ -136,7 +141,7 @@ def play_like(
         cell = min(max(int(cells[0]), 0), len(hits) - 1)
         if not loud[cell, drum]:
             own = int(velocity[step, drum])
-            loud[cell, drum] = own if played else reference.loudness(first + step, drum)
+            loud[cell, drum] = own if played else reference.loudness(first + cell, drum)
             off[cell, drum] = offsets[0]
     return loud, off
 
@@ -146,24 +151,32 @@ class _Reference:
 
     def __init__(self, velocity: Velocity, offset: Offset, grid: Grid) -> None:
         self.grid = grid
+        self.place = grid.place
         self.step, self.drum = np.nonzero(velocity)
         self.velocity = velocity[self.step, self.drum]
-        self.phase = grid.place[self.step] + _steps_off(offset[self.step, self.drum])
+        self.phase = self.place[self.step] + _steps_off(offset[self.step, self.drum])
         self.kind = _kind(self.phase, grid.in_triplets[self.step])
 
     def loudness(self, step: int, drum: int) -> int:
-        """Velocity of a new hit: of the drum's nearest, or of any nearest where it has none."""
-        chosen = np.flatnonzero(self.drum == drum)
-        if not len(chosen):
-            chosen = np.arange(len(self.step))
-        return round(float(np.median(self.velocity[self._nearest(chosen, step)])))
+        """Velocity of a new hit: as accents and ghost notes of the nearest bars have it.
+
+        Of the hits of its drum at its place in the bar; or at its place in the beat, or anywhere,
+        where there is none; or of all hits.
+        """
+        own = self.drum == drum
+        in_bar = self.grid.in_bar[self.step] == self.grid.in_bar[step]
+        in_beat = self.place[self.step] == self.place[step]
+        choices = (own & in_bar, own & in_beat, own, np.ones_like(own))
+        chosen = next(choice for choice in choices if choice.any())
+        nearest = self._nearest(np.flatnonzero(chosen), step)
+        return round(float(np.median(self.velocity[nearest])))
 
     def place_hit(self, step: int, drum: int) -> float:
         """Position of a new hit, in steps: off the grid as the nearest at such a place are.
 
         Those of its drum, or of all where the drum has none there.
         """
-        place, in_triplets = int(self.grid.place[step]), bool(self.grid.in_triplets[step])
+        place, in_triplets = int(self.place[step]), bool(self.grid.in_triplets[step])
         kind = int(_kind(np.array([float(place)]), np.array([in_triplets]))[0])
         is_alike = self.kind == kind
         own = is_alike & (self.drum == drum)

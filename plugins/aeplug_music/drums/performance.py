@@ -75,6 +75,7 @@ class Performance:
         left_out: number of notes of percussion outside the nine classes.
         other_tracks: number of tracks with notes that are not drums, if there are drums.
         repairs: see :class:`aeplug_music.score.tune.Tune`.
+        continued_at: step from which on it was added by a model; None: it was not.
         origin: the tracks that it was read from; None: there are none, as where it was sampled.
     """
 
@@ -83,6 +84,7 @@ class Performance:
     left_out: int = 0
     other_tracks: int = 0
     repairs: tuple[str, ...] = ()
+    continued_at: int | None = None
     origin: DrumOrigin | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from aeplug_music.score.metres import STEPS_PER_QUARTER
 
 #: Most bars of a performance on a page.
 MOST_BARS = 16
+#: Bars before what was continued, where not all are shown.
+_BEFORE_SEAM = 4
 #: Rows of a grid from the lowest, as in notation: feet below, cymbals above.
 ROWS = (KICK, SNARE, LOW_TOM, MID_TOM, HIGH_TOM, CLOSED_HAT, OPEN_HAT, RIDE, CRASH)
 _ROW_OF = np.argsort(ROWS)
@@ -73,40 +76,63 @@ def draw_page(rows: Rows[Performance], path: Path, title: str) -> None:
 
     Louder hits are darker; the distance of a hit from its step shows its timing. Performances of
     more than 4 bars stand below one another; the caption of one of more than ``MOST_BARS`` says how
-    much of it is shown. Without drums the rhythm is drawn.
+    much of it is shown; of what was continued, the bars around the place where. Without drums the
+    rhythm is drawn.
 
     Raises:
         FileError: the file cannot be written.
     """
-    lengths = [performance.steps for _, cells in rows for _, performance in cells]
-    span = min(max(lengths, default=BAR), MOST_BARS * BAR) or BAR
+    performances = [performance for _, cells in rows for _, performance in cells]
+    longest = max((performance.steps for performance in performances), default=BAR)
+    span = min(longest, MOST_BARS * BAR) or BAR
+    first = _choose_first(performances)
     is_stacked = span > _BARS_SIDE_BY_SIDE * BAR
     if is_stacked:
         rows = stack_rows(rows)
     rows = [
-        (label, [(caption + _cut_note(performance), performance) for caption, performance in cells])
+        (
+            label,
+            [
+                (caption + _cut_note(performance, first), performance)
+                for caption, performance in cells
+            ],
+        )
         for label, cells in rows
     ]
 
     def draw(axes: Any, performance: Performance) -> None:
-        _draw_panel(axes, performance, span if is_stacked else min(performance.steps, span) or BAR)
+        own = span if is_stacked else min(performance.steps, span) or BAR
+        _draw_panel(axes, performance, first, own)
 
     width = float(np.clip(_INCHES_PER_BAR * span / BAR, _NARROWEST, _WIDEST))
     draw_panels(rows, path, title, draw, PanelLayout(width, _HEIGHT, "bar", side=1.6))
 
 
-def _cut_note(performance: Performance) -> str:
+def _choose_first(performances: Sequence[Performance]) -> int:
+    """The step that a page begins with."""
+    seams = [each.continued_at for each in performances if each.continued_at is not None]
+    longest = max((each.steps for each in performances), default=0)
+    if not seams or longest <= MOST_BARS * BAR:
+        return 0
+    return max(max(seams) // BAR - _BEFORE_SEAM, 0) * BAR
+
+
+def _cut_note(performance: Performance, first: int) -> str:
     bars = -(-performance.steps // BAR)
+    if first and performance.steps > first:
+        last = min(first // BAR + MOST_BARS, bars)
+        return f" (bars {first // BAR + 1} to {last} of {bars})"
     return f" (first {MOST_BARS} of {bars} bars)" if bars > MOST_BARS else ""
 
 
-def _draw_panel(axes: Any, performance: Performance, span: int) -> None:
-    end = min(performance.steps, span)
+def _draw_panel(axes: Any, performance: Performance, first: int, span: int) -> None:
+    end = min(performance.steps, first + span)
     for row, kind in enumerate(ROWS):
         if kind in _METALS:
             axes.axhspan(row - 0.5, row + 0.5, color=_BAND, linewidth=0, zorder=0)
     bar_lines = _draw_lines(axes, performance, end)
-    velocity, offset = performance.velocity[:end], performance.offset[:end]
+    velocity, offset = performance.velocity[:end].copy(), performance.offset[:end]
+    velocity[:first] = 0
     step, drum = np.nonzero(velocity)
     hits, colours = [], []
     for s, d in zip(step.tolist(), drum.tolist(), strict=True):
@@ -119,12 +145,20 @@ def _draw_panel(axes: Any, performance: Performance, span: int) -> None:
         _draw_taps(axes, performance, end)
     axes.add_collection(PatchCollection(hits, facecolors=colours, linewidths=0, zorder=3))
     # Half a step to the left shows hits that come before the first beat.
-    axes.set_xlim(-0.5, span)
+    axes.set_xlim(first - 0.5, first + span)
+    seam = performance.continued_at
+    if seam is not None and first <= seam < end:
+        axes.axvline(seam, color=_OTHER, linewidth=1.5, zorder=2.5)
+        axes.text(
+            *(seam + 0.3, DRUMS - 0.7, "continued"), fontsize=7, color=_OTHER, va="top", zorder=4
+        )
     axes.set_ylim(-0.5, DRUMS - 0.5)
-    axes.xaxis.set_major_locator(FixedLocator(bar_lines))
-    every = max(1, round(len(bar_lines) / 16))
+    shown = [(n, step) for n, step in enumerate(bar_lines) if step >= first]
+    axes.xaxis.set_major_locator(FixedLocator([step for _, step in shown]))
+    every = max(1, round(len(shown) / 16))
     axes.set_xticklabels(
-        [str(n + 1) if n % every == 0 else "" for n in range(len(bar_lines))], fontsize=7
+        [str(n + 1) if place % every == 0 else "" for place, (n, _) in enumerate(shown)],
+        fontsize=7,
     )
     axes.yaxis.set_major_locator(FixedLocator(range(DRUMS)))
     axes.set_yticklabels([CLASSES[drum] for drum in ROWS], fontsize=7)

@@ -45,7 +45,7 @@ def continue_(
 
     \b
     aeplug continue melody-2bar tune.mid -n 4 --out more
-    aeplug continue melody-2bar tune.mid --pieces 16 --seed 3 --out more
+    aeplug continue drums-2bar beat.mid --bars 8 --out more
 
     Of music that is the melody, in one loudness; what is left out is named. The continuation may
     repeat earlier sections; it ends after the requested length. It is drawn from the prior

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from aeplug.config import PartConfig
-from aeplug.errors import FileError
+from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import Document
 from aeplug_music.drums.codec import VELOCITY, DrumCodec
 from aeplug_music.drums.kit import BAR, CRASH, DRUMS, KICK, RIDE, SNARE
@@ -116,6 +116,13 @@ def test_a_file_without_4_4_says_what_it_is_in():
     three = Performance((other_metres().passages[1],))
     with pytest.raises(FileError, match="3/4; drums are learnt in 4/4"):
         codec().split(Document(three, "waltz"))
+
+
+def test_bars_are_whole_windows():
+    assert codec().num_pieces({"bars": 8}) == 4
+    assert codec().num_pieces({}) == 0
+    with pytest.raises(ConfigError, match="--bars 7: expected a multiple of the model's 2 bars"):
+        codec().num_pieces({"bars": 7})
 
 
 def test_a_melody_has_taps_but_no_drums(tmp_path):

@@ -18,8 +18,9 @@ from aeplug.interfaces import Document
 from aeplug_music.drums.catalogue import read_catalogue
 from aeplug_music.drums.codec import DrumCodec
 from aeplug_music.drums.dataset import DrumDataset, DrumSplit
-from aeplug_music.drums.kit import BAR, DRUMS, KICK, SNARE, combine_hits
+from aeplug_music.drums.kit import BAR, CLOSED_HAT, DRUMS, KICK, RIDE, SNARE, combine_hits
 from aeplug_music.drums.performance import Passage, Performance, make_passage
+from aeplug_music.drums.sequences import performance_windows
 from aeplug_music.drums.splits import split_by_content
 from aeplug_music.drums.window_shape import groove_shape, hits_shape
 
@@ -307,3 +308,47 @@ def test_snare_and_kick_are_where_rock_has_them(patterns):
     by_step = (velocity.unflatten(1, (2, BAR)) > 0).float().mean((0, 1))
     assert by_step[[4, 12], SNARE].min() > 0.7
     assert by_step[0, KICK] > 0.7
+
+
+class TestSequences:
+    def test_a_performance_is_its_whole_windows_in_order(self, patterns):
+        raw, counts = patterns.sequences("test", None)
+        assert raw["velocity"].shape == raw["offset"].shape == (int(counts.sum()), 2 * BAR, DRUMS)
+        split = patterns.split("test")
+        rows = split.take(torch.arange(len(split)))
+        first = rows["performance"] == rows["performance"][0]
+        every_other = rows["velocity"][first][::2]
+        assert torch.equal(raw["velocity"][: int(counts[0])], every_other)
+
+    def test_altered_they_begin_a_bar_later_or_swap_drums(self, tmp_path):
+        velocity = np.zeros((5 * BAR, DRUMS), np.uint8)
+        velocity[::BAR, KICK] = [10, 20, 30, 40, 50]
+        performance = Performance((make_passage(velocity, np.zeros_like(velocity, np.int8)),))
+        draws = torch.Generator().manual_seed(0)
+        kicks = []
+        for _ in range(40):
+            raw, counts = performance_windows([performance], 2, draws)
+            assert counts.tolist() == [2]
+            kicks.append(tuple(raw["velocity"][:, ::BAR, KICK].flatten().tolist()))
+        assert set(kicks) == {(10, 20, 30, 40), (20, 30, 40, 50)}
+        swapped = [
+            float((performance_windows([hats], 2, draws)[0]["velocity"][..., RIDE] > 0).any())
+            for hats in [with_hats(velocity)] * 200
+        ]
+        assert 0 < sum(swapped) < 40
+
+    def test_what_has_no_whole_window_is_left_out(self):
+        short = Performance((make_passage(*two_bars(1)), make_passage(*two_bars(2), "3/4")))
+        raw, counts = performance_windows([short], 2)
+        assert len(counts) == 0 and raw["velocity"].shape == (0, 2 * BAR, DRUMS)
+
+
+def two_bars(bars):
+    size = (bars * BAR, DRUMS)
+    return np.full(size, 9, np.uint8), np.zeros(size, np.int8)
+
+
+def with_hats(velocity):
+    velocity = velocity.copy()
+    velocity[:, CLOSED_HAT] = 70
+    return Performance((make_passage(velocity, np.zeros_like(velocity, np.int8)),))

@@ -124,6 +124,30 @@ def test_what_follows_a_shuffle_is_one(tmp_path):
     assert {loud for tick, _, pitch, loud in new if pitch == 36} == {100}
 
 
+def test_ghost_notes_and_accents_stay_what_they_are(tmp_path):
+    snare = [(38, 4 * Q * bar + Q * beat, 110) for bar in range(2) for beat in (1, 3)]
+    ghosts = [(38, 4 * Q * bar + 7 * Q // 4, 25) for bar in range(2)]
+    document = read(kit([*snare, *ghosts]), tmp_path)
+    pieces = torch.zeros(1, 2 * BAR, dtype=torch.int64)
+    pieces[0, [4, 7, 12, 15]] = 1 << SNARE
+    added = HITS.append_pieces(document, pieces, {}).content.velocity[2 * BAR :, SNARE]
+    # The last is where no snare was, but at the place in the beat of ghost notes.
+    assert added[[4, 7, 12, 15]].tolist() == [110, 25, 110, 25]
+
+
+def test_a_page_of_a_long_continuation_shows_where_it_goes_on(tmp_path):
+    document = read(kit(shuffle(24)), tmp_path)
+    pieces = torch.full((2, 2 * BAR), 1 << RIDE)
+    result = HITS.append_pieces(document, pieces, {})
+    assert result.content.continued_at == 24 * BAR
+    pages = []
+    for name, one in (("whole", result), ("cut", HITS.append_pieces(document, pieces[:1], {}))):
+        HITS.sheet([("input", [document]), ("", [one])], tmp_path / f"{name}.png", "")
+        pages.append((tmp_path / f"{name}.png").read_bytes())
+    # The two differ in their last bars alone.
+    assert pages[0] != pages[1]
+
+
 def test_context_is_whole_windows_to_the_end(tmp_path):
     struck = [(38, number * 4 * Q, 10 * (number + 1)) for number in range(5)]
     raw = HITS.context_pieces(read(kit(struck), tmp_path))

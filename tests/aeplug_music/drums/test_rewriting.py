@@ -332,6 +332,7 @@ def test_silent_windows_and_other_metres_stay(tmp_path, capsys):
         ("reconstruct", "drums-2bar"),
         ("vary", "drums-2bar", "--similarity", "0.5", "-n", "2"),
         ("reconstruct", "groove", "--given", "score"),
+        ("continue", "drums-2bar", "--bars", "4", "-n", "1"),
     ],
     ids=lambda verb: "-".join(verb[:2]),
 )
@@ -353,3 +354,7 @@ def test_with_the_models_that_ship_all_else_of_a_file_stays(verb, invoke, tmp_pa
         assert [note for note in read_notes(found[2]) if note[2] == COWBELL] == cowbells
         if command == "reconstruct" and model == "drums-2bar":
             assert read_notes(found[2]) == read_notes(before[2])
+        if command == "continue":
+            there = [note for note in read_notes(found[2]) if note[0] < 8 * Q]
+            assert there == read_notes(before[2])
+            assert parse_midi(path.read_bytes()).end > 12 * Q

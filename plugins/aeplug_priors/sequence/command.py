@@ -47,7 +47,7 @@ def continue_(
     aeplug continue melody-2bar tune.mid -n 4 --out more
     aeplug continue drums-2bar beat.mid --bars 8 --out more
 
-    Of music that is the melody, in one loudness; what is left out is named. The continuation may
+    Of music that is the melody, or the drums; all else of its file stays. The continuation may
     repeat earlier sections; it ends after the requested length. It is drawn from the prior
     `sequence` (see fit-prior). Writes one file a continuation and a sheet with the input first.
     """

@@ -72,7 +72,10 @@ def interpolate_documents(
         data = ends[nearest].pieces(model).clone()
         if way is not None:
             data[active] = way[step].to(data.dtype)
-        document = codec.join(data, batches[nearest].cond, _apart_from_file((a, b)[nearest]))
+        like = (a, b)[nearest]
+        if step not in (0, steps - 1):
+            like = _apart_from_file(like)
+        document = codec.join(data, batches[nearest].cond, like)
         document.passed = passed
         documents.append(document)
     return documents
@@ -119,11 +122,13 @@ def interpolate_grid(
             nearest = 2 * (y > 0.5) + (x > 0.5)
             cond = batches[nearest].cond
             data = model.decode(z, cond, sampling, batches[nearest].input)
+            is_corner = compares and x in (0, 1) and y in (0, 1)
             if compares:
-                own, is_corner = ends[nearest].pieces(model), x in (0, 1) and y in (0, 1)
+                own = ends[nearest].pieces(model)
                 chosen = (kept | is_corner).view(-1, *[1] * (own.ndim - 1))
                 data = torch.where(chosen, own.to(data.dtype), data.cpu())
-            document = model.codec.join(data, cond, _apart_from_file(corners[nearest]))
+            like = corners[nearest] if is_corner else _apart_from_file(corners[nearest])
+            document = model.codec.join(data, cond, like)
             document.passed = passed
             documents.append(document)
         grid.append(documents)

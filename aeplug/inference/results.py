@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,12 @@ class Results:
     inputs: Sequence[Path] = field(default=())
     facts: Mapping[str, Any] = field(default_factory=dict)
     remarks: Sequence[str] = ()
+
+    def add_readings(self, documents: Iterable[Document]) -> None:
+        """Note how the files were read, of those where there was a choice."""
+        readings = {str(each.source): each.reading for each in documents if each.reading}
+        if readings:
+            self.facts = {**self.facts, "readings": readings}
 
     def add_passed(self, model: Model, passed: PassedThrough | None) -> None:
         """Note which pieces of the inputs were passed through."""

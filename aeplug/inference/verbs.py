@@ -105,6 +105,7 @@ def make_interpolation(
         documents = [*line, *_chain(model, line)]
         results = Results(documents, "interpolation.png", title, [("", line)], inputs)
         results.add_passed(model, line[0].passed)
+        results.add_readings(ends)
         return results
     grid = interpolate_grid(model, ends, steps or GRID_STEPS, sampling)
     digits = max(2, len(str(len(grid))))
@@ -117,6 +118,7 @@ def make_interpolation(
     documents = [document for row in grid for document in row]
     results = Results(documents, "interpolation.png", title, rows, inputs)
     results.add_passed(model, documents[0].passed)
+    results.add_readings(ends)
     return results
 
 
@@ -230,6 +232,7 @@ def _below_input(
     rows = [("input", [original]), *rows]
     results = Results(documents, "variations.png", title, rows, [path])
     results.add_passed(model, documents[0].passed)
+    results.add_readings([original])
     return results
 
 

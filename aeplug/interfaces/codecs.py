@@ -68,7 +68,8 @@ class Document:
         suffix: of the file to write, for codecs that write several formats; empty: the codec's.
         size: bytes that the content takes in memory, where it may be large; a job holds fewer
             of the large ones at once.
-        left_out: what of the file is not in the content, one clause; empty: nothing worth a word.
+        reading: how the file was read where there was a choice, such as which of its tracks was
+            taken, one line; empty: there was none.
         passed: of what a verb made, the pieces that are the input's own; None: none were compared.
 
     Example:
@@ -82,7 +83,7 @@ class Document:
     source: Path | None = None
     suffix: str = ""
     size: int = 0
-    left_out: str = ""
+    reading: str = ""
     passed: PassedThrough | None = None
 
 

@@ -67,6 +67,7 @@ class JobReport:
             "failures": str(self.failures) if self.counts.failed else None,
             "picture": str(self.picture) if self.picture else None,
             **({"passed_through": {**passed.as_dict(), "files": by_file}} if passed else {}),
+            **({"readings": self.counts.readings} if self.counts.readings else {}),
         }
 
 

@@ -46,6 +46,7 @@ class Outcomes:
         with self._lock:
             self.counts.done += 1
             self.counts.count_passed(task.target, after.passed)
+            self.counts.note_reading(task.target, before.reading)
             if len(self.pairs) < self._keep and self._kept_bytes + task.size <= KEPT_BYTES:
                 self._kept_bytes += task.size
                 self.pairs.append((task.number, before, after))

@@ -9,6 +9,9 @@ from typing import Any
 from aeplug.interfaces import Document, PassedThrough, RawBatch
 from aeplug.jobs.inputs import Input
 
+#: Files whose reading is kept for the report; a job may have millions.
+READINGS_KEPT = 1000
+
 
 @dataclass
 class FileTask:
@@ -53,6 +56,8 @@ class JobCounts:
         unlisted: folders that could not be listed.
         passed: pieces of all results that are their inputs' own; None: none were compared.
         passed_files: the same of each result that has some, by its path in the folder of results.
+        readings: how files were read where there was a choice, by the same path; of the first
+            ``READINGS_KEPT``.
     """
 
     total: int = 0
@@ -62,6 +67,7 @@ class JobCounts:
     unlisted: int = 0
     passed: PassedThrough | None = None
     passed_files: dict[str, PassedThrough] = field(default_factory=dict)
+    readings: dict[str, str] = field(default_factory=dict)
 
     def count_passed(self, target: str, passed: PassedThrough | None) -> None:
         """Count the pieces of a result that are its input's own."""
@@ -69,6 +75,11 @@ class JobCounts:
             self.passed = passed + (self.passed or PassedThrough())
             if passed.count:
                 self.passed_files[target] = passed
+
+    def note_reading(self, target: str, reading: str) -> None:
+        """Note how the file of a result was read, if there was a choice."""
+        if reading and len(self.readings) < READINGS_KEPT:
+            self.readings[target] = reading
 
     @property
     def settled(self) -> int:

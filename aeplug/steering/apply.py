@@ -109,6 +109,7 @@ class Steering:
         inputs = [document.source for document in documents if document.source is not None]
         results = Results(written, "attribute.png", title, rows, inputs)
         results.add_passed(self.model, passed)
+        results.add_readings(documents)
         return results
 
     def _move(

@@ -70,12 +70,12 @@ class MelodyReader:
             tune.data = tune.data or to_midi(tune)
             tune, remark = settle_metre(tune, self.metre)
             choice = choose_tracks(tune, self.track)
-            for line in (describe_choice(tune, choice), remark):
-                if line:
-                    say(f"{path}: {line}")
+            reading = "; ".join(filter(None, (describe_choice(tune, choice), remark)))
+            if reading:
+                say(f"{path}: {reading}")
             first, *others = (extract_melody(tune, number) for number in choice.numbers)
             melody = replace(first, others=tuple(others))
-            return Document(melody, path.stem, path, size=len(tune.data))
+            return Document(melody, path.stem, path, size=len(tune.data), reading=reading)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from aeplug.inference import Results, number_documents
 from aeplug.interfaces import Document, Sampling, SequencedCodec, supports
 from aeplug.model import Model, constrain
-from aeplug.runtime import Progress, say
+from aeplug.runtime import Progress
 from aeplug_priors.sequence.prior import SequencePrior, check_counts, default_style, seed_draws
 
 #: Name of the sheet of continuations.
@@ -46,12 +46,12 @@ def make_continuations(
     """
     path, task = Path(path), model.spec.name
     original, sampling = model.read(path), sampling or Sampling(model.spec.sampling.temperature)
-    if original.left_out:
-        say(f"{path}: {original.left_out} left out; results have what '{task}' reads")
     documents = continue_documents(model, original, count, pieces, seed, sampling, to)
     number_documents(documents, f"{path.stem}-continued")
     rows = [("input", [original]), *(("", [document]) for document in documents)]
-    return Results(documents, PICTURE, f"{task}: {path.name}, continued", rows, [path])
+    results = Results(documents, PICTURE, f"{task}: {path.name}, continued", rows, [path])
+    results.add_readings([original])
+    return results
 
 
 @torch.no_grad()

@@ -353,6 +353,22 @@ def test_the_track_that_is_taken_is_said(capsys, tmp_path):
     assert other.content.origin.number == 1
 
 
+def test_an_interpolation_is_a_melody_between_two_whole_files(invoke, tmp_path):
+    other = smf(track([(0, tempo(60)), (0, metre(4, 4)), *notes(moved(TUNE, 2))]))
+    for called, data in (("a", band()), ("b", other)):
+        (tmp_path / f"{called}.mid").write_bytes(data)
+    out = tmp_path / "out"
+    ends = (tmp_path / "a.mid", tmp_path / "b.mid")
+    options = ("--steps", 5, "--out", out, "--device", "cpu")
+    result = invoke("interpolate", "melody-2bar", *ends, *options)
+    assert result.code == 0, result.err
+    assert read_tracks(out / "step-01.mid") == read_tracks(band())
+    assert read_tracks(out / "step-05.mid") == read_tracks(other)
+    between = [parse_midi((out / f"step-0{step}.mid").read_bytes()) for step in (2, 3, 4)]
+    assert [len(tune.tracks) for tune in between] == [1, 1, 1]
+    assert [round(tune.bpm) for tune in (between[0], between[-1])] == [100, 60]
+
+
 @pytest.mark.parametrize(
     "verb",
     [
@@ -369,7 +385,9 @@ def test_with_the_model_that_ships_all_else_of_a_file_stays(verb, invoke, tmp_pa
     command, model, *rest = verb
     result = invoke(command, model, source, *rest, "--out", out, "--device", "cpu", "--json")
     assert result.code == 0, result.err
-    json.loads(result.out)
+    readings = list(json.loads(result.out)["readings"].values())
+    assert readings == ["melody: track 1 'Tune' (by its name); others: 2 'Bass'"]
+    assert readings[0] in result.err
     written = sorted(out.glob("*.mid"))
     assert written
     before = read_tracks(band())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import wave
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from music_files import HEAD, TUNE, moved, notes, read_notes, read_tracks, smf, track
+from music_files import HEAD, TUNE, Q, moved, notes, read_notes, read_tracks, smf, track
 
 from aeplug.interfaces import Document
 from aeplug_music.melodies.codec import MelodyCodec
@@ -114,3 +116,29 @@ def test_low_and_short_tunes_come_back_from_the_models_that_ship(model, times, i
     for called, data in files.items():
         (found,) = read_tracks(out / f"{called}.mid")
         assert read_notes(found) == read_notes(read_tracks(data)[0])
+
+
+def hum(path):
+    """The tune, hummed by a low voice at 100 quarters a minute."""
+    rate, sound = 22050, []
+    for pitch, ticks in moved(TUNE, -24):
+        seconds = np.arange(int(ticks / Q * 0.6 * rate)) / rate
+        pulse = 2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * seconds
+        tone = sum(np.sin(pulse * k) / k for k in range(1, 7))
+        fade = np.clip(np.minimum(seconds / 0.03, (seconds[-1] - seconds) / 0.06), 0, 1)
+        sound.append(0.2 * tone * fade)
+    with wave.open(str(path), "wb") as out:
+        out.setparams((1, 2, rate, 0, "NONE", ""))
+        out.writeframes((np.concatenate(sound).clip(-1, 1) * 32000).astype("<i2").tobytes())
+
+
+def test_variations_of_a_low_voice_stay_in_its_register_and_key(invoke, tmp_path):
+    hum(tmp_path / "hum.wav")
+    out = tmp_path / "out"
+    options = ("-n", 3, "--out", out, "--device", "cpu")
+    result = invoke("vary", "melody-2bar", tmp_path / "hum.wav", *options)
+    assert result.code == 0, result.err
+    for path in out.glob("*.mid"):
+        pitches = [note[2] for events in read_tracks(path) for note in read_notes(events)]
+        assert min(pitches) >= 38 and max(pitches) <= 57
+        assert {pitch % 12 for pitch in pitches} <= {7, 9, 11, 0, 2, 4, 6}

@@ -308,19 +308,15 @@ class ConstrainableCodec(Codec, Protocol):
     ``interpolate``, ``continue``), not for ``reconstruct``. The options are those that
     :class:`WithOptions` was given.
 
-    Example::
-
-        class StepsCodec(ArrayCodec):
-            highest = 127
-
-            def with_options(self, options):
-                codec = copy.copy(self)
-                codec.highest = options.get("highest") or 127
-                return codec
-
-            def logit_bias(self, like):
-                classes = torch.arange(128)
-                return torch.where(classes <= self.highest, 0.0, -torch.inf).view(1, 1, -1)
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class StepsCodec(ArrayCodec):
+        ...     highest = 2
+        ...     def logit_bias(self, like):
+        ...         classes = torch.arange(4)
+        ...         return torch.where(classes <= self.highest, 0.0, -torch.inf).view(1, 1, -1)
+        >>> StepsCodec(None, DataShape((16,), (16,))).logit_bias(None)
+        tensor([[[0., 0., 0., -inf]]])
     """
 
     def logit_bias(self, like: Document | None) -> Tensor | None:

@@ -21,6 +21,7 @@ from aeplug.runtime.partial_files import create_partial
 #: With less than this left, in bytes, a disk counts as full where something cannot be written.
 FULL = 1 << 20
 
+_NO_MEMORY = re.compile("out of memory|can't allocate memory")
 _ALLOCATED = re.compile(
     r"(?:can't allocate memory.*|[Tt]ried to allocate |Unable to allocate )"
     r"(?<![\d.])([\d.]+) (?:bytes|([KMGT]iB))"
@@ -69,7 +70,7 @@ def describe_lack_of_memory(error: BaseException) -> str:
         if not unit:
             number, unit = number / 1e9, "GB"
         return f"not enough memory for {number:,.{0 if number >= 100 else 1}f} {unit} more"
-    is_meant = isinstance(error, MemoryError) or "out of memory" in text
+    is_meant = isinstance(error, MemoryError) or _NO_MEMORY.search(text)
     # Numbers of values beyond what fits 64 bits.
     if is_meant or "Storage size calculation overflowed" in text:
         return "not enough memory"

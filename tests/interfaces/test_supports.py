@@ -101,6 +101,8 @@ OF_OTHERS = {
     "min_length": "a limit of pydantic",
     "max_length": "a limit of pydantic",
     "n_frames": "a picture of Pillow",
+    "pitches": "a note of music21; percussion has none",
+    "scores": "a book of tunes of music21",
     "tag_v2": "a picture of Pillow",
 }
 

@@ -31,6 +31,7 @@ def settle_metre(tune: Tune, metre: str = "") -> tuple[Tune, str]:
         metre: for all of it; empty: the file's own, or the likeliest where that is none.
 
     Example:
+        >>> from aeplug_music.score.tune import Tune
         >>> tune = Tune(4, [], [(0, 1, 4)], end=64)
         >>> settle_metre(tune, "3/4")[0].time_signatures
         [(0, 3, 4)]

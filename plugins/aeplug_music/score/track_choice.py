@@ -106,6 +106,7 @@ def choose_tracks(tune: Tune, wanted: str = "", *, by_name: bool = True) -> Choi
         FileError: there are only drums, no note within the range, or no such track.
 
     Example:
+        >>> from aeplug_music.score.tune import Track, Tune
         >>> tune = Tune(4, [Track.of([43], [0], [4]), Track.of([72], [0], [4], name="Flute")])
         >>> choose_tracks(tune).numbers
         (1,)

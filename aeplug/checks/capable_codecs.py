@@ -17,6 +17,7 @@ from aeplug.checks.outcome import brief, expect
 from aeplug.checks.workbench import Workbench
 from aeplug.data.batching import count_pieces
 from aeplug.interfaces import (
+    CandidateCodec,
     ChainingCodec,
     ComparableCodec,
     ConstrainableCodec,
@@ -128,6 +129,23 @@ def check_constraints(codec: ConstrainableCodec, bench: Workbench) -> None:
         expect(allowed, "logit_bias(like) to allow a class at every step", "none")
 
 
+def check_candidates(codec: CandidateCodec, bench: Workbench) -> None:
+    """Every candidate gets a log-weight, and one of them at least can be drawn."""
+    number = codec.item_candidates
+    whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
+    expect(whole, "item_candidates of the codec, at least 1", brief(number))
+    (first, classes), (other, _) = bench.item(0, times=2), bench.item(1, times=1)
+    candidates, logits = torch.cat([first, other]), torch.tensor([0.0, -1.0, -2.0])
+    for count in (0, 2):
+        cond = {name: value[:1].repeat(count + 1) for name, value in classes.items()}
+        for last in (False, True):
+            found = codec.weigh_candidates(first[:count], candidates, logits.clone(), cond, last)
+            good = found.dtype == torch.float32 and tuple(found.shape) == (len(candidates),)
+            expect(good, f"weigh_candidates(...) as float32 ({len(candidates)},)", brief(found))
+            drawn = bool((found > -torch.inf).any()) and not bool(found.isnan().any())
+            expect(drawn, "weigh_candidates(...) to leave a candidate", brief(found))
+
+
 def check_file_loss(codec: LossyCodec, bench: Workbench) -> None:
     """A share; how much is lost is the check of the codec."""
     share = codec.file_loss
@@ -169,6 +187,7 @@ CODEC_CHECKS: Mapping[type, Callable[[Any, Workbench], None]] = {
     ChainingCodec: check_chain,
     ComparableCodec: check_comparison,
     ConstrainableCodec: check_constraints,
+    CandidateCodec: check_candidates,
     LossyCodec: check_file_loss,
     PicturedCodec: check_thumbnail,
     PlayableCodec: check_notes,

@@ -18,7 +18,6 @@ from aeplug.interfaces.codecs import (
     ChainingCodec,
     Codec,
     ComparableCodec,
-    ConstrainableCodec,
     Document,
     FormatCodec,
     LossyCodec,
@@ -36,6 +35,7 @@ from aeplug.interfaces.datasets import (
     SequencedDataset,
     Split,
 )
+from aeplug.interfaces.generation import CandidateCodec, ConstrainableCodec
 from aeplug.interfaces.latents import (
     AuxiliaryLosses,
     Encoded,
@@ -75,6 +75,7 @@ __all__ = [
     "AuxiliaryLosses",
     "Batch",
     "Bindable",
+    "CandidateCodec",
     "ChainingCodec",
     "Codec",
     "ComparableCodec",

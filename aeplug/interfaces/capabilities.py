@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 from aeplug.interfaces.codecs import (
     ChainingCodec,
     ComparableCodec,
-    ConstrainableCodec,
     FormatCodec,
     LossyCodec,
     PicturedCodec,
@@ -29,6 +28,7 @@ from aeplug.interfaces.datasets import (
     ReshapableDataset,
     SequencedDataset,
 )
+from aeplug.interfaces.generation import CandidateCodec, ConstrainableCodec
 from aeplug.interfaces.latents import (
     AuxiliaryLosses,
     InputGradientLatent,
@@ -69,6 +69,7 @@ CAPABILITIES: Mapping[str, tuple[type, ...]] = MappingProxyType(
             ChainingCodec,
             ComparableCodec,
             ConstrainableCodec,
+            CandidateCodec,
             LossyCodec,
             WithOptions,
         ),

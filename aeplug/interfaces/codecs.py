@@ -300,39 +300,6 @@ class ComparableCodec(Codec, Protocol):
 
 
 @runtime_checkable
-class ConstrainableCodec(Codec, Protocol):
-    """A codec whose options constrain what is decoded, such as the key of a melody.
-
-    A constraint is a mask or a weighting of the classes that a decoder draws from, so the engine
-    need not know what it means. It holds for verbs that make something new (``sample``, ``vary``,
-    ``interpolate``, ``continue``), not for ``reconstruct``. The options are those that
-    :class:`WithOptions` was given.
-
-    Example:
-        >>> from aeplug.data import ArrayCodec
-        >>> class StepsCodec(ArrayCodec):
-        ...     highest = 2
-        ...     def logit_bias(self, like):
-        ...         classes = torch.arange(4)
-        ...         return torch.where(classes <= self.highest, 0.0, -torch.inf).view(1, 1, -1)
-        >>> StepsCodec(None, DataShape((16,), (16,))).logit_bias(None)
-        tensor([[[0., 0., 0., -inf]]])
-    """
-
-    def logit_bias(self, like: Document | None) -> Tensor | None:
-        """What is added to a decoder's logits, float32 ``(1, T, classes)``, T also 1.
-
-        The same for all pieces; see :class:`aeplug.interfaces.Sampling`. ``like`` is the document
-        that is changed or continued; None: there is none. Returns None where nothing is
-        constrained.
-
-        Raises:
-            ConfigError: the constraints leave nothing to draw.
-        """
-        ...
-
-
-@runtime_checkable
 class LossyCodec(Codec, Protocol):
     """A codec whose files cannot hold an item: sound, of which a spectrogram has no phases.
 

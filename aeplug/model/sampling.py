@@ -13,6 +13,7 @@ from torch import Tensor
 from aeplug.data.batching import INFERENCE_BATCH
 from aeplug.errors import ConfigError
 from aeplug.interfaces import (
+    CandidateCodec,
     ConditionedPrior,
     ConstrainableCodec,
     Document,
@@ -51,12 +52,18 @@ def sample(
         prior_scale = model.spec.sampling.prior_scale
     if prior_scale is None:
         prior_scale = math.sqrt(temperature)
+    codec = model.codec if supports(model.codec, CandidateCodec) else None
+    each = codec.item_candidates if codec is not None else 1
     # In whole batches, also where fewer are asked for: draws depend on a tensor's size, and
     # the first items shall be the same however many follow.
-    starts = range(0, count, INFERENCE_BATCH)
+    rows = count * each
+    starts = range(0, rows, INFERENCE_BATCH)
     chosen = {
-        name: torch.cat([value, value[-1:].expand(len(starts) * INFERENCE_BATCH - count)])
-        for name, value in draw_conditions(model, cond, count, seed, prior).items()
+        name: torch.cat([value, value[-1:].expand(len(starts) * INFERENCE_BATCH - rows)])
+        for name, value in (
+            (name, value.repeat_interleave(each))
+            for name, value in draw_conditions(model, cond, count, seed, prior).items()
+        )
     }
     source = item_prior(model, prior)
     draws = []
@@ -74,10 +81,33 @@ def sample(
             sampling,
         )
         for number, start in track(
-            enumerate(starts), count, size=lambda step: min(INFERENCE_BATCH, count - step[1])
+            enumerate(starts), rows, size=lambda step: min(INFERENCE_BATCH, rows - step[1])
         )
     ]
-    return torch.cat(decoded)[:count]
+    data = torch.cat(decoded)[:rows]
+    if codec is None or each == 1:
+        return data
+    choices = model.generator((seed + 2**41) % 2**63)
+    return _choose_items(codec, data, each, chosen, choices)
+
+
+def _choose_items(
+    codec: CandidateCodec,
+    data: Tensor,
+    each: int,
+    cond: Mapping[str, Tensor],
+    generator: torch.Generator,
+) -> Tensor:
+    """One of every ``each`` rows of data ``(B, *shape.target)``, drawn by the codec's weights."""
+    equal, nothing = torch.zeros(each, device=data.device), data[:0]
+    kept = []
+    for start in range(0, len(data), each):
+        candidates = data[start : start + each]
+        classes = {name: value[start : start + 1] for name, value in cond.items()}
+        logits = codec.weigh_candidates(nothing, candidates, equal, classes, last=True)
+        number = torch.multinomial(logits.softmax(0), 1, generator=generator)
+        kept.append(candidates[number])
+    return torch.cat(kept)
 
 
 def constrain(model: TrainedModel, sampling: Sampling, like: Document | None = None) -> Sampling:

@@ -24,7 +24,7 @@ from aeplug_priors.sequence.documents import LONGEST, latent_sequences
 from aeplug_priors.sequence.fitting import fit_sequence_prior
 from aeplug_priors.sequence.layers import LONGEST_MATCH, count_matches
 from aeplug_priors.sequence.network import SequenceNetwork
-from aeplug_priors.sequence.prior import document_lengths
+from aeplug_priors.sequence.prior import CANDIDATES, document_lengths
 
 SMALL = {"width": 16, "layers": 1, "components": 2, "pointer_width": 16, "pointer_layers": 1}
 FORM = (0, 1, 0, 1, 2, 3, 2, 3)
@@ -263,6 +263,26 @@ class TestDocuments:
         # a b a b c d: now c d, as they were decoded from the file's own pieces.
         again = [one.content[6:] == begun[4:6] for one in found]
         assert sum(again) >= 4
+
+    def test_a_codec_weighs_what_comes_and_knows_the_last(self, model, monkeypatch):
+        calls = []
+
+        class Choosing(type(model.codec)):
+            item_candidates = 1
+
+            def weigh_candidates(self, before, candidates, logits, cond, last):
+                calls.append((len(before), len(candidates), last))
+                assert logits.shape == (len(candidates),)
+                brightest = candidates.sum(1).argmax()
+                return torch.where(torch.arange(len(candidates)) == brightest, 0.0, -torch.inf)
+
+        monkeypatch.setattr(model.codec, "__class__", Choosing)
+        (one,) = sample_documents(model, 1, 0, Sampling(1.0), pieces=6)
+        sums = [sum(row) for row in one.content]
+        assert sums == sorted(sums), "what is darker than what returns is never taken"
+        assert [(before, last) for before, _, last in calls] == [(n, n == 5) for n in range(6)]
+        assert calls[0][1] == CANDIDATES
+        assert all(count in (before, before + CANDIDATES) for before, count, _ in calls)
 
     def test_no_pieces_or_no_sequels(self, model, trained, plugins):
         with pytest.raises(ConfigError, match="expected at least 1"):

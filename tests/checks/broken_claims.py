@@ -261,6 +261,15 @@ class Forbidding(ArrayCodec):
         return torch.full((1, 1, 4), -torch.inf)
 
 
+class Choosy(ArrayCodec):
+    """No candidate is good enough."""
+
+    item_candidates = 2
+
+    def weigh_candidates(self, before, candidates, logits, cond, last):
+        return torch.full_like(logits, -torch.inf)
+
+
 class TotalLoss(ArrayCodec):
     """More is lost than there is."""
 
@@ -329,7 +338,7 @@ def aeplug_codecs():
     gain = OptionSpec("gain", "float", 1.0, "loudness", minimum=0)
     for part in (
         *(Endless, Emptied, Dotless, Standing, FirstOnly, TotalLoss, FloatPicture, Piercing),
-        *(OneWay, Forbidding, Credulous, Upset),
+        *(OneWay, Forbidding, Choosy, Credulous, Upset),
     ):
         place = f"{__name__}:{part.__name__}"
         yield CodecSpec(part.__name__, place, suffixes=(".npy",), options=(gain,))
@@ -502,6 +511,7 @@ CLAIMS = [
     ("codec", "FirstOnly", "ChainingCodec", "more than 1 pieces of two documents", "1"),
     ("codec", "OneWay", "ComparableCodec", "the same distance both ways", "tensor("),
     ("codec", "Forbidding", "ConstrainableCodec", "to allow a class at every step", "none"),
+    ("codec", "Choosy", "CandidateCodec", "to leave a candidate", "-inf"),
     ("codec", "TotalLoss", "LossyCodec", "file_loss of the codec in 0..1", "1.5"),
     ("codec", "FloatPicture", "PicturedCodec", "as uint8 (h, w, 3)", "float64 (8, 8, 3)"),
     ("codec", "Piercing", "PlayableCodec", "MIDI pitches 0..127", "200"),

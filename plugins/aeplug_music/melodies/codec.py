@@ -16,8 +16,9 @@ from torch import Tensor
 from aeplug.config import PartConfig, setting
 from aeplug.errors import ConfigError, FileError
 from aeplug.interfaces import DataShape, Document, RawBatch
+from aeplug_music.melodies.candidates import CandidateWindows
 from aeplug_music.melodies.constraints import MelodyConstraints, read_constraints
-from aeplug_music.melodies.joining import align_windows, continues_in, end_note, to_passages
+from aeplug_music.melodies.joining import align_windows, continues_in, end_note, join_windows
 from aeplug_music.melodies.reading import MelodyReader
 from aeplug_music.melodies.rewriting import rewrite_file
 from aeplug_music.melodies.view import View, choose_view
@@ -43,7 +44,7 @@ from aeplug_music.score.tokens import (
 )
 
 
-class MelodyCodec:
+class MelodyCodec(CandidateWindows):
     """Files of music for models of windows of N bars.
 
     A document's content is a :class:`aeplug_music.score.melody.Melody`. Passages in a metre that
@@ -225,7 +226,8 @@ class MelodyCodec:
     def join(self, pieces: Tensor, cond: Mapping[str, Tensor], like: Document | None) -> Document:
         """Join windows ``(P, T)`` and their ``metre`` ``(P,)`` into a tune.
 
-        With ``like`` it has that tune's length and tempo, and a note that the tune ties over the
+        Sampled ones are tied over the edges of windows as they are over the bar lines within. With
+        ``like`` it has that tune's length and tempo, and a note that the tune ties over the
         edge of two windows is tied if the windows agree on its pitch. With fewer pieces than
         ``like`` has, the tune ends with them.
         """
@@ -236,7 +238,8 @@ class MelodyCodec:
         windows = [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
         names = [self.metres[number] for number in metres]
         if like is None:
-            return Document(Melody(tuple(to_passages(windows, names))), "sample")
+            passages = join_windows(windows, names, self._by_metre, self.bars)
+            return Document(Melody(passages), "sample")
         original: Melody = like.content
         if original.others and like.source is None:
             raise ConfigError("--track all: the way is from one melody to another; name a track")

@@ -71,5 +71,11 @@ def estimate_key(weights: npt.NDArray[np.float64]) -> Key:
     return Key(best % 12, best >= 12)
 
 
+def estimate_tonics(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """The tonic of the key of each row of weights ``(N, 12)``, as pitch classes ``(N,)``."""
+    centred = weights - weights.mean(axis=1, keepdims=True)
+    return np.argmax(centred @ _PROFILES.T, axis=1) % 12
+
+
 def _wrap(semitones: Semitones) -> Semitones:
     return (semitones + 5) % 12 - 5

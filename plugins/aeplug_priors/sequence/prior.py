@@ -5,6 +5,11 @@ fitted after training to sequences of posteriors (as Mittal et al., ISMIR 2021, 
 model to MusicVAE's latents), says piece by piece whether an earlier one returns or a new one comes,
 and draws that. What was drawn is decoded and encoded again, so that it goes on from what is there,
 not from what was meant; a piece that returns is the earlier one, note for note.
+
+A codec may weigh what can come (:class:`aeplug.interfaces.CandidateCodec`): then those that return
+and the new ones are one pool of candidates, from which one is drawn by the model's probability
+times the codec's weight. This is importance resampling, and what comes is a sample from the model
+under a condition.
 """
 
 from __future__ import annotations
@@ -18,12 +23,12 @@ import torch
 from torch import Tensor
 
 from aeplug.errors import ConfigError
-from aeplug.interfaces import Document, Sampling
+from aeplug.interfaces import CandidateCodec, Document, Sampling, supports
 from aeplug.model import Model, draw_conditions
 from aeplug.runtime import Progress
 from aeplug_priors.sequence.critic import Critic
 from aeplug_priors.sequence.documents import LONGEST
-from aeplug_priors.sequence.network import SequenceNetwork
+from aeplug_priors.sequence.network import Encoding, SequenceNetwork
 from aeplug_priors.style.prior import StylePrior
 
 #: Candidates that are decoded for each new piece.
@@ -31,6 +36,8 @@ CANDIDATES = 64
 #: How far they lie from the middle of their component: from this share of what the temperature
 #: says, where they are coherent and dull, to all of it, where they are neither.
 NEAREST = 0.5
+#: Chance of a new piece, below which no candidates are decoded for it.
+LEAST_NEW = 0.01
 _NETWORK, _CRITIC = "network.", "critic."
 #: Between the seeds of two documents.
 _SEED_STRIDE = 1_000_003
@@ -73,7 +80,7 @@ class SequencePrior:
 
     Attributes:
         network: what may come next.
-        critic: chooses among candidates.
+        critic: chooses among candidates of a new piece.
         facts: what it was fitted to and how well, JSON-ready.
     """
 
@@ -200,49 +207,67 @@ class SequencePrior:
         style: StylePrior | None,
     ) -> Iterator[Piece]:
         network, generator = self.network, sampling.generator
-        size = len(network.middle)
-        spread = spreads(sampling.temperature, candidates).to(network.middle.device)
-        means_before = network.middle.new_zeros(0, size) if before is None else before
-        whole = torch.tensor([len(means_before) + count], device=means_before.device)
+        codec = model.codec if supports(model.codec, CandidateCodec) else None
+        means = network.middle.new_zeros(0, self.size) if before is None else before
+        end = len(means) + count
+        whole = torch.tensor([end], device=means.device)
         classes = {
             name: torch.cat([*([before_cond[name]] if before_cond else []), value.expand(count)])
             for name, value in cond.items()
-            if name in network.conditions
         }
         data = list(before_data)
-        for place in range(len(means_before), len(means_before) + count):
+        for place in range(len(means), end):
             first = max(0, place + 1 - LONGEST)
             # The last is not there yet: nothing looks at what stands for it.
-            mean = torch.cat([means_before[first:], means_before.new_zeros(1, size)])[None]
-            classes_before = {
-                name: value[None, first : place + 1] for name, value in classes.items()
-            }
-            encoding = network.encode(
-                mean, network.find_equal_pieces(mean), classes_before, whole, first
-            )
+            mean = torch.cat([means[first:], means.new_zeros(1, self.size)])[None]
+            known = {name: classes[name][None, first : place + 1] for name in network.conditions}
+            encoding = network.encode(mean, network.find_equal_pieces(mean), known, whole, first)
             chances = network.choices(encoding)[0, -1].exp()
-            chosen = int(torch.multinomial(chances, 1, generator=generator))
-            if chosen < place - first:
-                chosen += first
-                means_before = torch.cat([means_before, means_before[chosen : chosen + 1]])
-                data.append(data[chosen])
-                yield Piece(data[chosen], chosen)
-                continue
-            repeated = {name: value.expand(candidates) for name, value in cond.items()}
-            if style is not None:
-                z = style.sample(candidates, float(spread[-1]), generator, repeated)
-            else:
-                z = network.density(encoding).sample(candidates, spread, generator, places=1)[0, 0]
-            decoded = model.decode(z, repeated, sampling)
-            means = model.encode(decoded, repeated)["mean"].float()
-            number = 0
-            if candidates > 1:
-                scaled, tried = network.standardize(mean), network.standardize(means)[None, None]
-                odds = self.critic(encoding, scaled, tried)[0, 0] / sampling.temperature
-                number = int(torch.multinomial(odds.softmax(0), 1, generator=generator))
-            means_before = torch.cat([means_before, means[number : number + 1]])
-            data.append(decoded[number])
-            yield Piece(decoded[number], -1)
+            if codec is None:
+                # What comes is drawn first: what is not taken need not be decoded.
+                drawn = torch.multinomial(chances, 1, generator=generator)
+                chances = torch.zeros_like(chances).scatter_(0, drawn, 1.0)
+            pool, pool_means, logits = data[first:], means[first:], chances[: place - first].log()
+            if chances[-1] > LEAST_NEW:
+                new, new_means, odds = self._draw_new(
+                    model, encoding, mean, cond, sampling, candidates, style
+                )
+                pool, pool_means = [*pool, *new], torch.cat([pool_means, new_means])
+                logits = torch.cat([logits, odds + chances[-1].log()])
+            if codec is not None:
+                choices = torch.stack(pool)
+                so_far = torch.stack(data) if data else choices[:0]
+                own = {name: value[: place + 1] for name, value in classes.items()}
+                logits = codec.weigh_candidates(so_far, choices, logits, own, place + 1 == end)
+            number = int(torch.multinomial(logits.softmax(0), 1, generator=generator))
+            means = torch.cat([means, pool_means[number : number + 1]])
+            returns = first + number if number < place - first else -1
+            data.append(pool[number])
+            yield Piece(data[-1], returns)
+
+    def _draw_new(
+        self,
+        model: Model,
+        encoding: Encoding,
+        mean: Tensor,
+        cond: Mapping[str, Tensor],
+        sampling: Sampling,
+        candidates: int,
+        style: StylePrior | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Candidates for a new piece, their means, and the critic's log-probabilities ``(C,)``."""
+        network, generator = self.network, sampling.generator
+        spread = spreads(sampling.temperature, candidates).to(network.middle.device)
+        repeated = {name: value.expand(candidates) for name, value in cond.items()}
+        if style is not None:
+            z = style.sample(candidates, float(spread[-1]), generator, repeated)
+        else:
+            z = network.density(encoding).sample(candidates, spread, generator, places=1)[0, 0]
+        decoded = model.decode(z, repeated, sampling)
+        means = model.encode(decoded, repeated)["mean"].float()
+        scaled, tried = network.standardize(mean), network.standardize(means)[None, None]
+        odds = self.critic(encoding, scaled, tried)[0, 0] / sampling.temperature
+        return decoded, means, odds.log_softmax(0)
 
 
 def restore_sequence(entry: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SequencePrior:

@@ -106,6 +106,9 @@ prior_option = click.option(
     help="Prior to draw latents from: own (the model's), or a fitted one such as gaussian or gmm "
     "(`aeplug parts prior` lists them).  [default: the task's]",
 )
+fit_option = click.option(
+    "--fit", is_flag=True, help="Fit a prior that is not there yet, also where that takes minutes."
+)
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -242,13 +245,15 @@ def open_request(
     prior: str | None = None,
     needs: str = "",
     no_guard: bool = False,
+    fit: bool = False,
     **options: Any,
 ) -> Request:
     """Load the model that a command names, if it can do ``verb``, and read the options.
 
     The arguments are those of :func:`common_options` and :func:`drawing_options`, as click hands
     them over; ``options`` are the plug-ins'. ``needs`` is the verb that the model must be capable
-    of, where that is another one; ``no_guard`` passes no piece of a file through.
+    of, where that is another one; ``no_guard`` passes no piece of a file through; ``fit`` lets a
+    prior be fitted that takes minutes.
 
     Raises:
         AeplugError: the model cannot be loaded or cannot do it, or an option does not fit.
@@ -269,6 +274,8 @@ def open_request(
     loaded, own = open_model(model, verb, device, checkpoint, options, no_guard=no_guard)
     loaded.require(needs or verb, prior or "")
     check_sampling(loaded, verb, temperature, top_k, top_p, greedy)
+    if fit:
+        loaded.priors.allow_fitting()
     temperature = loaded.spec.sampling.temperature if temperature is None else temperature
     sampling = Sampling(temperature, top_k, top_p, greedy, loaded.generator(seed))
     classes = read_conditions(cond, loaded)

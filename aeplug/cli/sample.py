@@ -10,6 +10,7 @@ from aeplug.cli.options import (
     FiniteRange,
     common_options,
     drawing_options,
+    fit_option,
     model_argument,
     open_request,
     prior_option,
@@ -40,6 +41,7 @@ from aeplug.cli.progress import show_bars
     help="Pieces of each item: a whole document, from a prior over documents.  [default: 1]",
 )
 @prior_option
+@fit_option
 @click.option(
     "--prior-scale",
     type=FiniteRange(min=0),
@@ -66,8 +68,9 @@ def sample(
     aeplug sample melody-2bar --pieces 32 -n 4 --cond 6/8 --out tunes
 
     Writes one file an item and a sheet of all. The same seed gives the same items. A fitted prior
-    that does not exist yet is fitted first, and kept. Items of several pieces come from the prior
-    `sequence`, in which sections return; with another prior the pieces are independent.
+    that does not exist yet is fitted first, and kept; one that takes minutes only with --fit. Items
+    of several pieces come from the prior `sequence`, in which sections return; with another prior
+    the pieces are independent.
     """
     request = open_request(model, "sample", **values)
     from aeplug.inference import make_samples, require_free, write_results

@@ -11,6 +11,7 @@ from aeplug.cli.options import (
     change_option,
     common_options,
     drawing_options,
+    fit_option,
     guard_option,
     model_argument,
     open_request,
@@ -41,6 +42,7 @@ from aeplug.cli.progress import show_bars
     "variational model's prior has 1); COUNT variations for each. Needs no prior.",
 )
 @prior_option
+@fit_option
 @change_option
 @guard_option
 @drawing_options(greedy=True)

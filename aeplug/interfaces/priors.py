@@ -204,9 +204,14 @@ class PriorSource(Protocol):
         """The prior, found or fitted now.
 
         Raises:
-            ConfigError: there is none of this name, or no data to fit it on.
+            ConfigError: there is none of this name, or no data to fit it on, or it takes minutes
+                to fit, which is not allowed.
             CheckpointError: the one in the checkpoint is damaged.
         """
+        ...
+
+    def allow_fitting(self) -> None:
+        """Let :meth:`get` fit also what takes minutes."""
         ...
 
     def fit(

@@ -96,6 +96,9 @@ class OwnPriors:
         self.check(name)
         return own_prior(self.latent)
 
+    def allow_fitting(self) -> None:
+        """Nothing is fitted here."""
+
     def fit(
         self, name: str, dataset: Any = None, split: str = "train", seed: int = 0, **options: Any
     ) -> Any:

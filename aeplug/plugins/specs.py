@@ -213,16 +213,15 @@ class PriorSpec:
     Attributes:
         name: what users type; lower case with hyphens.
         fit: ``"module:function"``: ``(model, dataset, split, seed, **options) -> prior``, an
-            :class:`aeplug.interfaces.Prior` or ``DocumentPrior`` that is a ``StoredPrior`` too;
-            ``dataset`` is the model's own unless the user names another. None: it is made by a
-            command of its own, which ``refit_hint`` names.
+            :class:`aeplug.interfaces.Prior` or ``DocumentPrior`` that is a ``StoredPrior`` too.
+            None: it is made by a command of its own, which ``refit_hint`` names.
         restore: ``"module:function"``: ``(entry, tensors) -> prior``, of what ``entry`` and
-            ``tensors()`` of a stored one gave; the entry also has its name as ``kind``.
-            None: it is not kept, since it costs nothing.
+            ``tensors()`` of a stored one gave, and its name as ``kind``. None: it is not kept.
         summary: one line for lists.
         unit: what one draw makes: an ``item``, or a whole ``document`` of many pieces.
         refit_hint: what to type when its file is missing or damaged.
         options: of ``fit``, shown as ``--name`` by ``aeplug fit-prior``.
+        duration: of ``fit``, where it is minutes: verbs then fit with ``--fit`` alone; empty: less.
 
     Example:
         >>> active().find("prior", "gmm").hint
@@ -236,6 +235,7 @@ class PriorSpec:
     unit: Literal["item", "document"] = "item"
     refit_hint: str = ""
     options: tuple[OptionSpec, ...] = ()
+    duration: str = ""
 
     kind: ClassVar[str] = "prior"
 

@@ -49,6 +49,7 @@ class PriorRegistry:
     def __init__(self, model: Model, plugins: Plugins) -> None:
         self._model, self._plugins = model, plugins
         self._loaded: dict[str, Any] = {}
+        self._fits_long = False
 
     def names(self) -> Sequence[str]:
         """Names of all priors that a user can ask for."""
@@ -109,7 +110,8 @@ class PriorRegistry:
 
         Raises:
             ConfigError: there is none of this name, no data to fit it on, or it is made by a
-                command of its own, which the message names.
+                command of its own, which the message names; or fitting it takes minutes, and
+                :meth:`allow_fitting` was not called.
             CheckpointError: the one in the checkpoint is damaged.
         """
         if name == OWN:
@@ -118,6 +120,10 @@ class PriorRegistry:
             self._loaded[name] = self._find_or_fit(self.spec(name))
         prior: Prior | DocumentPrior = self._loaded[name]
         return prior
+
+    def allow_fitting(self) -> None:
+        """Let :meth:`get` fit also what takes minutes (:attr:`aeplug.PriorSpec.duration`)."""
+        self._fits_long = True
 
     def fit(
         self,
@@ -199,8 +205,13 @@ class PriorRegistry:
             return prior
         if spec.fit is None:
             raise ConfigError(f"'{self._model.spec.name}' has no prior '{spec.name}'; {spec.hint}")
+        # What cannot be fitted at all says so when that is tried.
+        if spec.duration and not self._fits_long and self.can_fit(spec.name):
+            raise ConfigError(self._describe_fitting(spec))
+        takes = f", {spec.duration}" if spec.duration else ""
         say(
-            f"no prior '{spec.name}' is stored: fitting one to the embeddings of the training split"
+            f"no prior '{spec.name}' is stored: fitting one to the embeddings of the training "
+            f"split{takes}"
         )
         try:
             prior = self.fit(spec.name)
@@ -212,6 +223,16 @@ class PriorRegistry:
         place = self.keep(spec.name)
         say(f"kept in {place}" if place else "could not be saved; it will be refitted on every run")
         return prior
+
+    def _describe_fitting(self, spec: PriorSpec) -> str:
+        """What would be done, how long it takes, how to ask for it, and what is there already."""
+        shipped = store.list_tasks_with(spec.name, self._model, self._plugins)
+        instead = f"; {' and '.join(shipped)} come{'s' * (len(shipped) < 2)} with one"
+        return (
+            f"'{self._model.spec.name}' has no prior '{spec.name}' yet, and fitting one takes "
+            f"{spec.duration}: --fit does that first, once (in Python "
+            f"model.priors.allow_fitting()){instead if shipped else ''}"
+        )
 
     def _owner(self, name: str) -> dict[str, str]:
         plugin = self._plugins.owner("prior", name)

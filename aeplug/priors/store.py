@@ -26,6 +26,7 @@ from aeplug.errors import CheckpointError
 from aeplug.interfaces import StoredPrior
 from aeplug.model import checkpoint
 from aeplug.model.model import Model
+from aeplug.plugins import Plugins
 from aeplug.plugins.specs import PriorSpec, load_attribute
 from aeplug.runtime.console import say
 from aeplug.runtime.files import atomic_write
@@ -125,6 +126,16 @@ def cache_folder(model: Model) -> Path | None:
         os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache"), "aeplug"
     )
     return Path(root).expanduser() / PRIORS / str(digest)[:32]
+
+
+def list_tasks_with(name: str, model: Model, plugins: Plugins) -> list[str]:
+    """Tasks whose weights ship with a prior of this name, of files such as the model's."""
+    tasks = []
+    for task in plugins.specs("task"):
+        folder = checkpoint.shipped_weights(task) if task.codec == model.spec.codec else None
+        if folder is not None and name in _index(folder / checkpoint.CONFIG).get(PRIORS, {}):
+            tasks.append(task.name)
+    return tasks
 
 
 def _is_shipped(model: Model) -> bool:

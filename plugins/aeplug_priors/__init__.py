@@ -20,6 +20,7 @@ def aeplug_priors() -> Iterable[PriorSpec]:
         "aeplug_priors.sequence.prior:restore_sequence",
         "whole documents: which sections return, and what comes between",
         unit="document",
+        duration="about 10 minutes on a CPU",
     )
     yield PriorSpec(
         "style",

@@ -289,7 +289,9 @@ class TestDocuments:
             sample_documents(model, 1, 0, Sampling(), prior="sequence", pieces=0)
         plain = load(trained, device="cpu", plugins=plugins)
         assert "continue" not in plain.verbs and "continue" in model.verbs
-        with pytest.raises(ConfigError, match="cannot continue: its documents do not go on"):
+        with pytest.raises(
+            ConfigError, match="cannot continue: that takes files of several pieces"
+        ):
             continue_documents(plain, Document([[1, 2, 3, 4]], "x"), 1, 1, 0, Sampling())
 
     def test_single_items_are_not_drawn_from_it(self, model):
@@ -430,6 +432,34 @@ class TestCommands:
             result = chains(*arguments, *out)
             assert result.code == 1, arguments
             assert_one_line_error(result.err, message)
+
+    def test_what_takes_minutes_is_fitted_only_where_that_is_asked_for(
+        self, chains, run, tiny_file, tmp_path, monkeypatch
+    ):
+        import aeplug_priors.sequence.fitting as fitting
+
+        path = tiny_file("begun", [[1, 2, 3, 4]] * 4)
+        sample = ("sample", run, "--pieces", 2, "-n", 1, "--out", tmp_path / "a")
+        go_on = ("continue", run, path, "--pieces", 2, "-n", 1, "--out", tmp_path / "b")
+        for arguments in (sample, go_on):
+            refused = chains(*arguments)
+            assert refused.code == 1
+            assert_one_line_error(refused.err, "'chains' has no prior 'sequence' yet", "10 minutes")
+            assert "--fit does that first" in refused.err
+        quick = {"seen": 640, "critic_seen": 320, **SMALL}
+        defaults = {**fitting.fit_sequence_prior.__kwdefaults__, **quick}
+        monkeypatch.setattr(fitting, "PASSES", (1, 2))
+        monkeypatch.setattr(fitting.fit_sequence_prior, "__kwdefaults__", defaults)
+        fitted = chains(*sample, "--fit")
+        assert fitted.code == 0, fitted.err
+        assert "fitting one to the embeddings" in fitted.err and "10 minutes" in fitted.err
+        # Kept: from now on it is there.
+        assert chains(*go_on).code == 0
+
+    def test_the_models_that_ship_with_a_prior_are_offered(self, invoke, tmp_path):
+        refused = invoke("sample", "melody-16bar", "--bars", 32, "--out", tmp_path / "x")
+        assert_one_line_error(refused.err, "'melody-16bar' has no prior 'sequence' yet")
+        assert "melody-2bar comes with one" in refused.err
 
     def test_fit_prior(self, chains, run, monkeypatch):
         import aeplug_priors.sequence.fitting as fitting

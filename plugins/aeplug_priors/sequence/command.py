@@ -11,6 +11,7 @@ from aeplug.cli import (
     change_option,
     common_options,
     drawing_options,
+    fit_option,
     model_argument,
     open_request,
     print_results,
@@ -30,6 +31,7 @@ from aeplug.cli import (
     help="Pieces to add, after which the document ends.  [default: 8]",
 )
 @change_option
+@fit_option
 @drawing_options(greedy=False)
 @common_options
 def continue_(

@@ -19,19 +19,15 @@ class ConstrainableCodec(Codec, Protocol):
     ``interpolate``, ``continue``), not for ``reconstruct``. The options are those that
     :class:`WithOptions` was given.
 
-    Example::
-
-        class StepsCodec(ArrayCodec):
-            highest = 127
-
-            def with_options(self, options):
-                codec = copy.copy(self)
-                codec.highest = options.get("highest") or 127
-                return codec
-
-            def logit_bias(self, like):
-                classes = torch.arange(128)
-                return torch.where(classes <= self.highest, 0.0, -torch.inf).view(1, 1, -1)
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class StepsCodec(ArrayCodec):
+        ...     highest = 2
+        ...     def logit_bias(self, like):
+        ...         classes = torch.arange(4)
+        ...         return torch.where(classes <= self.highest, 0.0, -torch.inf).view(1, 1, -1)
+        >>> StepsCodec(None, DataShape((16,), (16,))).logit_bias(None)
+        tensor([[[0., 0., 0., -inf]]])
     """
 
     def logit_bias(self, like: Document | None) -> Tensor | None:
@@ -59,16 +55,17 @@ class CandidateCodec(Codec, Protocol):
     Attributes:
         item_candidates: how many, at least 1, of which one is kept.
 
-    Example::
-
-        class RisingCodec(ArrayCodec):
-            item_candidates = 1
-
-            def weigh_candidates(self, before, candidates, logits, cond, last):
-                if not len(before):
-                    return logits
-                rises = candidates.flatten(1)[:, 0] > before.flatten()[-1]
-                return logits + rises.float()  # e times as often as the model has it
+    Example:
+        >>> from aeplug.data import ArrayCodec
+        >>> class RisingCodec(ArrayCodec):
+        ...     item_candidates = 2
+        ...     def weigh_candidates(self, before, candidates, logits, cond, last):
+        ...         rises = candidates.flatten(1)[:, 0] > before.flatten()[-1]
+        ...         return logits + rises.float()  # e times as often as the model has it
+        >>> codec = RisingCodec(None, DataShape((1,), (1,)))
+        >>> low_and_high = torch.tensor([[50], [70]])
+        >>> codec.weigh_candidates(torch.tensor([[60]]), low_and_high, torch.zeros(2), {}, True)
+        tensor([0., 1.])
     """
 
     item_candidates: int

@@ -45,9 +45,9 @@ def interpolate(
     aeplug interpolate mnist 0.png 3.png 6.png 9.png --steps 8 --out grid
 
     Writes one file a step and a sheet of all. Four files are the corners of a grid: A top left, B
-    top right, C and D below. Between Gaussian posteriors the way is spherical, between plain codes
-    straight. Files of several pieces are cut to the shortest; where classes differ, they change
-    half way.
+    top right, C and D below. Files of several pieces are cut to the shortest; where classes differ,
+    they change half way. Of melodies and drums the ends and corners are the files themselves, and
+    the steps of a line are even to the ear.
     """
     if len(inputs) not in (2, 4):
         raise click.UsageError(
@@ -56,7 +56,8 @@ def interpolate(
     request = open_request(model, "interpolate", **values)
     from aeplug.inference import make_interpolation, write_results
 
-    results = make_interpolation(request.model, inputs, steps, sampling=request.sampling)
+    with show_bars("finding even steps"):
+        results = make_interpolation(request.model, inputs, steps, sampling=request.sampling)
     with show_bars("writing"):
         written = write_results(
             request.model, results, request.out, request.options, overwrite=overwrite

@@ -3,7 +3,7 @@
 Decoders jump: between two latents that are as good as one the music may change from one tune to
 another. So a way is not cut at equal distances of latents. It leads over pieces that were decoded
 from the path and, where two neighbours are far apart, from around the place between them. Of all
-ways of so many steps the one is taken whose steps have the smallest sum of fourth powers.
+ways of so many steps the one is taken whose steps have the smallest sum of sixth powers.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from aeplug.data.batching import find_distinct, iter_chunks, slice_batch
 from aeplug.interfaces import Batch, ComparableCodec, Sampling
 from aeplug.latents.paths import interpolate_latents
 from aeplug.model.model import Model
+from aeplug.runtime.tracking import track
 
 #: Places on the path that are tried first.
 PLACES = 17
 #: Share of the whole change that the largest step may have; rounds of refinement at most, steps
 #: that are refined in a round, and decoded pieces for each.
-LARGEST_SHARE, ROUNDS, STEPS, TRIES = 0.2, 12, 2, 32
+LARGEST_SHARE, ROUNDS, STEPS, TRIES = 0.2, 20, 2, 32
 #: Most noise on a latent between two others, of a standard deviation as large as theirs.
 NOISE = 0.9
 #: Pieces refined at once, those with the largest steps: a document of many has even steps sooner.
 REFINED = 8
 #: Power of a step's distance that the best way has the least sum of: the larger, the more even.
-_POWER = 4
+_POWER = 6
 #: Share of what is heard in how far a piece is on its way; the rest is where its latent lies.
 _HEARD = 0.5
 #: What a step costs that changes nothing, and one to a piece under the other end's class.
@@ -125,7 +126,7 @@ class EvenWay:
         )
         for row in every:
             self._choose_way(row, steps)
-        for _ in range(ROUNDS):
+        for _ in track(range(ROUNDS), ROUNDS, "rounds at most"):
             changes = np.stack([pool.changes for pool in self._pools])
             whole = self._weight @ changes
             if steps < 3 or whole.max() <= LARGEST_SHARE * whole.sum():

@@ -18,6 +18,7 @@ from aeplug.model.guard_choice import is_meant_alike
 from aeplug.model.model import Model
 from aeplug.model.sampling import constrain, item_prior
 from aeplug.model.walks import vary_batch
+from aeplug.runtime.tracking import track
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def draw_variations(
         seed,
     )
     variations = []
-    for _ in range(count):
+    for _ in track(range(count), count, "variations"):
         varied, data = search.vary(similarity), reference.clone()
         data[active] = varied.data.cpu().to(data.dtype)
         made = model.codec.join(data, cond, document)

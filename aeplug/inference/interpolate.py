@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,18 +11,16 @@ from torch import Tensor
 from aeplug.data.batching import count_pieces, slice_batch
 from aeplug.errors import ConfigError
 from aeplug.inference.even_steps import EvenWay, nearest_end
+from aeplug.inference.file_pieces import FilePieces
 from aeplug.interfaces import (
-    Batch,
     ComparableCodec,
     Document,
     PassedThrough,
-    RawBatch,
     Sampling,
     supports,
 )
 from aeplug.latents.paths import interpolate_corners
-from aeplug.model.guard import Passing, find_passing, reconstruct_pieces
-from aeplug.model.guard_choice import is_meant_alike
+from aeplug.model.guard import Passing
 from aeplug.model.model import Model
 from aeplug.model.sampling import constrain
 from aeplug.model.walks import iter_steps
@@ -63,13 +61,13 @@ def interpolate_documents(
             model,
             codec,
             [slice_batch(batch, active.to(batch.input.device)) for batch in batches],
-            [end.pieces(model)[active] for end in ends],
+            [end.results[active] for end in ends],
             sampling,
         ).take(steps)
     documents = []
     for step in range(steps):
         nearest = nearest_end(step, steps)
-        data = ends[nearest].pieces(model).clone()
+        data = ends[nearest].results.clone()
         if way is not None:
             data[active] = way[step].to(data.dtype)
         like = (a, b)[nearest]
@@ -124,7 +122,7 @@ def interpolate_grid(
             data = model.decode(z, cond, sampling, batches[nearest].input)
             is_corner = compares and x in (0, 1) and y in (0, 1)
             if compares:
-                own = ends[nearest].pieces(model)
+                own = ends[nearest].results
                 chosen = (kept | is_corner).view(-1, *[1] * (own.ndim - 1))
                 data = torch.where(chosen, own.to(data.dtype), data.cpu())
             like = corners[nearest] if is_corner else _apart_from_file(corners[nearest])
@@ -140,51 +138,18 @@ def _apart_from_file(document: Document) -> Document:
     return replace(document, source=None)
 
 
-@dataclass
-class _End:
-    """A document's pieces: as its codec splits it, prepared, and those that are passed through."""
-
-    raw: RawBatch
-    batch: Batch
-    passing: Passing | None
-    _pieces: Tensor | None = None
-
-    def pieces(self, model: Model) -> Tensor:
-        """In the form of results, ``(P, *target)``, on the CPU.
-
-        The document's own, or of options under which it is no result, their reconstruction.
-        """
-        if self._pieces is None:
-            assert supports(model.codec, ComparableCodec)
-            if is_meant_alike(model.spec, model.options):
-                self._pieces = model.codec.as_pieces(self.raw).cpu()
-            else:
-                self._pieces = reconstruct_pieces(model, self.batch)
-                if self.passing is not None:
-                    self._pieces = self.passing.restore(self._pieces)
-        return self._pieces
-
-
-def _cut_to_shortest(model: Model, documents: Sequence[Document]) -> list[_End]:
+def _cut_to_shortest(model: Model, documents: Sequence[Document]) -> list[FilePieces]:
     raws = [model.codec.split(document) for document in documents]
     count = min(count_pieces(raw) for raw in raws)
-    ends = []
-    for raw in raws:
-        # Prepared as a whole: what a document says of itself must not depend on the others.
-        batch = slice_batch(model.prepare_file(raw), slice(0, count))
-        cut = {name: column[:count] for name, column in raw.items()}
-        bound = model.guard.vary if model.guard else None
-        ends.append(_End(cut, batch, find_passing(model, cut, batch, bound=bound)))
-    return ends
+    return [FilePieces.of(model, raw, count) for raw in raws]
 
 
-def _combine(ends: Sequence[_End]) -> tuple[Tensor, PassedThrough | None]:
+def _combine(ends: Sequence[FilePieces]) -> tuple[Tensor, PassedThrough | None]:
     """Pieces that are passed through at any end, bool ``(P,)``, and their counts."""
     passing = [end.passing for end in ends if end.passing is not None]
     if not passing:
         return torch.zeros(len(ends[0].batch.input), dtype=torch.bool), None
-    blank = torch.stack([one.blank for one in passing]).any(0)
-    together = Passing(
-        passing[0].originals, blank, torch.stack([one.unlike for one in passing]).any(0) & ~blank
-    )
+    blank = torch.stack([each.blank for each in passing]).any(0)
+    unlike = torch.stack([each.unlike for each in passing]).any(0) & ~blank
+    together = Passing(passing[0].originals, blank, unlike)
     return together.kept, together.count()

@@ -10,11 +10,10 @@ import torch
 
 from aeplug.data.batching import slice_batch
 from aeplug.errors import ConfigError
+from aeplug.inference.file_pieces import FilePieces
 from aeplug.inference.similarity import VariationSearch
 from aeplug.interfaces import ComparableCodec, Document, Sampling, supports
 from aeplug.model.capabilities import require_verb
-from aeplug.model.guard import find_passing, reconstruct_pieces
-from aeplug.model.guard_choice import is_meant_alike
 from aeplug.model.model import Model
 from aeplug.model.sampling import constrain, item_prior
 from aeplug.model.walks import vary_batch
@@ -56,8 +55,8 @@ def vary_document(
         >>> len(vary_document(model, document, 3, similarity=0.8, seed=1, sampling=Sampling()))
         3
     """
-    found = draw_variations(model, document, count, similarity, seed, sampling, to, prior)
-    return [variation.document for variation in found]
+    variations = draw_variations(model, document, count, similarity, seed, sampling, to, prior)
+    return [variation.document for variation in variations]
 
 
 @torch.no_grad()
@@ -103,29 +102,19 @@ def draw_variations(
     if not supports(model.codec, ComparableCodec):
         batch = model.pieces(document)
         data, cond = vary_batch(model, batch, count, similarity, seed, prior, to, sampling)
-        return [Variation(model.codec.join(one, cond, document)) for one in data]
+        return [Variation(model.codec.join(pieces, cond, document)) for pieces in data]
     prior = prior or model.default_prior
     require_verb(model, "vary", prior)
-    raw = model.codec.split(document)
-    batch = model.prepare_file(raw)
+    pieces = FilePieces.of(model, model.codec.split(document))
+    batch, passing, reference = pieces.batch, pieces.passing, pieces.results
     changed = model.encode_conditions(to, len(batch.input))
-    reference, kept, passed = model.codec.as_pieces(raw).cpu(), None, None
-    passing = find_passing(model, raw, batch, bound=model.guard.vary if model.guard else None)
-    cond = {**batch.cond, **changed}
+    cond, active = {**batch.cond, **changed}, torch.arange(len(reference))
     if passing is not None:
-        kept, passed = passing.kept, passing.count()
-        cond = passing.restore_classes(cond, batch.cond)
-        if similarity == 1 and not to and is_meant_alike(model.spec, model.options):
-            same = model.codec.join(reference, cond, document)
-            return [Variation(replace(same, passed=passed), 1.0) for _ in range(count)]
-    if not is_meant_alike(model.spec, model.options):
-        reference = reconstruct_pieces(model, batch)
-        reference = reference if passing is None else passing.restore(reference)
-    every = torch.arange(len(reference))
-    active = every if kept is None else every[~kept]
-    if not len(active):
-        same = model.codec.join(reference, cond, document)
-        return [Variation(replace(same, passed=passed)) for _ in range(count)]
+        cond, active = passing.restore_classes(cond, batch.cond), active[~passing.kept]
+    is_wanted = passing is not None and similarity == 1 and not to and pieces.is_meant_alike
+    if is_wanted or not len(active):
+        same = replace(model.codec.join(reference, cond, document), passed=pieces.passed)
+        return [Variation(same, 1.0 if is_wanted else None) for _ in range(count)]
     search = VariationSearch(
         model,
         model.codec,
@@ -140,8 +129,7 @@ def draw_variations(
     for _ in track(range(count), count, "variations"):
         varied, data = search.vary(similarity), reference.clone()
         data[active] = varied.data.cpu().to(data.dtype)
-        made = model.codec.join(data, cond, document)
-        made.passed = passed
+        made = replace(model.codec.join(data, cond, document), passed=pieces.passed)
         variations.append(Variation(made, varied.similarity))
     return variations
 
@@ -189,14 +177,11 @@ def add_noise(
         raise ConfigError(f"'{model.spec.name}' cannot vary. It can: {', '.join(model.verbs)}")
     if any(not sigma >= 0 for sigma in sigmas):
         raise ConfigError(f"sigma {min(sigmas)}: expected 0 or more")
-    raw = model.codec.split(document)
-    batch = model.prepare_file(raw)
+    pieces = FilePieces.of(model, model.codec.split(document))
+    batch, passing = pieces.batch, pieces.passing
     z = model.posterior(batch)[0].mode()
     cond = {**batch.cond, **model.encode_conditions(to, len(z))}
-    passing = find_passing(model, raw, batch, bound=model.guard.vary if model.guard else None)
-    classes, passed = cond, None
-    if passing is not None:
-        classes, passed = passing.restore_classes(cond, batch.cond), passing.count()
+    classes = cond if passing is None else passing.restore_classes(cond, batch.cond)
     generator = model.generator(seed)
     draws = [torch.empty_like(z).normal_(generator=generator) for _ in range(count)]
     sampling = replace(constrain(model, sampling, document), generator=generator)
@@ -208,5 +193,5 @@ def add_noise(
         if passing is not None:
             decoded = [passing.restore(data) for data in decoded]
         row = [model.codec.join(data, classes, document) for data in decoded]
-        rows.append([replace(one, passed=passed) for one in row] if passed else row)
+        rows.append([replace(noisy, passed=pieces.passed) for noisy in row])
     return rows

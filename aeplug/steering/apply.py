@@ -12,10 +12,11 @@ from torch import Tensor
 
 from aeplug.data.opening import choose_split
 from aeplug.errors import ConfigError, FileError, nearest
+from aeplug.inference.file_pieces import FilePieces
 from aeplug.inference.results import Results
 from aeplug.interfaces import Batch, Dataset, Document, PassedThrough
 from aeplug.model.dataset import evaluation_dataset
-from aeplug.model.guard import Passing, find_passing
+from aeplug.model.guard import Passing
 from aeplug.model.model import Model
 from aeplug.plugins import active
 from aeplug.runtime.console import say
@@ -88,12 +89,10 @@ class Steering:
         rows: list[tuple[str, Sequence[Document]]] = []
         passed: PassedThrough | None = None
         for document in track(documents, len(documents), "files"):
-            raw = self.model.codec.split(document)
-            batch = self.model.prepare_file(raw)
-            bound = self.model.guard.vary if self.model.guard else None
-            passing = find_passing(self.model, raw, batch, bound=bound)
-            if passing is not None:
-                passed = passing.count() + (passed or PassedThrough())
+            pieces = FilePieces.of(self.model, self.model.codec.split(document))
+            batch, passing = pieces.batch, pieces.passing
+            if pieces.passed is not None:
+                passed = pieces.passed + (passed or PassedThrough())
             latents = self.model.posterior(batch)[0].mode()
             row = [replace(document, name="input")]
             for amount in strip:

@@ -19,16 +19,7 @@ import numpy as np
 from aeplug_music.drums.kit import DRUMS, MAX_VELOCITY, PITCHES, Int
 from aeplug_music.drums.origin import DrumOrigin
 from aeplug_music.drums.performance import Performance
-from aeplug_music.midi.editing import (
-    Changes,
-    NewNote,
-    keep_only,
-    locate_track,
-    replace_notes,
-    scale_tempos,
-)
-from aeplug_music.midi.event_file import EventFile, add_time_signature
-from aeplug_music.score.metres import parse_metre
+from aeplug_music.midi.editing import Changes, NewNote, rewrite
 
 
 def rewrite_file(performance: Performance, options: Mapping[str, Any]) -> bytes:
@@ -36,25 +27,16 @@ def rewrite_file(performance: Performance, options: Mapping[str, Any]) -> bytes:
 
     Args:
         performance: with its origin.
-        options: ``only``: the drum tracks alone; ``tempo``: quarters a minute where the first note
-            begins, by which all tempos are scaled.
+        options: those of :func:`aeplug_music.midi.editing.rewrite`.
     """
     origin = performance.origin
     assert origin is not None
-    file = EventFile.parse(origin.tune.data)
-    changes = plan_changes(origin, performance)
-    edits = [(locate_track(file, origin.tune, track), changes[track]) for track in changes]
-    replace_notes(file, edits)
-    for place in range(1, len(origin.starts)):
-        is_added = origin.starts[place] >= origin.steps
-        if is_added and origin.metres[place] != origin.metres[place - 1]:
-            tick = int(origin.ticks[place])
-            add_time_signature(file, tick, *parse_metre(origin.metres[place]))
-    if options.get("only"):
-        file = keep_only(file, [place for place, _ in edits])
-    if options.get("tempo"):
-        scale_tempos(file, float(options["tempo"]) / origin.tune.bpm)
-    return file.to_bytes()
+    metres = [
+        (int(origin.ticks[place]), origin.metres[place])
+        for place in range(1, len(origin.starts))
+        if origin.starts[place] >= origin.steps and origin.metres[place] != origin.metres[place - 1]
+    ]
+    return rewrite(origin.tune, plan_changes(origin, performance), metres, options)
 
 
 def plan_changes(origin: DrumOrigin, performance: Performance) -> dict[int, Changes]:

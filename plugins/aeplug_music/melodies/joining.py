@@ -95,8 +95,8 @@ def hold_over_edges(passage: Passage, length: int, bars: int) -> Passage:
 
     A window begins a note that is held into it anew, so a model cannot say which it is. It can at
     the bar lines within its windows: where most of the notes that meet the same pitch there are
-    held, so are those at the edges. Of real held-out tunes that is right at .76 of such edges, and
-    striking all again at .66 (``benchmarks/tune_form.py``).
+    held, so are those at the edges. Of real held-out tunes that was right at .76 of such edges,
+    where striking all again was at .66.
 
     Args:
         passage: windows laid end to end.

@@ -12,20 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from aeplug_music.midi.editing import (
-    Changes,
-    NewNote,
-    PlacedTrack,
-    keep_only,
-    locate_track,
-    replace_notes,
-    scale_tempos,
-    set_program,
-)
-from aeplug_music.midi.event_file import EventFile, add_time_signature
+from aeplug_music.midi.editing import Changes, NewNote, rewrite
 from aeplug_music.score.grid import Int
 from aeplug_music.score.melody import Melody
-from aeplug_music.score.metres import parse_metre
 from aeplug_music.score.origin import Origin
 from aeplug_music.score.tokens import Tokens, tokens_to_notes
 
@@ -40,31 +29,17 @@ def rewrite_file(melody: Melody, options: Mapping[str, Any]) -> bytes:
 
     Args:
         melody: with its origin, as its ``others`` have theirs.
-        options: ``only``: the melody's track alone; ``tempo``: quarters a minute where the first
-            note begins, by which all tempos are scaled; ``program``: of the melody's track;
-            ``velocity``: of new notes.
+        options: those of :func:`aeplug_music.midi.editing.rewrite`, and ``velocity``: of new notes.
     """
     origin = melody.origin
     assert origin is not None
-    file = EventFile.parse(origin.tune.data)
-    velocity = options.get("velocity")
-    edits: list[tuple[PlacedTrack, Changes]] = []
+    changes = {}
     for each in (melody, *melody.others):
         assert each.origin is not None
-        place = locate_track(file, origin.tune, each.origin.number)
-        edits.append((place, plan_changes(each.origin, each.tokens, velocity)))
-    replace_notes(file, edits)
-    places = [place for place, _ in edits]
-    if options.get("program") is not None:
-        for place in places:
-            set_program(file, place, int(options["program"]))
-    for tick, metre in _later_metres(melody, origin):
-        add_time_signature(file, tick, *parse_metre(metre))
-    if options.get("only"):
-        file = keep_only(file, places)
-    if options.get("tempo"):
-        scale_tempos(file, float(options["tempo"]) / origin.tune.bpm)
-    return file.to_bytes()
+        changes[each.origin.number] = plan_changes(
+            each.origin, each.tokens, options.get("velocity")
+        )
+    return rewrite(origin.tune, changes, _later_metres(melody, origin), options)
 
 
 def _later_metres(melody: Melody, origin: Origin) -> list[tuple[int, str]]:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from aeplug_music.midi.event_file import END_OF_TRACK, META, NOTE_OFF, NOTE_ON, TEMPO, Event
 from aeplug_music.midi.smf import (
     DATA_BYTES,
     MAX_NOTES,
@@ -20,15 +21,11 @@ from aeplug_music.midi.smf import (
     LimitExceeded,
 )
 
-END_OF_TRACK, TEMPO = 0x2F, 0x51
-_META, _EXCLUSIVES = 0xFF, (0xF0, 0xF7)
-_NOTE_OFF, _NOTE_ON = 0x80, 0x90
+_EXCLUSIVES = (0xF0, 0xF7)
 #: Data bytes of system messages, which belong to live MIDI and not into files.
 _LIVE_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 #: Velocity of a note-off that is added.
 _RELEASE = b"\x40"
-
-Event = tuple[int, bytes]
 
 
 @dataclass
@@ -94,7 +91,7 @@ def _read(track: bytes, found: TrackEvents, start: int) -> None:
         if tick > MAX_TICK:
             raise LimitExceeded("ticks out of range", f"tick {tick} at byte {start + place}")
         status = track[place]
-        if status == _META:
+        if status == META:
             kind = track[place + 1]
             if kind == END_OF_TRACK:
                 found.end_tick = tick
@@ -133,7 +130,7 @@ def _read(track: bytes, found: TrackEvents, start: int) -> None:
             if notes > MAX_NOTES:
                 raise LimitExceeded("too many notes", f"at most {MAX_NOTES}")
         if message:
-            found.events.append((tick, message))
+            found.events.append(Event(tick, message))
         found.end, found.end_tick = start + place, tick
 
 
@@ -160,7 +157,7 @@ def _bring_into_range(content: bytes) -> bytes:
 
 
 def _is_note_on(message: bytes) -> bool:
-    return message[0] & 0xF0 == _NOTE_ON and message[2] > 0
+    return message[0] & 0xF0 == NOTE_ON and message[2] > 0
 
 
 def end_hanging_notes(track: TrackEvents) -> int:
@@ -175,7 +172,7 @@ def end_hanging_notes(track: TrackEvents) -> int:
     released: dict[tuple[int, int], int] = {}
     for number, (tick, message) in enumerate(track.events):
         status = message[0]
-        if status & 0xE0 != _NOTE_OFF:
+        if status & 0xE0 != NOTE_OFF:
             continue
         key = status & 0x0F, message[1]
         if latest[key] and tick > latest[key][0].tick:
@@ -195,11 +192,11 @@ def end_hanging_notes(track: TrackEvents) -> int:
     ends: dict[int, list[Event]] = defaultdict(list)
     count = 0
     for (channel, pitch), notes in sounding.items():
-        message = bytes([_NOTE_OFF | channel, pitch]) + _RELEASE
+        message = bytes([NOTE_OFF | channel, pitch]) + _RELEASE
         for note in notes:
             place = len(track.events) if note.next_event is None else note.next_event
             tick = track.events[place][0] if place < len(track.events) else track.end_tick
-            ends[place].append((tick if note.sounds else note.tick, message))
+            ends[place].append(Event(tick if note.sounds else note.tick, message))
             count += note.sounds
     if ends:
         events = track.events

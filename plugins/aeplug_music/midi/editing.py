@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aeplug_music.midi.event_file import (
-    END_OF_TRACK,
     KEY_SIGNATURE,
-    META,
     NOTE_OFF,
     NOTE_ON,
     OFFSET,
@@ -19,8 +17,11 @@ from aeplug_music.midi.event_file import (
     TIME_SIGNATURE,
     Event,
     EventFile,
+    add_time_signature,
+    end_of_track,
     meta_event,
 )
+from aeplug_music.score.metres import parse_metre
 from aeplug_music.score.tune import DEFAULT_BPM, Track, Tune
 
 #: Meta events that say when and in what metre and key things are: tempo, offset, time and key
@@ -84,6 +85,36 @@ class PlacedTrack(NamedTuple):
     events: list[tuple[int, int]]
 
 
+def rewrite(
+    tune: Tune,
+    changes: Mapping[int, Changes],
+    metres: Iterable[tuple[int, str]],
+    options: Mapping[str, Any],
+) -> bytes:
+    """The file that a tune was parsed from, with the notes of some of its tracks changed.
+
+    Args:
+        tune: with the bytes of its file.
+        changes: number of a track in ``tune.tracks`` -> what becomes of its notes.
+        metres: (tick, ``"6/8"``) of time signatures that are added.
+        options: ``only``: the changed tracks alone; ``tempo``: quarters a minute where the first
+            note begins, by which all tempos are scaled; ``program``: of the changed tracks.
+    """
+    file = EventFile.parse(tune.data)
+    places = {number: locate_track(file, tune, number) for number in changes}
+    replace_notes(file, [(places[number], each) for number, each in changes.items()])
+    if options.get("program") is not None:
+        for place in places.values():
+            set_program(file, place, int(options["program"]))
+    for tick, metre in metres:
+        add_time_signature(file, tick, *parse_metre(metre))
+    if options.get("only"):
+        file = keep_only(file, list(places.values()))
+    if options.get("tempo"):
+        scale_tempos(file, float(options["tempo"]) / tune.bpm)
+    return file.to_bytes()
+
+
 def replace_notes(file: EventFile, edits: Sequence[tuple[PlacedTrack, Changes]]) -> None:
     """Apply changes to the notes of tracks, in place; where they are holds no longer after."""
     for chunk in {place.chunk for place, _ in edits}:
@@ -120,7 +151,7 @@ def _merge(events: Sequence[Event], begins: Sequence[Event], ends: Sequence[Even
         *((event.tick, 1, number, event) for number, event in enumerate(events[:-1])),
         *((event.tick, 2, number, event) for number, event in enumerate(begins)),
     ]
-    ranked.sort(key=lambda one: one[:3])
+    ranked.sort(key=lambda entry: entry[:3])
     merged = [event for *_, event in ranked]
     return [*merged, last._replace(tick=max([last.tick, *(event.tick for event in merged[-1:])]))]
 
@@ -196,7 +227,7 @@ def keep_only(file: EventFile, places: Sequence[PlacedTrack]) -> EventFile:
     """A file of some tracks, and of what says when their notes are: tempo and signatures."""
     times = [event for track in file.tracks for event in track if event.meta in _OF_TIME]
     times.sort(key=lambda event: event.tick)
-    end = Event(max([0, *(event.tick for event in times)]), bytes([META, END_OF_TRACK, 0]))
+    end = end_of_track(max([0, *(event.tick for event in times)]))
     alone = EventFile(1, file.division, [[*times, end]], [])
     for chunk, channel in dict.fromkeys((place.chunk, place.channel) for place in places):
         own = [event for event in file.tracks[chunk] if _belongs(event, channel)]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aeplug_music.midi.smf import CHUNK, HEADER
+from aeplug_music.midi.smf import CHUNK, DATA_BYTES, HEADER
 
 TRACK = b"MTrk"
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0
@@ -19,8 +19,6 @@ TRACK_NAME, END_OF_TRACK, TEMPO, OFFSET, TIME_SIGNATURE, KEY_SIGNATURE = (
     *(0x03, 0x2F, 0x51),
     *(0x54, 0x58, 0x59),
 )
-#: Bytes of a channel message by its status byte's high nibble.
-_MESSAGE_BYTES = {0x8: 3, 0x9: 3, 0xA: 3, 0xB: 3, 0xC: 2, 0xD: 2, 0xE: 3}
 
 
 class Event(NamedTuple):
@@ -78,8 +76,7 @@ class EventFile:
         for number in range(len(self.tracks) + 1):
             parts += [chunk for before, chunk in self.others if before == number]
             if number < len(self.tracks):
-                content = write_events(self.tracks[number])
-                parts.append(CHUNK.pack(TRACK, len(content)) + content)
+                parts.append(write_track(self.tracks[number]))
         return b"".join(parts)
 
 
@@ -107,24 +104,30 @@ def read_events(chunk: bytes) -> list[Event]:
             continue
         if status & 0x80:
             running, place = status, place + 1
-        end = place + _MESSAGE_BYTES[running >> 4] - 1
+        end = place + DATA_BYTES[running >> 4]
         events.append(Event(tick, bytes([running]) + chunk[place:end]))
         place = end
-    return [*events, Event(tick, bytes([META, END_OF_TRACK, 0]))]
+    return [*events, end_of_track(tick)]
 
 
-def write_events(events: Iterable[Event]) -> bytes:
-    """A track's events, ordered by tick, as the content of its chunk."""
+def write_track(events: Iterable[Event]) -> bytes:
+    """A track's events, ordered by tick, as a chunk."""
     parts, now = [], 0
     for tick, message in events:
         parts += [_write_quantity(tick - now), message]
         now = tick
-    return b"".join(parts)
+    content = b"".join(parts)
+    return CHUNK.pack(TRACK, len(content)) + content
 
 
 def meta_event(tick: int, kind: int, content: bytes) -> Event:
     """A meta event: text, a tempo, a time signature."""
     return Event(tick, bytes([META, kind]) + _write_quantity(len(content)) + content)
+
+
+def end_of_track(tick: int) -> Event:
+    """The event that a track ends with."""
+    return meta_event(tick, END_OF_TRACK, b"")
 
 
 def add_time_signature(file: EventFile, tick: int, numerator: int, denominator: int) -> None:

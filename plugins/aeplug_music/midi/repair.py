@@ -11,16 +11,9 @@ import struct
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import pairwise
 
-from aeplug_music.midi.damaged import (
-    END_OF_TRACK,
-    TEMPO,
-    Event,
-    TrackEvents,
-    end_hanging_notes,
-    read_events,
-)
+from aeplug_music.midi.damaged import TrackEvents, end_hanging_notes, read_events
+from aeplug_music.midi.event_file import TEMPO, end_of_track, meta_event, write_track
 from aeplug_music.midi.smf import CHUNK, HEADER, MAX_TICK, InvalidMidi, LimitExceeded
 
 #: Tracks that a header can count.
@@ -102,7 +95,8 @@ def repair(data: bytes, reason: InvalidMidi) -> tuple[bytes, list[str]]:
         division, tempo = _to_metric(division, tracks)
         changes.append(f"time in frames, read at {60e6 / tempo:g} BPM")
     head = HEADER.pack(b"MThd", 6, int(len(tracks) > 1), len(tracks), division)
-    return head + b"".join(map(_write_track, tracks)), changes
+    written = (write_track([*track.events, end_of_track(track.end_tick)]) for track in tracks)
+    return head + b"".join(written), changes
 
 
 def describe_silence(tracks: int) -> str:
@@ -191,28 +185,8 @@ def _to_metric(division: int, tracks: Sequence[TrackEvents]) -> tuple[int, int]:
         raise InvalidMidi("SMPTE division", f"no whole ticks a quarter at {60e6 / tempo:g} BPM")
     for track in tracks:
         track.events = [
-            (tick * scale, message)
-            for tick, message in track.events
-            if message[:2] != bytes([0xFF, TEMPO])
+            event._replace(tick=event.tick * scale) for event in track.events if event.meta != TEMPO
         ]
         track.end_tick *= scale
-    tracks[0].events.insert(0, (0, b"\xff\x51\x03" + tempo.to_bytes(3, "big")))
+    tracks[0].events.insert(0, meta_event(0, TEMPO, tempo.to_bytes(3, "big")))
     return int(quarter * scale), tempo
-
-
-def _write_track(track: TrackEvents) -> bytes:
-    end: Event = (track.end_tick, bytes([0xFF, END_OF_TRACK, 0]))
-    events = [(0, b""), *track.events, end]
-    content = b"".join(
-        _encode(tick - before) + message for (before, _), (tick, message) in pairwise(events)
-    )
-    return CHUNK.pack(b"MTrk", len(content)) + content
-
-
-def _encode(value: int) -> bytes:
-    if value < 0x80:
-        return bytes([value])
-    content = [value & 0x7F]
-    while value := value >> 7:
-        content.append(value & 0x7F | 0x80)
-    return bytes(reversed(content))

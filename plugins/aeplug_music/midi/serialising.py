@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from aeplug_music.midi.editing import DRUM_CHANNEL
 from aeplug_music.midi.event_file import (
-    END_OF_TRACK,
     KEY_SIGNATURE,
-    META,
     NOTE_OFF,
     NOTE_ON,
     PROGRAM,
@@ -15,6 +13,7 @@ from aeplug_music.midi.event_file import (
     Event,
     EventFile,
     add_time_signature,
+    end_of_track,
     meta_event,
 )
 from aeplug_music.score.tune import Track, Tune
@@ -61,4 +60,4 @@ def _track_events(track: Track, channel: int) -> list[Event]:
 
 def _end_track(events: list[Event]) -> list[Event]:
     last = events[-1].tick if events else 0
-    return [*events, Event(last, bytes([META, END_OF_TRACK, 0]))]
+    return [*events, end_of_track(last)]

@@ -4,29 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from comparing import Comparing
 
 from aeplug.data.splits import TensorSplit
 from aeplug.evaluation.coverage import measure_coverage
 from aeplug.plugins import GuardSpec
-
-
-class Comparing:
-    """The tiny codec, whose rows are compared number by number; all zeros are blank."""
-
-    def __init__(self, codec):
-        self._codec = codec
-
-    def __getattr__(self, name):
-        return getattr(self._codec, name)
-
-    def as_pieces(self, raw):
-        return raw["x"].float() / 255
-
-    def distance(self, pieces, others, cond):
-        return (pieces - others).abs().mean(1)
-
-    def is_blank(self, pieces, cond):
-        return (pieces == 0).all(1)
 
 
 @pytest.fixture

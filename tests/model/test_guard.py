@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from comparing import Comparing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,25 +23,6 @@ from aeplug.plugins import GuardSpec
 GREEDY = Sampling(greedy=True)
 #: Rows of two factors, as the model was trained on, and one that it cannot have learnt.
 KNOWN, BLANK, STRANGE = [128, 128, 128, 128], [0, 0, 0, 0], [255, 255, 0, 0]
-
-
-class Comparing:
-    """The tiny codec, whose rows are compared number by number; all zeros are blank."""
-
-    def __init__(self, codec):
-        self._codec = codec
-
-    def __getattr__(self, name):
-        return getattr(self._codec, name)
-
-    def as_pieces(self, raw):
-        return raw["x"].float() / 255
-
-    def distance(self, pieces, others, cond):
-        return (pieces - others).abs().mean(1).clamp(0, 1).float()
-
-    def is_blank(self, pieces, cond):
-        return (pieces == 0).all(1)
 
 
 class Streaming(Comparing):

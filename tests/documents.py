@@ -130,6 +130,7 @@ class Workshop:
             # A probe is fitted to all 55,000 digits otherwise.
             patch.setattr("aeplug.evaluation.pca_comparison.PROBE_VALUES", 1000 * 784)
             draw_less(patch)
+            learn_less(patch)
             while "=" in words[0]:
                 patch.setenv(*words.pop(0).split("=", 1))
             assert words[0] == "aeplug", line
@@ -146,6 +147,15 @@ def draw_less(patch: pytest.MonkeyPatch) -> None:
     """Pages of 60 samples take longer to draw than the trainings here."""
     patch.setattr("aeplug.plots.gallery.RECONSTRUCTIONS", 4)
     patch.setattr("aeplug.plots.gallery.SAMPLES", 4)
+
+
+def learn_less(patch: pytest.MonkeyPatch) -> None:
+    """A prior over documents takes minutes to fit to the few that the pages' data have."""
+    from aeplug_priors.sequence import fitting
+
+    defaults = {**fitting.fit_sequence_prior.__kwdefaults__, "seen": 640, "critic_seen": 320}
+    patch.setattr(fitting, "PASSES", (1, 2))
+    patch.setattr(fitting.fit_sequence_prior, "__kwdefaults__", defaults)
 
 
 def written_by(line: str) -> list[str]:
